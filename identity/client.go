@@ -1,0 +1,69 @@
+package identity
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Metadata is what a client says of itself, with the names of RFC 7591 §2 and OpenID Connect Registration 1.0 §2, and a
+// few of our own at the end.
+type Metadata struct {
+	RedirectURIs     []string        `json:"redirect_uris,omitempty"`
+	AuthMethod       string          `json:"token_endpoint_auth_method,omitempty"` // empty: client_secret_basic and _post
+	AuthSigningAlg   string          `json:"token_endpoint_auth_signing_alg,omitempty"`
+	GrantTypes       []string        `json:"grant_types,omitempty"`
+	ResponseTypes    []string        `json:"response_types,omitempty"`
+	ApplicationType  string          `json:"application_type,omitempty"` // web or native
+	Name             string          `json:"client_name,omitempty"`
+	URI              string          `json:"client_uri,omitempty"`
+	LogoURI          string          `json:"logo_uri,omitempty"`
+	PolicyURI        string          `json:"policy_uri,omitempty"`
+	TermsURI         string          `json:"tos_uri,omitempty"`
+	Scope            string          `json:"scope,omitempty"`
+	Contacts         []string        `json:"contacts,omitempty"`
+	JWKSURI          string          `json:"jwks_uri,omitempty"`
+	JWKS             json.RawMessage `json:"jwks,omitempty"`
+	SoftwareID       string          `json:"software_id,omitempty"`
+	SoftwareVersion  string          `json:"software_version,omitempty"`
+	SubjectType      string          `json:"subject_type,omitempty"`
+	IDTokenAlg       string          `json:"id_token_signed_response_alg,omitempty"` // RS256, ES256 or EdDSA
+	DefaultMaxAge    *int            `json:"default_max_age,omitempty"`              // seconds
+	RequireAuthTime  bool            `json:"require_auth_time,omitempty"`
+	DefaultACRValues []string        `json:"default_acr_values,omitempty"`
+	RequireMFA       bool            `json:"require_mfa,omitempty"`
+	RequirePKCE      bool            `json:"require_pkce,omitempty"`
+	IDTokenOnRefresh bool            `json:"id_token_on_refresh,omitempty"`
+	IDTokenProfile   bool            `json:"id_token_profile,omitempty"` // profile and e-mail claims in the ID token too
+}
+
+// Client is a registered application.
+type Client struct {
+	ID             string
+	SecretHash     []byte // Keyring.HashSecret of the secret; empty for public clients and private_key_jwt
+	Trusted        bool   // the operator's own: no consent page
+	SelfRegistered bool   // by RFC 7591, not by the operator
+	Metadata
+	Lives            Lifetimes // of its Sessions; a zero part means the server's default
+	RegistrationHash []byte    // SHA-256 of the registration access token (RFC 7592 §3)
+	PreviousHash     []byte    // of the one before, which lives until the new one is used
+	CreatedAt        time.Time
+	FirstUsedAt      time.Time // zero until someone signs in with it
+}
+
+// Public reports whether the client has no way to authenticate (RFC 6749 §2.1).
+func (c Client) Public() bool { return c.AuthMethod == "none" }
+
+// Allows reports whether the client was registered for a grant type.
+func (c Client) Allows(grantType string) bool { return HasScope(c.GrantTypes, grantType) }
+
+// LivesOr returns how long the client's Sessions live where it says, and as the server does where it doesn't.
+func (c Client) LivesOr(server Lifetimes) Lifetimes {
+	lives := c.Lives
+	if lives.Idle == 0 {
+		lives.Idle = server.Idle
+	}
+	if lives.Absolute == 0 {
+		lives.Absolute = server.Absolute
+	}
+	return lives
+}

@@ -1,0 +1,191 @@
+package identity
+
+import (
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/crypto/chacha20poly1305"
+)
+
+// Purpose separates the keys derived from one root secret: what is sealed for one purpose never opens for another.
+type Purpose string
+
+// The purposes. Their strings go into the key derivation (RFC 5869 info), so they never change.
+const (
+	ForRefresh Purpose = "refresh token"
+	ForCode    Purpose = "authorization code"
+	ForCookie  Purpose = "sign-in cookie"
+	ForAsked   Purpose = "asked request"
+	ForBinding Purpose = "consent binding"
+	ForEnrol   Purpose = "pending enrolment"
+	ForFactor  Purpose = "factor at rest"
+	ForKey     Purpose = "signing key at rest"
+	ForHash    Purpose = "client secret hash"
+)
+
+var purposes = []Purpose{ForRefresh, ForCode, ForCookie, ForAsked, ForBinding, ForEnrol, ForFactor, ForKey, ForHash}
+
+// ErrForged says that sealed or signed bytes are not ours: garbage, altered, of another version, key or purpose.
+// It says no more on purpose.
+var ErrForged = errors.New("not made by this server")
+
+const (
+	sealVersion = 1
+	headerLen   = 3 // version ‖ key id
+	macLen      = 16
+)
+
+// Keyring seals and signs what leaves the server and what rests in the database. The first root secret makes; all of
+// them open, so that a root secret can be retired once nothing that it sealed can be alive (DESIGN law 9).
+type Keyring struct {
+	first uint16
+	keys  map[uint16]map[Purpose]purposeKey
+}
+
+type purposeKey struct {
+	raw  []byte
+	aead cipher.AEAD
+}
+
+// NewKeyring derives a key for every purpose from each 32-byte root secret (HKDF-SHA256, RFC 5869).
+// It refuses an empty list, another length, and two secrets whose key ids collide (one in 65,536: make another).
+func NewKeyring(roots ...[]byte) (*Keyring, error) {
+	if len(roots) == 0 {
+		return nil, errors.New("no root secret: give one of 32 random bytes")
+	}
+	ring := &Keyring{keys: map[uint16]map[Purpose]purposeKey{}}
+	for i, root := range roots {
+		if len(root) != 32 {
+			return nil, fmt.Errorf("root secret %d has %d bytes, it needs 32", i+1, len(root))
+		}
+		id := binary.BigEndian.Uint16(derive(root, "key id", 2))
+		if _, taken := ring.keys[id]; taken {
+			return nil, fmt.Errorf("root secret %d has the same key id as an earlier one: make another", i+1)
+		}
+		if i == 0 {
+			ring.first = id
+		}
+		ring.keys[id] = deriveAll(root)
+	}
+	return ring, nil
+}
+
+func deriveAll(root []byte) map[Purpose]purposeKey {
+	keys := make(map[Purpose]purposeKey, len(purposes))
+	for _, p := range purposes {
+		raw := derive(root, string(p), 32)
+		aead, err := chacha20poly1305.NewX(raw)
+		if err != nil {
+			panic(err) // impossible: the key is always 32 bytes
+		}
+		keys[p] = purposeKey{raw: raw, aead: aead}
+	}
+	return keys
+}
+
+func derive(root []byte, info string, n int) []byte {
+	key, err := hkdf.Key(sha256.New, root, nil, "sojourn v1 "+info, n)
+	if err != nil {
+		panic(err) // impossible: n is far below HKDF's limit
+	}
+	return key
+}
+
+// Seal encrypts and authenticates plain and authenticates ad with it (XChaCha20-Poly1305: random nonces are safe for
+// any number of messages). It returns version ‖ key id ‖ nonce ‖ ciphertext.
+func (k *Keyring) Seal(p Purpose, plain, ad []byte) []byte {
+	out := k.header()
+	nonce := make([]byte, chacha20poly1305.NonceSizeX)
+	_, _ = rand.Read(nonce)
+	out = append(out, nonce...)
+	return k.keys[k.first][p].aead.Seal(out, nonce, plain, ad)
+}
+
+// Open returns what Seal sealed for the same purpose and ad, or ErrForged.
+func (k *Keyring) Open(p Purpose, sealed, ad []byte) ([]byte, error) {
+	key, ok := k.keyOf(p, sealed)
+	if !ok || len(sealed) < headerLen+chacha20poly1305.NonceSizeX {
+		return nil, ErrForged
+	}
+	nonce, text := sealed[headerLen:headerLen+chacha20poly1305.NonceSizeX], sealed[headerLen+chacha20poly1305.NonceSizeX:]
+	plain, err := key.aead.Open(nil, nonce, text, ad)
+	if err != nil {
+		return nil, ErrForged
+	}
+	return plain, nil
+}
+
+// Sign returns version ‖ key id ‖ body ‖ HMAC-SHA256 cut to 128 bits (RFC 2104 §5).
+func (k *Keyring) Sign(p Purpose, body []byte) []byte {
+	out := append(k.header(), body...)
+	return append(out, mac(k.keys[k.first][p].raw, out)...)
+}
+
+// Verify returns the body that Sign signed for the same purpose, or ErrForged. The comparison takes constant time.
+func (k *Keyring) Verify(p Purpose, signed []byte) ([]byte, error) {
+	key, ok := k.keyOf(p, signed)
+	if !ok || len(signed) < headerLen+macLen {
+		return nil, ErrForged
+	}
+	cut := len(signed) - macLen
+	if subtle.ConstantTimeCompare(mac(key.raw, signed[:cut]), signed[cut:]) != 1 {
+		return nil, ErrForged
+	}
+	return signed[headerLen:cut], nil
+}
+
+// HashSecret returns a keyed hash of a client's secret: a leaked database alone does not let anyone try guesses.
+func (k *Keyring) HashSecret(secret string) []byte {
+	return append(k.header(), mac(k.keys[k.first][ForHash].raw, []byte(secret))...)
+}
+
+// SecretMatches reports in constant time whether hash is HashSecret of secret under any root secret.
+func (k *Keyring) SecretMatches(secret string, hash []byte) bool {
+	key, ok := k.keyOf(ForHash, hash)
+	return ok && subtle.ConstantTimeCompare(mac(key.raw, []byte(secret)), hash[headerLen:]) == 1
+}
+
+func (k *Keyring) header() []byte {
+	return binary.BigEndian.AppendUint16([]byte{sealVersion}, k.first)
+}
+
+func (k *Keyring) keyOf(p Purpose, b []byte) (purposeKey, bool) {
+	if len(b) < headerLen || b[0] != sealVersion {
+		return purposeKey{}, false
+	}
+	key, ok := k.keys[binary.BigEndian.Uint16(b[1:headerLen])][p]
+	return key, ok
+}
+
+func mac(key, body []byte) []byte {
+	h := hmac.New(sha256.New, key)
+	h.Write(body)
+	return h.Sum(nil)[:macLen]
+}
+
+// strictText is base64url without padding whose unused bits must be zero, so that a token has exactly one spelling.
+var strictText = base64.RawURLEncoding.Strict()
+
+func toText(prefix string, raw []byte) string { return prefix + strictText.EncodeToString(raw) }
+
+// fromText undoes toText. Go's decoder skips line breaks; a token has none.
+func fromText(prefix, text string) ([]byte, error) {
+	body, ok := strings.CutPrefix(text, prefix)
+	if !ok || strings.ContainsAny(body, "\r\n") {
+		return nil, ErrForged
+	}
+	raw, err := strictText.DecodeString(body)
+	if err != nil {
+		return nil, ErrForged
+	}
+	return raw, nil
+}

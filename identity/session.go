@@ -1,0 +1,62 @@
+package identity
+
+import "time"
+
+// Session is one app on one device, signed in for one user: one row, and the whole family of its refresh tokens.
+type Session struct {
+	ID         ID // the sid claim; it may be public
+	ClientID   string
+	UserID     ID
+	Sub        string // the user's sub, kept here so that a refresh reads one row
+	SignInID   ID
+	SecretHash []byte // SHA-256 of the Session's secret
+	Line       Line
+	Scopes     []string
+	AMR        AMR
+	AuthTime   time.Time
+	CreatedAt  time.Time
+	LastUsedAt time.Time
+	IdleEndsAt time.Time // sliding
+	EndsAt     time.Time // absolute
+	EndedAt    time.Time // zero while it lives
+	EndCause   EndCause
+	Address    string // where it was last seen, as an IP address
+	UserAgent  string // what the app called itself, untrusted, at most 256 bytes
+}
+
+// Alive judges by the Session's own row; expiry is judged when read, never by a sweeper.
+func (s Session) Alive(now time.Time) bool {
+	return s.EndedAt.IsZero() && now.Before(s.IdleEndsAt) && now.Before(s.EndsAt)
+}
+
+// Offline reports whether the Session outlives its SignIn (OIDC Back-Channel Logout §2.7).
+func (s Session) Offline() bool { return HasScope(s.Scopes, "offline_access") }
+
+// EndCause says why a Session or SignIn ended.
+type EndCause string
+
+// The causes that exist so far.
+const (
+	EndReuse      EndCause = "reuse"          // a superseded refresh token came back
+	EndForks      EndCause = "forks"          // 1,000 branches in one generation
+	EndReplay     EndCause = "code_replayed"  // an authorization code came back
+	EndRevoked    EndCause = "revoked"        // the app revoked its refresh token
+	EndSignedOut  EndCause = "signed_out"     // the person signed out
+	EndReplaced   EndCause = "replaced"       // another person signed in in the same browser
+	EndClientGone EndCause = "client_deleted" // the client was deleted
+	EndLocked     EndCause = "user_disabled"  // the account was locked
+	EndOperator   EndCause = "ended_by_operator"
+)
+
+// Lifetimes are the idle and absolute lives of something that slides.
+type Lifetimes struct {
+	Idle, Absolute time.Duration
+}
+
+// IdleFrom returns when something used now goes idle: never after its absolute end.
+func (l Lifetimes) IdleFrom(now, endsAt time.Time) time.Time {
+	if idle := now.Add(l.Idle); idle.Before(endsAt) {
+		return idle
+	}
+	return endsAt
+}

@@ -1,0 +1,152 @@
+package identity
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// KeyState is where a signing key stands: published before it signs, and for a while after.
+type KeyState string
+
+// The states.
+const (
+	KeyNext    KeyState = "next"
+	KeyCurrent KeyState = "current"
+	KeyRetired KeyState = "retired"
+)
+
+// SigningAlgs are the algorithms that tokens are signed with; one current and one next key of each exist.
+// RS256 is what OpenID Connect Core 1.0 §15.1 makes every provider offer.
+var SigningAlgs = []string{"ES256", "RS256", "EdDSA"}
+
+// SigningKey is one key pair for tokens.
+type SigningKey struct {
+	ID          string // the kid
+	Alg         string
+	State       KeyState
+	Private     []byte // PKCS #8 DER; sealed where it rests
+	Public      []byte // PKIX DER
+	CreatedAt   time.Time
+	ActivatedAt time.Time
+	RetiredAt   time.Time
+}
+
+type signingKeyStore interface {
+	InTx(ctx context.Context, fn func(context.Context) error) error
+	SigningKeys(ctx context.Context) ([]SigningKey, error)
+	// AddSigningKey adds a key unless one of its algorithm is in that state already: of many servers one wins.
+	AddSigningKey(ctx context.Context, k SigningKey) (bool, error)
+	// PromoteSigningKeys retires the current key of alg and makes the next one current.
+	PromoteSigningKeys(ctx context.Context, alg string) error
+	AddEvent(ctx context.Context, e Event) error
+}
+
+// SigningKeys makes and rotates the server's keys.
+type SigningKeys struct {
+	Store signingKeyStore
+	Now   func() time.Time
+}
+
+// All returns every key that may still verify something.
+func (s SigningKeys) All(ctx context.Context) ([]SigningKey, error) { return s.Store.SigningKeys(ctx) }
+
+// Ensure makes a current key of every algorithm that has none.
+func (s SigningKeys) Ensure(ctx context.Context) error { return s.ensure(ctx, KeyCurrent) }
+
+// Prepare makes a next key of every algorithm that has none, so that it is published before it signs.
+func (s SigningKeys) Prepare(ctx context.Context) error { return s.ensure(ctx, KeyNext) }
+
+func (s SigningKeys) ensure(ctx context.Context, state KeyState) error {
+	keys, err := s.Store.SigningKeys(ctx)
+	if err != nil {
+		return err
+	}
+	for _, alg := range SigningAlgs {
+		has := func(k SigningKey) bool { return k.Alg == alg && k.State == state }
+		if slices.ContainsFunc(keys, has) {
+			continue
+		}
+		key, err := s.generate(alg, state)
+		if err != nil {
+			return err
+		}
+		if _, err := s.Store.AddSigningKey(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Rotate makes the next key of alg, or of every algorithm when alg is empty, the current one, and a new next one.
+// Tokens of the retired key verify until they expire. It refuses (Invalid) an algorithm that no key signs with.
+func (s SigningKeys) Rotate(ctx context.Context, alg string) error {
+	algs := SigningAlgs
+	if alg != "" {
+		if !slices.Contains(SigningAlgs, alg) {
+			return RefuseField("alg", fmt.Sprintf("No key signs with %q: choose one of %v.", alg, SigningAlgs))
+		}
+		algs = []string{alg}
+	}
+	if err := s.Prepare(ctx); err != nil {
+		return err
+	}
+	for _, a := range algs {
+		next, err := s.generate(a, KeyNext)
+		if err != nil {
+			return err
+		}
+		if err := s.rotate(ctx, next); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s SigningKeys) rotate(ctx context.Context, next SigningKey) error {
+	return s.Store.InTx(ctx, func(ctx context.Context) error {
+		if err := s.Store.PromoteSigningKeys(ctx, next.Alg); err != nil {
+			return err
+		}
+		if _, err := s.Store.AddSigningKey(ctx, next); err != nil {
+			return err
+		}
+		return s.Store.AddEvent(ctx, Event{ID: NewID(), At: s.Now(), Kind: KeysRotated, Detail: next.Alg})
+	})
+}
+
+func (s SigningKeys) generate(alg string, state KeyState) (SigningKey, error) {
+	private, err := newPrivateKey(alg)
+	if err != nil {
+		return SigningKey{}, fmt.Errorf("make a %s key: %w", alg, err)
+	}
+	key := SigningKey{ID: RandomText(12), Alg: alg, State: state, CreatedAt: s.Now()}
+	if state == KeyCurrent {
+		key.ActivatedAt = key.CreatedAt
+	}
+	if key.Private, err = x509.MarshalPKCS8PrivateKey(private); err != nil {
+		return SigningKey{}, fmt.Errorf("encode a %s key: %w", alg, err)
+	}
+	key.Public, err = x509.MarshalPKIXPublicKey(private.Public())
+	return key, err
+}
+
+func newPrivateKey(alg string) (crypto.Signer, error) {
+	switch alg {
+	case "ES256":
+		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case "RS256":
+		return rsa.GenerateKey(rand.Reader, 2048) // RFC 7518 §3.3: at least 2048 bits
+	default:
+		_, private, err := ed25519.GenerateKey(rand.Reader)
+		return private, err
+	}
+}

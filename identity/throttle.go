@@ -1,0 +1,85 @@
+package identity
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// Throttle is how many misses are free and how the wait grows after them. Misses are forgotten after Forget without any.
+type Throttle struct {
+	Free       int // the miss with this number is the first that costs a wait
+	First, Max time.Duration
+	Forget     time.Duration
+}
+
+// The throttles. An address may be a whole school behind one router, so it gets more room than a person.
+var (
+	PasswordThrottle = Throttle{Free: 5, First: 30 * time.Second, Max: time.Hour, Forget: 24 * time.Hour}
+	AddressThrottle  = Throttle{Free: 100, First: 30 * time.Second, Max: 15 * time.Minute, Forget: time.Hour}
+	FactorThrottle   = Throttle{Free: 5, First: 30 * time.Second, Max: time.Hour, Forget: 24 * time.Hour}
+	SignUpThrottle   = Throttle{Free: 30, First: time.Minute, Max: time.Hour, Forget: time.Hour}
+)
+
+// Wait returns how long after the given miss the next try must wait: 0 for the free ones, then doubling up to Max.
+func (t Throttle) Wait(misses int) time.Duration {
+	if misses < t.Free {
+		return 0
+	}
+	if n := misses - t.Free; n < 20 {
+		return min(t.First<<n, t.Max)
+	}
+	return t.Max
+}
+
+type throttleStore interface {
+	// CountTry counts one try against key as a miss before it is judged, so that parallel guesses count one by one.
+	// It returns the remaining wait, and counts nothing, while the key is blocked.
+	CountTry(ctx context.Context, key string, t Throttle) (wait time.Duration, err error)
+	// ForgiveTry takes one counted try back.
+	ForgiveTry(ctx context.Context, key string) error
+	// ClearTries forgets all misses of key.
+	ClearTries(ctx context.Context, key string) error
+}
+
+// TryOrWait counts a try against key, or refuses it as Throttled with the wait.
+func TryOrWait(ctx context.Context, store throttleStore, key string, t Throttle) error {
+	wait, err := store.CountTry(ctx, key, t)
+	if err != nil {
+		return err
+	}
+	if wait > 0 {
+		return &Error{Kind: Throttled, Wait: wait, Msg: "Too many tries. " + waitSentence(wait)}
+	}
+	return nil
+}
+
+func waitSentence(wait time.Duration) string {
+	if wait <= time.Minute {
+		return fmt.Sprintf("Wait %d seconds, then try again.", int(wait.Round(time.Second)/time.Second)+1)
+	}
+	return fmt.Sprintf("Wait %d minutes, then try again.", int(wait/time.Minute)+1)
+}
+
+// ThrottleKey names what tries are counted against. The value is hashed: addresses and names do not pile up in the clear.
+func ThrottleKey(kind, value string) string {
+	sum := sha256.Sum256([]byte(value))
+	return kind + ":" + hex.EncodeToString(sum[:12])
+}
+
+// Network returns the part of an IP address that one customer has to themselves: an IPv4 address, an IPv6 /64.
+func Network(address string) string {
+	addr, err := netip.ParseAddr(address)
+	if err != nil {
+		return address
+	}
+	addr = addr.Unmap()
+	if addr.Is6() {
+		prefix, _ := addr.Prefix(64)
+		return prefix.String()
+	}
+	return addr.String()
+}

@@ -1,0 +1,104 @@
+package identity
+
+import (
+	"context"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// User is a person with an account. The e-mail address is the login name.
+type User struct {
+	ID            ID
+	Sub           string // 22 random base64url characters: what apps know the person by
+	Email         string // trimmed, lower case
+	EmailVerified bool
+	Name          string
+	PasswordHash  string
+	Epoch         int // grows when a credential changes: sign-ins of an older epoch are over
+	DisabledAt    time.Time
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+}
+
+const (
+	maxEmail = 254 // RFC 5321 §4.5.3.1.3
+	maxName  = 100
+)
+
+// CleanEmail trims and lowers an address; it refuses what cannot be one.
+func CleanEmail(email string) (string, error) {
+	email = strings.ToLower(strings.TrimSpace(email))
+	local, domain, at := strings.Cut(email, "@")
+	odd := func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r) || r == '@' || r == '<' || r == '>'
+	}
+	if !at || local == "" || domain == "" || len(email) > maxEmail || !utf8.ValidString(email) ||
+		strings.ContainsFunc(local, odd) || strings.ContainsFunc(domain, odd) {
+		return "", RefuseField("username", "Enter an e-mail address like name@example.com.")
+	}
+	return email, nil
+}
+
+// CleanName trims a person's name; it refuses one that is too long or holds control characters.
+func CleanName(name string) (string, error) {
+	name = strings.TrimSpace(name)
+	if utf8.RuneCountInString(name) > maxName || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+		return "", RefuseField("name", "Enter a name of at most 100 characters, on one line.")
+	}
+	return name, nil
+}
+
+type userStore interface {
+	InTx(ctx context.Context, fn func(context.Context) error) error
+	CreateUser(ctx context.Context, u User) error
+	AddEvent(ctx context.Context, e Event) error
+}
+
+// Users makes accounts.
+type Users struct {
+	Store     userStore
+	Passwords *Passwords
+	Now       func() time.Time
+}
+
+// NewUser is what is known of someone who gets an account.
+type NewUser struct {
+	Email         string
+	EmailVerified bool
+	Name          string
+	Password      string
+	Address       string // where the request came from, empty for an operator
+}
+
+// Add makes an account. It refuses bad fields (Invalid) and an address that is taken (Conflict), and takes equally
+// long in both cases, so that a sign-up page that says the same for both tells nothing.
+func (u Users) Add(ctx context.Context, n NewUser) (User, error) {
+	email, err := CleanEmail(n.Email)
+	if err != nil {
+		return User{}, err
+	}
+	name, err := CleanName(n.Name)
+	if err != nil {
+		return User{}, err
+	}
+	if err := CheckPassword(n.Password); err != nil {
+		return User{}, err
+	}
+	hash, err := u.Passwords.Hash(ctx, n.Password)
+	if err != nil {
+		return User{}, err
+	}
+	now := u.Now()
+	user := User{
+		ID: NewID(), Sub: RandomText(16), Email: email, EmailVerified: n.EmailVerified, Name: name,
+		PasswordHash: hash, CreatedAt: now, UpdatedAt: now,
+	}
+	return user, u.Store.InTx(ctx, func(ctx context.Context) error {
+		if err := u.Store.CreateUser(ctx, user); err != nil {
+			return err
+		}
+		return u.Store.AddEvent(ctx, Event{ID: NewID(), At: now, Kind: UserCreated, UserID: user.ID, Address: n.Address})
+	})
+}
