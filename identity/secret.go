@@ -37,6 +37,9 @@ func (s Secret) Matches(hash []byte) bool { return subtle.ConstantTimeCompare(s.
 // String hides the secret from fmt.
 func (s Secret) String() string { return "[secret]" }
 
+// GoString hides the secret from fmt's %#v.
+func (s Secret) GoString() string { return "[secret]" }
+
 // LogValue hides the secret from slog.
 func (s Secret) LogValue() slog.Value { return slog.StringValue("[secret]") }
 

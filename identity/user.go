@@ -29,12 +29,13 @@ const (
 
 // CleanEmail trims and lowers an address; it refuses what cannot be one.
 func CleanEmail(email string) (string, error) {
+	valid := utf8.ValidString(email)
 	email = strings.ToLower(strings.TrimSpace(email))
 	local, domain, at := strings.Cut(email, "@")
 	odd := func(r rune) bool {
 		return unicode.IsSpace(r) || unicode.IsControl(r) || r == '@' || r == '<' || r == '>'
 	}
-	if !at || local == "" || domain == "" || len(email) > maxEmail || !utf8.ValidString(email) ||
+	if !valid || !at || local == "" || domain == "" || len(email) > maxEmail ||
 		strings.ContainsFunc(local, odd) || strings.ContainsFunc(domain, odd) {
 		return "", RefuseField("username", "Enter an e-mail address like name@example.com.")
 	}

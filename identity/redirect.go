@@ -1,0 +1,146 @@
+package identity
+
+import (
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+const (
+	maxURI  = 512
+	maxHost = 253 // RFC 1035 §2.3.4
+)
+
+// The application types of OpenID Connect Registration 1.0 §2.
+const (
+	webApp    = "web"
+	nativeApp = "native"
+)
+
+// CheckRedirectURI judges a redirect URI at registration: nil, or an Invalid refusal of redirect_uris that says what would
+// be right. applicationType is "native" or "web"; empty counts as web (OpenID Connect Registration 1.0 §2).
+//
+// Right are, by RFC 8252 §7: https; http on loopback, for web apps too while they are being developed; and for native apps
+// a private-use scheme with a dot, which no other app has by chance. Everything that a browser runs, reads from the disk
+// or could take for another host is refused.
+func CheckRedirectURI(uri, applicationType string) error {
+	if err := checkText("redirect_uris", uri); err != nil {
+		return err
+	}
+	if strings.ContainsAny(uri, "#*") { // RFC 6749 §3.1.2; RFC 9700 §4.1.3: no patterns
+		return RefuseField("redirect_uris", "Use a URI without a fragment (#) and without wildcards (*).")
+	}
+	u, err := url.Parse(uri)
+	if err != nil || u.User != nil {
+		return RefuseField("redirect_uris", "Use an absolute URI without user name and password.")
+	}
+	switch {
+	case u.Scheme == "https" && wholeHost(u):
+		return nil
+	case u.Scheme == "http" && onLoopback(uri):
+		return nil
+	case u.Scheme == "https" || u.Scheme == "http":
+		return RefuseField("redirect_uris", "Use https with a plain host name, "+
+			"or http on 127.0.0.1, [::1] or localhost.")
+	case applicationType != nativeApp:
+		return RefuseField("redirect_uris", "Use https, or http on loopback. "+
+			"A scheme of the app's own needs application_type native.")
+	case privateUse(u):
+		return nil
+	}
+	return RefuseField("redirect_uris", "Use a scheme that is a domain name of yours in reverse order, "+
+		"such as com.example.app:/callback (RFC 8252 section 7.1).")
+}
+
+// MatchRedirect reports whether an authorization request may lead back to uri: it is a registered one, character for
+// character (RFC 9700 §4.1.3), or it is on loopback and differs from a registered one in nothing but the port, which a
+// native app gets from the system when it starts (RFC 8252 §7.3; localhost too, since apps in use register it).
+// A URI that registration would refuse never matches, however it came into the row.
+func (c Client) MatchRedirect(uri string) bool {
+	if CheckRedirectURI(uri, nativeApp) != nil {
+		return false
+	}
+	host, rest, loopback := splitLoopback(uri)
+	for _, registered := range c.RedirectURIs {
+		if uri == registered {
+			return true
+		}
+		h, r, ok := splitLoopback(registered)
+		if loopback && ok && h == host && r == rest {
+			return true
+		}
+	}
+	return false
+}
+
+// checkText refuses what no URI of a registration may hold. RFC 3986 §2 knows only visible ASCII; browsers disagree with
+// parsers about the rest (a backslash is a slash to them, a tab is nothing).
+func checkText(field, uri string) error {
+	odd := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\\\"<>^`{|}", r) }
+	if uri == "" || len(uri) > maxURI || strings.ContainsFunc(uri, odd) {
+		return RefuseField(field, "Use a URI of at most 512 visible ASCII characters; "+
+			"spaces and the like are percent-encoded.")
+	}
+	return nil
+}
+
+// wholeHost reports whether an https URI names a host that everyone reads alike, with a usable port if any.
+func wholeHost(u *url.URL) bool {
+	host, port := u.Hostname(), u.Port()
+	if u.Opaque != "" || strings.HasSuffix(u.Host, ":") || port != "" && !goodPort(port) {
+		return false
+	}
+	if strings.HasPrefix(u.Host, "[") {
+		addr, err := netip.ParseAddr(host)
+		return err == nil && addr.Zone() == ""
+	}
+	odd := func(r rune) bool { return !isLetter(r) && !isDigit(r) && !strings.ContainsRune("-._", r) }
+	return host != "" && len(host) <= maxHost && host[0] != '.' && !strings.Contains(host, "..") &&
+		!strings.ContainsFunc(host, odd)
+}
+
+// privateUse reports whether the scheme is one that an app claims by owning a domain (RFC 8252 §7.1). The dot also keeps
+// out javascript, data, file and their like: no scheme that a browser acts on has one.
+func privateUse(u *url.URL) bool {
+	first, last, dotted := strings.Cut(u.Scheme, ".")
+	return dotted && first != "" && last != "" && !strings.HasSuffix(last, ".")
+}
+
+func onLoopback(uri string) bool {
+	_, _, ok := splitLoopback(uri)
+	return ok
+}
+
+// splitLoopback parts a loopback URI into its host and what follows the port. It reads the text itself: nothing that one
+// parser takes for a host and another for user information gets through.
+func splitLoopback(uri string) (host, rest string, ok bool) {
+	text, ok := strings.CutPrefix(uri, "http://")
+	if !ok {
+		return "", "", false
+	}
+	for _, host := range []string{"127.0.0.1", "[::1]", "localhost"} {
+		rest, ok := strings.CutPrefix(text, host)
+		if !ok {
+			continue
+		}
+		if port, found := strings.CutPrefix(rest, ":"); found {
+			n := strings.IndexFunc(port+"/", func(r rune) bool { return !isDigit(r) })
+			if !goodPort(port[:n]) {
+				return "", "", false
+			}
+			rest = port[n:]
+		}
+		return host, rest, rest == "" || rest[0] == '/' || rest[0] == '?'
+	}
+	return "", "", false
+}
+
+func goodPort(text string) bool {
+	port, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && port > 0
+}
+
+func isLetter(r rune) bool { return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' }
+
+func isDigit(r rune) bool { return '0' <= r && r <= '9' }

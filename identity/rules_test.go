@@ -1,0 +1,175 @@
+package identity_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+func TestThrottle_waitGrowsAfterTheFreeMisses(t *testing.T) {
+	t.Parallel()
+	rule := identity.Throttle{Free: 5, First: 30 * time.Second, Max: 10 * time.Minute}
+	for misses, want := range map[int]time.Duration{
+		1: 0, 4: 0, 5: 30 * time.Second, 6: time.Minute, 7: 2 * time.Minute, 10: 10 * time.Minute, 90: 10 * time.Minute,
+	} {
+		if got := rule.Wait(misses); got != want {
+			t.Errorf("after miss %d: %v, want %v", misses, got, want)
+		}
+	}
+}
+
+func TestNetwork_isWhatOneCustomerHas(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"192.0.2.7": "192.0.2.7", "::ffff:192.0.2.7": "192.0.2.7",
+		"2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64", "": "",
+	} {
+		if got := identity.Network(address); got != want {
+			t.Errorf("%q: %q, want %q", address, got, want)
+		}
+	}
+}
+
+func TestSeenFrom_takesOnlyWhatADatabaseTakes(t *testing.T) {
+	t.Parallel()
+	got := identity.SeenFrom("[2001:db8::1%eth0]:443", "app\x00/1 \xff"+strings.Repeat("é", 300))
+	if got.Address != "2001:db8::1" || strings.ContainsAny(got.UserAgent, "\x00\xff") || len(got.UserAgent) > 256 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestPolicy_whoIsAsked(t *testing.T) {
+	t.Parallel()
+	strict := identity.Client{Metadata: identity.Metadata{RequireMFA: true}}
+	var got []string
+	for _, p := range []identity.MFAPolicy{identity.MFAOff, identity.MFAOptional, identity.MFARequired} {
+		for _, enrolled := range []bool{false, true} {
+			got = append(got, fmt.Sprintf("%s enrolled=%t: %t, strict client %t", p, enrolled,
+				p.Asks(enrolled, identity.Client{}), p.Asks(enrolled, strict)))
+		}
+		got = append(got, fmt.Sprintf("%s refresh: %t, strict client %t", p, p.AsksAtRefresh(identity.Client{}), p.AsksAtRefresh(strict)))
+	}
+	want := []string{
+		"off enrolled=false: false, strict client false", "off enrolled=true: false, strict client false",
+		"off refresh: false, strict client false",
+		"optional enrolled=false: false, strict client true", "optional enrolled=true: true, strict client true",
+		"optional refresh: false, strict client true",
+		"required enrolled=false: true, strict client true", "required enrolled=true: true, strict client true",
+		"required refresh: true, strict client true",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestAMR_namesAndBack(t *testing.T) {
+	t.Parallel()
+	both := identity.PWD | identity.OTP | identity.MFA
+	if diff := cmp.Diff([]string{"pwd", "otp", "mfa"}, both.Names()); diff != "" {
+		t.Error(diff)
+	}
+	if identity.AMROf(both.Names()) != both || both.ACR() != "mfa" || identity.PWD.ACR() != "pwd" {
+		t.Error("methods do not survive their names")
+	}
+}
+
+func TestGrant_suffices(t *testing.T) {
+	t.Parallel()
+	asked := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
+	grant := func(at time.Time) identity.Grant {
+		return identity.Grant{Scopes: []string{"openid", "email"}, UpdatedAt: at}
+	}
+	known := identity.Client{Metadata: identity.Metadata{AuthMethod: "none", RedirectURIs: []string{"com.example:/cb"}}}
+	stranger := known
+	stranger.SelfRegistered = true
+	claimed := stranger
+	claimed.RedirectURIs = []string{"https://app.example/cb"}
+	old := asked.Add(-time.Hour)
+	for name, c := range map[string]struct {
+		grant  identity.Grant
+		client identity.Client
+		prompt string
+		scope  string
+		want   bool
+	}{
+		"never asked before":                 {identity.Grant{}, known, "", "openid", false},
+		"allowed before":                     {grant(old), known, "", "openid email", true},
+		"one scope more":                     {grant(old), known, "", "openid profile", false},
+		"prompt=consent":                     {grant(old), known, "consent", "openid", false},
+		"prompt=consent, answered":           {grant(asked), known, "consent", "openid", true},
+		"a stranger on a private-use scheme": {grant(old), stranger, "", "openid", false},
+		"a stranger, allowed just now":       {grant(asked), stranger, "", "openid", true},
+		"a stranger on claimed https":        {grant(old), claimed, "", "openid", true},
+	} {
+		request := identity.Asked{At: asked, Params: map[string][]string{"prompt": {c.prompt}}}
+		if got := c.grant.Suffices(c.client, request, identity.SplitScope(c.scope)); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+func TestCleanEmail_andName(t *testing.T) {
+	t.Parallel()
+	if got, err := identity.CleanEmail("  Ada.Lovelace@Example.COM "); err != nil || got != "ada.lovelace@example.com" {
+		t.Errorf("%q, %v", got, err)
+	}
+	for _, wrong := range []string{"", "ada", "@example.com", "ada@", "a b@example.com", "a@b@c", "a\x00@b.c", "<a@b.c>",
+		strings.Repeat("a", 250) + "@b.cd", "a\xff@b.c"} {
+		if _, err := identity.CleanEmail(wrong); identity.KindOf(err) != identity.Invalid {
+			t.Errorf("%q is taken: %v", wrong, err)
+		}
+	}
+	if _, err := identity.CleanName("Ada\nLovelace"); identity.KindOf(err) != identity.Invalid {
+		t.Error("a name of two lines is taken")
+	}
+}
+
+func TestPassword_hashMatchesOnlyItself(t *testing.T) {
+	t.Parallel()
+	p := identity.NewPasswords()
+	hash, err := p.Hash(t.Context(), "correct horse battery")
+	if err != nil || !strings.HasPrefix(hash, "$argon2id$v=19$m=19456,t=2,p=1$") {
+		t.Fatalf("%q, %v", hash, err)
+	}
+	for password, want := range map[string]bool{"correct horse battery": true, "correct horse": false, "": false, strings.Repeat("x", 1<<20): false} {
+		if got, err := p.Matches(t.Context(), password, hash); err != nil || got != want {
+			t.Errorf("%.20q: %t, %v", password, got, err)
+		}
+	}
+	if got, err := p.Matches(t.Context(), "correct horse battery", ""); err != nil || got {
+		t.Errorf("an account that does not exist: %t, %v", got, err)
+	}
+	if _, err := p.Matches(t.Context(), "x", "$2b$10$abc"); err == nil {
+		t.Error("a hash of another make is judged")
+	}
+}
+
+func TestCheckPassword_saysWhatWouldBeRight(t *testing.T) {
+	t.Parallel()
+	for password, want := range map[string]string{
+		"short": "at least 8", strings.Repeat("x", 257): "at most 256", "nul\x00inside": "characters", "eight888": "", "zwölf Böller": "",
+	} {
+		err := identity.CheckPassword(password)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%.20q: %v", password, err)
+		}
+	}
+}
+
+func TestSecret_neverPrintsItself(t *testing.T) {
+	t.Parallel()
+	s := identity.NewSecret()
+	for _, verb := range []string{"%v", "%s", "%+v", "%#v"} {
+		if text := fmt.Sprintf(verb, struct{ S identity.Secret }{s}); !strings.Contains(text, "[secret]") {
+			t.Errorf("%s prints %s", verb, text)
+		}
+	}
+	if !s.Matches(s.Hash()) || identity.NewSecret().Matches(s.Hash()) {
+		t.Error("a secret does not know its hash")
+	}
+}
