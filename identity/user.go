@@ -55,6 +55,9 @@ type userStore interface {
 	InTx(ctx context.Context, fn func(context.Context) error) error
 	CreateUser(ctx context.Context, u User) error
 	AddEvent(ctx context.Context, e Event) error
+	UserByEmail(ctx context.Context, email string) (User, error)
+	// SetPassword writes a hash, raises the epoch and ends every sign-in and Session of the user, with their Events.
+	SetPassword(ctx context.Context, userID ID, hash string) error
 }
 
 // Users makes accounts.
@@ -102,4 +105,25 @@ func (u Users) Add(ctx context.Context, n NewUser) (User, error) {
 		}
 		return u.Store.AddEvent(ctx, Event{ID: NewID(), At: now, Kind: UserCreated, UserID: user.ID, Address: n.Address})
 	})
+}
+
+// SetPassword gives the account of email a new password and ends everything that was signed in with the old one.
+// Refusals: NotFound, and Invalid for a password that is none.
+func (u Users) SetPassword(ctx context.Context, email, password string) error {
+	if err := CheckPassword(password); err != nil {
+		return err
+	}
+	email, err := CleanEmail(email)
+	if err != nil {
+		return err
+	}
+	user, err := u.Store.UserByEmail(ctx, email)
+	if err != nil {
+		return err
+	}
+	hash, err := u.Passwords.Hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	return u.Store.SetPassword(ctx, user.ID, hash)
 }

@@ -1,0 +1,93 @@
+package identity
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+const (
+	maxJWKS = 16 * 1024
+	maxKeys = 10
+	maxKID  = 255
+)
+
+// privateMembers are what a JWK of a public key does not have (RFC 7518 §6).
+var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}
+
+// cleanKeys keeps what client assertions are verified with: public keys of the types that this server knows.
+func cleanKeys(m *Metadata) error {
+	if len(m.JWKS) == 0 || string(m.JWKS) == "null" {
+		m.JWKS = nil
+		return nil
+	}
+	if m.JWKSURI != "" { // RFC 7591 §2: not both
+		return RefuseField("jwks", "Send jwks or jwks_uri, not both.")
+	}
+	var set struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if len(m.JWKS) > maxJWKS || json.Unmarshal(m.JWKS, &set) != nil || len(set.Keys) == 0 || len(set.Keys) > maxKeys {
+		return RefuseField("jwks", "Send a JWK set of 1 to 10 public keys and at most 16 KiB (RFC 7517 section 5).")
+	}
+	keys, err := publicKeys(set.Keys)
+	if err != nil {
+		return err
+	}
+	if m.JWKS, err = json.Marshal(jose.JSONWebKeySet{Keys: keys}); err != nil || len(m.JWKS) > maxJWKS {
+		return RefuseField("jwks", "Send fewer or smaller keys: at most 16 KiB.")
+	}
+	return nil
+}
+
+func publicKeys(raws []json.RawMessage) (keys []jose.JSONWebKey, err error) {
+	for _, raw := range raws {
+		if hasPrivate(raw) {
+			return nil, RefuseField("jwks",
+				"A private or symmetric key is inside. Send public keys only, and make a new pair: this one was shown.")
+		}
+		var key jose.JSONWebKey
+		err := key.UnmarshalJSON(raw)
+		if errors.Is(err, jose.ErrUnsupportedKeyType) { // RFC 7517 §5: keys of unknown types are passed over
+			continue
+		}
+		if err != nil || !key.Valid() || !key.IsPublic() || !strong(key.Key) || len(key.KeyID) > maxKID {
+			return nil, RefuseField("jwks", "Send RSA keys of 2048 to 8192 bits, keys on P-256, P-384 or P-521, or Ed25519 keys; "+
+				"key ids have at most 255 bytes.")
+		}
+		keys = append(keys, jose.JSONWebKey{Key: key.Key, KeyID: key.KeyID, Algorithm: key.Algorithm, Use: key.Use})
+	}
+	if len(keys) == 0 {
+		return nil, RefuseField("jwks", "Send at least one RSA, EC or Ed25519 key.")
+	}
+	return keys, nil
+}
+
+func hasPrivate(raw json.RawMessage) bool {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(raw, &members) != nil {
+		return false // no object: refused as no key
+	}
+	for _, name := range privateMembers {
+		if _, found := members[name]; found {
+			return true
+		}
+	}
+	return false
+}
+
+// strong reports whether a key is of use: long enough to be safe, short enough that verifying costs little.
+func strong(key any) bool {
+	switch key := key.(type) {
+	case *rsa.PublicKey:
+		return key.N.BitLen() >= 2048 && key.N.BitLen() <= 8192
+	case *ecdsa.PublicKey, ed25519.PublicKey:
+		return true
+	default:
+		return false
+	}
+}

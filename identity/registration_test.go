@@ -1,0 +1,359 @@
+package identity_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+const defaultScope = "openid profile email offline_access"
+
+func TestCleanRegistration_fillsInTheDefaults(t *testing.T) {
+	t.Parallel()
+	got, err := identity.CleanRegistration(identity.Metadata{RedirectURIs: []string{"https://app.example.com/cb"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := identity.Metadata{
+		RedirectURIs: []string{"https://app.example.com/cb"}, GrantTypes: []string{"authorization_code"},
+		ResponseTypes: []string{"code"}, ApplicationType: "web", Scope: defaultScope,
+		IDTokenAlg: "RS256", SubjectType: "public",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// full is a registration in which every field is honoured as it is.
+func full() identity.Metadata {
+	age := 0
+	return identity.Metadata{
+		RedirectURIs: []string{"com.example.app:/cb", "http://127.0.0.1/cb"}, AuthMethod: "none",
+		GrantTypes: []string{"authorization_code", "refresh_token"}, ResponseTypes: []string{"code"}, ApplicationType: "native",
+		Name: "Wanderwege 🥾 für alle", URI: "https://example.com/", LogoURI: "https://example.com/logo.png",
+		PolicyURI: "https://example.com/#/privacy", TermsURI: "http://localhost:8000/terms", Scope: "openid offline_access",
+		Contacts: []string{"dev@example.com"}, JWKSURI: "https://example.com/jwks", SoftwareID: "4NRB1-0XZABZI9E6-5SM3R",
+		SoftwareVersion: "2.1", SubjectType: "public", IDTokenAlg: "EdDSA", DefaultMaxAge: &age, RequireAuthTime: true,
+		DefaultACRValues: []string{"mfa"}, RequireMFA: true, RequirePKCE: true, IDTokenOnRefresh: true, IDTokenProfile: true,
+	}
+}
+
+func TestCleanRegistration_honoursEveryField(t *testing.T) {
+	t.Parallel()
+	got, err := identity.CleanRegistration(full())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(full(), got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestCleanRegistration_returnsWhatItChanged(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ change, want func(*identity.Metadata) }{
+		"unknown scopes go": {
+			func(m *identity.Metadata) { m.Scope = "email admin openid email" },
+			func(m *identity.Metadata) { m.Scope = "email openid" },
+		},
+		"no scope gets the usual ones": {
+			func(m *identity.Metadata) { m.Scope = " " },
+			func(m *identity.Metadata) { m.Scope = defaultScope },
+		},
+		"unsupported grants go": {
+			func(m *identity.Metadata) { m.GrantTypes = []string{"implicit", "authorization_code", "password"} },
+			func(m *identity.Metadata) { m.GrantTypes = []string{"authorization_code"} },
+		},
+		"unsupported response types go": {
+			func(m *identity.Metadata) { m.ResponseTypes = []string{"code", "code id_token", "token"} },
+			func(m *identity.Metadata) { m.ResponseTypes = []string{"code"} },
+		},
+		"offline_access without grants brings refresh_token": {
+			func(m *identity.Metadata) { m.GrantTypes = nil },
+			func(*identity.Metadata) {},
+		},
+		"repeated redirect URIs count once": {
+			func(m *identity.Metadata) { m.RedirectURIs = append(m.RedirectURIs, m.RedirectURIs...) },
+			func(*identity.Metadata) {},
+		},
+		"an assertion algorithm needs assertions": {
+			func(m *identity.Metadata) { m.AuthSigningAlg = "ES256" },
+			func(*identity.Metadata) {},
+		},
+		"unknown acr values go": {
+			func(m *identity.Metadata) { m.DefaultACRValues = []string{"gold", "mfa", "pwd", "mfa"} },
+			func(m *identity.Metadata) { m.DefaultACRValues = []string{"mfa", "pwd"} },
+		},
+		"a name is trimmed": {
+			func(m *identity.Metadata) { m.Name = " Wege\t" },
+			func(m *identity.Metadata) { m.Name = "Wege" },
+		},
+		"jwks null is none": {
+			func(m *identity.Metadata) { m.JWKS = json.RawMessage("null") },
+			func(*identity.Metadata) {},
+		},
+		"a client without people has no redirect URIs, response types or scopes": {
+			func(m *identity.Metadata) {
+				m.AuthMethod, m.ResponseTypes, m.Scope = "client_secret_post", nil, ""
+				m.GrantTypes = []string{"client_credentials", "refresh_token"}
+			},
+			func(m *identity.Metadata) {
+				m.AuthMethod, m.ResponseTypes, m.Scope, m.RedirectURIs = "client_secret_post", nil, "", nil
+				m.GrantTypes = []string{"client_credentials"}
+			},
+		},
+	} {
+		asked, want := full(), full()
+		c.change(&asked)
+		c.want(&want)
+		got, err := identity.CleanRegistration(asked)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+func TestCleanRegistration_refusesByField(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("a", 600)
+	for _, c := range []struct {
+		field  string
+		change func(*identity.Metadata)
+	}{
+		{"redirect_uris", func(m *identity.Metadata) { m.RedirectURIs = nil }},
+		{"redirect_uris", func(m *identity.Metadata) { m.RedirectURIs = make([]string, 21) }},
+		{"redirect_uris", func(m *identity.Metadata) { m.RedirectURIs = []string{"https://ok.example.com/", "javascript:x"} }},
+		{"redirect_uris", func(m *identity.Metadata) { m.ApplicationType = "web" }}, // a private-use scheme is among them
+		{"application_type", func(m *identity.Metadata) { m.ApplicationType = "desktop" }},
+		{"grant_types", func(m *identity.Metadata) { m.GrantTypes = []string{"implicit", "password"} }},
+		{"grant_types", func(m *identity.Metadata) { m.GrantTypes = []string{"refresh_token"} }},
+		{"grant_types", func(m *identity.Metadata) { m.GrantTypes = []string{"client_credentials"} }}, // a public client
+		{"grant_types", func(m *identity.Metadata) {
+			m.AuthMethod, m.GrantTypes = "", []string{"client_credentials"} // but response_types has code
+		}},
+		{"response_types", func(m *identity.Metadata) { m.ResponseTypes = []string{"token"} }},
+		{"token_endpoint_auth_method", func(m *identity.Metadata) { m.AuthMethod = "client_secret_jwt" }},
+		{"token_endpoint_auth_method", func(m *identity.Metadata) { m.AuthMethod = "NONE" }},
+		{"token_endpoint_auth_signing_alg", func(m *identity.Metadata) { m.AuthMethod, m.AuthSigningAlg = "private_key_jwt", "none" }},
+		{"token_endpoint_auth_signing_alg", func(m *identity.Metadata) { m.AuthMethod, m.AuthSigningAlg = "private_key_jwt", "HS256" }},
+		{"jwks", func(m *identity.Metadata) { m.AuthMethod, m.JWKSURI = "private_key_jwt", "" }},
+		{"jwks", func(m *identity.Metadata) { m.JWKS = json.RawMessage(`{"keys":[]}`) }}, // and jwks_uri
+		{"scope", func(m *identity.Metadata) { m.Scope = "payments admin" }},
+		{"client_name", func(m *identity.Metadata) { m.Name = strings.Repeat("ä", 101) }},
+		{"client_name", func(m *identity.Metadata) { m.Name = "two\nlines" }},
+		{"client_name", func(m *identity.Metadata) { m.Name = "your bank\u202e" }},
+		{"client_name", func(m *identity.Metadata) { m.Name = "a\u2066b" }},
+		{"client_name", func(m *identity.Metadata) { m.Name = "a\u2028b" }},
+		{"client_name", func(m *identity.Metadata) { m.Name = "\u200b\u00ad" }},
+		{"client_name", func(m *identity.Metadata) { m.Name = "nul\x00" }},
+		{"client_name", func(m *identity.Metadata) { m.Name = "\xff" }},
+		{"contacts", func(m *identity.Metadata) { m.Contacts = make([]string, 11) }},
+		{"contacts", func(m *identity.Metadata) { m.Contacts = []string{long} }},
+		{"contacts", func(m *identity.Metadata) { m.Contacts = []string{"a\x00@example.com"} }},
+		{"client_uri", func(m *identity.Metadata) { m.URI = "http://example.com/" }},
+		{"logo_uri", func(m *identity.Metadata) { m.LogoURI = "data:image/png;base64,AA==" }},
+		{"policy_uri", func(m *identity.Metadata) { m.PolicyURI = "javascript:alert(1)" }},
+		{"tos_uri", func(m *identity.Metadata) { m.TermsURI = "https://example.com/" + long }},
+		{"jwks_uri", func(m *identity.Metadata) { m.JWKSURI = "https://user@example.com/jwks" }},
+		{"software_id", func(m *identity.Metadata) { m.SoftwareID = long }},
+		{"software_version", func(m *identity.Metadata) { m.SoftwareVersion = "1\x00" }},
+		{"subject_type", func(m *identity.Metadata) { m.SubjectType = "pairwise" }},
+		{"id_token_signed_response_alg", func(m *identity.Metadata) { m.IDTokenAlg = "none" }},
+		{"id_token_signed_response_alg", func(m *identity.Metadata) { m.IDTokenAlg = "HS256" }},
+		{"default_max_age", func(m *identity.Metadata) { n := -1; m.DefaultMaxAge = &n }},
+		{"default_max_age", func(m *identity.Metadata) { n := math.MaxInt; m.DefaultMaxAge = &n }},
+	} {
+		m := full()
+		c.change(&m)
+		_, err := identity.CleanRegistration(m)
+		refusal, ok := errors.AsType[*identity.Error](err)
+		if !ok || refusal.Kind != identity.Invalid || refusal.Field != c.field {
+			t.Errorf("%s: %#v", c.field, err)
+			continue
+		}
+		// RFC 6749 §5.2: what goes into error_description is ASCII without quotes and backslashes.
+		if strings.ContainsFunc(refusal.Msg, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
+			t.Errorf("%s: cannot be said in error_description: %s", c.field, refusal.Msg)
+		}
+	}
+}
+
+func TestCleanRegistration_leavesTheCallersValueAlone(t *testing.T) {
+	t.Parallel()
+	asked := full()
+	asked.GrantTypes = []string{"implicit", "refresh_token", "authorization_code"}
+	before := full()
+	before.GrantTypes = []string{"implicit", "refresh_token", "authorization_code"}
+	if _, err := identity.CleanRegistration(asked); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, asked); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestCleanRegistration_keepsPublicKeysAndNothingElse(t *testing.T) {
+	t.Parallel()
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ed, _, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: ec.Public(), KeyID: "1", Use: "sig"}, {Key: ed}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	withMore := strings.Replace(string(text), `{"keys":[`,
+		`{"x": 1, "keys": [{"kty":"OKP","crv":"X25519","x":"AAAA"}, {"kty":"new"}, `, 1)
+	got, err := identity.CleanRegistration(withKeys(withMore))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(text), string(got.JWKS)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func withKeys(jwks string) identity.Metadata {
+	m := full()
+	m.AuthMethod, m.JWKSURI, m.JWKS = "private_key_jwt", "", json.RawMessage(jwks)
+	return m
+}
+
+func TestCleanRegistration_refusesKeysThatAreOfNoUse(t *testing.T) {
+	t.Parallel()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := json.Marshal(jose.JSONWebKey{Key: private})
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := json.Marshal(jose.JSONWebKey{Key: private.Public()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	weak, err := json.Marshal(jose.JSONWebKey{Key: weakKey(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, jwks := range map[string]string{
+		"no object":        `[]`,
+		"not JSON":         `{"keys":`,
+		"text":             `"keys"`,
+		"no keys":          `{}`,
+		"empty":            `{"keys":[]}`,
+		"null key":         `{"keys":[null]}`,
+		"text key":         `{"keys":["x"]}`,
+		"unknown only":     `{"keys":[{"kty":"new"}]}`,
+		"private":          `{"keys":[` + string(public) + `,` + string(secret) + `]}`,
+		"a stray d":        `{"keys":[` + strings.Replace(string(public), "{", `{"d":null,`, 1) + `]}`,
+		"symmetric":        `{"keys":[{"kty":"oct","k":"AAAA"}]}`,
+		"not on the curve": `{"keys":[{"kty":"EC","crv":"P-256","x":"AAAA","y":"AAAA"}]}`,
+		"weak":             `{"keys":[` + string(weak) + `]}`,
+		"too many":         `{"keys":[` + strings.TrimSuffix(strings.Repeat(string(public)+",", 11), ",") + `]}`,
+		"too long":         `{"keys":[` + string(public) + `]` + strings.Repeat(" ", 16*1024) + `}`,
+		"long id":          `{"keys":[` + strings.Replace(string(public), "{", `{"kid":"`+strings.Repeat("a", 256)+`",`, 1) + `]}`,
+	} {
+		_, err := identity.CleanRegistration(withKeys(jwks))
+		if refusal, ok := errors.AsType[*identity.Error](err); !ok || refusal.Field != "jwks" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func weakKey(t *testing.T) *rsa.PublicKey {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &key.PublicKey
+}
+
+func TestManagedBy_previousTokenLivesBesideTheNewest(t *testing.T) {
+	t.Parallel()
+	first, firstHash := identity.NewManagementToken()
+	second, secondHash := identity.NewManagementToken()
+	other, _ := identity.NewManagementToken()
+	client := identity.Client{RegistrationHash: secondHash, PreviousHash: firstHash}
+	for text, want := range map[string][2]bool{second: {true, true}, first: {true, false}, other: {}, "": {}} {
+		if ok, newest := client.ManagedBy(text); [2]bool{ok, newest} != want {
+			t.Errorf("%q: %v, %v", text, ok, newest)
+		}
+	}
+	if ok, _ := (identity.Client{}).ManagedBy(""); ok {
+		t.Error("a client of the operator's was managed without a token")
+	}
+}
+
+func TestCleanRegistration_isOneStep(t *testing.T) {
+	t.Parallel()
+	for _, m := range []identity.Metadata{full(), {RedirectURIs: []string{"http://localhost/"}}, {GrantTypes: []string{"client_credentials"}}} {
+		settled(t, m)
+	}
+}
+
+// settled fails when cleaning what was cleaned changes it again.
+func settled(t *testing.T, m identity.Metadata) {
+	t.Helper()
+	once, err := identity.CleanRegistration(m)
+	if err != nil {
+		return
+	}
+	twice, err := identity.CleanRegistration(once)
+	if err != nil {
+		t.Fatalf("what was accepted is refused the second time: %v", err)
+	}
+	if diff := cmp.Diff(once, twice); diff != "" {
+		t.Fatal(diff)
+	}
+	stored, err := json.Marshal(once)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read identity.Metadata
+	if err := json.Unmarshal(stored, &read); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(once, read); diff != "" {
+		t.Fatalf("the row would say something else: %s", diff)
+	}
+}
+
+func FuzzCleanRegistration(f *testing.F) {
+	text, err := json.Marshal(full())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add([]byte(`{"redirect_uris":["https://a.example/"],"jwks":{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"<",` +
+		`"x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","x5u":"http://%41"}]},"contacts":[],"default_acr_values":["x"]}`))
+	f.Add([]byte(`{"grant_types":["client_credentials","x"],"scope":"x openid","client_name":"\ud800"}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var m identity.Metadata
+		if json.Unmarshal(text, &m) == nil {
+			settled(t, m)
+		}
+	})
+}
