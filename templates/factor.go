@@ -1,0 +1,91 @@
+package templates
+
+import (
+	"encoding/base64"
+	"html/template"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// TOTP asks for the authenticator's code (field "totp", hidden "next").
+type TOTP struct {
+	Frame
+	Form
+	Person
+	// RecoveryURL leads to Recovery.
+	RecoveryURL string
+}
+
+func (TOTP) template() string { return "totp" }
+
+// Inputs are the page's fields.
+func (p TOTP) Inputs() inputs { return p.arrange(totpField()) }
+
+// Recovery asks for a recovery code (field "recovery_code", hidden "next").
+type Recovery struct {
+	Frame
+	Form
+	Person
+	// TOTPURL leads back to TOTP.
+	TOTPURL string
+}
+
+func (Recovery) template() string { return "recovery" }
+
+// Inputs are the page's fields.
+func (p Recovery) Inputs() inputs { return p.arrange(recoveryField()) }
+
+// Enrol adds an authenticator app and hands out the recovery codes in the same step
+// (field "totp", hidden "next" and "enrolment").
+type Enrol struct {
+	Frame
+	Form
+	Person
+	// OtpauthURL is the otpauth://totp/… address; any other scheme is refused.
+	OtpauthURL string
+	// Secret is the same key in Base32. The page shows it in groups of four.
+	Secret string
+	// QR is a PNG of OtpauthURL.
+	QR []byte
+	// RecoveryCodes are shown here and never again.
+	RecoveryCodes []string
+	// Enrolment is the sealed enrolment that the form sends back.
+	Enrolment string
+	// LaterURL leads on without an authenticator. Empty, where one is required: left out.
+	LaterURL string
+}
+
+func (Enrol) template() string { return "enrol" }
+
+// Inputs are the page's fields. Without a problem nothing takes the focus: the page is
+// read from the top.
+func (p Enrol) Inputs() inputs {
+	in := p.arrange(totpField())
+	in.Fields[0].Focus = in.Fields[0].Problem != ""
+	return in
+}
+
+// SecretGroups are four characters each, as people type them.
+func (p Enrol) SecretGroups() []string {
+	var groups []string
+	for group := range slices.Chunk([]byte(p.Secret), 4) {
+		groups = append(groups, string(group))
+	}
+	return groups
+}
+
+// Picture is the QR code as an address, which our img-src allows.
+func (p Enrol) Picture() template.URL {
+	return template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(p.QR)) //nolint:gosec // Base64 has no markup
+}
+
+// RecoveryDownload is the recovery codes as a text file that needs neither script nor server.
+func (p Enrol) RecoveryDownload() (template.URL, error) {
+	head, err := text("enrol.file", "operator", p.Operator.Name, "username", p.Username)
+	if err != nil {
+		return "", err
+	}
+	lines := head + "\r\n\r\n" + strings.Join(p.RecoveryCodes, "\r\n") + "\r\n"
+	return template.URL("data:text/plain;charset=utf-8," + url.PathEscape(lines)), nil //nolint:gosec // escaped above, never HTML
+}

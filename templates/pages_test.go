@@ -1,0 +1,101 @@
+package templates_test
+
+import "github.com/sojourn-auth/sojourn/templates"
+
+var (
+	operator = templates.Operator{Name: "Harbour", LogoURL: "/logo/operator"}
+	notes    = templates.App{Name: "Notes", LogoURL: "/logo/notes", Host: "notes.example"}
+	frame    = templates.Frame{Operator: operator, App: notes}
+	alone    = templates.Frame{Operator: templates.Operator{Name: "Harbour"}}
+	anna     = templates.Person{Username: "anna@example.com", NotYouURL: "/signin?switch=1"}
+	asked    = templates.Form{Next: "sealed-request"}
+)
+
+func problem(field, sentence string) templates.Form {
+	return templates.Form{Next: "sealed-request", ProblemField: field, Problem: sentence}
+}
+
+// golden is every page in every state that looks different.
+var golden = map[string]templates.Page{
+	"signin": templates.SignIn{Frame: frame, Form: asked, SignUpURL: "/signup?next=sealed-request"},
+	"signin-alone": templates.SignIn{
+		Frame: alone, Form: templates.Form{Action: "/signin"},
+		Notice: "Your password has been changed. Sign in with the new one.",
+	},
+	"signin-problem": templates.SignIn{
+		Frame: frame, Username: "anna@example.com", SignUpURL: "/signup",
+		Form: problem("password", "E-mail address and password don’t fit together. Check both and try again."),
+	},
+	"signin-alert": templates.SignIn{
+		Frame: frame, Username: "anna@example.com",
+		Form: problem("", "Too many tries. Wait 2 minutes, then try again."),
+	},
+	"signup": templates.SignUp{Frame: frame, Form: asked, MinPassword: 8, SignInURL: "/signin"},
+	"signup-problem": templates.SignUp{
+		Frame: frame, Username: "anna@example.com", Name: "Anna Ångström", MinPassword: 8,
+		Form: problem("password", "This password is too short. Take at least 8 characters."),
+	},
+	"totp": templates.TOTP{Frame: frame, Form: asked, Person: anna, RecoveryURL: "/signin/recovery"},
+	"totp-problem": templates.TOTP{
+		Frame: frame, Person: anna, RecoveryURL: "/signin/recovery",
+		Form: problem("", "That code is not right. Wait for the next one in your app and try again."),
+	},
+	"recovery": templates.Recovery{Frame: frame, Form: asked, Person: anna, TOTPURL: "/signin/totp"},
+	"recovery-problem": templates.Recovery{
+		Frame: frame, Person: anna, TOTPURL: "/signin/totp",
+		Form: problem("recovery_code", "That code is not right or was used before. Try another one."),
+	},
+	"enrol":         enrol(asked),
+	"enrol-problem": enrol(problem("totp", "That code is not right. Wait for the next one in your app and try again.")),
+	"enrol-over":    enrol(problem("enrolment", "This page was open for too long, so here is a new key.")),
+	"consent":       consent(notes, false),
+	"consent-self":  consent(templates.App{Name: "Notes"}, true),
+	"signedin": templates.SignedIn{
+		Frame: alone, Username: "anna@example.com", EnrolURL: "/account/totp", SignOutAction: "/signout",
+	},
+	"signedin-authenticator": templates.SignedIn{
+		Frame: alone, Username: "anna@example.com", AuthenticatorOn: true, SignOutAction: "/signout",
+	},
+	"signedout":       templates.SignedOut{Frame: alone, SignInURL: "/signin"},
+	"signedout-app":   templates.SignedOut{Frame: frame, SignInURL: "/signin", BackURL: "https://notes.example/"},
+	"problem":         templates.Problem{Frame: templates.Frame{Operator: operator, Reference: "7F3K-22QA"}},
+	"problem-app":     refused(),
+	"problem-mistake": templates.Problem{Frame: alone, Cause: templates.NothingHere, Mistake: true},
+	"problem-throttled": templates.Problem{
+		Frame: frame, Cause: templates.TooManyTries, Back: templates.Link{URL: "/oauth2/authorize", Label: "Try again"},
+	},
+	"interstitial": templates.Interstitial{Frame: frame, URL: "com.example.notes:/callback?code=c&state=s"},
+}
+
+func refused() templates.Problem {
+	f := frame
+	f.Title, f.Reference, f.Theme = "Notes asked for something we don’t offer", "7F3K-22QA", "/theme.css"
+	return templates.Problem{
+		Frame: f, Cause: templates.BadRequest,
+		Sentence: "It wants the permission “calendar”, which does not exist here.",
+		Back:     templates.Link{URL: "https://notes.example/cb?error=invalid_scope&state=s"},
+	}
+}
+
+func consent(app templates.App, self bool) templates.Consent {
+	return templates.Consent{
+		Frame: templates.Frame{Operator: operator, App: app}, Form: asked, Person: anna,
+		Binding: "sealed-binding", SelfRegistered: self,
+		Scopes:    []string{"openid", "profile", "email", "offline_access", "calendar.read"},
+		ClientURL: "https://notes.example/", PolicyURL: "https://notes.example/privacy", TermsURL: "https://notes.example/terms",
+	}
+}
+
+func enrol(form templates.Form) templates.Enrol {
+	return templates.Enrol{
+		Frame: frame, Form: form, Person: anna,
+		OtpauthURL: "otpauth://totp/Harbour:anna@example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Harbour",
+		Secret:     "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
+		QR:         []byte("\x89PNG\r\n\x1a\n"),
+		RecoveryCodes: []string{
+			"k7mq-3xwd-9f", "p4tn-8hvc-6r", "w2zy-5gkb-7s", "m9xf-4qae-3h", "c6rj-2nwv-8y",
+			"t5bd-7gxs-4m", "h3pe-9ckf-6w", "v8sy-2jrt-5d", "z4kh-6xmq-9c", "f7ea-3tnp-8v",
+		},
+		Enrolment: "sealed-enrolment", LaterURL: "/oauth2/authorize",
+	}
+}

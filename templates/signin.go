@@ -1,0 +1,64 @@
+package templates
+
+// SignIn asks for e-mail address and password (fields "username", "password", hidden "next").
+type SignIn struct {
+	Frame
+	Form
+	// Username is what was typed before, or the request's login_hint.
+	Username string
+	// Notice is a calm sentence above the form that is not a problem.
+	Notice string
+	// SignUpURL leads to SignUp. Empty: the link is left out.
+	SignUpURL string
+}
+
+func (SignIn) template() string { return "signin" }
+
+// Inputs are the page's fields.
+func (p SignIn) Inputs() inputs {
+	return p.arrange(usernameField(p.Username, "username webauthn"), currentPasswordField())
+}
+
+// SignUp makes an account (fields "username", "name", "password", hidden "next").
+type SignUp struct {
+	Frame
+	Form
+	Username string
+	Name     string
+	// MinPassword is the fewest characters a password may have. Zero: no hint.
+	MinPassword int
+	// SignInURL leads back to SignIn. Empty: the link is left out.
+	SignInURL string
+}
+
+func (SignUp) template() string { return "signup" }
+
+// Inputs are the page's fields.
+func (p SignUp) Inputs() inputs {
+	return p.arrange(usernameField(p.Username, "username"), nameField(p.Name), newPasswordField(p.MinPassword))
+}
+
+// SignedIn says who is signed in, when no app asks, and lets them sign out.
+type SignedIn struct {
+	Frame
+	// Username is the e-mail address.
+	Username string
+	// AuthenticatorOn is whether a second factor is confirmed.
+	AuthenticatorOn bool
+	// EnrolURL leads to Enrol. Empty: the link is left out.
+	EnrolURL string
+	// SignOutAction is where the sign-out form posts.
+	SignOutAction string
+}
+
+func (SignedIn) template() string { return "signedin" }
+
+// SignedOut says that this browser is signed out.
+type SignedOut struct {
+	Frame
+	SignInURL string
+	// BackURL leads back to the app. Empty: the link is left out.
+	BackURL string
+}
+
+func (SignedOut) template() string { return "signedout" }
