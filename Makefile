@@ -1,0 +1,38 @@
+# Everything a developer runs. `make` alone says what there is.
+
+FUZZTIME ?= 10s
+BENCH_COUNT ?= 3
+LINT = go tool -modfile=tools/go.mod golangci-lint
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test race lint format fuzz golden bench
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+run: ## a server to play with, on http://localhost:8080, with a demo user and app
+	go run ./cmd/sojourn demo
+
+build: ## bin/sojourn, one static file
+	CGO_ENABLED=0 go build -trimpath -o bin/sojourn ./cmd/sojourn
+
+test: ## the whole suite on SQLite and PostgreSQL, in Chromium and with foreign clients
+	test/run
+
+race: ## the same, and it must be with the race detector
+	REQUIRE_RACE=1 test/run
+
+lint: ## golangci-lint: style, bugs, and who may import whom
+	$(LINT) run
+
+format: ## gofumpt and gci over the whole tree
+	$(LINT) fmt
+
+fuzz: ## each fuzz target for FUZZTIME (10s)
+	FUZZTIME=$(FUZZTIME) test/fuzz
+
+golden: ## write the golden pages of templates anew; look at the diff
+	go test ./templates -update
+
+bench: ## HTTP benchmarks on both databases, BENCH_COUNT (3) times each
+	BENCH_COUNT=$(BENCH_COUNT) test/bench

@@ -1,0 +1,32 @@
+# Installs what `make test` needs and does not find. Only as root on Debian; elsewhere the caller says what is missing.
+# Sourced by test/run, test/bench and .ci/run.
+
+# install_missing takes the Debian packages that lack, and installs them without letting any of them start a server:
+# policy-rc.d is Debian's own way to say so, and ours is gone again afterwards.
+install_missing() {
+  local policy=/usr/sbin/policy-rc.d ours=false status=0
+  [[ $# -gt 0 && $(id -u) == 0 ]] && command -v apt-get >/dev/null || return 0
+  say "installing $*"
+  if [[ ! -e $policy ]]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 0755 "$policy" && ours=true
+  fi
+  apt_quietly update && apt_quietly install --no-install-recommends "$@" || status=$?
+  [[ $ours == false ]] || rm -f "$policy"
+  return "$status"
+}
+
+# apt_quietly keeps apt's chatter for the case that it fails.
+apt_quietly() {
+  local out
+  out=$(DEBIAN_FRONTEND=noninteractive apt-get -y -q "$@" 2>&1) || { printf '%s\n' "$out" >&2; return 1; }
+}
+
+# lacking_services prints the Debian packages of the servers and the browser that are not here.
+lacking_services() {
+  postgres_bin >/dev/null || echo postgresql
+  command -v redis-server >/dev/null && command -v redis-cli >/dev/null || echo redis-server
+  chromium_path >/dev/null || echo chromium
+}
+
+# chromium_path prints the browser that the pages are tested with.
+chromium_path() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
