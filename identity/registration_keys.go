@@ -3,6 +3,7 @@ package identity
 import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rsa"
 	"encoding/json"
 	"errors"
@@ -56,7 +57,7 @@ func publicKeys(raws []json.RawMessage) (keys []jose.JSONWebKey, err error) {
 			continue
 		}
 		if err != nil || !key.Valid() || !key.IsPublic() || !strong(key.Key) || len(key.KeyID) > maxKID {
-			return nil, RefuseField("jwks", "Send RSA keys of 2048 to 8192 bits, keys on P-256, P-384 or P-521, or Ed25519 keys; "+
+			return nil, RefuseField("jwks", "Send RSA keys of 2048 to 8192 bits, EC keys on P-256, or Ed25519 keys; "+
 				"key ids have at most 255 bytes.")
 		}
 		keys = append(keys, jose.JSONWebKey{Key: key.Key, KeyID: key.KeyID, Algorithm: key.Algorithm, Use: key.Use})
@@ -80,12 +81,15 @@ func hasPrivate(raw json.RawMessage) bool {
 	return false
 }
 
-// strong reports whether a key is of use: long enough to be safe, short enough that verifying costs little.
+// strong reports whether a key is of use with one of assertionAlgs: long enough to be safe, short enough that verifying
+// costs little (RFC 7518 §3.3, §3.4).
 func strong(key any) bool {
 	switch key := key.(type) {
 	case *rsa.PublicKey:
 		return key.N.BitLen() >= 2048 && key.N.BitLen() <= 8192
-	case *ecdsa.PublicKey, ed25519.PublicKey:
+	case *ecdsa.PublicKey:
+		return key.Curve == elliptic.P256()
+	case ed25519.PublicKey:
 		return true
 	default:
 		return false

@@ -253,6 +253,14 @@ func TestCleanRegistration_refusesKeysThatAreOfNoUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	other, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p384, err := json.Marshal(jose.JSONWebKey{Key: other.Public()})
+	if err != nil {
+		t.Fatal(err)
+	}
 	weak, err := json.Marshal(jose.JSONWebKey{Key: weakKey(t)})
 	if err != nil {
 		t.Fatal(err)
@@ -270,6 +278,7 @@ func TestCleanRegistration_refusesKeysThatAreOfNoUse(t *testing.T) {
 		"a stray d":        `{"keys":[` + strings.Replace(string(public), "{", `{"d":null,`, 1) + `]}`,
 		"symmetric":        `{"keys":[{"kty":"oct","k":"AAAA"}]}`,
 		"not on the curve": `{"keys":[{"kty":"EC","crv":"P-256","x":"AAAA","y":"AAAA"}]}`,
+		"another curve":    `{"keys":[` + string(p384) + `]}`,
 		"weak":             `{"keys":[` + string(weak) + `]}`,
 		"too many":         `{"keys":[` + strings.TrimSuffix(strings.Repeat(string(public)+",", 11), ",") + `]}`,
 		"too long":         `{"keys":[` + string(public) + `]` + strings.Repeat(" ", 16*1024) + `}`,
@@ -348,7 +357,7 @@ func FuzzCleanRegistration(f *testing.F) {
 	}
 	f.Add(text)
 	f.Add([]byte(`{"redirect_uris":["https://a.example/"],"jwks":{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"<",` +
-		`"x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","x5u":"http://%41"}]},"contacts":[],"default_acr_values":["x"]}`))
+		`"x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","x5u":"https://a.example/"}]},"contacts":[],"default_acr_values":["x"]}`))
 	f.Add([]byte(`{"grant_types":["client_credentials","x"],"scope":"x openid","client_name":"\ud800"}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var m identity.Metadata

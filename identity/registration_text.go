@@ -34,6 +34,7 @@ func cleanTexts(m *Metadata) error {
 			return RefuseField("contacts", "Give each contact as an e-mail address of at most 254 bytes.")
 		}
 	}
+	m.Contacts = once(m.Contacts)
 	return nil
 }
 

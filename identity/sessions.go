@@ -57,13 +57,7 @@ func (s Sessions) Start(ctx context.Context, p Promise, c Client, seen Seen) (Se
 	if s.Policy.AsksAtRefresh(c) && !p.AMR.Has(MFA) {
 		return Session{}, RefreshToken{}, errNoMFA
 	}
-	now, lives := s.Now(), c.LivesOr(s.Lives)
-	ends := now.Add(lives.Absolute)
-	row, won, err := s.Store.RedeemCode(ctx, p, Session{
-		ID: p.SessionID, ClientID: c.ID, SignInID: p.SignInID, SecretHash: p.SessionSecret.Hash(),
-		Scopes: p.Scopes, AMR: p.AMR, AuthTime: p.AuthTime, CreatedAt: now, LastUsedAt: now,
-		IdleEndsAt: lives.IdleFrom(now, ends), EndsAt: ends, Address: seen.Address, UserAgent: seen.UserAgent,
-	})
+	row, won, err := s.redeem(ctx, p, c, seen)
 	if err != nil {
 		return Session{}, RefreshToken{}, err
 	}
@@ -78,6 +72,21 @@ func (s Sessions) Start(ctx context.Context, p Promise, c Client, seen Seen) (Se
 	return row, token, err
 }
 
+// redeem tries to be the first with a code. One that has expired can't be; whether it was used in time is the row's to
+// say, so that a retry of the last second is still honest and a late replay still ends what it issued.
+func (s Sessions) redeem(ctx context.Context, p Promise, c Client, seen Seen) (row Session, won bool, err error) {
+	now, lives := s.Now(), c.LivesOr(s.Lives)
+	if now.Sub(p.IssuedAt) >= CodeTTL {
+		return Session{}, false, nil
+	}
+	ends := now.Add(lives.Absolute)
+	return s.Store.RedeemCode(ctx, p, Session{
+		ID: p.SessionID, ClientID: c.ID, SignInID: p.SignInID, SecretHash: p.SessionSecret.Hash(),
+		Scopes: p.Scopes, AMR: p.AMR, AuthTime: p.AuthTime, CreatedAt: now, LastUsedAt: now,
+		IdleEndsAt: lives.IdleFrom(now, ends), EndsAt: ends, Address: seen.Address, UserAgent: seen.UserAgent,
+	})
+}
+
 // redeemAgain decides about a code that did not win: no such SignIn any more, a retry, a replay, or a second tab's code.
 func (s Sessions) redeemAgain(ctx context.Context, p Promise) (Session, error) {
 	row, err := s.Store.SessionByID(ctx, p.SessionID)
@@ -90,6 +99,7 @@ func (s Sessions) redeemAgain(ctx context.Context, p Promise) (Session, error) {
 	switch p.Redeem(row, s.Now()) {
 	case RetryCode:
 		return row, nil
+	case RefuseCode:
 	case ReplayCode:
 		// RFC 6749 §4.1.2: a code that is used twice revokes what it issued.
 		if _, err := s.Store.EndSession(ctx, row.ID, EndReplay); err != nil {

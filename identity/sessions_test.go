@@ -232,6 +232,33 @@ func TestStart_honestRetryGetsTheSameRefreshToken(t *testing.T) {
 	})
 }
 
+func TestStart_anExpiredCodeStartsNothingButAReplayOfItEndsWhatItIssued(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		unused, used := w.promise(w.signIn(), "openid"), w.promise(w.signIn(), "openid", "offline_access")
+		start := func(p identity.Promise) (identity.RefreshToken, error) {
+			_, token, err := w.sessions.Start(w.Context(), p, w.client, identity.Seen{})
+			return token, err
+		}
+		w.clock.advance(identity.CodeTTL - time.Second)
+		token, err := start(used)
+		if err != nil {
+			w.Fatal(err)
+		}
+		w.clock.advance(2 * time.Second)
+		if again, err := start(used); err != nil || again != token {
+			w.Errorf("an honest retry just after the code expired: %v", err)
+		}
+		_, err = start(unused)
+		w.wantRefused(err, "a code that was never used in time")
+		w.clock.advance(time.Hour)
+		_, err = start(used)
+		w.wantRefused(err, "a replay an hour later")
+		_, err = w.refresh(token)
+		w.wantRefused(err, "what the replayed code had issued")
+	})
+}
+
 func TestStart_aSecondTabsCodeTouchesNothing(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {

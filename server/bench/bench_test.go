@@ -1,0 +1,196 @@
+package bench
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sojourn-auth/sojourn/storage/storagetest"
+)
+
+// tokens is what a token answer says.
+type tokens struct {
+	Access  string `json:"access_token"`
+	Refresh string `json:"refresh_token"`
+}
+
+// each runs f against a server on each kind of database.
+func each(b *testing.B, f func(b *testing.B, s *stage, p process)) {
+	b.Helper()
+	for _, kind := range storagetest.Kinds(b) {
+		b.Run(kind, func(b *testing.B) {
+			dsn := storagetest.DSN(b, kind)
+			s := newStage(b, dsn)
+			f(b, s, startSojourn(b, dsn))
+		})
+	}
+}
+
+// drive runs f by n workers at once and reports, beside the time per call, what the server's process spent on one:
+// processor time, allocations, and calls per second.
+func drive(b *testing.B, p process, n int, f func(worker int) error) {
+	b.Helper()
+	b.SetParallelism(max(1, n/runtime.GOMAXPROCS(0)))
+	var workers atomic.Int64
+	cpu, mallocs := p.cpu(b), p.mallocs(b)
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		worker := int(workers.Add(1)) - 1
+		for pb.Next() {
+			if err := f(worker); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+	b.StopTimer()
+	b.ReportMetric(float64((p.cpu(b)-cpu).Microseconds())/float64(b.N), "server-µs/op")
+	b.ReportMetric((p.mallocs(b)-mallocs)/float64(b.N), "server-allocs/op")
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "op/s")
+}
+
+// BenchmarkFloor is the bare handler of serveFloor: what a refresh is measured against.
+func BenchmarkFloor(b *testing.B) {
+	for _, kind := range storagetest.Kinds(b) {
+		b.Run(kind, func(b *testing.B) {
+			dsn := storagetest.DSN(b, kind)
+			s := newStage(b, dsn)
+			p := startFloor(b, dsn)
+			for _, n := range []int{16, 64} {
+				b.Run(fmt.Sprint(n), func(b *testing.B) {
+					drive(b, p, n, func(worker int) error {
+						var got struct{ Generation int64 }
+						return post(p.base+"/refresh", url.Values{"id": {s.ids[worker%phones]}}, &got)
+					})
+				})
+			}
+		})
+	}
+}
+
+// BenchmarkRefresh is the heart: a public client, an ES256 access token, no ID token.
+func BenchmarkRefresh(b *testing.B) {
+	each(b, func(b *testing.B, s *stage, p process) {
+		for _, n := range []int{16, 64} {
+			b.Run(fmt.Sprint(n), func(b *testing.B) {
+				drive(b, p, n, func(worker int) error {
+					held := &s.tokens[worker%phones]
+					var got tokens
+					err := post(p.base+"/oauth2/token", url.Values{
+						"grant_type": {"refresh_token"}, "client_id": {"notes"}, "refresh_token": {*held},
+					}, &got)
+					*held = got.Refresh
+					return err
+				})
+			})
+		}
+	})
+}
+
+// BenchmarkCodeExchange redeems codes that were sealed in advance; its answer holds an RS256 ID token.
+func BenchmarkCodeExchange(b *testing.B) {
+	each(b, func(b *testing.B, s *stage, p process) {
+		drive(b, p, 16, func(int) error {
+			code, err := s.keys.CodeText(s.promise())
+			if err != nil {
+				return err
+			}
+			return post(p.base+"/oauth2/token", url.Values{
+				"grant_type": {"authorization_code"}, "client_id": {"notes"}, "code": {code},
+				"redirect_uri": {redirect}, "code_verifier": {verifier},
+			}, &tokens{})
+		})
+	})
+}
+
+// BenchmarkClientCredentials asks no database for anything but, once a second, the client.
+func BenchmarkClientCredentials(b *testing.B) {
+	each(b, func(b *testing.B, _ *stage, p process) {
+		drive(b, p, 16, func(int) error {
+			return post(p.base+"/oauth2/token", url.Values{
+				"grant_type": {"client_credentials"}, "client_id": {"api"}, "client_secret": {"an api's secret"},
+			}, &tokens{})
+		})
+	})
+}
+
+// BenchmarkIntrospect asks about a person's access token.
+func BenchmarkIntrospect(b *testing.B) {
+	each(b, func(b *testing.B, s *stage, p process) {
+		access := accessToken(b, s, p)
+		drive(b, p, 16, func(int) error {
+			var got struct{ Active bool }
+			err := post(p.base+"/oauth2/introspect", url.Values{
+				"token": {access}, "client_id": {"api"}, "client_secret": {"an api's secret"},
+			}, &got)
+			if err == nil && !got.Active {
+				return fmt.Errorf("the token is not active")
+			}
+			return err
+		})
+	})
+}
+
+// BenchmarkUserinfo asks who the person is.
+func BenchmarkUserinfo(b *testing.B) {
+	each(b, func(b *testing.B, s *stage, p process) {
+		access := accessToken(b, s, p)
+		drive(b, p, 16, func(int) error {
+			return get(b, p.base+"/oauth2/userinfo", access)
+		})
+	})
+}
+
+// BenchmarkDiscovery is served from memory.
+func BenchmarkDiscovery(b *testing.B) {
+	each(b, func(b *testing.B, _ *stage, p process) {
+		drive(b, p, 16, func(int) error {
+			return get(b, p.base+"/.well-known/openid-configuration", "")
+		})
+	})
+}
+
+// BenchmarkColdStart starts the server on a fresh database and waits for its first healthy answer. The memory is that of
+// an idle server, a second later.
+func BenchmarkColdStart(b *testing.B) {
+	for _, kind := range storagetest.Kinds(b) {
+		b.Run(kind, func(b *testing.B) {
+			var cold time.Duration
+			resident := 0
+			for range b.N {
+				p := startSojourn(b, storagetest.DSN(b, kind))
+				time.Sleep(time.Second)
+				cold, resident = cold+p.cold, max(resident, p.resident(b))
+			}
+			b.ReportMetric(float64(cold.Milliseconds())/float64(b.N), "ms-to-healthy")
+			b.ReportMetric(float64(resident)/(1<<20), "MiB-idle")
+		})
+	}
+}
+
+func accessToken(b *testing.B, s *stage, p process) string {
+	b.Helper()
+	var got tokens
+	if err := post(p.base+"/oauth2/token", url.Values{
+		"grant_type": {"refresh_token"}, "client_id": {"notes"}, "refresh_token": {s.tokens[0]},
+	}, &got); err != nil {
+		b.Fatal(err)
+	}
+	s.tokens[0] = got.Refresh
+	return got.Access
+}
+
+func get(b *testing.B, from, access string) error {
+	req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, from, nil)
+	if err != nil {
+		return err
+	}
+	if access != "" {
+		req.Header.Set("Authorization", "Bearer "+access)
+	}
+	return do(req, &map[string]any{})
+}
