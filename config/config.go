@@ -1,0 +1,102 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// What the settings of a fixed choice can be.
+const (
+	Optional = "optional"
+	Required = "required"
+	Off      = "off"
+	Open     = "open"
+	Token    = "token"
+	Closed   = "closed"
+	JSON     = "json"
+	Text     = "text"
+)
+
+// Config is every setting. Load fills it; it is a value, and nothing changes it afterwards.
+type Config struct {
+	Issuer      string // scheme and host, without a trailing slash
+	Listen      string // host:port
+	AdminListen string // host:port
+	Database    Database
+	Secret      Secret
+
+	MFA              string        // Optional, Required or Off
+	Signup           string        // Open or Closed: may people make accounts themselves
+	Registration     string        // Open, Token or Closed: may clients register themselves
+	ClientIdleExpiry time.Duration // how long a self-registered client lives that nobody ever signed in with
+
+	TLSCert, TLSKey string // files, both or none
+	TrustedProxies  []netip.Prefix
+	FetchAllow      Places
+
+	OperatorName string
+	OperatorLogo string // https URL or path of an image file; may be empty
+
+	LogLevel  slog.Level
+	LogFormat string // JSON or Text
+
+	AccessTTL       time.Duration
+	SessionIdle     time.Duration
+	SessionAbsolute time.Duration
+	SignInIdle      time.Duration
+	SignInAbsolute  time.Duration
+}
+
+// setting is one row of the table that everything here goes by.
+type setting struct {
+	name  string // in the environment, without SOJOURN_
+	std   string // the default, as it would be written
+	bind  func(*Config) value
+	fromF bool // NAME_FILE names a file that holds it
+}
+
+// variable is the setting's name in the environment.
+func (s setting) variable() string { return prefix + s.name }
+
+// key is its name in the YAML file and among the flags.
+func (s setting) key() string { return strings.ToLower(s.name) }
+
+const prefix = "SOJOURN_"
+
+// settings is the table, in the order of reading.
+var settings = []setting{
+	{name: "ISSUER", std: "http://localhost:8080", bind: func(c *Config) value { return text{&c.Issuer} }},
+	{name: "LISTEN", std: "127.0.0.1:8080", bind: func(c *Config) value { return text{&c.Listen} }},
+	{name: "ADMIN_LISTEN", std: "127.0.0.1:8081", bind: func(c *Config) value { return text{&c.AdminListen} }},
+	{name: "DATABASE", std: "sqlite:sojourn-data/sojourn.db", bind: func(c *Config) value { return &c.Database }, fromF: true},
+	{name: "SECRET", bind: func(c *Config) value { return &c.Secret }, fromF: true},
+	{name: "MFA", std: Optional, bind: func(c *Config) value { return choice{&c.MFA, []string{Optional, Required, Off}} }},
+	{name: "SIGNUP", std: Closed, bind: func(c *Config) value { return choice{&c.Signup, []string{Open, Closed}} }},
+	{name: "REGISTRATION", std: Token, bind: func(c *Config) value { return choice{&c.Registration, []string{Open, Token, Closed}} }},
+	{name: "CLIENT_IDLE_EXPIRY", std: "2160h", bind: func(c *Config) value { return span{&c.ClientIdleExpiry} }},
+	{name: "TLS_CERT", bind: func(c *Config) value { return text{&c.TLSCert} }},
+	{name: "TLS_KEY", bind: func(c *Config) value { return text{&c.TLSKey} }},
+	{name: "TRUSTED_PROXIES", bind: func(c *Config) value { return networks{&c.TrustedProxies} }},
+	{name: "FETCH_ALLOW", bind: func(c *Config) value { return &c.FetchAllow }},
+	{name: "OPERATOR_NAME", std: "Sojourn", bind: func(c *Config) value { return text{&c.OperatorName} }},
+	{name: "OPERATOR_LOGO", bind: func(c *Config) value { return text{&c.OperatorLogo} }},
+	{name: "LOG_LEVEL", std: "info", bind: func(c *Config) value { return level{&c.LogLevel} }},
+	{name: "LOG_FORMAT", std: JSON, bind: func(c *Config) value { return choice{&c.LogFormat, []string{JSON, Text}} }},
+	{name: "ACCESS_TTL", std: "10m", bind: func(c *Config) value { return span{&c.AccessTTL} }},
+	{name: "SESSION_IDLE", std: "720h", bind: func(c *Config) value { return span{&c.SessionIdle} }},
+	{name: "SESSION_ABSOLUTE", std: "4320h", bind: func(c *Config) value { return span{&c.SessionAbsolute} }},
+	{name: "SIGNIN_IDLE", std: "12h", bind: func(c *Config) value { return span{&c.SignInIdle} }},
+	{name: "SIGNIN_ABSOLUTE", std: "336h", bind: func(c *Config) value { return span{&c.SignInAbsolute} }},
+}
+
+// String lists every setting as it would stand in the environment, without secrets.
+func (c Config) String() string {
+	var b strings.Builder
+	for _, s := range settings {
+		fmt.Fprintf(&b, "%s=%s\n", s.variable(), s.bind(&c))
+	}
+	return b.String()
+}

@@ -1,0 +1,207 @@
+package config
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// problem is what is wrong with one setting.
+type problem struct {
+	name string // as in the table
+	text string // what is wrong and what would be right
+}
+
+// Error names the variable.
+func (p problem) Error() string { return prefix + p.name + ": " + p.text }
+
+// Validate returns every problem that the settings have by themselves and with each other, joined; nil when there is none.
+func (c Config) Validate() error {
+	var all []error
+	for _, p := range c.problems() {
+		all = append(all, p)
+	}
+	return errors.Join(all...)
+}
+
+func (c Config) problems() []problem {
+	var found []problem
+	for _, check := range []struct{ name, text string }{
+		{"ISSUER", c.issuerProblem()},
+		{"LISTEN", addressProblem(c.Listen)},
+		{"ADMIN_LISTEN", c.adminListenProblem()},
+		{"DATABASE", databaseProblem(c.Database)},
+		{"SECRET", c.secretProblem()},
+		{"TLS_CERT", c.tlsProblem()},
+		{"TRUSTED_PROXIES", proxiesProblem(c.TrustedProxies)},
+		{"OPERATOR_NAME", nameProblem(c.OperatorName)},
+		{"OPERATOR_LOGO", logoProblem(c.OperatorLogo)},
+		{"CLIENT_IDLE_EXPIRY", spanProblem(c.ClientIdleExpiry, time.Hour, century)},
+		{"ACCESS_TTL", spanProblem(c.AccessTTL, time.Minute, time.Hour)},
+		{"SESSION_ABSOLUTE", spanProblem(c.SessionAbsolute, c.AccessTTL, century)},
+		{"SESSION_IDLE", idleProblem(c.SessionIdle, c.SessionAbsolute, "SESSION_ABSOLUTE")},
+		{"SIGNIN_ABSOLUTE", spanProblem(c.SignInAbsolute, time.Minute, century)},
+		{"SIGNIN_IDLE", idleProblem(c.SignInIdle, c.SignInAbsolute, "SIGNIN_ABSOLUTE")},
+	} {
+		if check.text != "" {
+			found = append(found, problem(check))
+		}
+	}
+	return found
+}
+
+const century = 100 * 365 * 24 * time.Hour
+
+// issuerProblem holds the issuer to scheme and host: apps compare it byte by byte (OpenID Connect Discovery §4.3), so
+// it has one spelling, and our endpoints are at the root of their host.
+func (c Config) issuerProblem() string {
+	u, err := url.Parse(c.Issuer)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || !isServer(u.Hostname()) {
+		return fmt.Sprintf("%q is not a URL like https://id.example.com", c.Issuer)
+	}
+	if plain := spell(u); c.Issuer != plain {
+		return fmt.Sprintf("%q must be scheme and host alone, in lower case: write %s", c.Issuer, plain)
+	}
+	if u.Scheme == "http" && !c.Loopback() {
+		return fmt.Sprintf("%q would send passwords in the clear: use https (http is for localhost, 127.0.0.1 and [::1] alone)", c.Issuer)
+	}
+	if u.Scheme == "http" && c.TLSCert != "" {
+		return fmt.Sprintf("%q must be https, since %sTLS_CERT makes the listener speak TLS", c.Issuer, prefix)
+	}
+	return ""
+}
+
+func isServer(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil || isHost(strings.ToLower(host))
+}
+
+// spell writes scheme and host in the one way that counts.
+func spell(u *url.URL) string {
+	host := strings.ToLower(u.Host)
+	for scheme, port := range map[string]string{"http": ":80", "https": ":443"} {
+		if u.Scheme == scheme {
+			host = strings.TrimSuffix(host, port)
+		}
+	}
+	return u.Scheme + "://" + strings.TrimSuffix(host, ":")
+}
+
+// Loopback reports whether the issuer is this machine itself: localhost, 127.0.0.0/8 or [::1].
+func (c Config) Loopback() bool {
+	u, err := url.Parse(c.Issuer)
+	if err != nil {
+		return false
+	}
+	address, err := netip.ParseAddr(u.Hostname())
+	return u.Hostname() == "localhost" || err == nil && address.IsLoopback()
+}
+
+func addressProblem(address string) string {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Sprintf("%q is not host:port like 127.0.0.1:8080", address)
+	}
+	return ""
+}
+
+func (c Config) adminListenProblem() string {
+	if c.AdminListen == c.Listen && !strings.HasSuffix(c.Listen, ":0") {
+		return fmt.Sprintf("%q is where %sLISTEN listens: metrics and management need an address of their own", c.AdminListen, prefix)
+	}
+	return addressProblem(c.AdminListen)
+}
+
+// databaseProblem never repeats the text: it may hold a password.
+func databaseProblem(d Database) string {
+	if path, ok := d.File(); ok {
+		if path == "" || path == ":memory:" || strings.HasSuffix(path, "/") {
+			return "names no file: write sqlite:PATH, like sqlite:sojourn-data/sojourn.db"
+		}
+		return ""
+	}
+	if !d.IsPostgres() {
+		return "is neither sqlite:PATH nor postgres://user:password@host/name"
+	}
+	if _, err := url.Parse(string(d)); err != nil {
+		return "is not a URL like postgres://user:password@host/name; what is special in the password must be percent-encoded"
+	}
+	return ""
+}
+
+func (c Config) secretProblem() string {
+	if c.Database.IsPostgres() && len(c.Secret) == 0 {
+		return "is required with PostgreSQL; " + makeOne
+	}
+	return ""
+}
+
+func (c Config) tlsProblem() string {
+	if c.TLSCert == "" && c.TLSKey == "" {
+		return ""
+	}
+	if c.TLSCert == "" || c.TLSKey == "" {
+		return fmt.Sprintf("set both %sTLS_CERT and %sTLS_KEY, or neither", prefix, prefix)
+	}
+	if _, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey); err != nil {
+		return fmt.Sprintf("%s and %s are no certificate and its key: %v", c.TLSCert, c.TLSKey, err)
+	}
+	return ""
+}
+
+func proxiesProblem(proxies []netip.Prefix) string {
+	for _, p := range proxies {
+		if p.Bits() == 0 {
+			return fmt.Sprintf("%s trusts everyone to say where a request came from: name the proxies' own networks", p)
+		}
+	}
+	return ""
+}
+
+func nameProblem(name string) string {
+	if len(name) > 100 || strings.ContainsFunc(name, unicode.IsControl) || strings.TrimSpace(name) == "" {
+		return "must be a name of 1 to 100 bytes on one line"
+	}
+	return ""
+}
+
+func logoProblem(logo string) string {
+	if logo == "" {
+		return ""
+	}
+	if u, err := url.Parse(logo); err == nil && u.Scheme == "https" && u.Host != "" {
+		return ""
+	}
+	if info, err := os.Stat(logo); err != nil || !info.Mode().IsRegular() {
+		return fmt.Sprintf("%q is neither an https URL nor a file", logo)
+	}
+	return ""
+}
+
+func spanProblem(d, least, most time.Duration) string {
+	switch {
+	case d < least:
+		return fmt.Sprintf("%v is too short: at least %v", d, least)
+	case d > most:
+		return fmt.Sprintf("%v is too long: at most %v", d, most)
+	}
+	return ""
+}
+
+func idleProblem(idle, absolute time.Duration, absoluteName string) string {
+	if idle > absolute {
+		return fmt.Sprintf("%v is longer than %s%s (%v): make it that or less", idle, prefix, absoluteName, absolute)
+	}
+	return spanProblem(idle, time.Minute, century)
+}

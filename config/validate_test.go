@@ -1,0 +1,167 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/sojourn-auth/sojourn/config"
+)
+
+func TestLoad_everyProblemSaysWhatWouldBeRight(t *testing.T) {
+	t.Parallel()
+	const (
+		short = "AAECAwQFBgcICQoLDA0ODw=="
+		flat  = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="
+		low   = "AAECAwQFBgABAgMEBQYAAQIDBAUGAAECAwQFBgABAgM="
+		url   = "is not a URL like https://id.example.com"
+		alone = "must be scheme and host alone"
+	)
+	for name, c := range map[string]struct {
+		variable, value, want string
+	}{
+		"issuer: no scheme":      {"ISSUER", "id.example.com", url},
+		"issuer: other scheme":   {"ISSUER", "ftp://id.example.com", url},
+		"issuer: no host":        {"ISSUER", "https://", url},
+		"issuer: port alone":     {"ISSUER", "https://:443", url},
+		"issuer: blank":          {"ISSUER", "https://id example.com", url},
+		"issuer: other letters":  {"ISSUER", "https://idé.example.com", url},
+		"issuer: trailing slash": {"ISSUER", "https://id.example.com/", "write https://id.example.com"},
+		"issuer: path":           {"ISSUER", "https://id.example.com/auth", alone},
+		"issuer: query":          {"ISSUER", "https://id.example.com?x=1", alone},
+		"issuer: bare query":     {"ISSUER", "https://id.example.com?", alone},
+		"issuer: fragment":       {"ISSUER", "https://id.example.com#", alone},
+		"issuer: user":           {"ISSUER", "https://u@id.example.com", alone},
+		"issuer: capitals":       {"ISSUER", "https://ID.example.com", "write https://id.example.com"},
+		"issuer: default port":   {"ISSUER", "https://id.example.com:443", "write https://id.example.com"},
+		"issuer: http":           {"ISSUER", "http://id.example.com", "use https"},
+		"issuer: http, private":  {"ISSUER", "http://10.0.0.1:8080", "use https"},
+		"listen: port alone":     {"LISTEN", "8080", "127.0.0.1:8080"},
+		"listen: port too large": {"LISTEN", "127.0.0.1:65536", "127.0.0.1:8080"},
+		"listen: named port":     {"LISTEN", ":http", "127.0.0.1:8080"},
+		"admin: no port":         {"ADMIN_LISTEN", "localhost", "host:port"},
+		"admin: taken":           {"ADMIN_LISTEN", "127.0.0.1:8080", "an address of their own"},
+		"database: other":        {"DATABASE", "mysql://u:hunter2@db/x", "sqlite:PATH nor postgres://"},
+		"database: no path":      {"DATABASE", "sqlite:", "sqlite:sojourn-data/sojourn.db"},
+		"database: memory":       {"DATABASE", "sqlite::memory:", "names no file"},
+		"database: folder":       {"DATABASE", "sqlite:data/", "names no file"},
+		"database: bad escape":   {"DATABASE", "postgres://u:hunter2%zz@db/x", "percent-encoded"},
+		"secret: not base64":     {"SECRET", "hunter2!", "secret 1 is not base64; make one with: openssl rand -base64 32"},
+		"secret: short":          {"SECRET", oneSecret + "," + short, "secret 2 is 16 bytes long, must be exactly 32"},
+		"secret: long":           {"SECRET", "AAAA" + oneSecret, "must be exactly 32"},
+		"secret: one byte":       {"SECRET", flat, "is not random"},
+		"secret: seven bytes":    {"SECRET", low, "is not random"},
+		"secret: very many":      {"SECRET", strings.Repeat(oneSecret+",", 17), "at most 16"},
+		"mfa":                    {"MFA", "on", `"on" is not one of optional, required, off`},
+		"signup":                 {"SIGNUP", "token", "open, closed"},
+		"registration":           {"REGISTRATION", "yes", "open, token, closed"},
+		"idle expiry: no unit":   {"CLIENT_IDLE_EXPIRY", "90", `"90" is not a duration like 10m or 720h`},
+		"idle expiry: short":     {"CLIENT_IDLE_EXPIRY", "1m", "at least 1h"},
+		"TLS: half":              {"TLS_CERT", "cert.pem", "set both SOJOURN_TLS_CERT and SOJOURN_TLS_KEY"},
+		"proxies: name":          {"TRUSTED_PROXIES", "10.0.0.0/8,proxy", `"proxy" is not a network like 10.0.0.0/8`},
+		"proxies: host bits":     {"TRUSTED_PROXIES", "10.1.2.3/8", "write 10.0.0.0/8"},
+		"proxies: everyone":      {"TRUSTED_PROXIES", "::/0", "trusts everyone"},
+		"fetch: URL":             {"FETCH_ALLOW", "https://api.internal", "neither a host"},
+		"fetch: port":            {"FETCH_ALLOW", "api.internal:8080", "neither a host"},
+		"operator: blank":        {"OPERATOR_NAME", " ", "1 to 100 bytes"},
+		"operator: two lines":    {"OPERATOR_NAME", "a\nb", "1 to 100 bytes"},
+		"operator: long":         {"OPERATOR_NAME", strings.Repeat("x", 101), "1 to 100 bytes"},
+		"logo: http":             {"OPERATOR_LOGO", "http://example.com/logo.png", "neither an https URL nor a file"},
+		"logo: no file":          {"OPERATOR_LOGO", "logo.png", "neither an https URL nor a file"},
+		"log level":              {"LOG_LEVEL", "trace", "debug, info, warn, error"},
+		"log format":             {"LOG_FORMAT", "xml", "json, text"},
+		"access: short":          {"ACCESS_TTL", "59s", "at least 1m0s"},
+		"access: long":           {"ACCESS_TTL", "61m", "at most 1h0m0s"},
+		"session idle: long":     {"SESSION_IDLE", "4321h", "SOJOURN_SESSION_ABSOLUTE (4320h0m0s)"},
+		"session idle: none":     {"SESSION_IDLE", "0s", "at least 1m0s"},
+		"session absolute":       {"SESSION_ABSOLUTE", "1000000h", "at most"},
+		"sign-in idle: long":     {"SIGNIN_IDLE", "337h", "SOJOURN_SIGNIN_ABSOLUTE (336h0m0s)"},
+		"sign-in absolute":       {"SIGNIN_ABSOLUTE", "-1h", "at least 1m0s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := config.Load(config.Options{Getenv: env(map[string]string{"SOJOURN_" + c.variable: c.value})})
+			if err == nil || !strings.Contains(err.Error(), "SOJOURN_"+c.variable+": ") || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("got  %v\nwant SOJOURN_%s: … %s", err, c.variable, c.want)
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("the error tells a secret: %v", err)
+			}
+		})
+	}
+}
+
+func TestLoad_tellsEveryProblemAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := config.Load(config.Options{
+		File: file(t, "sojourn.yaml", "isuer: x\nmfa: maybe\n"),
+		Getenv: env(map[string]string{
+			"SOJOURN_ISSUER": "http://id.example.com", "SOJOURN_DATABASE": "postgres://u@db/x", "SOJOURN_ACCESS_TTL": "soon",
+		}),
+		Flags: map[string]string{"listen": "nowhere"},
+	})
+	if err == nil {
+		t.Fatal("no problem at all")
+	}
+	lines := strings.Split(err.Error(), "\n")
+	for _, want := range []string{`"isuer"`, "SOJOURN_MFA", "SOJOURN_ISSUER", "SOJOURN_SECRET", "SOJOURN_ACCESS_TTL", "SOJOURN_LISTEN"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%s is missing", want)
+		}
+	}
+	if len(lines) != 6 {
+		t.Errorf("got %d problems, want 6:\n%v", len(lines), err)
+	}
+}
+
+func TestLoad_whatCannotBeReadIsToldOnce(t *testing.T) {
+	t.Parallel()
+	_, err := config.Load(config.Options{Getenv: env(map[string]string{"SOJOURN_DATABASE": "postgres://u@db/x", "SOJOURN_SECRET": "x"})})
+	if err == nil || strings.Count(err.Error(), "SOJOURN_SECRET") != 1 {
+		t.Errorf("got %v, want one problem with SOJOURN_SECRET", err)
+	}
+}
+
+func TestLoad_goodIssuers(t *testing.T) {
+	t.Parallel()
+	for issuer, loopback := range map[string]bool{
+		"https://id.example.com": false, "https://id.example.com:8443": false, "https://[2001:db8::1]": false, "https://localhost": true,
+		"http://localhost:1": true, "http://127.0.0.2": true, "http://[::1]:8080": true,
+	} {
+		t.Run(issuer, func(t *testing.T) {
+			t.Parallel()
+			c := load(t, config.Options{Flags: map[string]string{"issuer": issuer}})
+			if c.Loopback() != loopback {
+				t.Errorf("Loopback = %v", c.Loopback())
+			}
+		})
+	}
+}
+
+func TestValidate_judgesAConfigMadeByHand(t *testing.T) {
+	t.Parallel()
+	c := load(t, config.Options{})
+	if err := c.Validate(); err != nil {
+		t.Errorf("the defaults are refused: %v", err)
+	}
+	c.Issuer, c.Database, c.LogFormat = "http://example.com", "postgres://db/x", "text"
+	err := c.Validate()
+	if err == nil || !strings.Contains(err.Error(), "SOJOURN_ISSUER") || !strings.Contains(err.Error(), "SOJOURN_SECRET") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLoad_tlsPair(t *testing.T) {
+	t.Parallel()
+	cert, key := selfSigned(t)
+	good := map[string]string{"issuer": "https://id.example.com", "tls_cert": cert, "tls_key": key}
+	load(t, config.Options{Flags: good})
+	for name, flags := range map[string]map[string]string{
+		"no such file": {"issuer": "https://x.example", "tls_cert": cert, "tls_key": key + "x"},
+		"swapped":      {"issuer": "https://x.example", "tls_cert": key, "tls_key": cert},
+		"http issuer":  {"tls_cert": cert, "tls_key": key},
+	} {
+		if _, err := config.Load(config.Options{Flags: flags}); err == nil || !strings.Contains(err.Error(), "TLS") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

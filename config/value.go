@@ -1,0 +1,157 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// value is a field that can be read from text; its String is safe to show. The error of Set says what would be right.
+type value interface {
+	Set(text string) error
+	String() string
+}
+
+type text struct{ to *string }
+
+func (v text) Set(s string) error {
+	*v.to = s
+	return nil
+}
+
+func (v text) String() string { return *v.to }
+
+type choice struct {
+	to *string
+	of []string
+}
+
+func (v choice) Set(s string) error {
+	if !slices.Contains(v.of, s) {
+		return fmt.Errorf("%q is not one of %s", s, strings.Join(v.of, ", "))
+	}
+	*v.to = s
+	return nil
+}
+
+func (v choice) String() string { return *v.to }
+
+type span struct{ to *time.Duration }
+
+func (v span) Set(s string) error {
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		return fmt.Errorf("%q is not a duration like 10m or 720h", s)
+	}
+	*v.to = d
+	return nil
+}
+
+func (v span) String() string { return v.to.String() }
+
+type level struct{ to *slog.Level }
+
+func (v level) Set(s string) error {
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, s) {
+		return fmt.Errorf("%q is not one of debug, info, warn, error", s)
+	}
+	return v.to.UnmarshalText([]byte(s))
+}
+
+func (v level) String() string { return strings.ToLower(v.to.String()) }
+
+type networks struct{ to *[]netip.Prefix }
+
+func (v networks) Set(s string) error {
+	var all []netip.Prefix
+	for _, item := range list(s) {
+		network, err := parseNetwork(item)
+		if err != nil {
+			return err
+		}
+		all = append(all, network)
+	}
+	*v.to = all
+	return nil
+}
+
+func (v networks) String() string { return joined(*v.to) }
+
+// Places are hosts and networks.
+type Places struct {
+	Hosts    []string // lower case
+	Networks []netip.Prefix
+}
+
+// Set reads a comma-separated list of both.
+func (p *Places) Set(s string) error {
+	var all Places
+	for _, item := range list(s) {
+		host := strings.ToLower(item)
+		if network, err := parseNetwork(item); err == nil {
+			all.Networks = append(all.Networks, network)
+		} else if isHost(host) {
+			all.Hosts = append(all.Hosts, host)
+		} else {
+			return fmt.Errorf("%q is neither a host like api.internal nor a network like 10.0.0.0/8", item)
+		}
+	}
+	*p = all
+	return nil
+}
+
+// String is the list again.
+func (p *Places) String() string {
+	return strings.Join(slices.DeleteFunc([]string{strings.Join(p.Hosts, ","), joined(p.Networks)}, isEmpty), ",")
+}
+
+// parseNetwork reads a CIDR, or one address as the network of itself.
+func parseNetwork(s string) (netip.Prefix, error) {
+	if address, err := netip.ParseAddr(s); err == nil && address.Zone() == "" {
+		return netip.PrefixFrom(address, address.BitLen()), nil
+	}
+	network, err := netip.ParsePrefix(s)
+	if err != nil {
+		return network, fmt.Errorf("%q is not a network like 10.0.0.0/8", s)
+	}
+	if network != network.Masked() {
+		return network, fmt.Errorf("%q has bits beyond its mask: write %s", s, network.Masked())
+	}
+	return network, nil
+}
+
+// isHost accepts a DNS name without a port (RFC 1123 §2.1).
+func isHost(s string) bool {
+	if len(s) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		odd := func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' }
+		if label == "" || len(label) > 63 || strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") || strings.ContainsFunc(label, odd) {
+			return false
+		}
+	}
+	return true
+}
+
+// list splits at commas and drops blanks.
+func list(s string) []string {
+	items := strings.Split(s, ",")
+	for i := range items {
+		items[i] = strings.TrimSpace(items[i])
+	}
+	return slices.DeleteFunc(items, isEmpty)
+}
+
+func isEmpty(s string) bool { return s == "" }
+
+func joined(all []netip.Prefix) string {
+	texts := make([]string, len(all))
+	for i, p := range all {
+		texts[i] = p.String()
+	}
+	return strings.Join(texts, ",")
+}

@@ -1,0 +1,132 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/storage/migrations"
+)
+
+// The two kinds of database.
+const (
+	SQLite   = "sqlite"
+	Postgres = "postgres"
+)
+
+// Options are what may differ between two uses of one database.
+type Options struct {
+	// Keys seal what must not be read from a stolen database: factors' secrets and private signing keys.
+	Keys *identity.Keyring
+	// Now is the time that statements judge by; nil means the database's own, through Clock.
+	Now func() time.Time
+	// Trace is told every statement, without its values; nil means no one is.
+	Trace func(statement string)
+	// MaxConns bounds the connections to PostgreSQL; 0 means 32. SQLite has one writer and a few readers regardless.
+	MaxConns int
+}
+
+// DB is one open database. Many goroutines may use it at once.
+type DB struct {
+	base       *gorm.DB
+	kind       string
+	pools      []*sql.DB // the first one writes
+	migrations fs.FS
+	keys       *identity.Keyring
+	clock      *Clock
+	now        func() time.Time
+	clients    clientCache
+}
+
+// Open connects to dsn, "sqlite:PATH" or "postgres://…", and checks that it answers. A missing SQLite file and its folder
+// are made, for their owner's eyes only. Open does not migrate. No error of it tells the password.
+func Open(ctx context.Context, dsn string, opts Options) (*DB, error) {
+	d, err := connect(dsn, opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Ping(ctx); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+func connect(dsn string, opts Options) (*DB, error) {
+	d := &DB{keys: opts.Keys, now: opts.Now}
+	d.clock = NewClock(d)
+	if d.now == nil {
+		d.now = d.clock.Now
+	}
+	var dialect gorm.Dialector
+	var err error
+	path, embedded := strings.CutPrefix(dsn, "sqlite:")
+	switch {
+	case embedded:
+		d.kind = SQLite
+		dialect, d.pools, err = openSQLite(path)
+	case strings.HasPrefix(dsn, "postgres://"), strings.HasPrefix(dsn, "postgresql://"):
+		d.kind = Postgres
+		dialect, d.pools, err = openPostgres(dsn, opts.MaxConns)
+	default:
+		err = errors.New("a database is sqlite:PATH or postgres://…")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if d.migrations, err = fs.Sub(migrations.Files, d.kind); err != nil {
+		return nil, fmt.Errorf("find migrations: %w", err)
+	}
+	d.base, err = gorm.Open(dialect, &gorm.Config{
+		SkipDefaultTransaction: true, // one statement is its own transaction; more of them say InTx
+		TranslateError:         true,
+		DisableAutomaticPing:   true, // Ping takes a context
+		Logger:                 traced(opts.Trace),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", errors.Join(err, d.Close()))
+	}
+	return d, nil
+}
+
+// Close ends every connection. Statements under way finish first.
+func (d *DB) Close() error {
+	var problems []error
+	for _, pool := range d.pools {
+		problems = append(problems, pool.Close())
+	}
+	return errors.Join(problems...)
+}
+
+// Now returns the time that every statement and every rule judges by.
+func (d *DB) Now() time.Time { return d.now() }
+
+// Clock is the process's clock, corrected to the database's.
+func (d *DB) Clock() *Clock { return d.clock }
+
+// Kind returns SQLite or Postgres.
+func (d *DB) Kind() string { return d.kind }
+
+// Ping asks whether the database answers; the error is identity.ErrUnavailable when it doesn't.
+func (d *DB) Ping(ctx context.Context) error {
+	for _, pool := range d.pools {
+		if err := pool.PingContext(ctx); err != nil {
+			return d.fail("reach database", err)
+		}
+	}
+	return nil
+}
+
+// q is where every statement starts: in the transaction that ctx carries, or on its own.
+func (d *DB) q(ctx context.Context) *gorm.DB {
+	if t := d.carried(ctx); t != nil {
+		return t.db.WithContext(ctx)
+	}
+	return d.base.WithContext(ctx)
+}

@@ -1,0 +1,67 @@
+package storage
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+type eventRow struct {
+	ID        uuid.UUID `gorm:"primaryKey"`
+	At        micros
+	Kind      string
+	UserID    *uuid.UUID
+	SessionID *uuid.UUID
+	ClientID  string
+	Detail    string
+	Address   string
+}
+
+// TableName is the table's name for GORM.
+func (eventRow) TableName() string { return "events" }
+
+func newEventRow(e identity.Event) eventRow {
+	return eventRow{
+		ID: e.ID, At: fromTime(e.At), Kind: string(e.Kind), UserID: idOrNull(e.UserID), SessionID: idOrNull(e.SessionID),
+		ClientID: e.ClientID, Detail: e.Detail, Address: e.Address,
+	}
+}
+
+func (r eventRow) event() identity.Event {
+	return identity.Event{
+		ID: r.ID, At: r.At.time(), Kind: identity.EventKind(r.Kind), UserID: idOrZero(r.UserID),
+		SessionID: idOrZero(r.SessionID), ClientID: r.ClientID, Detail: r.Detail, Address: r.Address,
+	}
+}
+
+// AddEvent writes an Event. It belongs in the transaction of what it tells.
+func (d *DB) AddEvent(ctx context.Context, e identity.Event) error {
+	return d.addEvents(ctx, []identity.Event{e})
+}
+
+func (d *DB) addEvents(ctx context.Context, events []identity.Event) error {
+	rows := make([]eventRow, len(events))
+	for i, e := range events {
+		rows[i] = newEventRow(e)
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return d.fail("add event", d.q(ctx).Create(&rows).Error)
+}
+
+// EventsOf returns what happened to a user, newest first, at most limit of it.
+func (d *DB) EventsOf(ctx context.Context, userID identity.ID, limit int) ([]identity.Event, error) {
+	var rows []eventRow
+	err := d.q(ctx).Where("user_id = ?", userID).Order("at DESC, id DESC").Limit(limit).Find(&rows).Error
+	if err != nil {
+		return nil, d.fail("read events", err)
+	}
+	events := make([]identity.Event, len(rows))
+	for i, r := range rows {
+		events[i] = r.event()
+	}
+	return events, nil
+}

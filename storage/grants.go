@@ -1,0 +1,50 @@
+package storage
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+type grantRow struct {
+	UserID    uuid.UUID `gorm:"primaryKey"`
+	ClientID  string    `gorm:"primaryKey"`
+	Scope     string
+	UpdatedAt micros
+}
+
+// TableName is the table's name for GORM.
+func (grantRow) TableName() string { return "grants" }
+
+func (r grantRow) grant() identity.Grant {
+	return identity.Grant{
+		UserID: r.UserID, ClientID: r.ClientID, Scopes: identity.SplitScope(r.Scope), UpdatedAt: r.UpdatedAt.time(),
+	}
+}
+
+// GrantOf returns what a user allowed a client: the zero Grant when nothing.
+func (d *DB) GrantOf(ctx context.Context, userID identity.ID, clientID string) (identity.Grant, error) {
+	var row grantRow
+	err := d.q(ctx).Where("user_id = ? AND client_id = ?", userID, clientID).Take(&row).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return identity.Grant{}, nil
+	}
+	if err != nil {
+		return identity.Grant{}, d.fail("read grant", err)
+	}
+	return row.grant(), nil
+}
+
+// SaveGrant writes what a user allows a client in the place of what they allowed before.
+func (d *DB) SaveGrant(ctx context.Context, g identity.Grant) error {
+	row := grantRow{UserID: g.UserID, ClientID: g.ClientID, Scope: joinScopes(g.Scopes), UpdatedAt: fromTime(g.UpdatedAt)}
+	return d.fail("save grant", d.q(ctx).Clauses(clause.OnConflict{
+		Columns:   []clause.Column{{Name: "user_id"}, {Name: "client_id"}},
+		DoUpdates: clause.AssignmentColumns([]string{"scope", "updated_at"}),
+	}).Create(&row).Error)
+}

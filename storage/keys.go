@@ -1,0 +1,84 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+
+	"gorm.io/gorm/clause"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+type signingKeyRow struct {
+	ID          string `gorm:"primaryKey"`
+	Alg         string
+	State       string
+	Private     []byte // sealed: whoever reads the database cannot sign
+	Public      []byte
+	CreatedAt   micros
+	ActivatedAt *micros
+	RetiredAt   *micros
+}
+
+// TableName is the table's name for GORM.
+func (signingKeyRow) TableName() string { return "signing_keys" }
+
+// SigningKeys returns every signing key, oldest first, with its private half opened.
+func (d *DB) SigningKeys(ctx context.Context) ([]identity.SigningKey, error) {
+	var rows []signingKeyRow
+	if err := d.q(ctx).Order("created_at, id").Find(&rows).Error; err != nil {
+		return nil, d.fail("read signing keys", err)
+	}
+	keys := make([]identity.SigningKey, len(rows))
+	for i, r := range rows {
+		private, err := d.keys.Open(identity.ForKey, r.Private, []byte(r.ID))
+		if err != nil {
+			return nil, fmt.Errorf("open the signing key %s, which another root secret sealed: %w", r.ID, err)
+		}
+		keys[i] = identity.SigningKey{
+			ID: r.ID, Alg: r.Alg, State: identity.KeyState(r.State), Private: private, Public: r.Public,
+			CreatedAt: r.CreatedAt.time(), ActivatedAt: r.ActivatedAt.timeOrZero(), RetiredAt: r.RetiredAt.timeOrZero(),
+		}
+	}
+	return keys, nil
+}
+
+// AddSigningKey adds a key unless one of its algorithm is in that state already: of many servers that start together one
+// wins.
+func (d *DB) AddSigningKey(ctx context.Context, k identity.SigningKey) (bool, error) {
+	row := signingKeyRow{
+		ID: k.ID, Alg: k.Alg, State: string(k.State), Private: d.keys.Seal(identity.ForKey, k.Private, []byte(k.ID)),
+		Public: k.Public, CreatedAt: fromTime(k.CreatedAt), ActivatedAt: fromTimeOrNull(k.ActivatedAt),
+		RetiredAt: fromTimeOrNull(k.RetiredAt),
+	}
+	res := d.q(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
+	return res.RowsAffected == 1, d.fail("add signing key", res.Error)
+}
+
+// PromoteSigningKeys retires the current key of alg and makes the next one current. Without a next one it does nothing, so
+// that there is always a key that signs.
+func (d *DB) PromoteSigningKeys(ctx context.Context, alg string) error {
+	return d.InTx(ctx, func(ctx context.Context) error {
+		// Locked first, so that a second rotation waits here and then judges what this one left.
+		var states []string
+		err := d.q(ctx).Raw("SELECT state FROM signing_keys WHERE alg = ? AND state <> ? ORDER BY id"+d.lock("FOR UPDATE"),
+			alg, identity.KeyRetired).Scan(&states).Error
+		if err != nil {
+			return d.fail("lock signing keys", err)
+		}
+		return d.promote(ctx, alg)
+	})
+}
+
+func (d *DB) promote(ctx context.Context, alg string) error {
+	now := fromTime(d.Now())
+	err := d.q(ctx).Exec(`UPDATE signing_keys SET state = ?, retired_at = ? WHERE alg = ? AND state = ?
+		AND EXISTS (SELECT 1 FROM signing_keys n WHERE n.alg = signing_keys.alg AND n.state = ?)`,
+		identity.KeyRetired, now, alg, identity.KeyCurrent, identity.KeyNext).Error
+	if err != nil {
+		return d.fail("retire signing key", err)
+	}
+	return d.fail("promote signing key", d.q(ctx).Exec(
+		"UPDATE signing_keys SET state = ?, activated_at = ? WHERE alg = ? AND state = ?",
+		identity.KeyCurrent, now, alg, identity.KeyNext).Error)
+}

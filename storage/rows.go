@@ -1,0 +1,89 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+// batch bounds how many rows one statement ends or deletes, so that no lock is held for long and nothing piles up in
+// memory.
+const batch = 500
+
+// under puts a table's alias before each column of a list.
+func under(alias, columns string) string {
+	return alias + "." + strings.ReplaceAll(columns, ", ", ", "+alias+".")
+}
+
+// one scans the only row of a statement into dest; false when there is none. It is the hot path: no model is reflected on,
+// and ids go as text, which pgx encodes at once, while for a uuid.UUID it first fails at two other ways.
+func (d *DB) one(ctx context.Context, dest []any, query string, args ...any) (bool, error) {
+	for i, arg := range args {
+		if id, is := arg.(uuid.UUID); is {
+			args[i] = id.String()
+		}
+	}
+	err := d.q(ctx).Raw(query, args...).Row().Scan(dest...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// lock returns a row-locking clause. SQLite has none and needs none: it has one writer at a time.
+func (d *DB) lock(clause string) string {
+	if d.kind == SQLite {
+		return ""
+	}
+	return " " + clause
+}
+
+// keepable reports whether PostgreSQL's text can hold s. What it cannot hold was never stored, so a look-up by it has
+// its answer without asking: nothing found.
+func keepable(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+
+func notFound(what string) error {
+	return identity.Refuse(identity.NotFound, "There is no such "+what+".")
+}
+
+func signInAgain() error {
+	return identity.Refuse(identity.SignInAgain, "You are not signed in here any more. Sign in again.")
+}
+
+// blob stores no bytes as an empty value, since the columns are NOT NULL.
+func blob(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+// blobOrNil is the way back.
+func blobOrNil(b []byte) []byte {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
+}
+
+// idOrNull stores the zero id as NULL.
+func idOrNull(id identity.ID) *uuid.UUID {
+	if id == uuid.Nil {
+		return nil
+	}
+	return &id
+}
+
+// idOrZero is the way back.
+func idOrZero(id *uuid.UUID) identity.ID {
+	if id == nil {
+		return uuid.Nil
+	}
+	return *id
+}

@@ -1,0 +1,78 @@
+package storage_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/mfa"
+	"github.com/sojourn-auth/sojourn/storage"
+	"github.com/sojourn-auth/sojourn/storage/storagetest"
+)
+
+func second[T any](_ T, err error) error { return err }
+
+func third[T any](_ T, _ bool, err error) error { return err }
+
+// An absent database is never an answer: not "wrong code", not "no such client", not "spent" (DESIGN law 7).
+func TestMethods_sayThatTheDatabaseIsAway(t *testing.T) {
+	t.Parallel()
+	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
+		p := someone(t, db)
+		s := p.begin(t, db, "openid")
+		ctx, cancel := context.WithTimeout(t.Context(), 0) // waiting for a connection ends like this
+		defer cancel()
+		u, secret, at := p.user, []byte("secret"), db.Now()
+		for name, err := range map[string]error{
+			"CreateUser":               db.CreateUser(ctx, u),
+			"UserByEmail":              second(db.UserByEmail(ctx, u.Email)),
+			"UserByID":                 second(db.UserByID(ctx, u.ID)),
+			"SetPassword":              db.SetPassword(ctx, u.ID, "new"),
+			"CountTry":                 second(db.CountTry(ctx, "k", five)),
+			"ForgiveTry":               db.ForgiveTry(ctx, "k"),
+			"ClearTries":               db.ClearTries(ctx, "k"),
+			"StandingOf":               second(db.StandingOf(ctx, p.signIn.ID)),
+			"StartSignIn":              db.StartSignIn(ctx, fresh(p.signIn)),
+			"ProveSignIn":              db.ProveSignIn(ctx, p.signIn, p.signIn.SecretHash),
+			"TouchSignIn":              db.TouchSignIn(ctx, p.signIn),
+			"EndSignIn":                db.EndSignIn(ctx, p.signIn.ID, identity.EndSignedOut),
+			"RedeemCode":               third(db.RedeemCode(ctx, p.promise(), s)),
+			"SessionByID":              second(db.SessionByID(ctx, s.ID)),
+			"LiveSession":              second(db.LiveSession(ctx, s.ID, "jti")),
+			"Advance":                  third(db.Advance(ctx, turn(s, at))),
+			"LockSession":              second(db.LockSession(ctx, s.ID)),
+			"WriteLine":                db.WriteLine(ctx, s),
+			"EndSession":               second(db.EndSession(ctx, s.ID, identity.EndRevoked)),
+			"ClientByID":               second(db.ClientByID(ctx, "app")),
+			"CreateClient":             db.CreateClient(ctx, identity.Client{ID: "new"}),
+			"UpdateClient":             db.UpdateClient(ctx, identity.Client{ID: "app"}),
+			"ConfirmRegistrationToken": db.ConfirmRegistrationToken(ctx, "app", secret),
+			"DeleteClient":             db.DeleteClient(ctx, "app"),
+			"MarkClientUsed":           db.MarkClientUsed(ctx, "app"),
+			"SweepClients":             second(db.SweepClients(ctx, at)),
+			"CreateRegistrationToken":  db.CreateRegistrationToken(ctx, secret, 1, at),
+			"SpendRegistrationToken":   db.SpendRegistrationToken(ctx, secret),
+			"GrantOf":                  second(db.GrantOf(ctx, u.ID, "app")),
+			"SaveGrant":                db.SaveGrant(ctx, identity.Grant{UserID: u.ID, ClientID: "app"}),
+			"TOTPOf":                   second(db.TOTPOf(ctx, u.ID)),
+			"CreateTOTP":               db.CreateTOTP(ctx, mfa.Factor{UserID: u.ID, Secret: secret}, nil),
+			"BurnStep":                 second(db.BurnStep(ctx, u.ID, 1)),
+			"UseRecoveryCode":          second(db.UseRecoveryCode(ctx, u.ID, secret)),
+			"RecoveryCodesLeft":        second(db.RecoveryCodesLeft(ctx, u.ID)),
+			"SigningKeys":              second(db.SigningKeys(ctx)),
+			"AddSigningKey":            second(db.AddSigningKey(ctx, signingKey("a", "ES256", identity.KeyCurrent, at))),
+			"PromoteSigningKeys":       db.PromoteSigningKeys(ctx, "ES256"),
+			"DenyToken":                db.DenyToken(ctx, "jti", at),
+			"TokenDenied":              second(db.TokenDenied(ctx, "jti")),
+			"SpendAssertion":           second(db.SpendAssertion(ctx, "app", "jti", at)),
+			"AddEvent":                 db.AddEvent(ctx, identity.Event{ID: identity.NewID(), At: time.Now()}),
+			"EventsOf":                 second(db.EventsOf(ctx, u.ID, 1)),
+			"Sweep":                    second(db.Sweep(ctx)),
+		} {
+			if identity.KindOf(err) != identity.Unavailable {
+				t.Errorf("%s: got %v, want identity.ErrUnavailable", name, err)
+			}
+		}
+	})
+}

@@ -1,0 +1,104 @@
+package storage
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+const signInColumns = "id, user_id, secret_hash, code_secret_hash, epoch, amr, proved_at, created_at, last_used_at, " +
+	"idle_ends_at, ends_at, ended_at, end_cause, address, user_agent"
+
+type signInRow struct {
+	ID             uuid.UUID `gorm:"primaryKey"`
+	UserID         uuid.UUID
+	SecretHash     []byte
+	CodeSecretHash []byte
+	Epoch          int
+	AMR            identity.AMR
+	ProvedAt       micros
+	CreatedAt      micros
+	LastUsedAt     micros
+	IdleEndsAt     micros
+	EndsAt         micros
+	EndedAt        *micros
+	EndCause       string
+	Address        string
+	UserAgent      string
+}
+
+// TableName is the table's name for GORM.
+func (signInRow) TableName() string { return "sign_ins" }
+
+// dest is where signInColumns go.
+func (r *signInRow) dest() []any {
+	return []any{
+		&r.ID, &r.UserID, &r.SecretHash, &r.CodeSecretHash, &r.Epoch, &r.AMR, &r.ProvedAt, &r.CreatedAt, &r.LastUsedAt,
+		&r.IdleEndsAt, &r.EndsAt, &r.EndedAt, &r.EndCause, &r.Address, &r.UserAgent,
+	}
+}
+
+func (r signInRow) signIn() identity.SignIn {
+	return identity.SignIn{
+		ID: r.ID, UserID: r.UserID, SecretHash: r.SecretHash, CodeSecretHash: r.CodeSecretHash, Epoch: r.Epoch,
+		AMR: r.AMR, ProvedAt: r.ProvedAt.time(), CreatedAt: r.CreatedAt.time(), LastUsedAt: r.LastUsedAt.time(),
+		IdleEndsAt: r.IdleEndsAt.time(), EndsAt: r.EndsAt.time(), EndedAt: r.EndedAt.timeOrZero(),
+		EndCause: identity.EndCause(r.EndCause), Address: r.Address, UserAgent: r.UserAgent,
+	}
+}
+
+var standingOf = "SELECT " + under("s", signInColumns) + ", " + under("u", userColumns) + `,
+	EXISTS (SELECT 1 FROM totp_factors f WHERE f.user_id = u.id)
+	FROM sign_ins s JOIN users u ON u.id = s.user_id WHERE s.id = ?`
+
+// StandingOf returns a SignIn, over or not, with its user and whether they enrolled; the zero Standing for none.
+func (d *DB) StandingOf(ctx context.Context, id identity.ID) (identity.Standing, error) {
+	var signIn signInRow
+	var user userRow
+	var enrolled bool
+	found, err := d.one(ctx, append(append(signIn.dest(), user.dest()...), &enrolled), standingOf, id)
+	if err != nil || !found {
+		return identity.Standing{}, d.fail("read sign-in", err)
+	}
+	return identity.Standing{SignIn: signIn.signIn(), User: user.user(), Enrolled: enrolled}, nil
+}
+
+const startSignIn = "INSERT INTO sign_ins (" + signInColumns + `)
+	SELECT ?, u.id, ?, ?, u.epoch, ?, ?, ?, ?, ?, ?, NULL, '', ?, ?
+	FROM users u WHERE u.id = ? AND u.epoch = ? AND u.disabled_at IS NULL`
+
+// StartSignIn writes a new SignIn. It refuses (SignInAgain) when the user was disabled, or a credential changed since the
+// epoch that was proved.
+func (d *DB) StartSignIn(ctx context.Context, s identity.SignIn) error {
+	res := d.q(ctx).Exec(startSignIn+d.lock("FOR SHARE OF u"),
+		s.ID, s.SecretHash, s.CodeSecretHash, s.AMR, fromTime(s.ProvedAt), fromTime(s.CreatedAt), fromTime(s.LastUsedAt),
+		fromTime(s.IdleEndsAt), fromTime(s.EndsAt), s.Address, s.UserAgent, s.UserID, s.Epoch)
+	if res.Error == nil && res.RowsAffected == 0 {
+		return signInAgain()
+	}
+	return d.fail("start sign-in", res.Error)
+}
+
+// ProveSignIn writes secret hash, epoch, methods and times of a SignIn that lives and still has the secret hash old. Else
+// it refuses (SignInAgain): it ended, or another tab was quicker.
+func (d *DB) ProveSignIn(ctx context.Context, s identity.SignIn, old []byte) error {
+	now := fromTime(d.Now())
+	res := d.q(ctx).Exec(`UPDATE sign_ins SET secret_hash = ?, epoch = ?, amr = ?, proved_at = ?, last_used_at = ?,
+		idle_ends_at = ? WHERE id = ? AND secret_hash = ? AND ended_at IS NULL AND idle_ends_at > ? AND ends_at > ?`,
+		s.SecretHash, s.Epoch, s.AMR, fromTime(s.ProvedAt), fromTime(s.LastUsedAt), fromTime(s.IdleEndsAt),
+		s.ID, old, now, now)
+	if res.Error == nil && res.RowsAffected == 0 {
+		return signInAgain()
+	}
+	return d.fail("prove sign-in", res.Error)
+}
+
+// TouchSignIn slides last use and idle end of a SignIn that lives, never backwards.
+func (d *DB) TouchSignIn(ctx context.Context, s identity.SignIn) error {
+	last := fromTime(s.LastUsedAt)
+	return d.fail("touch sign-in", d.q(ctx).Exec(
+		"UPDATE sign_ins SET last_used_at = ?, idle_ends_at = ? WHERE id = ? AND ended_at IS NULL AND last_used_at < ?",
+		last, fromTime(s.IdleEndsAt), s.ID, last).Error)
+}
