@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+func (p *program) client() *cobra.Command {
+	return group("client", "Add apps", p.clientAdd())
+}
+
+// newClient is what `client add` was told.
+type newClient struct {
+	id             string
+	public, secret bool
+	jwksFile       string
+	trusted        bool
+	lives          identity.Lifetimes
+	identity.Metadata
+}
+
+func (p *program) clientAdd() *cobra.Command {
+	var n newClient
+	cmd := &cobra.Command{
+		Use:   "add --id ID (--public | --secret-stdin | --jwks-file FILE)",
+		Short: "Add an app",
+		Example: "  sojourn client add --id notes --name Notes --public --application-type native \\\n" +
+			"    --redirect-uri com.example.notes:/callback --scope 'openid profile offline_access'",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.work(cmd.Context(), func(ctx context.Context, o opened) error { return p.addClient(ctx, o, n) })
+		},
+	}
+	n.flags(cmd)
+	return cmd
+}
+
+func (n *newClient) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&n.id, "id", "", "the client_id")
+	f.StringVar(&n.Name, "name", "", "what people see on the consent page")
+	f.BoolVar(&n.public, "public", false, "an app that can keep no secret: on a phone, a desktop or in a browser")
+	f.BoolVar(&n.secret, "secret-stdin", false, "read the client's secret from the standard input")
+	f.StringVar(&n.jwksFile, "jwks-file", "", "JSON Web Key Set with the public keys of a client that signs assertions (private_key_jwt)")
+	f.StringArrayVar(&n.RedirectURIs, "redirect-uri", nil, "where sign-ins lead back to; may be repeated")
+	f.StringArrayVar(&n.GrantTypes, "grant-type", nil, "authorization_code, refresh_token or client_credentials; may be repeated")
+	f.StringVar(&n.Scope, "scope", "", "the scopes it may ask for, with spaces between them")
+	f.BoolVar(&n.trusted, "trusted", false, "the operator's own: people are not asked for consent")
+	f.BoolVar(&n.RequireMFA, "require-mfa", false, "people need a second factor")
+	f.BoolVar(&n.RequirePKCE, "require-pkce", false, "a confidential client needs PKCE too")
+	f.StringVar(&n.ApplicationType, "application-type", "", "native or web (default: web)")
+	f.StringVar(&n.IDTokenAlg, "id-token-alg", "", "RS256, ES256 or EdDSA (default: RS256)")
+	f.BoolVar(&n.IDTokenOnRefresh, "id-token-on-refresh", false, "a refresh brings a new ID token")
+	f.DurationVar(&n.lives.Idle, "session-idle", 0, "sessions end when unused for so long (default: the server's)")
+	f.DurationVar(&n.lives.Absolute, "session-absolute", 0, "sessions end after so long (default: the server's)")
+	must(cmd.MarkFlagRequired("id"))
+	cmd.MarkFlagsOneRequired("public", "secret-stdin", "jwks-file")
+	cmd.MarkFlagsMutuallyExclusive("public", "secret-stdin", "jwks-file")
+}
+
+const minSecret = 8 // characters
+
+func (p *program) addClient(ctx context.Context, o opened, n newClient) error {
+	c, err := n.client(o.db.Now())
+	if err != nil {
+		return err
+	}
+	if n.secret {
+		secret, err := p.readSecret()
+		if err != nil {
+			return err
+		}
+		if len(secret) < minSecret {
+			return fmt.Errorf("the secret on the standard input is too short: at least %d characters, "+
+				"better the output of openssl rand -base64 32", minSecret)
+		}
+		c.SecretHash = o.keys.HashSecret(secret)
+	}
+	err = o.db.CreateClient(ctx, c)
+	if identity.KindOf(err) == identity.Conflict {
+		return fmt.Errorf("there is a client %s already: choose another --id", c.ID)
+	}
+	if err != nil {
+		return err
+	}
+	return p.print(struct {
+		ID      string `json:"client_id"`
+		Trusted bool   `json:"trusted,omitempty"`
+		identity.Metadata
+	}{c.ID, c.Trusted, c.Metadata}, fmt.Sprintf("Added the client %s.", c.ID))
+}
+
+// client applies the rules that registration has too, except that an operator may give any scope.
+func (n newClient) client(now time.Time) (identity.Client, error) {
+	if n.id == "" || len(n.id) > 64 || strings.ContainsFunc(n.id, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return identity.Client{}, errors.New("--id: use 1 to 64 visible ASCII characters")
+	}
+	if err := n.checkLives(); err != nil {
+		return identity.Client{}, err
+	}
+	scope, err := cleanScope(n.Scope)
+	if err != nil {
+		return identity.Client{}, err
+	}
+	m := n.Metadata
+	if err := n.authenticate(&m); err != nil {
+		return identity.Client{}, err
+	}
+	if len(m.GrantTypes) == 0 {
+		m.GrantTypes = []string{"authorization_code", "refresh_token"}
+	}
+	m.Scope = ""
+	clean, err := identity.CleanRegistration(m)
+	if err != nil {
+		return identity.Client{}, flagError(err)
+	}
+	unknown := func(grant string) bool { return !slices.Contains(clean.GrantTypes, grant) }
+	if slices.ContainsFunc(m.GrantTypes, unknown) {
+		return identity.Client{}, errors.New("--grant-type: use authorization_code, with refresh_token if you like, or client_credentials")
+	}
+	if scope != "" {
+		clean.Scope = scope
+	}
+	return identity.Client{ID: n.id, Trusted: n.trusted, Metadata: clean, Lives: n.lives, CreatedAt: now}, nil
+}
+
+// authenticate says how the client proves who it is.
+func (n newClient) authenticate(m *identity.Metadata) (err error) {
+	switch {
+	case n.public:
+		m.AuthMethod = "none"
+	case n.jwksFile != "":
+		m.AuthMethod = "private_key_jwt"
+		m.JWKS, err = os.ReadFile(n.jwksFile)
+	}
+	return err
+}
+
+func (n newClient) checkLives() error {
+	for flag, d := range map[string]time.Duration{"session-idle": n.lives.Idle, "session-absolute": n.lives.Absolute} {
+		if d != 0 && d < time.Minute {
+			return fmt.Errorf("--%s: %v is too short: at least 1m", flag, d)
+		}
+	}
+	return nil
+}
+
+// cleanScope reads scopes of any name (RFC 6749 §3.3).
+func cleanScope(scope string) (string, error) {
+	names := identity.SplitScope(scope)
+	odd := func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }
+	for _, name := range names {
+		if strings.ContainsFunc(name, odd) {
+			return "", fmt.Errorf("--scope: %q is no scope: use visible ASCII characters but no quotes and backslashes", name)
+		}
+	}
+	return strings.Join(names, " "), nil
+}
+
+// flagOf says which flag a field of the registration came from.
+var flagOf = map[string]string{
+	"redirect_uris":                "redirect-uri",
+	"grant_types":                  "grant-type",
+	"client_name":                  "name",
+	"application_type":             "application-type",
+	"id_token_signed_response_alg": "id-token-alg",
+	"jwks":                         "jwks-file",
+}
+
+func flagError(err error) error {
+	if refusal, ok := errors.AsType[*identity.Error](err); ok && flagOf[refusal.Field] != "" {
+		return fmt.Errorf("--%s: %w", flagOf[refusal.Field], err)
+	}
+	return err
+}

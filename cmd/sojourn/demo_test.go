@@ -1,0 +1,116 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// demo is `sojourn demo` under way.
+type demo struct {
+	*process
+	issuer, app    string
+	password, totp string
+}
+
+var (
+	demoPassword = regexp.MustCompile(`Password +(\S+)`)
+	demoTOTP     = regexp.MustCompile(`--base32 (\S+)`)
+)
+
+func startDemo(t *testing.T, dir string) demo {
+	t.Helper()
+	ports := freePorts(t, 3)
+	d := demo{issuer: "http://localhost:" + ports[0], app: "http://localhost:" + ports[1]}
+	env := []string{"SOJOURN_ISSUER=" + d.issuer, "SOJOURN_LISTEN=127.0.0.1:" + ports[0], "SOJOURN_ADMIN_LISTEN=127.0.0.1:" + ports[2]}
+	d.process = start(t, dir, env, "sojourn", "demo", "--app-listen", "127.0.0.1:"+ports[1])
+	d.says("Kept in")
+	d.until("readiness", func() bool { return statusOf("http://127.0.0.1:"+ports[2]+"/readyz") == http.StatusOK })
+	d.password = demoPassword.FindStringSubmatch(d.out.String())[1]
+	d.totp = demoTOTP.FindStringSubmatch(d.out.String())[1]
+	return d
+}
+
+func (d demo) person() *person { return newPerson(d.t, demoUser, d.password, d.totp) }
+
+func TestDemo_showsWhatToTryAndEachStartHasItsOwnPassword(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := startDemo(t, dir)
+	for _, text := range []string{first.app, demoUser, "oathtool", "examples/nativeapp", "sojourn-demo"} {
+		if !strings.Contains(first.out.String(), text) {
+			t.Errorf("%q is not said: %s", text, first.out)
+		}
+	}
+	response, err := http.Get(first.issuer + "/demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.Request.URL.String() != first.app+"/" {
+		t.Errorf("/demo leads to %s", response.Request.URL)
+	}
+	if err := first.stop(); err != nil {
+		t.Error(err)
+	}
+	second := startDemo(t, dir)
+	if second.password == first.password {
+		t.Error("the password is known from an earlier start")
+	}
+	if second.totp != first.totp {
+		t.Error("the authenticator in someone's phone stopped working")
+	}
+}
+
+var printedURL = regexp.MustCompile(`http://localhost\S+/oauth2/authorize\S+`)
+
+func TestDemo_theExamplesSignIn(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t, t.TempDir())
+	who := d.person()
+	file := filepath.Join(t.TempDir(), "registration.json")
+	for _, c := range []struct {
+		name, says string
+		args       []string
+	}{
+		{"nativeapp", "Refreshed", nil},
+		{"thirdparty", "Signed in as " + demoUser, []string{"--file", file}},
+		{"thirdparty", "Signed in as " + demoUser, []string{"--file", file}}, // registered by now
+	} {
+		binary := buildExample(t, c.name)
+		app := start(t, t.TempDir(), nil, append([]string{binary, "--no-browser", "--issuer", d.issuer}, c.args...)...)
+		app.until("an address", func() bool { return printedURL.MatchString(app.out.String()) })
+		back := who.follow(printedURL.FindString(app.out.String()))
+		if got := statusOf(back.String()); got != http.StatusOK {
+			t.Errorf("%s: the browser came back and saw %d", c.name, got)
+		}
+		if err := app.wait(); err != nil || !strings.Contains(app.out.String(), c.says) {
+			t.Errorf("%s: %v: %s", c.name, err, app.out)
+		}
+	}
+	var kept map[string]string
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(content, &kept); err != nil || kept["client_id"] == "" || kept["registration_access_token"] == "" {
+		t.Errorf("%v: %s", err, content)
+	}
+}
+
+// buildExample builds a program of examples.
+func buildExample(t *testing.T, name string) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), name)
+	build := exec.Command("go", "build", "-o", binary, "./examples/"+name)
+	build.Dir = filepath.Join("..", "..")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return binary
+}

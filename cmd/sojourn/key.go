@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+func (p *program) key() *cobra.Command {
+	return group("key", "See and rotate the keys that sign tokens", p.keyList(), p.keyRotate())
+}
+
+func (p *program) keyList() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List the keys",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.work(cmd.Context(), func(ctx context.Context, o opened) error {
+				return p.printKeys(ctx, o.signingKeys())
+			})
+		},
+	}
+}
+
+func (p *program) keyRotate() *cobra.Command {
+	var alg string
+	cmd := &cobra.Command{
+		Use:   "rotate",
+		Short: "Make the next keys the current ones, and new next ones",
+		Long: "Rotate makes the next key of every algorithm the current one. It was published long before, so apps know it.\n" +
+			"Tokens of the key that retires verify until they expire. Running servers notice within seconds.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.work(cmd.Context(), func(ctx context.Context, o opened) error {
+				keys := o.signingKeys()
+				if err := keys.Rotate(ctx, alg); err != nil {
+					return err
+				}
+				return p.printKeys(ctx, keys)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&alg, "alg", "", "only this algorithm: "+strings.Join(identity.SigningAlgs, ", "))
+	return cmd
+}
+
+func (o opened) signingKeys() identity.SigningKeys {
+	return identity.SigningKeys{Store: o.db, Now: o.db.Now}
+}
+
+type keyJSON struct {
+	ID        string    `json:"kid"`
+	Alg       string    `json:"alg"`
+	State     string    `json:"state"`
+	CreatedAt time.Time `json:"created_at"`
+	Activated time.Time `json:"activated_at,omitzero"`
+	Retired   time.Time `json:"retired_at,omitzero"`
+}
+
+func (p *program) printKeys(ctx context.Context, keys identity.SigningKeys) error {
+	all, err := keys.All(ctx)
+	if err != nil {
+		return err
+	}
+	list := make([]keyJSON, len(all))
+	lines := make([]string, len(all))
+	for i, k := range all {
+		list[i] = keyJSON{k.ID, k.Alg, string(k.State), k.CreatedAt, k.ActivatedAt, k.RetiredAt}
+		lines[i] = fmt.Sprintf("%-6s %-8s %s  made %s", k.Alg, k.State, k.ID, k.CreatedAt.Format(time.DateTime))
+	}
+	if len(all) == 0 {
+		lines = []string{"There are no keys yet: the server makes them when it first starts."}
+	}
+	return p.print(struct {
+		Keys []keyJSON `json:"keys"`
+	}{list}, strings.Join(lines, "\n"))
+}

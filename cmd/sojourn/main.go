@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() { os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}, os.Getenv)) }
+
+// streams are where a command reads and writes.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// run runs one command and returns the exit code: 0, or 1 after a clear line on s.err.
+func run(args []string, s streams, getenv func(string) string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	p := &program{streams: s, getenv: getenv, flags: map[string]string{}}
+	root := p.root()
+	root.SetArgs(args)
+	root.SetIn(s.in)
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	if err := root.ExecuteContext(ctx); err != nil {
+		fmt.Fprintf(s.err, "sojourn: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+// program is what all commands share.
+type program struct {
+	streams
+	getenv func(string) string
+	file   string            // --config
+	json   bool              // --json
+	flags  map[string]string // settings that the command line said, by their YAML names
+}
+
+func (p *program) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "sojourn",
+		Short:         "An OAuth 2.0 and OpenID Connect server for mobile apps",
+		Long:          long,
+		SilenceUsage:  true, // an error is one line
+		SilenceErrors: true,
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.PersistentFlags().StringVar(&p.file, "config", "", "read settings from this YAML file")
+	root.PersistentFlags().BoolVar(&p.json, "json", false, "print JSON")
+	p.setting(root, "database", "sqlite:PATH or postgres://…")
+	root.AddCommand(p.serve(), p.demo(), p.migrate(), p.user(), p.client(), p.key(), p.registrationToken())
+	return root
+}
+
+const long = `Sojourn keeps people signed in to mobile apps, and ends that the moment it should end.
+
+Settings come from flags, the environment (SOJOURN_ISSUER, SOJOURN_LISTEN, SOJOURN_DATABASE,
+SOJOURN_SECRET …) and a YAML file with the same names in lower case, the first of them beating
+the others. Without any, everything lives in ./sojourn-data and the issuer is
+http://localhost:8080.`
+
+// group is a command that only has others under it.
+func group(use, short string, commands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short,
+		Args: cobra.NoArgs, // an unknown one is an error, not a page of help
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(commands...)
+	return cmd
+}
+
+// setting gives cmd a flag for one of the settings.
+func (p *program) setting(cmd *cobra.Command, name, help string) {
+	cmd.PersistentFlags().Var(settingFlag{p.flags, name}, flagName(name), help)
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/sojourn-auth/sojourn/config"
+	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/storage"
+)
+
+// opened is what a command works on.
+type opened struct {
+	cfg  config.Config
+	keys *identity.Keyring
+	db   *storage.DB
+}
+
+// load reads the settings; the error tells every problem, each on its own line.
+func (p *program) load(defaults map[string]string) (config.Config, error) {
+	return config.Load(config.Options{Defaults: defaults, File: p.file, Getenv: p.getenv, Flags: p.flags})
+}
+
+// work opens the configured database, ready to use, and runs job on it.
+func (p *program) work(ctx context.Context, job func(context.Context, opened) error) error {
+	cfg, err := p.load(nil)
+	if err != nil {
+		return err
+	}
+	return with(ctx, cfg, func(ctx context.Context, o opened) error {
+		if err := o.ready(ctx); err != nil {
+			return err
+		}
+		return job(ctx, o)
+	})
+}
+
+// with opens the database of cfg, runs job, and closes it again.
+func with(ctx context.Context, cfg config.Config, job func(context.Context, opened) error) (err error) {
+	o := opened{}
+	if o.cfg, err = config.EnsureSecret(cfg); err != nil {
+		return err
+	}
+	if o.keys, err = identity.NewKeyring(o.cfg.Secret...); err != nil {
+		return fmt.Errorf("SOJOURN_SECRET: %w", err)
+	}
+	if o.db, err = storage.Open(ctx, string(o.cfg.Database), storage.Options{Keys: o.keys}); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, o.db.Close()) }()
+	return job(ctx, o)
+}
+
+// ready sees to the schema and the clock. SQLite is migrated by whoever comes; on PostgreSQL that is a step of its own,
+// which the operator takes when replicas and backups are ready for it.
+func (o opened) ready(ctx context.Context) error {
+	if o.db.Kind() == storage.SQLite {
+		if err := o.db.Migrate(ctx); err != nil {
+			return err
+		}
+	}
+	current, target, err := o.db.Pending(ctx)
+	switch {
+	case err != nil:
+		return err
+	case current < target:
+		return fmt.Errorf("the database's schema is behind (%d, needed is %d): run sojourn migrate", current, target)
+	case current > target:
+		return fmt.Errorf("the database's schema is ahead (%d, this program knows %d): "+
+			"run the newer program whose sojourn migrate made it", current, target)
+	}
+	return o.db.Clock().Measure(ctx)
+}
+
+// logger writes to the error stream as the settings say.
+func (p *program) logger(cfg config.Config) *slog.Logger {
+	options := &slog.HandlerOptions{Level: cfg.LogLevel}
+	if cfg.LogFormat == config.Text {
+		return slog.New(slog.NewTextHandler(p.err, options))
+	}
+	return slog.New(slog.NewJSONHandler(p.err, options))
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience is how long a test waits for what should take a moment; the machine may be busy.
+const patience = 30 * time.Second
+
+// process is a program under way.
+type process struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	out  *transcript // what it wrote, to both streams
+	done chan error
+}
+
+// transcript is a buffer that may be read while it is written.
+type transcript struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *transcript) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *transcript) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// start runs a program in dir with nothing in its environment but $PATH, $HOME and env, and stops it when the test ends.
+func start(t *testing.T, dir string, env []string, command ...string) *process {
+	t.Helper()
+	p := &process{t: t, cmd: exec.Command(command[0], command[1:]...), out: &transcript{}, done: make(chan error, 1)}
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, p.out, p.out
+	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}, env...)
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { p.done <- p.cmd.Wait() }()
+	t.Cleanup(func() { p.kill() })
+	return p
+}
+
+// command runs sojourn to its end with a line on the standard input.
+func command(t *testing.T, dir string, env []string, input string, args ...string) {
+	t.Helper()
+	cmd := exec.Command("sojourn", args...)
+	cmd.Dir, cmd.Stdin = dir, strings.NewReader(input+"\n")
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}, env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("sojourn %s: %v: %s", strings.Join(args, " "), err, out)
+	}
+}
+
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	if p.t.Failed() {
+		p.t.Logf("%s:\n%s", strings.Join(p.cmd.Args, " "), p.out)
+	}
+}
+
+// stop asks politely and returns how the program ended.
+func (p *process) stop() error {
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	return p.wait()
+}
+
+func (p *process) wait() error {
+	select {
+	case err := <-p.done:
+		return err
+	case <-time.After(patience):
+		return errors.New("it does not end")
+	}
+}
+
+// until waits for something to become true while the program lives.
+func (p *process) until(what string, ready func() bool) {
+	p.t.Helper()
+	for began := time.Now(); !ready(); time.Sleep(10 * time.Millisecond) {
+		select {
+		case err := <-p.done:
+			p.t.Fatalf("%s: the program ended: %v", what, err)
+		default:
+		}
+		if time.Since(began) > patience {
+			p.t.Fatalf("%s: not within %v", what, patience)
+		}
+	}
+}
+
+// says waits for text among what the program wrote.
+func (p *process) says(text string) {
+	p.t.Helper()
+	p.until(fmt.Sprintf("%q", text), func() bool { return strings.Contains(p.out.String(), text) })
+}
+
+// freePorts returns ports that nobody listened on a moment ago.
+func freePorts(t *testing.T, n int) []string {
+	t.Helper()
+	ports := make([]string, n)
+	for i := range ports {
+		listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close() // all at the end, so that they differ
+		_, ports[i], err = net.SplitHostPort(listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return ports
+}
+
+// statusOf is the status of a GET, or 0.
+func statusOf(url string) int {
+	response, err := http.Get(url)
+	if err != nil {
+		return 0
+	}
+	defer response.Body.Close()
+	return response.StatusCode
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/sojourn-auth/sojourn/storage"
+	"github.com/sojourn-auth/sojourn/storage/storagetest"
+)
+
+// TestMain makes this test binary also be the program, under the name sojourn in $PATH.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"sojourn": main})
+}
+
+// TestScripts runs the command line in testdata/*.txt, each in an empty folder.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{Dir: "testdata"})
+}
+
+// TestScripts_postgres runs those in testdata/postgres, on a PostgreSQL database of its own.
+func TestScripts_postgres(t *testing.T) {
+	t.Parallel()
+	dsn := storagetest.DSN(t, storage.Postgres)
+	if _, err := exec.LookPath("psql"); err != nil {
+		absent(t, "psql is not in $PATH: what the program says of a schema that is behind or ahead was not tested")
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/postgres",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("SOJOURN_DATABASE", dsn)
+			env.Setenv("SOJOURN_SECRET", testSecret)
+			return nil
+		},
+	})
+}
+
+// testSecret is a root secret for processes that share a database.
+const testSecret = "c29qb3VybiB0ZXN0cyBrZWVwIG5vIHNlY3JldHMhISE="
+
+// absent skips a test for all to see; in CI it fails.
+func absent(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sojourn-auth/sojourn/server"
+)
+
+func (p *program) serve() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the server",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.work(cmd.Context(), func(ctx context.Context, o opened) error {
+				s, err := server.New(ctx, o.cfg, o.db, p.logger(o.cfg))
+				if err != nil {
+					return err
+				}
+				return s.Run(ctx)
+			})
+		},
+	}
+	p.listenFlags(cmd)
+	return cmd
+}
+
+func (p *program) listenFlags(cmd *cobra.Command) {
+	p.setting(cmd, "issuer", "how apps and browsers reach the server, such as https://id.example.com")
+	p.setting(cmd, "listen", "host:port of the public listener")
+	p.setting(cmd, "admin_listen", "host:port of health checks and metrics")
+}

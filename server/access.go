@@ -1,0 +1,57 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+// requestIDHeader tells the caller how its request is called in our log. Error pages show it too.
+const requestIDHeader = "X-Request-Id"
+
+// observe gives a request its id and its record, and when it is over writes one line and counts it. The line holds no
+// query, no body and no header but the agent's name: codes, tokens and addresses of people travel there.
+func observe(log *slog.Logger, m *metrics) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			// An id that came with the request is not taken over: it would let strangers write into the log.
+			rec := &record{id: rand.Text()[:12], began: time.Now(), route: noRoute}
+			w.Header().Set(requestIDHeader, rec.id)
+			r = r.WithContext(context.WithValue(r.Context(), recordKey{}, rec))
+			defer func() { // an aborted answer leaves by a panic, and is counted too
+				took := time.Since(rec.began)
+				m.count(rec, took)
+				logLine(log, r, rec, took)
+			}()
+			next.ServeHTTP(recorder{w, rec}, r)
+		})
+	}
+}
+
+func logLine(log *slog.Logger, r *http.Request, rec *record, took time.Duration) {
+	level := slog.LevelInfo
+	if rec.status >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	log.LogAttrs(r.Context(), level, "request",
+		slog.String("method", methodName(r.Method)),
+		slog.String("route", rec.route),
+		slog.Int("status", rec.status),
+		slog.Float64("ms", took.Seconds()*1000),
+		slog.Int64("bytes", rec.written),
+		slog.String("address", identity.SeenFrom(r.RemoteAddr, "").Address),
+	)
+}
+
+// methodName keeps invented methods out of the log.
+func methodName(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return "other"
+}

@@ -1,0 +1,43 @@
+package server
+
+import (
+	"net/http"
+
+	"github.com/gorilla/mux"
+)
+
+// routes mounts the surfaces on one router.
+func (s *Server) routes() *mux.Router {
+	s.router = mux.NewRouter()
+	s.router.Use(noteRoute)
+	s.protocol.Routes(s.router)
+	s.pages.Routes(s.router)
+	if s.logo.image != nil {
+		s.router.HandleFunc(logoPath, s.logo.serve).Methods(http.MethodGet)
+	}
+	s.router.NotFoundHandler = http.HandlerFunc(s.nothingHere)
+	s.router.MethodNotAllowedHandler = wrongMethod(s.router, s.answer(errWrongMethod))
+	return s.router
+}
+
+// wrap puts around the router what is true of every request, in the order in which a request meets it.
+func (s *Server) wrap(router http.Handler) (http.Handler, error) {
+	foreign, err := ownForms(s.cfg.Issuer, s.answer(errForeignForm))
+	if err != nil {
+		return nil, err
+	}
+	layers := []func(http.Handler) http.Handler{
+		realAddress(s.cfg.TrustedProxies),
+		observe(s.log, s.metrics),
+		headers(s.secure(), s.logo.origin),
+		recovered(s.log, s.answer(errFault)),
+		cors,
+		limitBody(s.answer(errTooLarge)),
+		foreign,
+		headAsGet,
+	}
+	for i := len(layers) - 1; i >= 0; i-- {
+		router = layers[i](router)
+	}
+	return router, nil
+}

@@ -1,0 +1,107 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 15 * time.Second
+	writeTimeout      = 30 * time.Second
+	idleTimeout       = 120 * time.Second
+	// shutdownTimeout is how long requests under way may take to finish.
+	shutdownTimeout = 20 * time.Second
+)
+
+// ports are the two listeners.
+type ports struct{ public, admin net.Listener }
+
+// Run listens and serves until ctx ends, then lets the requests under way finish.
+func (s *Server) Run(ctx context.Context) error {
+	if err := s.Listen(ctx); err != nil {
+		return err
+	}
+	return s.Serve(ctx)
+}
+
+// Listen takes the addresses of SOJOURN_LISTEN and SOJOURN_ADMIN_LISTEN, the first with TLS where a certificate is set.
+func (s *Server) Listen(ctx context.Context) (err error) {
+	var listen net.ListenConfig
+	if s.ports.public, err = listen.Listen(ctx, "tcp", s.cfg.Listen); err != nil {
+		return fmt.Errorf("SOJOURN_LISTEN: %w", err)
+	}
+	if s.ports.admin, err = listen.Listen(ctx, "tcp", s.cfg.AdminListen); err != nil {
+		return errors.Join(fmt.Errorf("SOJOURN_ADMIN_LISTEN: %w", err), s.ports.public.Close())
+	}
+	if s.cfg.TLSCert == "" {
+		return nil
+	}
+	pair, err := tls.LoadX509KeyPair(s.cfg.TLSCert, s.cfg.TLSKey)
+	if err != nil {
+		return errors.Join(fmt.Errorf("SOJOURN_TLS_CERT: %w", err), s.ports.public.Close(), s.ports.admin.Close())
+	}
+	s.ports.public = tls.NewListener(s.ports.public, &tls.Config{
+		Certificates: []tls.Certificate{pair},
+		MinVersion:   tls.VersionTLS12,
+		NextProtos:   []string{"h2", "http/1.1"},
+	})
+	return nil
+}
+
+// Serve serves on what Listen took, with the loops behind it, until ctx ends or a listener breaks. Then no new request
+// is taken, and those under way have 20 seconds.
+func (s *Server) Serve(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var loops sync.WaitGroup
+	for _, loop := range []func(context.Context){s.protocol.Run, s.db.Clock().Run, s.sweep} {
+		loops.Go(func() { loop(ctx) })
+	}
+	public, admin := s.httpServer(s.handler), s.httpServer(s.Admin())
+	broken := make(chan error, 2)
+	go func() { broken <- public.Serve(s.ports.public) }()
+	go func() { broken <- admin.Serve(s.ports.admin) }()
+	s.log.InfoContext(ctx, "listening", "issuer", s.cfg.Issuer,
+		"address", s.ports.public.Addr().String(), "admin", s.ports.admin.Addr().String())
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-broken:
+	}
+	s.leaving.Store(true)
+	s.log.InfoContext(ctx, "shutting down")
+	stop()
+	err = errors.Join(err, shutdown(public), shutdown(admin))
+	loops.Wait()
+	return err
+}
+
+func (s *Server) httpServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // broken handshakes of strangers
+	}
+}
+
+func shutdown(server *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("requests were cut off: %w", err), server.Close())
+	}
+	return nil
+}

@@ -1,0 +1,97 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+
+	"github.com/gorilla/mux"
+
+	"github.com/sojourn-auth/sojourn/config"
+	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/mfa"
+	"github.com/sojourn-auth/sojourn/oauth"
+	"github.com/sojourn-auth/sojourn/storage"
+	"github.com/sojourn-auth/sojourn/templates"
+	"github.com/sojourn-auth/sojourn/web"
+)
+
+// Server is one assembled process: the public handler, the admin one, and what runs behind them.
+type Server struct {
+	cfg      config.Config
+	db       *storage.DB
+	log      *slog.Logger
+	metrics  *metrics
+	protocol *oauth.Endpoints
+	pages    *web.Pages
+	router   *mux.Router
+	handler  http.Handler
+	logo     logo
+	ports    ports
+	leaving  atomic.Bool
+}
+
+// New assembles a server on an open, migrated database, whose keys must be those of cfg.Secret. It makes the first
+// signing keys where there are none. It fails on a bad secret or when the database is away.
+func New(ctx context.Context, cfg config.Config, db *storage.DB, log *slog.Logger) (*Server, error) {
+	keys, err := identity.NewKeyring(cfg.Secret...)
+	if err != nil {
+		return nil, fmt.Errorf("SOJOURN_SECRET: %w", err)
+	}
+	if err := db.Clock().Measure(ctx); err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg, db: db, log: slog.New(withRequest{log.Handler()}), metrics: newMetrics()}
+	if s.logo, err = readLogo(cfg.OperatorLogo); err != nil {
+		return nil, err
+	}
+	if err := s.assemble(keys); err != nil {
+		return nil, err
+	}
+	s.handler, err = s.wrap(s.routes())
+	return s, err
+}
+
+// assemble makes the domain and the surfaces.
+func (s *Server) assemble(keys *identity.Keyring) (err error) {
+	cfg, db := s.cfg, s.db
+	policy := identity.MFAPolicy(cfg.MFA)
+	passwords := identity.NewPasswords()
+	fetch := fetchRules{allow: cfg.FetchAllow, loopback: cfg.Loopback()}.client()
+	signIns := identity.SignIns{
+		Store: db, Keys: keys, Passwords: passwords, Now: db.Now,
+		Lives: identity.Lifetimes{Idle: cfg.SignInIdle, Absolute: cfg.SignInAbsolute},
+	}
+	s.pages = web.New(web.Options{
+		Store: db, Keys: keys, Now: db.Now, SignIns: signIns,
+		Users:  identity.Users{Store: db, Passwords: passwords, Now: db.Now},
+		Grants: identity.Grants{Store: db, Now: db.Now},
+		TOTP:   mfa.TOTP{Store: db, Keys: keys, Now: db.Now, Issuer: cfg.OperatorName},
+		Policy: policy, SignupOpen: cfg.Signup == config.Open, Secure: s.secure(), Issuer: cfg.Issuer,
+		Operator: templates.Operator{Name: cfg.OperatorName, LogoURL: s.logo.url}, Fetch: fetch, Log: s.log,
+	})
+	s.protocol, err = oauth.New(db, oauth.Options{
+		Issuer: cfg.Issuer, AccessTTL: cfg.AccessTTL, Keys: keys, Now: db.Now,
+		Sessions: identity.Sessions{
+			Store: db, Keys: keys, Now: db.Now, Policy: policy,
+			Lives: identity.Lifetimes{Idle: cfg.SessionIdle, Absolute: cfg.SessionAbsolute},
+		},
+		SignIns: signIns, SigningKeys: identity.SigningKeys{Store: db, Now: db.Now}, Policy: policy,
+		Registration: cfg.Registration, ClientIdle: cfg.ClientIdleExpiry,
+		Fetch: fetch, Problem: s.pages.Problem, Log: s.log,
+	})
+	return err
+}
+
+// secure reports whether people reach us by https, be it through a proxy.
+func (s *Server) secure() bool { return strings.HasPrefix(s.cfg.Issuer, "https://") }
+
+// Handler serves the public side: the protocol and the pages.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Handle adds an address of the caller's own to the public side, under the same middleware. It must be called before
+// the server serves.
+func (s *Server) Handle(path string, h http.Handler) { s.router.Handle(path, h) }

@@ -1,0 +1,100 @@
+package server
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sojourn-auth/sojourn/storage"
+	"github.com/sojourn-auth/sojourn/storage/storagetest"
+)
+
+func TestServer_speaksToProgramsInJSONAndToPeopleInPages(t *testing.T) {
+	t.Parallel()
+	s := assembled(t, storagetest.Open(t, storage.SQLite), nil)
+	s.Handle("/panics", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("secret") }))
+	s.Handle("/oauth2/panics", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("secret") }))
+	large := strings.Repeat("a", maxBody+1)
+	for name, c := range map[string]struct {
+		method, path, body string
+		status             int
+		says               string // in a page; JSON otherwise
+	}{
+		"no page":               {"GET", "/nowhere", "", 404, "Nothing here"},
+		"no endpoint":           {"GET", "/oauth2/nowhere", "", 404, ""},
+		"no document":           {"GET", "/.well-known/nowhere", "", 404, ""},
+		"wrong method":          {"DELETE", "/signin", "", 405, "does not work here"},
+		"large form":            {"POST", "/signin", large, 413, "too much"},
+		"large request":         {"POST", "/oauth2/token", large, 413, ""},
+		"fault of a page":       {"GET", "/panics", "", 500, "our fault"},
+		"fault of the protocol": {"GET", "/oauth2/panics", "", 500, ""},
+	} {
+		got := ask(s.Handler(), httptest.NewRequest(c.method, c.path, strings.NewReader(c.body)))
+		text, _ := io.ReadAll(got.Body)
+		if got.StatusCode != c.status {
+			t.Errorf("%s: %d, want %d", name, got.StatusCode, c.status)
+		}
+		if strings.Contains(string(text), "secret") || strings.Contains(string(text), ".go:") {
+			t.Errorf("%s tells what happened inside: %s", name, text)
+		}
+		var said map[string]any
+		isJSON := json.Unmarshal(text, &said) == nil && said["error"] != nil && said["error_description"] != nil
+		if isJSON != (c.says == "") || !strings.Contains(string(text), c.says) {
+			t.Errorf("%s: %s", name, text)
+		}
+		if c.says != "" && !strings.Contains(string(text), "href=") {
+			t.Errorf("%s is a dead end: %s", name, text)
+		}
+		if c.status == 405 && got.Header.Get("Allow") != "GET, POST" {
+			t.Errorf("%s: Allow: %q", name, got.Header.Get("Allow"))
+		}
+	}
+}
+
+func TestServer_refusesAFormOfAnotherSiteWithAPage(t *testing.T) {
+	t.Parallel()
+	s := assembled(t, storagetest.Open(t, storage.SQLite), nil)
+	r := httptest.NewRequest(http.MethodPost, "/signout", nil)
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	got := ask(s.Handler(), r)
+	if text, _ := io.ReadAll(got.Body); got.StatusCode != http.StatusForbidden || !strings.Contains(string(text), "Another site sent this form") {
+		t.Error(got.Status, string(text))
+	}
+}
+
+func TestServer_pagesShowTheOperatorsLogo(t *testing.T) {
+	t.Parallel()
+	db := storagetest.Open(t, storage.SQLite)
+	file := filepath.Join(t.TempDir(), "logo.png")
+	image := "\x89PNG\x0D\x0A\x1A\x0A and so on"
+	if err := os.WriteFile(file, []byte(image), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := assembled(t, db, map[string]string{"operator_logo": file, "operator_name": "Acme"})
+	page, _ := io.ReadAll(ask(s.Handler(), httptest.NewRequest(http.MethodGet, "/signin", nil)).Body)
+	if !strings.Contains(string(page), `src="/operator/logo"`) || !strings.Contains(string(page), "Acme") {
+		t.Error(string(page))
+	}
+	got := ask(s.Handler(), httptest.NewRequest(http.MethodGet, "/operator/logo", nil))
+	if body, _ := io.ReadAll(got.Body); string(body) != image || got.Header.Get("Content-Type") != "image/png" {
+		t.Error(got.Header, string(body))
+	}
+
+	elsewhere := assembled(t, db, map[string]string{"operator_logo": "https://cdn.example/logo.svg"})
+	policy := ask(elsewhere.Handler(), httptest.NewRequest(http.MethodGet, "/signin", nil)).Header.Get("Content-Security-Policy")
+	if !strings.HasSuffix(policy, "img-src 'self' data: https://cdn.example") {
+		t.Error(policy)
+	}
+
+	if err := os.WriteFile(file, []byte("<script>"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readLogo(file); err == nil || !strings.Contains(err.Error(), "no image") {
+		t.Error("a page passes for a logo:", err)
+	}
+}

@@ -1,0 +1,112 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"log/slog"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sojourn-auth/sojourn/config"
+	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/storage"
+	"github.com/sojourn-auth/sojourn/storage/storagetest"
+)
+
+// world is whole servers on one database, with a clock that runs and can be moved ahead.
+type world struct {
+	db        *storage.DB
+	keys      *identity.Keyring
+	passwords *identity.Passwords
+	journal   *journal
+	issuer    string
+	ahead     atomic.Int64
+}
+
+// inWorlds runs f on both kinds of database.
+func inWorlds(t *testing.T, f func(t *testing.T, w *world), settings ...string) {
+	t.Helper()
+	for _, kind := range storagetest.Kinds(t) {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			f(t, newWorld(t, kind, settings...))
+		})
+	}
+}
+
+// newWorld starts a server on a fresh database of a kind. Settings are pairs of name and value.
+func newWorld(t *testing.T, kind string, settings ...string) *world {
+	t.Helper()
+	w := emptyWorld(t)
+	w.db = storagetest.OpenAt(t, kind, w.now)
+	w.issuer = w.replica(t, settings...)
+	return w
+}
+
+func emptyWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{keys: storagetest.Keys(t), passwords: identity.NewPasswords(), journal: &journal{}}
+	t.Cleanup(func() { w.journal.check(t) })
+	return w
+}
+
+func (w *world) now() time.Time {
+	return time.Now().Add(time.Duration(w.ahead.Load())).UTC().Truncate(time.Microsecond)
+}
+
+// pass lets time pass.
+func (w *world) pass(d time.Duration) { w.ahead.Add(int64(d)) }
+
+// replica starts one more server on the world's database and returns where it listens. The first one is everyone's issuer.
+func (w *world) replica(t *testing.T, settings ...string) string {
+	t.Helper()
+	listeners := ports{public: listen(t), admin: listen(t)}
+	_, port, _ := net.SplitHostPort(listeners.public.Addr().String())
+	base := "http://localhost:" + port // the apps are on 127.0.0.1: another site
+	cfg := load(t, append(settings, "issuer", cmp.Or(w.issuer, base)))
+	s, err := New(t.Context(), cfg, w.db, slog.New(slog.NewJSONHandler(w.journal, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.ports = listeners
+	ctx, stop := context.WithCancel(context.Background())
+	over := make(chan error, 1)
+	go func() { over <- s.Serve(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-over; err != nil && !strings.Contains(err.Error(), "Server closed") {
+			t.Error("the server did not stop well:", err)
+		}
+	})
+	return base
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	var settings net.ListenConfig
+	l, err := settings.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func load(t *testing.T, settings []string) config.Config {
+	t.Helper()
+	flags := map[string]string{
+		"secret": base64.StdEncoding.EncodeToString(storagetest.Root()),
+		"signup": config.Open, "registration": config.Open, "operator_name": "Harbour",
+	}
+	for i := 0; i < len(settings); i += 2 {
+		flags[settings[i]] = settings[i+1]
+	}
+	cfg, err := config.Load(config.Options{Getenv: func(string) string { return "" }, Flags: flags})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
