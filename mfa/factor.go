@@ -1,0 +1,41 @@
+package mfa
+
+import (
+	"context"
+	"time"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+// Factor is a person's confirmed authenticator. Storage seals the secret.
+type Factor struct {
+	UserID      identity.ID
+	Secret      []byte
+	LastStep    int64 // the newest time step whose code was accepted: no code of it or of an earlier one is again
+	ConfirmedAt time.Time
+}
+
+type store interface {
+	throttleStore
+	factorStore
+	InTx(ctx context.Context, fn func(context.Context) error) error
+	AddEvent(ctx context.Context, e identity.Event) error
+}
+
+type factorStore interface {
+	// TOTPOf returns a person's factor, or NotFound.
+	TOTPOf(ctx context.Context, userID identity.ID) (Factor, error)
+	// CreateTOTP writes a factor and the hashes of its recovery codes; Conflict when the person has one.
+	CreateTOTP(ctx context.Context, f Factor, codeHashes [][]byte) error
+	// BurnStep uses a time step up: false when it or a later one was used before.
+	BurnStep(ctx context.Context, userID identity.ID, step int64) (bool, error)
+	// UseRecoveryCode uses a recovery code up: false when there is none with this hash, or not any more.
+	UseRecoveryCode(ctx context.Context, userID identity.ID, hash []byte) (bool, error)
+	RecoveryCodesLeft(ctx context.Context, userID identity.ID) (int, error)
+}
+
+type throttleStore interface {
+	CountTry(ctx context.Context, key string, t identity.Throttle) (wait time.Duration, err error)
+	ForgiveTry(ctx context.Context, key string) error
+	ClearTries(ctx context.Context, key string) error
+}

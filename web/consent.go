@@ -1,0 +1,89 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/templates"
+)
+
+// showConsent serves GET /consent.
+func (p *Pages) showConsent(w http.ResponseWriter, r *http.Request) error {
+	return p.consenting(w, r, func(v visit) error { return p.askConsent(w, v, http.StatusOK) })
+}
+
+// submitConsent serves POST /consent.
+func (p *Pages) submitConsent(w http.ResponseWriter, r *http.Request) error {
+	return p.consenting(w, r, func(v visit) error {
+		if !p.Keys.BoundTo(r.PostFormValue("binding"), v.standing, v.next) {
+			// The page was shown to another person, browser or request, or before a sign-in: ask for this one.
+			return p.askConsent(w, v, http.StatusConflict)
+		}
+		switch r.PostFormValue("consent") {
+		case "allow":
+			if err := p.Grants.Allow(r.Context(), v.standing, v.client.ID, v.scopes()); err != nil {
+				return err
+			}
+			return see(w, r, v.onward())
+		case "deny":
+			return p.deny(w, r, v)
+		}
+		return p.askConsent(w, v, http.StatusBadRequest)
+	})
+}
+
+// consenting leads on whoever is asked nothing here, or not yet: what is allowed is kept, so it takes all the proof that
+// signing in to the app does.
+func (p *Pages) consenting(w http.ResponseWriter, r *http.Request, ask func(visit) error) error {
+	v, err := p.visit(r)
+	switch {
+	case err != nil:
+		return err
+	case v.next == "":
+		return see(w, r, signInPath)
+	case !v.standing.SignedIn():
+		return p.nobody(w, r, v)
+	case p.Policy.Asks(v.standing.Enrolled, v.client) && !v.standing.SignIn.AMR.Has(identity.MFA):
+		return see(w, r, v.onward())
+	}
+	return ask(v)
+}
+
+func (p *Pages) askConsent(w http.ResponseWriter, v visit, status int) error {
+	return templates.Show(w, status, templates.Consent{
+		Frame: p.frame(v), Form: v.form(nil), Person: v.person(),
+		Binding: p.Keys.ConsentBinding(v.standing, v.next),
+		Scopes:  v.scopes(), SelfRegistered: v.client.SelfRegistered,
+		ClientURL: v.client.URI, PolicyURL: v.client.PolicyURI, TermsURL: v.client.TermsURI,
+	})
+}
+
+// scopes are what the app asks for and could get: without refresh tokens nothing comes of offline_access.
+func (v visit) scopes() []string {
+	return slices.DeleteFunc(v.asked.Scopes(), func(scope string) bool {
+		return scope == "offline_access" && !v.client.Allows("refresh_token")
+	})
+}
+
+// deny leads back to the app with its answer (RFC 6749 §4.1.2.1), named after us (RFC 9207 §2). What the redirect URI has
+// in its query stays.
+func (p *Pages) deny(w http.ResponseWriter, r *http.Request, v visit) error {
+	uri := v.redirectURI()
+	if uri == "" {
+		return errBrokenNext
+	}
+	answer := url.Values{
+		"error": {"access_denied"}, "error_description": {"The person did not allow it."}, "iss": {p.Issuer},
+	}
+	if state := v.asked.Get("state"); state != "" {
+		answer.Set("state", state)
+	}
+	join := "?"
+	if strings.Contains(uri, "?") {
+		join = "&"
+	}
+	return see(w, r, uri+join+answer.Encode())
+}

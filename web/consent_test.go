@@ -1,0 +1,184 @@
+package web_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+func TestConsent_allowIsKeptAndLeadsOn(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *site) {
+		anna := s.user("anna@example.com")
+		b, next := s.signedIn("anna@example.com"), s.next()
+		page := b.get("/consent?next="+next).is(http.StatusOK, "Notes", "anna@example.com", "See your e-mail address", "notes.example")
+		if page.Find(".notice").Length() != 0 {
+			t.Error("the operator's own app is warned of")
+		}
+		b.post("/consent", "next", next, "binding", field(page, "binding"), "consent", "allow").leadsTo(onward(next))
+		grant, err := s.db.GrantOf(t.Context(), anna.ID, "notes")
+		want := identity.Grant{UserID: anna.ID, ClientID: "notes", Scopes: []string{"openid", "email"}, UpdatedAt: s.time()}
+		if diff := cmp.Diff(want, grant); err != nil || diff != "" {
+			t.Errorf("%v %s", err, diff)
+		}
+		b.post("/consent", "next", next, "binding", field(page, "binding"), "consent", "allow").leadsTo(onward(next)) // twice
+	})
+}
+
+func TestConsent_denyLeadsBackToTheAppWithItsAnswer(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *site) {
+		anna := s.user("anna@example.com")
+		s.client(identity.Client{ID: "native", Metadata: identity.Metadata{
+			ApplicationType: "native", AuthMethod: "none",
+			RedirectURIs: []string{"com.example.native:/cb", "http://127.0.0.1/cb"},
+		}})
+		b := s.signedIn("anna@example.com")
+		for _, c := range []struct{ next, want string }{
+			{s.next(), "https://notes.example/cb?from=door&"},
+			{s.next("redirect_uri", ""), "https://notes.example/cb?from=door&"},
+			{s.next("client_id", "native", "redirect_uri", "com.example.native:/cb"), "com.example.native:/cb?"},
+			{s.next("client_id", "native", "redirect_uri", "http://127.0.0.1:4711/cb"), "http://127.0.0.1:4711/cb?"},
+		} {
+			page := b.get("/consent?next=" + c.next).is(http.StatusOK)
+			a := b.post("/consent", "next", c.next, "binding", field(page, "binding"), "consent", "deny")
+			a.leadsTo(c.want + url.Values{
+				"error": {"access_denied"}, "error_description": {"The person did not allow it."},
+				"iss": {issuer}, "state": {"st&te"},
+			}.Encode())
+		}
+		if grant, err := s.db.GrantOf(t.Context(), anna.ID, "notes"); err != nil || !grant.UpdatedAt.IsZero() {
+			t.Errorf("a grant was kept: %+v (%v)", grant, err)
+		}
+	})
+}
+
+func TestConsent_denyNeverLeadsWhereTheAppDidNotRegister(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *site) {
+		s.user("anna@example.com")
+		s.client(identity.Client{ID: "two", Metadata: identity.Metadata{RedirectURIs: []string{callback, callback + "2"}}})
+		b := s.signedIn("anna@example.com")
+		for _, next := range []string{
+			s.next("redirect_uri", "https://evil.example/cb"), s.next("redirect_uri", "javascript:alert(1)"),
+			s.next("client_id", "two", "redirect_uri", ""),
+		} {
+			page := b.get("/consent?next=" + next).is(http.StatusOK)
+			b.post("/consent", "next", next, "binding", field(page, "binding"), "consent", "deny").
+				is(http.StatusBadRequest, "Go back to the app")
+		}
+	})
+}
+
+func TestConsent_buttonCountsOnlyForThePageItWasOn(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *site) {
+		s.user("anna@example.com")
+		bob := s.user("bob@example.com")
+		s.wait(time.Second)
+		b, next := s.signedIn("anna@example.com"), s.next()
+		binding := field(b.get("/consent?next="+next).is(http.StatusOK), "binding")
+		swapped := func(what string, b *browser, next, binding string) string {
+			t.Helper()
+			page := b.post("/consent", "next", next, "binding", binding, "consent", "allow").is(http.StatusConflict, "See your e-mail address")
+			if fresh := field(page, "binding"); fresh != "" && fresh != binding {
+				return fresh
+			}
+			t.Errorf("%s: the page has no binding of its own", what)
+			return ""
+		}
+		swapped("another request", b, s.next("scope", "openid email profile"), binding)
+		swapped("another browser", s.signedIn("anna@example.com"), next, binding)
+		swapped("no binding", b, next, "")
+		swapped("a forged one", b, next, "forged")
+		swapped("another person", s.signedIn("bob@example.com"), next, binding)
+		b.post("/signin", "username", "bob@example.com", "password", password).leadsTo("/signin")
+		fresh := swapped("another person in the same browser", b, next, binding)
+		if grant, err := s.db.GrantOf(t.Context(), bob.ID, "notes"); err != nil || !grant.UpdatedAt.IsZero() {
+			t.Errorf("a grant was kept: %+v (%v)", grant, err)
+		}
+		b.post("/consent", "next", next, "binding", fresh, "consent", "allow").leadsTo(onward(next))
+	})
+}
+
+func TestConsent_withoutAnAnswerAsksAgain(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(_ *testing.T, s *site) {
+		s.user("anna@example.com")
+		b, next := s.signedIn("anna@example.com"), s.next()
+		page := b.get("/consent?next=" + next).is(http.StatusOK)
+		for _, answer := range []string{"", "perhaps", "\x00\xff"} {
+			b.post("/consent", "next", next, "binding", field(page, "binding"), "consent", answer).is(http.StatusBadRequest, "See your e-mail address")
+		}
+	})
+}
+
+func TestConsent_warnsOfAnAppThatRegisteredItself(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *site) {
+		s.user("anna@example.com")
+		s.client(identity.Client{ID: "self", SelfRegistered: true, Metadata: identity.Metadata{
+			Name: "Bank", RedirectURIs: []string{callback}, LogoURI: "https://bank.example/logo.png",
+		}})
+		page := s.signedIn("anna@example.com").get("/consent?next="+s.next("client_id", "self")).is(http.StatusOK, "Bank")
+		if page.Find(".notice").Length() != 1 {
+			t.Error("no word of it")
+		}
+		if logo, _ := page.Find(".app img").Attr("src"); logo != "/logo/self" {
+			t.Errorf("its logo comes from %q", logo)
+		}
+	})
+}
+
+func TestConsent_promisesToStaySignedInOnlyToWhoeverCan(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *site) {
+		s.user("anna@example.com")
+		s.client(identity.Client{ID: "phone", Metadata: identity.Metadata{
+			RedirectURIs: []string{callback}, GrantTypes: []string{"authorization_code", "refresh_token"},
+		}})
+		b := s.signedIn("anna@example.com")
+		for id, want := range map[string]bool{"phone": true, "notes": false} {
+			page := b.get("/consent?next=" + s.next("client_id", id, "scope", "openid offline_access")).is(http.StatusOK)
+			if got := strings.Contains(page.Text(), "Keep you signed in"); got != want {
+				t.Errorf("%s: promised %v, want %v", id, got, want)
+			}
+		}
+	})
+}
+
+func TestConsent_takesTheSecondFactorFirst(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *site) {
+		anna := s.user("anna@example.com")
+		b, next := s.signedIn("anna@example.com"), s.next()
+		page := b.get("/consent?next=" + next).is(http.StatusOK)
+		s.enrolled(anna)
+		b.get("/consent?next=" + next).leadsTo(onward(next))
+		b.post("/consent", "next", next, "binding", field(page, "binding"), "consent", "allow").leadsTo(onward(next))
+		if grant, err := s.db.GrantOf(t.Context(), anna.ID, "notes"); err != nil || !grant.UpdatedAt.IsZero() {
+			t.Errorf("a grant was kept: %+v (%v)", grant, err)
+		}
+		b.post("/signin/totp", "next", next, "totp", s.code()).leadsTo(onward(next))
+		page = b.get("/consent?next=" + next).is(http.StatusOK)
+		b.post("/consent", "next", next, "binding", field(page, "binding"), "consent", "allow").leadsTo(onward(next))
+	})
+}
+
+func TestConsent_asksOnlyWhoIsSignedInForAnApp(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(_ *testing.T, s *site) {
+		s.user("anna@example.com")
+		next := s.next()
+		s.browser().get("/consent?next=" + next).leadsTo("/signin?next=" + next)
+		s.browser().post("/consent", "next", next, "consent", "allow").leadsTo(onward(next))
+		s.signedIn("anna@example.com").get("/consent").leadsTo("/signin")
+		s.signedIn("anna@example.com").post("/consent", "consent", "allow").leadsTo("/signin")
+	})
+}

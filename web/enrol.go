@@ -1,0 +1,82 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/mfa"
+	"github.com/sojourn-auth/sojourn/templates"
+)
+
+// showEnrol serves GET /account/totp.
+func (p *Pages) showEnrol(w http.ResponseWriter, r *http.Request) error {
+	return p.enrolling(w, r, func(v visit) error {
+		page, err := p.enrolPage(v, "", nil)
+		if err != nil {
+			return err
+		}
+		return templates.Show(w, http.StatusOK, page)
+	})
+}
+
+// submitEnrol serves POST /account/totp.
+func (p *Pages) submitEnrol(w http.ResponseWriter, r *http.Request) error {
+	return p.enrolling(w, r, func(v visit) error {
+		sealed := r.PostFormValue("enrolment")
+		err := p.TOTP.Confirm(r.Context(), v.standing.User, mfa.Confirmation{
+			Sealed: sealed, Code: r.PostFormValue("totp"), Seen: seen(r),
+		})
+		if identity.KindOf(err) == identity.Conflict { // added meanwhile, in another tab or by another press
+			return see(w, r, v.onward())
+		}
+		return p.proved(w, r, v, proof{err, "otp", func() error {
+			page, pageErr := p.enrolPage(v, sealed, err)
+			if pageErr != nil {
+				return pageErr
+			}
+			return p.showAgain(w, err, page)
+		}})
+	})
+}
+
+// enrolling lets add only whoever has no authenticator: one is never replaced without a word. Whoever has one and has
+// not shown it in this browser is asked for it first.
+func (p *Pages) enrolling(w http.ResponseWriter, r *http.Request, add func(visit) error) error {
+	v, err := p.visit(r)
+	switch {
+	case err != nil:
+		return err
+	case !v.standing.SignedIn():
+		return p.nobody(w, r, v)
+	case v.standing.Enrolled && !v.standing.SignIn.AMR.Has(identity.MFA):
+		return see(w, r, v.to(totpPath))
+	case v.standing.Enrolled:
+		return see(w, r, v.onward())
+	}
+	return add(v)
+}
+
+// enrolPage shows the enrolment that the form sent back, so that what was typed into an app stays right, or a new one.
+func (p *Pages) enrolPage(v visit, sealed string, refusal error) (templates.Enrol, error) {
+	e, err := p.enrolment(v.standing.User, sealed, refusal)
+	if err != nil {
+		return templates.Enrol{}, err
+	}
+	page := templates.Enrol{
+		Frame: p.frame(v), Form: v.form(refusal), Person: v.person(),
+		OtpauthURL: e.URI, Secret: e.Secret, QR: e.QR, RecoveryCodes: e.Codes, Enrolment: e.Sealed,
+	}
+	if v.next == "" { // an app's request leads here only where an authenticator is required
+		page.LaterURL = signInPath
+	}
+	return page, nil
+}
+
+func (p *Pages) enrolment(user identity.User, sealed string, refusal error) (mfa.Enrolment, error) {
+	why, _ := errors.AsType[*identity.Error](refusal)
+	if sealed == "" || why != nil && why.Field == "enrolment" {
+		return p.TOTP.Begin(user)
+	}
+	return p.TOTP.Resume(user, sealed)
+}

@@ -1,0 +1,167 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/templates"
+)
+
+// page is a handler that returns its failure.
+type page func(w http.ResponseWriter, r *http.Request) error
+
+const (
+	// maxForm holds the longest sealed request twice.
+	maxForm = 16 << 10
+	// retryLater is for a database that is away.
+	retryLater = 5 * time.Second
+	// requestIDHeader carries the request's name in the log; whoever is outermost has set it.
+	requestIDHeader = "X-Request-Id"
+)
+
+// answer is how pages answer a kind of refusal.
+type answer struct {
+	status int
+	cause  templates.Cause
+	// form is whether the sentence belongs beside the field that it is about, on the form again.
+	form bool
+}
+
+// answers is the pages' table. SignInAgain never shows: it leads to the sign-in page.
+var answers = map[identity.Kind]answer{
+	identity.Internal:    {status: http.StatusInternalServerError, cause: templates.OurFault},
+	identity.Invalid:     {status: http.StatusBadRequest, cause: templates.BadRequest, form: true},
+	identity.BadLogin:    {status: http.StatusUnauthorized, cause: templates.NotAllowed, form: true},
+	identity.SignInAgain: {status: http.StatusUnauthorized, cause: templates.NotAllowed},
+	identity.Forbidden:   {status: http.StatusForbidden, cause: templates.NotAllowed, form: true},
+	identity.NotFound:    {status: http.StatusNotFound, cause: templates.NothingHere},
+	identity.Conflict:    {status: http.StatusConflict, cause: templates.BadRequest},
+	identity.Throttled:   {status: http.StatusTooManyRequests, cause: templates.TooManyTries, form: true},
+	identity.Unavailable: {status: http.StatusServiceUnavailable, cause: templates.Away},
+}
+
+// page serves h: it reads the form, and answers what h returns.
+func (p *Pages) page(h page) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		if err := r.ParseForm(); err != nil && r.Method == http.MethodPost {
+			p.unreadable(w, r, err)
+			return
+		}
+		if err := h(w, r); err != nil {
+			p.refuse(w, r, err)
+		}
+	})
+}
+
+func (p *Pages) unreadable(w http.ResponseWriter, r *http.Request, err error) {
+	problem := identity.Problem{Status: http.StatusBadRequest, Msg: "We could not read that form. Go back and send it again."}
+	if _, long := errors.AsType[*http.MaxBytesError](err); long {
+		problem.Status = http.StatusRequestEntityTooLarge
+		problem.Msg = "That is more than this form takes. Go back and write less."
+	}
+	p.Problem(w, r, problem)
+}
+
+// onForm reports whether a refusal belongs on the form it came from.
+func onForm(err error) bool { return answers[identity.KindOf(err)].form }
+
+// showAgain shows a page with a refusal on it.
+func (p *Pages) showAgain(w http.ResponseWriter, refusal error, page templates.Page) error {
+	retryAfter(w, refusal)
+	return templates.Show(w, answers[identity.KindOf(refusal)].status, page)
+}
+
+// retryAfter says in seconds when another try makes sense (RFC 9110 §10.2.3).
+func retryAfter(w http.ResponseWriter, err error) {
+	wait := time.Duration(0)
+	if refusal, ok := errors.AsType[*identity.Error](err); ok {
+		wait = refusal.Wait
+	}
+	if identity.KindOf(err) == identity.Unavailable {
+		wait = retryLater
+	}
+	if wait > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+	}
+}
+
+// refuse answers what no form could show.
+func (p *Pages) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	v, _ := p.request(r) // as much of it as can be read
+	kind := identity.KindOf(err)
+	if kind == identity.SignInAgain {
+		_ = see(w, r, v.to(signInPath))
+		return
+	}
+	shown := templates.Problem{Frame: p.frame(v), Cause: answers[kind].cause, Mistake: answers[kind].form}
+	if refusal, ok := errors.AsType[*identity.Error](err); ok {
+		shown.Sentence = refusal.Msg
+		shown.Mistake = shown.Mistake && refusal != errBrokenNext
+	} else {
+		p.log(r, err)
+	}
+	if v.next != "" {
+		shown.Back, shown.App.Host = templates.Link{URL: v.onward(), Label: "Go on"}, "" // it does not lead there yet
+	}
+	retryAfter(w, err)
+	p.showProblem(w, r, answers[kind].status, shown)
+}
+
+// log keeps the cause of a fault. That a person went away is none.
+func (p *Pages) log(r *http.Request, err error) {
+	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+		return
+	}
+	p.Log.ErrorContext(r.Context(), "page", "path", r.URL.Path, "error", err)
+}
+
+// Problem shows the friendly error page: what happened, whose fault it is, and the way back.
+func (p *Pages) Problem(w http.ResponseWriter, r *http.Request, problem identity.Problem) {
+	shown := templates.Problem{
+		Frame: p.frame(visit{client: problem.Client}), Cause: causeOf(problem.Status),
+		Sentence: problem.Msg, Mistake: problem.Yours,
+		Back: templates.Link{URL: problem.BackURL, Label: problem.BackLabel},
+	}
+	shown.Title = problem.Title
+	if problem.BackURL != "" {
+		shown.App = app(problem.Client, problem.BackURL)
+	}
+	p.showProblem(w, r, problem.Status, shown)
+}
+
+func causeOf(status int) templates.Cause {
+	switch {
+	case status == http.StatusServiceUnavailable:
+		return templates.Away
+	case status >= http.StatusInternalServerError:
+		return templates.OurFault
+	case status == http.StatusTooManyRequests:
+		return templates.TooManyTries
+	case status == http.StatusForbidden:
+		return templates.NotAllowed
+	case status == http.StatusNotFound:
+		return templates.NothingHere
+	}
+	return templates.BadRequest
+}
+
+// showProblem shows the page. If even that fails, it is a way back that no link may hold: the page goes without.
+func (p *Pages) showProblem(w http.ResponseWriter, r *http.Request, status int, shown templates.Problem) {
+	shown.Reference = w.Header().Get(requestIDHeader)
+	err := templates.Show(w, status, shown)
+	if err == nil {
+		return
+	}
+	p.log(r, err)
+	shown.Back = templates.Link{}
+	if err := templates.Show(w, status, shown); err != nil {
+		p.log(r, err)
+		http.Error(w, http.StatusText(status), status)
+	}
+}

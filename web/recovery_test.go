@@ -1,0 +1,75 @@
+package web_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/mfa"
+)
+
+// withCodes gives a user an authenticator and returns the recovery codes.
+func (s *site) withCodes(u identity.User) []string {
+	s.t.Helper()
+	e, err := s.totp.Begin(u)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	err = s.totp.Confirm(s.t.Context(), u, mfa.Confirmation{Sealed: e.Sealed, Code: s.codeOf(e.Secret)})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return e.Codes
+}
+
+func TestRecovery_codeStandsInForTheAuthenticatorOnce(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *site) {
+		codes := s.withCodes(s.user("anna@example.com"))
+		b, next := s.signedIn("anna@example.com"), s.next()
+		old := b.cookie()
+		page := b.get("/signin/recovery?next="+next).is(http.StatusOK, "Use a recovery code")
+		if page.Find("a[href='/signin/totp?next="+next+"']").Length() != 1 {
+			t.Error("no way back to the authenticator")
+		}
+		b.post("/signin/recovery", "next", next, "recovery_code", strings.ToUpper(codes[3])).leadsTo(onward(next))
+		if got := b.standing().SignIn.AMR; got != identity.PWD|identity.OTP|identity.MFA {
+			t.Errorf("what was proved is %v, want password and code", got.Names())
+		}
+		if b.cookie() == old || s.standingOf(old).SignedIn() {
+			t.Error("the cookie's old value still works")
+		}
+		again := s.signedIn("anna@example.com").post("/signin/recovery", "recovery_code", codes[3]).is(http.StatusUnauthorized)
+		if problemBeside(again, "recovery_code") == "" {
+			t.Error("no word beside the field")
+		}
+		s.signedIn("anna@example.com").post("/signin/recovery", "recovery_code", codes[4]).leadsTo("/signin")
+	})
+}
+
+func TestRecovery_typingErrorIsToldBesideTheField(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *site) {
+		s.withCodes(s.user("anna@example.com"))
+		b := s.signedIn("anna@example.com")
+		for what, value := range values {
+			page := b.post("/signin/recovery", "recovery_code", value).is(http.StatusBadRequest)
+			if problemBeside(page, "recovery_code") == "" {
+				t.Errorf("%s: no word beside the field", what)
+			}
+		}
+	})
+}
+
+func TestRecovery_pressedTwiceLeadsOnBothTimes(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(_ *testing.T, s *site) {
+		codes := s.withCodes(s.user("anna@example.com"))
+		b, next := s.signedIn("anna@example.com"), s.next()
+		late := b.twin()
+		for _, press := range []*browser{b, late} {
+			press.post("/signin/recovery", "next", next, "recovery_code", codes[0]).leadsTo(onward(next))
+		}
+	})
+}

@@ -1,0 +1,100 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/templates"
+)
+
+// signedUp is what the sign-in page says after sign-up, whether the address was free or taken.
+const signedUp = "Now sign in. If there was an account with this address already, nothing changed: use its own password."
+
+// toSignIn leads to the sign-in page, which says what is the case.
+func (p *Pages) toSignIn(w http.ResponseWriter, r *http.Request) error { return see(w, r, signInPath) }
+
+// showSignIn serves GET /signin.
+func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.visit(r)
+	if err != nil {
+		return err
+	}
+	other := r.FormValue("switch") != ""
+	if v.next == "" && v.standing.SignedIn() && !other {
+		return templates.Show(w, http.StatusOK, p.signedInPage(v))
+	}
+	page := p.signInPage(v, nil)
+	if !other {
+		page.Username = v.hint()
+	}
+	switch {
+	case r.FormValue("notice") == "signup":
+		page.Notice = signedUp
+	case v.standing.SignedIn() && !other:
+		page.Notice = "You are signed in as " + v.standing.User.Email + ". Sign in once more to go on."
+	}
+	return templates.Show(w, http.StatusOK, page)
+}
+
+// hint is who probably signs in: whom the app names (OpenID Connect Core §3.1.2.1, login_hint), else who did before.
+func (v visit) hint() string {
+	if email, err := identity.CleanEmail(v.asked.Get("login_hint")); err == nil {
+		return email
+	}
+	return v.standing.User.Email
+}
+
+// submitSignIn serves POST /signin.
+func (p *Pages) submitSignIn(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.visit(r)
+	if err != nil {
+		return err
+	}
+	cookie, err := p.begin(r, v.standing)
+	if onForm(err) {
+		page := p.signInPage(v, err)
+		page.Username = r.PostFormValue("username")
+		return p.showAgain(w, err, page)
+	}
+	if err != nil {
+		return err
+	}
+	if err := p.keep(w, r, cookie); err != nil {
+		return err
+	}
+	return see(w, r, v.onward())
+}
+
+// begin checks the password. When the browser's SignIn changed meanwhile, which a double click does, a fresh one begins:
+// the password was right, so both answers lead on.
+func (p *Pages) begin(r *http.Request, before identity.Standing) (cookie string, err error) {
+	a := identity.Attempt{
+		Email: r.PostFormValue("username"), Password: r.PostFormValue("password"), Seen: seen(r), Before: before,
+	}
+	cookie, err = p.SignIns.Begin(r.Context(), a)
+	if identity.KindOf(err) == identity.SignInAgain && before.SignedIn() {
+		a.Before = identity.Standing{}
+		return p.SignIns.Begin(r.Context(), a)
+	}
+	return cookie, err
+}
+
+func (p *Pages) signInPage(v visit, refusal error) templates.SignIn {
+	page := templates.SignIn{Frame: p.frame(v), Form: v.form(refusal)}
+	if p.SignupOpen {
+		page.SignUpURL = v.to(signUpPath)
+	}
+	return page
+}
+
+// signedInPage says who is signed in, when no app asks.
+func (p *Pages) signedInPage(v visit) templates.SignedIn {
+	page := templates.SignedIn{
+		Frame: p.frame(v), Username: v.standing.User.Email,
+		AuthenticatorOn: v.standing.Enrolled, SignOutAction: signOutPath,
+	}
+	if !v.standing.Enrolled && p.Policy != identity.MFAOff {
+		page.EnrolURL = enrolPath
+	}
+	return page
+}

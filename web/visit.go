@@ -1,0 +1,119 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/templates"
+)
+
+// visit is one request to a page: what app it is for, and who stands before it.
+type visit struct {
+	next     string // the sealed request, or empty: the person came by themselves
+	asked    identity.Asked
+	client   identity.Client // that asked
+	standing identity.Standing
+}
+
+// errBrokenNext says that the sealed request is not one of ours, or that its app is gone.
+var errBrokenNext = identity.RefuseField("next", "What the app sent us is incomplete or out of date. "+
+	"Go back to the app and start again there.")
+
+// visit reads the sealed request and the cookie.
+func (p *Pages) visit(r *http.Request) (visit, error) {
+	v, err := p.request(r)
+	if err != nil {
+		return v, err
+	}
+	v.standing, err = p.standing(r)
+	return v, err
+}
+
+// request reads the sealed request alone.
+func (p *Pages) request(r *http.Request) (v visit, err error) {
+	next := r.FormValue("next")
+	if next == "" {
+		return v, nil
+	}
+	if v.asked, err = p.Keys.ReadAsked(next); err != nil {
+		return visit{}, errBrokenNext
+	}
+	v.next = next
+	v.client, err = p.Store.ClientByID(r.Context(), v.asked.Get("client_id"))
+	if identity.KindOf(err) == identity.NotFound {
+		return visit{}, errBrokenNext
+	}
+	return v, err
+}
+
+// query carries the request on to another page.
+func (v visit) query() url.Values {
+	if v.next == "" {
+		return url.Values{}
+	}
+	return url.Values{"next": {v.next}}
+}
+
+// onward is where a page leads once its part is done: to authorize, which decides what else is missing.
+func (v visit) onward() string {
+	if v.next == "" {
+		return signInPath
+	}
+	return v.to(authorizePath)
+}
+
+// to is the address of another page for the same request.
+func (v visit) to(path string) string {
+	if v.next == "" {
+		return path
+	}
+	return path + "?" + v.query().Encode()
+}
+
+// form carries the request on, and shows a refusal if there is one.
+func (v visit) form(refusal error) templates.Form {
+	form := templates.Form{Next: v.next}
+	if e, ok := errors.AsType[*identity.Error](refusal); ok {
+		form.Problem, form.ProblemField = e.Msg, e.Field
+	}
+	return form
+}
+
+// person is whom the page speaks to.
+func (v visit) person() templates.Person {
+	query := v.query()
+	query.Set("switch", "1")
+	return templates.Person{Username: v.standing.User.Email, NotYouURL: signInPath + "?" + query.Encode()}
+}
+
+// frame is what all pages have around them.
+func (p *Pages) frame(v visit) templates.Frame {
+	return templates.Frame{Operator: p.Operator, Theme: p.Theme, App: app(v.client, v.redirectURI())}
+}
+
+// redirectURI is where the answer to the app goes, or empty: one that the client did not register is none. It may be left
+// out of the request where the client has but one (RFC 6749 §3.1.2.3).
+func (v visit) redirectURI() string {
+	uri := v.asked.Get("redirect_uri")
+	if uri == "" && len(v.client.RedirectURIs) == 1 {
+		uri = v.client.RedirectURIs[0]
+	}
+	if !v.client.MatchRedirect(uri) {
+		return ""
+	}
+	return uri
+}
+
+func app(c identity.Client, redirectURI string) templates.App {
+	a := templates.App{Name: c.Name}
+	if c.LogoURI != "" {
+		a.LogoURL = logoPath + url.PathEscape(c.ID)
+	}
+	// Loopback and private-use schemes lead to an app on the device (RFC 8252 §7); only https names a host.
+	if u, err := url.Parse(redirectURI); err == nil && u.Scheme == "https" {
+		a.Host = u.Host
+	}
+	return a
+}
