@@ -7,6 +7,8 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"errors"
+	"strings"
+	"unicode"
 
 	"github.com/go-jose/go-jose/v4"
 )
@@ -56,9 +58,9 @@ func publicKeys(raws []json.RawMessage) (keys []jose.JSONWebKey, err error) {
 		if errors.Is(err, jose.ErrUnsupportedKeyType) { // RFC 7517 §5: keys of unknown types are passed over
 			continue
 		}
-		if err != nil || !key.Valid() || !key.IsPublic() || !strong(key.Key) || len(key.KeyID) > maxKID {
+		if err != nil || !key.Valid() || !key.IsPublic() || !strong(key.Key) || !storableKeyID(key) {
 			return nil, RefuseField("jwks", "Send RSA keys of 2048 to 8192 bits, EC keys on P-256, or Ed25519 keys; "+
-				"key ids have at most 255 bytes.")
+				"key ids have at most 255 bytes and no control characters.")
 		}
 		keys = append(keys, jose.JSONWebKey{Key: key.Key, KeyID: key.KeyID, Algorithm: key.Algorithm, Use: key.Use})
 	}
@@ -66,6 +68,11 @@ func publicKeys(raws []json.RawMessage) (keys []jose.JSONWebKey, err error) {
 		return nil, RefuseField("jwks", "Send at least one RSA, EC or Ed25519 key.")
 	}
 	return keys, nil
+}
+
+// storableKeyID reports whether the members that are kept are plain text: PostgreSQL's jsonb takes no NUL.
+func storableKeyID(key jose.JSONWebKey) bool {
+	return len(key.KeyID) <= maxKID && !strings.ContainsFunc(key.KeyID+key.Algorithm+key.Use, unicode.IsControl)
 }
 
 func hasPrivate(raw json.RawMessage) bool {

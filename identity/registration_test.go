@@ -282,6 +282,7 @@ func TestCleanRegistration_refusesKeysThatAreOfNoUse(t *testing.T) {
 		"weak":             `{"keys":[` + string(weak) + `]}`,
 		"too many":         `{"keys":[` + strings.TrimSuffix(strings.Repeat(string(public)+",", 11), ",") + `]}`,
 		"too long":         `{"keys":[` + string(public) + `]` + strings.Repeat(" ", 16*1024) + `}`,
+		"NUL in the id":    `{"keys":[` + strings.Replace(string(public), "{", `{"kid":"a\u0000b",`, 1) + `]}`,
 		"long id":          `{"keys":[` + strings.Replace(string(public), "{", `{"kid":"`+strings.Repeat("a", 256)+`",`, 1) + `]}`,
 	} {
 		_, err := identity.CleanRegistration(withKeys(jwks))

@@ -37,14 +37,15 @@ type EndCause string
 
 // The causes that exist so far.
 const (
-	EndReuse      EndCause = "reuse"          // a superseded refresh token came back
-	EndForks      EndCause = "forks"          // 1,000 branches in one generation
-	EndReplay     EndCause = "code_replayed"  // an authorization code came back
-	EndRevoked    EndCause = "revoked"        // the app revoked its refresh token
-	EndSignedOut  EndCause = "signed_out"     // the person signed out
-	EndReplaced   EndCause = "replaced"       // another person signed in in the same browser
-	EndClientGone EndCause = "client_deleted" // the client was deleted
-	EndLocked     EndCause = "user_disabled"  // the account was locked
+	EndReuse      EndCause = "reuse"            // a superseded refresh token came back
+	EndForks      EndCause = "forks"            // 1,000 branches in one generation
+	EndReplay     EndCause = "code_replayed"    // an authorization code came back
+	EndRevoked    EndCause = "revoked"          // the app revoked its refresh token
+	EndSignedOut  EndCause = "signed_out"       // the person signed out
+	EndReplaced   EndCause = "replaced"         // another person signed in in the same browser
+	EndClientGone EndCause = "client_deleted"   // the client was deleted
+	EndPassword   EndCause = "password_changed" // the password was changed
+	EndLocked     EndCause = "user_disabled"    // the account was locked
 	EndOperator   EndCause = "ended_by_operator"
 )
 

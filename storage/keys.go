@@ -56,15 +56,13 @@ func (d *DB) AddSigningKey(ctx context.Context, k identity.SigningKey) (bool, er
 }
 
 // PromoteSigningKeys retires the current key of alg and makes the next one current. Without a next one it does nothing, so
-// that there is always a key that signs.
+// that there is always a key that signs. Rotations at once follow each other.
 func (d *DB) PromoteSigningKeys(ctx context.Context, alg string) error {
 	return d.InTx(ctx, func(ctx context.Context) error {
-		// Locked first, so that a second rotation waits here and then judges what this one left.
-		var states []string
-		err := d.q(ctx).Raw("SELECT state FROM signing_keys WHERE alg = ? AND state <> ? ORDER BY id"+d.lock("FOR UPDATE"),
-			alg, identity.KeyRetired).Scan(&states).Error
-		if err != nil {
-			return d.fail("lock signing keys", err)
+		if d.kind == Postgres { // row locks would miss the key that another rotation is adding
+			if err := d.q(ctx).Exec("LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE").Error; err != nil {
+				return d.fail("lock signing keys", err)
+			}
 		}
 		return d.promote(ctx, alg)
 	})

@@ -108,8 +108,9 @@ func TestRedeemCode_waitsForAnEndingUnderWay(t *testing.T) {
 						redeemed <- won || err != nil
 					}()
 					select {
-					case <-redeemed:
+					case won := <-redeemed:
 						t.Error("it did not wait")
+						redeemed <- won
 					case <-time.After(200 * time.Millisecond):
 					}
 					return err

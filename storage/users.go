@@ -53,9 +53,6 @@ func (r userRow) user() identity.User {
 	}
 }
 
-// passwordChanged is why SignIns and Sessions end with the password that they rested on.
-const passwordChanged identity.EndCause = "password_changed"
-
 // CreateUser adds an account. It refuses an e-mail address that is taken: Conflict, field "username".
 func (d *DB) CreateUser(ctx context.Context, u identity.User) error {
 	row := newUserRow(u)
@@ -104,10 +101,10 @@ func (d *DB) SetPassword(ctx context.Context, userID identity.ID, hash string) e
 		case res.RowsAffected == 0:
 			return notFound("user")
 		}
-		if err := d.endSignIns(ctx, passwordChanged, "user_id = ?", userID); err != nil {
+		if err := d.endSignIns(ctx, identity.EndPassword, "user_id = ?", userID); err != nil {
 			return err
 		}
-		_, err := d.endSessions(ctx, passwordChanged, "user_id = ?", userID)
+		_, err := d.endSessions(ctx, identity.EndPassword, "user_id = ?", userID)
 		return err
 	})
 }

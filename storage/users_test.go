@@ -11,7 +11,7 @@ import (
 	"github.com/sojourn-auth/sojourn/storage/storagetest"
 )
 
-const changed identity.EndCause = "password_changed"
+const changed = identity.EndPassword
 
 func TestUsers_comeBackAsTheyWere(t *testing.T) {
 	t.Parallel()

@@ -22,6 +22,10 @@ var golden = map[string]templates.Page{
 		Frame: alone, Form: templates.Form{Action: "/signin"},
 		Notice: "Your password has been changed. Sign in with the new one.",
 	},
+	"signin-continue": templates.SignIn{
+		Frame: frame, Form: asked, Username: "ada@example.com", Notice: templates.Say(templates.SignedUp),
+		Person: "ada@example.com", ContinueURL: "/oauth2/authorize?next=sealed-request",
+	},
 	"signin-problem": templates.SignIn{
 		Frame: frame, Username: "anna@example.com", SignUpURL: "/signup",
 		Form: problem("password", "E-mail address and password don’t fit together. Check both and try again."),

@@ -6,8 +6,11 @@ type SignIn struct {
 	Form
 	// Username is what was typed before, or the request's login_hint.
 	Username string
-	// Notice is a calm sentence above the form that is not a problem.
+	// Notice is a calm sentence above the form that is not a problem; see Say.
 	Notice string
+	// Person is who may go on without the form, by ContinueURL. Empty: the link is left out.
+	Person      string
+	ContinueURL string
 	// SignUpURL leads to SignUp. Empty: the link is left out.
 	SignUpURL string
 }

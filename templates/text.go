@@ -63,6 +63,29 @@ func plain(s string) string {
 	}, s)
 }
 
+// Sentence names a sentence of the catalogue that a page handler chooses.
+type Sentence string
+
+// The sentences that page handlers choose. SignInAgain speaks of {username}.
+const (
+	SignInAgain  Sentence = "signin.again"
+	SignedUp     Sentence = "signin.signed_up"
+	SignUpClosed Sentence = "signup.closed"
+	GoOn         Sentence = "problem.go_on"
+	Unreadable   Sentence = "problem.unreadable"
+	TooLong      Sentence = "problem.too_long"
+	BrokenNext   Sentence = "problem.broken_next"
+)
+
+// Say returns a sentence with its {placeholders} filled from args, which are name, value, name, value …
+func Say(s Sentence, args ...string) string {
+	said, err := text(string(s), args...)
+	if err != nil {
+		panic(err) // the constants and their arguments are ours, and a test says each of them
+	}
+	return said
+}
+
 // count is the sentence under key for n things, in the language's own plural form.
 func count(key string, n int) (string, error) {
 	return text(key+"."+english.plural(n), "n", strconv.Itoa(n))

@@ -45,6 +45,18 @@ func TestRich_isolatesAndEscapesWhatAnAppCallsItself(t *testing.T) {
 	}
 }
 
+func TestSay_knowsEverySentenceThatHandlersChoose(t *testing.T) {
+	t.Parallel()
+	for _, s := range []Sentence{
+		SignInAgain, SignedUp, SignUpClosed, GoOn, Unreadable,
+		TooLong, BrokenNext,
+	} {
+		if got := Say(s, "username", "ada@example.com"); got == "" || strings.Contains(got, "{") {
+			t.Errorf("%s says %q", s, got)
+		}
+	}
+}
+
 func TestCount_knowsOneAndMany(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[int]string{0: "At least 0 characters", 1: "At least 1 character.", 2: "At least 2 characters"} {

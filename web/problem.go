@@ -60,10 +60,10 @@ func (p *Pages) page(h page) http.Handler {
 }
 
 func (p *Pages) unreadable(w http.ResponseWriter, r *http.Request, err error) {
-	problem := identity.Problem{Status: http.StatusBadRequest, Msg: "We could not read that form. Go back and send it again."}
+	problem := identity.Problem{Status: http.StatusBadRequest, Msg: templates.Say(templates.Unreadable)}
 	if _, long := errors.AsType[*http.MaxBytesError](err); long {
 		problem.Status = http.StatusRequestEntityTooLarge
-		problem.Msg = "That is more than this form takes. Go back and write less."
+		problem.Msg = templates.Say(templates.TooLong)
 	}
 	p.Problem(w, r, problem)
 }
@@ -107,7 +107,7 @@ func (p *Pages) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		p.log(r, err)
 	}
 	if v.next != "" {
-		shown.Back, shown.App.Host = templates.Link{URL: v.onward(), Label: "Go on"}, "" // it does not lead there yet
+		shown.Back, shown.App.Host = templates.Link{URL: v.onward(), Label: templates.Say(templates.GoOn)}, "" // it does not lead there yet
 	}
 	retryAfter(w, err)
 	p.showProblem(w, r, answers[kind].status, shown)

@@ -7,9 +7,6 @@ import (
 	"github.com/sojourn-auth/sojourn/templates"
 )
 
-// signedUp is what the sign-in page says after sign-up, whether the address was free or taken.
-const signedUp = "Now sign in. If there was an account with this address already, nothing changed: use its own password."
-
 // toSignIn leads to the sign-in page, which says what is the case.
 func (p *Pages) toSignIn(w http.ResponseWriter, r *http.Request) error { return see(w, r, signInPath) }
 
@@ -27,13 +24,21 @@ func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request) error {
 	if !other {
 		page.Username = v.hint()
 	}
+	who := v.standing.User.Email
 	switch {
 	case r.FormValue("notice") == "signup":
-		page.Notice = signedUp
+		page.Notice = templates.Say(templates.SignedUp) // whether the address was free or taken
+	case v.provedSince() && !other: // the back button: authorize would not ask again
+		page.Person, page.ContinueURL = who, v.onward()
 	case v.standing.SignedIn() && !other:
-		page.Notice = "You are signed in as " + v.standing.User.Email + ". Sign in once more to go on."
+		page.Notice = templates.Say(templates.SignInAgain, "username", who)
 	}
 	return templates.Show(w, http.StatusOK, page)
+}
+
+// provedSince reports whether the person signed in after the app had asked.
+func (v visit) provedSince() bool {
+	return v.standing.SignedIn() && !v.standing.SignIn.ProvedAt.Before(v.asked.At)
 }
 
 // hint is who probably signs in: whom the app names (OpenID Connect Core §3.1.2.1, login_hint), else who did before.

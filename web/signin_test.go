@@ -214,7 +214,7 @@ func TestSignIn_pageOpenOverNightStillLeadsOn(t *testing.T) {
 		b.get("/signin?next=" + next).is(http.StatusOK)
 		s.wait(30 * 24 * time.Hour)
 		b.post("/signin", "next", next, "username", "anna@example.com", "password", password).leadsTo(onward(next))
-		page := b.get("/signin?next="+next).is(http.StatusOK, "Continue to Notes", "You are signed in as anna@example.com") // the back button
+		page := b.get("/signin?next="+next).is(http.StatusOK, "Continue to Notes", "Continue as anna@example.com") // the back button
 		if got := field(page, "username"); got != "anna@example.com" {
 			t.Errorf("the form knows %q", got)
 		}

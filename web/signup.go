@@ -9,8 +9,7 @@ import (
 	"github.com/sojourn-auth/sojourn/templates"
 )
 
-var errClosed = identity.Refuse(identity.NotFound,
-	"Accounts are not made here. The people who run this service can give you one.")
+var errClosed = identity.Refuse(identity.NotFound, templates.Say(templates.SignUpClosed))
 
 // showSignUp serves GET /signup.
 func (p *Pages) showSignUp(w http.ResponseWriter, r *http.Request) error {

@@ -18,8 +18,7 @@ type visit struct {
 }
 
 // errBrokenNext says that the sealed request is not one of ours, or that its app is gone.
-var errBrokenNext = identity.RefuseField("next", "What the app sent us is incomplete or out of date. "+
-	"Go back to the app and start again there.")
+var errBrokenNext = identity.RefuseField("next", templates.Say(templates.BrokenNext))
 
 // visit reads the sealed request and the cookie.
 func (p *Pages) visit(r *http.Request) (visit, error) {
