@@ -1,0 +1,122 @@
+package oauth
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+// accessAlg signs every access token: small, and cheap enough for each refresh.
+const accessAlg = "ES256"
+
+// maxAccessToken is the longest access token that is looked at, in characters.
+const maxAccessToken = 8 << 10
+
+// AccessClaims are what an access token says (RFC 9068 §2.2). Times are seconds since 1970. A token that a client got for
+// itself has no SessionID, ACR and AuthTime.
+type AccessClaims struct {
+	Issuer    string `json:"iss"`
+	Subject   string `json:"sub"`
+	Audience  string `json:"aud"`
+	Expires   int64  `json:"exp"`
+	IssuedAt  int64  `json:"iat"`
+	ID        string `json:"jti"`
+	ClientID  string `json:"client_id"`
+	Scope     string `json:"scope,omitempty"`
+	SessionID string `json:"sid,omitempty"`
+	ACR       string `json:"acr,omitempty"`
+	AuthTime  int64  `json:"auth_time,omitempty"`
+}
+
+// Scopes returns the scopes that the token is good for.
+func (c AccessClaims) Scopes() []string { return identity.SplitScope(c.Scope) }
+
+// accessToken signs an access token of a Session, for scopes of it.
+func (e *Endpoints) accessToken(s identity.Session, scopes []string) (string, error) {
+	return e.signAccess(AccessClaims{
+		Subject: s.Sub, ClientID: s.ClientID, Scope: strings.Join(scopes, " "),
+		SessionID: s.ID.String(), ACR: s.AMR.ACR(), AuthTime: s.AuthTime.Unix(),
+	})
+}
+
+func (e *Endpoints) signAccess(c AccessClaims) (string, error) {
+	now := e.o.Now()
+	c.Issuer, c.Audience, c.ID = e.o.Issuer, e.o.Issuer, newJTI()
+	c.IssuedAt, c.Expires = now.Unix(), now.Add(e.o.AccessTTL).Unix()
+	key, err := e.keys.signer(accessAlg)
+	if err != nil {
+		return "", err
+	}
+	return sign(key.access, c)
+}
+
+// newJTI names a token: 128 random bits, so that two are never alike.
+func newJTI() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+func sign(signer jose.Signer, claims any) (string, error) {
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", fmt.Errorf("write claims: %w", err)
+	}
+	jws, err := signer.Sign(payload)
+	if err != nil {
+		return "", fmt.Errorf("sign a token: %w", err)
+	}
+	text, err := jws.CompactSerialize()
+	if err != nil {
+		return "", fmt.Errorf("write a token: %w", err)
+	}
+	return text, nil
+}
+
+// errAccess says no more on purpose: a forged token and one that has expired are worth the same.
+var errAccess = identity.Refuse(identity.BadLogin, "The access token is not valid here, or has expired.")
+
+// VerifyAccessToken returns what an access token of ours that has not expired says, or a BadLogin refusal. It asks no
+// database: whether its Session lives, and whether it was revoked, is for the caller.
+//
+// The typ must be at+jwt (RFC 9068 §4), so an ID token is never taken for an access token.
+func (e *Endpoints) VerifyAccessToken(text string) (AccessClaims, error) {
+	var claims AccessClaims
+	payload, err := e.keys.verify(text, "at+jwt", jose.ES256)
+	if err != nil || json.Unmarshal(payload, &claims) != nil {
+		return AccessClaims{}, errAccess
+	}
+	live := e.o.Now().Before(time.Unix(claims.Expires, 0))
+	if !live || claims.Issuer != e.o.Issuer || claims.Audience != e.o.Issuer {
+		return AccessClaims{}, errAccess
+	}
+	return claims, nil
+}
+
+// verify returns the payload of a JWT of type typ that one of our keys signed, whichever state the key is in.
+func (k *keys) verify(text, typ string, algs ...jose.SignatureAlgorithm) ([]byte, error) {
+	if len(text) > maxAccessToken {
+		return nil, errAccess
+	}
+	jws, err := jose.ParseSignedCompact(text, algs)
+	if err != nil {
+		return nil, errAccess
+	}
+	header := jws.Signatures[0].Protected
+	key, known := k.ring.Load().byID[header.KeyID]
+	if !known || header.Algorithm != key.alg || header.ExtraHeaders[jose.HeaderType] != typ {
+		return nil, errAccess
+	}
+	payload, err := jws.Verify(key.public)
+	if err != nil {
+		return nil, errAccess
+	}
+	return payload, nil
+}

@@ -1,0 +1,147 @@
+package oauth
+
+import (
+	"context"
+	"crypto/rsa"
+	"slices"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+	"github.com/ory/fosite"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+const (
+	// clockSkew is how far a client's clock may be off, both ways.
+	clockSkew = 30 * time.Second
+	// maxAssertionLife bounds how far ahead exp may lie, and so how long a used jti is kept.
+	maxAssertionLife = 5 * time.Minute
+	maxAssertion     = 8 << 10 // characters
+	maxJTI           = 512
+)
+
+// assertionAlgs are what clients may sign with. HMAC is none of them: we keep no client's secret in the clear.
+var assertionAlgs = []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256, jose.EdDSA}
+
+// authenticateByJWT checks a client assertion (RFC 7523 §3). Its jti is spent by an INSERT after all else has passed, in
+// the client's own namespace, so that a broken request does not burn it and no other client can.
+func (e *Endpoints) authenticateByJWT(ctx context.Context, given credentials) (identity.Client, error) {
+	token, claimed, err := readAssertion(given)
+	if err != nil {
+		return identity.Client{}, err
+	}
+	c, err := e.clientByID(ctx, claimed)
+	if identity.KindOf(err) == identity.NotFound {
+		return c, errClient
+	}
+	if err != nil {
+		return c, err
+	}
+	claims, err := e.verifyAssertion(ctx, c, token)
+	if err != nil {
+		return c, err
+	}
+	if err := e.checkAssertion(claims); err != nil {
+		return c, err
+	}
+	fresh, err := e.store.SpendAssertion(ctx, c.ID, claims.ID, claims.Expiry.Time().Add(clockSkew))
+	if err == nil && !fresh {
+		err = say(fosite.ErrInvalidClient, "The client assertion was used before. Make a new one, with a new jti.")
+	}
+	return c, err
+}
+
+// readAssertion parses an assertion and returns whose it claims to be.
+func readAssertion(given credentials) (token *jwt.JSONWebToken, clientID string, err error) {
+	if len(given.assertion) > maxAssertion {
+		return nil, "", say(fosite.ErrInvalidClient, "The client assertion is too long.")
+	}
+	token, err = jwt.ParseSigned(given.assertion, assertionAlgs)
+	if err != nil {
+		return nil, "", say(fosite.ErrInvalidClient,
+			"The client assertion is not a JWT signed with RS256, PS256, ES256 or EdDSA.")
+	}
+	var claims jwt.Claims
+	if err := token.UnsafeClaimsWithoutVerification(&claims); err != nil {
+		return nil, "", say(fosite.ErrInvalidClient, "The client assertion's claims cannot be read.")
+	}
+	if claims.Subject != claims.Issuer || given.id != "" && given.id != claims.Subject {
+		return nil, "", say(fosite.ErrInvalidClient, "iss and sub of the client assertion must be the client_id.")
+	}
+	return token, claims.Subject, nil
+}
+
+// verifyAssertion checks the signature by the client's keys; an unknown kid makes its jwks_uri be read again.
+func (e *Endpoints) verifyAssertion(ctx context.Context, c identity.Client, token *jwt.JSONWebToken) (jwt.Claims, error) {
+	var claims jwt.Claims
+	header := token.Headers[0]
+	if c.AuthMethod != methodJWT || c.AuthSigningAlg != "" && c.AuthSigningAlg != header.Algorithm {
+		return claims, errClient
+	}
+	key, err := e.sets.find(ctx, c, header)
+	if err != nil {
+		return claims, err
+	}
+	if token.Claims(key, &claims) != nil {
+		return claims, errClient
+	}
+	return claims, nil
+}
+
+// checkAssertion judges the claims of an assertion whose signature is right (RFC 7523 §3). A late one is a 401 like any
+// other that proves nothing.
+func (e *Endpoints) checkAssertion(claims jwt.Claims) error {
+	now := e.o.Now()
+	late := func(t *jwt.NumericDate) bool { return t != nil && t.Time().After(now.Add(clockSkew)) }
+	forUs := slices.Contains(claims.Audience, e.o.Issuer) || slices.Contains(claims.Audience, e.o.Issuer+tokenPath)
+	switch {
+	case !forUs:
+		return sayf(fosite.ErrInvalidClient, "aud of the client assertion must be %s.", e.o.Issuer)
+	case claims.Expiry == nil || !now.Add(-clockSkew).Before(claims.Expiry.Time()):
+		return say(fosite.ErrInvalidClient, "The client assertion has expired, or has no exp.")
+	case claims.Expiry.Time().After(now.Add(maxAssertionLife + clockSkew)):
+		return say(fosite.ErrInvalidClient, "exp of the client assertion may lie 5 minutes ahead.")
+	case late(claims.IssuedAt) || late(claims.NotBefore):
+		return say(fosite.ErrInvalidClient, "iat or nbf of the client assertion lies ahead. Set the clock.")
+	case claims.ID == "" || len(claims.ID) > maxJTI || !isText(claims.ID):
+		return say(fosite.ErrInvalidClient, "The client assertion needs a jti of at most 512 bytes.")
+	}
+	return nil
+}
+
+// pick returns the one key of a set that can have made a signature with this header: named by kid, or else the only one
+// of its type. A key without use counts as one for signatures (RFC 7517 §4.2: use is optional).
+func pick(set jose.JSONWebKeySet, header jose.Header) (key any, ok bool) {
+	var found []jose.JSONWebKey
+	for _, k := range set.Keys {
+		public := k.Public()
+		named := header.KeyID == "" || k.KeyID == header.KeyID
+		if named && (k.Use == "" || k.Use == "sig") && public.Valid() && fits(public, header.Algorithm) {
+			found = append(found, public)
+		}
+	}
+	if len(found) != 1 {
+		return nil, false
+	}
+	return found[0].Key, true
+}
+
+// The moduli that we verify with: a shorter one can be broken, a longer one costs us time (RFC 7518 §3.3).
+const (
+	minRSA = 2048
+	maxRSA = 8192
+)
+
+// fits reports whether a public key is one for alg.
+func fits(k jose.JSONWebKey, alg string) bool {
+	if k.Algorithm != "" && k.Algorithm != alg {
+		return false
+	}
+	if key, ok := k.Key.(*rsa.PublicKey); ok {
+		bits := key.N.BitLen()
+		return (alg == "RS256" || alg == "PS256") && bits >= minRSA && bits <= maxRSA
+	}
+	return algOfKey(k.Key) == alg
+}

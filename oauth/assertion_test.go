@@ -1,0 +1,322 @@
+package oauth_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+// pen is a client's key pair.
+type pen struct {
+	alg     jose.SignatureAlgorithm
+	kid     string
+	private any
+	public  any
+}
+
+func newPen(t *testing.T, alg jose.SignatureAlgorithm, kid string) pen {
+	t.Helper()
+	switch alg {
+	case jose.ES256:
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pen{alg, kid, key, key.Public()}
+	case jose.EdDSA:
+		public, private, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pen{alg, kid, private, public}
+	default:
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pen{alg, kid, key, key.Public()}
+	}
+}
+
+func (p pen) write(t *testing.T, claims map[string]any) string {
+	t.Helper()
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: p.alg, Key: jose.JSONWebKey{Key: p.private, KeyID: p.kid}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jws, err := signer.Sign(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := jws.CompactSerialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func setOf(t testing.TB, pens ...pen) []byte {
+	t.Helper()
+	set := jose.JSONWebKeySet{}
+	for _, p := range pens {
+		set.Keys = append(set.Keys, jose.JSONWebKey{Key: p.public, KeyID: p.kid})
+	}
+	body, err := json.Marshal(set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+func (s *stage) signing7523(pens ...pen) func(*identity.Client) {
+	return func(c *identity.Client) {
+		s.confidential(c)
+		c.AuthMethod, c.SecretHash, c.JWKS = "private_key_jwt", nil, setOf(s.TB, pens...)
+	}
+}
+
+// claims are a right assertion's, changed by pairs; a nil takes one away.
+func (s *stage) claims(c identity.Client, pairs ...any) map[string]any {
+	m := map[string]any{
+		"iss": c.ID, "sub": c.ID, "aud": issuer, "jti": identity.RandomText(8),
+		"exp": s.now().Add(time.Minute).Unix(), "iat": s.now().Unix(),
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		if m[pairs[i].(string)] = pairs[i+1]; pairs[i+1] == nil {
+			delete(m, pairs[i].(string))
+		}
+	}
+	return m
+}
+
+func asserting(assertion string, pairs ...string) url.Values {
+	return changed(own("client_assertion_type", jwtBearer, "client_assertion", assertion), pairs)
+}
+
+func TestAssertion_everyAlgorithm(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		for _, alg := range []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256, jose.EdDSA} {
+			p := newPen(t, alg, "")
+			c := s.app(s.signing7523(p, newPen(t, jose.ES256, "another"), newPen(t, jose.EdDSA, "one more")))
+			if alg == jose.ES256 || alg == jose.EdDSA {
+				c = s.app(s.signing7523(p)) // without kid, two keys of the type would be ambiguous
+			}
+			s.good(s.post(asserting(p.write(t, s.claims(c)))))
+			s.good(s.post(asserting(p.write(t, s.claims(c, "aud", []string{"x", issuer + "/oauth2/token"})), "client_id", c.ID)))
+		}
+	})
+}
+
+// fosite answers an expired assertion with HTTP 500, takes exp ten years ahead, allows a clock no second, and wants use.
+func TestAssertion_wrongOnesAre401(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		p, stranger := newPen(t, jose.ES256, "k"), newPen(t, jose.ES256, "k")
+		c, other := s.app(s.signing7523(p)), s.app(s.signing7523(p))
+		secretive := s.app(s.confidential)
+		in := func(d time.Duration) int64 { return s.now().Add(d).Unix() }
+		wrong := map[string]string{
+			"expired":                p.write(t, s.claims(c, "exp", in(-31*time.Second))),
+			"long expired":           p.write(t, s.claims(c, "exp", in(-24*time.Hour))),
+			"without exp":            p.write(t, s.claims(c, "exp", nil)),
+			"exp too far":            p.write(t, s.claims(c, "exp", in(331*time.Second))),
+			"exp in ten years":       p.write(t, s.claims(c, "exp", in(10*365*24*time.Hour))),
+			"exp beyond time":        p.write(t, s.claims(c, "exp", 1e300)),
+			"exp is text":            p.write(t, s.claims(c, "exp", "soon")),
+			"iat ahead":              p.write(t, s.claims(c, "iat", in(31*time.Second))),
+			"nbf ahead":              p.write(t, s.claims(c, "nbf", in(31*time.Second))),
+			"without jti":            p.write(t, s.claims(c, "jti", nil)),
+			"jti with NUL":           p.write(t, s.claims(c, "jti", "a\x00b")),
+			"jti too long":           p.write(t, s.claims(c, "jti", strings.Repeat("j", 513))),
+			"other aud":              p.write(t, s.claims(c, "aud", "https://elsewhere.example")),
+			"without aud":            p.write(t, s.claims(c, "aud", nil)),
+			"aud is a number":        p.write(t, s.claims(c, "aud", 1)),
+			"iss is another":         p.write(t, s.claims(c, "iss", other.ID)),
+			"sub is nobody":          p.write(t, s.claims(c, "iss", "nobody", "sub", "nobody")),
+			"sub with NUL":           p.write(t, s.claims(c, "iss", "\x00", "sub", "\x00")),
+			"without sub":            p.write(t, s.claims(c, "iss", nil, "sub", nil)),
+			"a stranger's key":       stranger.write(t, s.claims(c)),
+			"a client with a secret": p.write(t, s.claims(secretive)),
+			"unknown kid":            pen{jose.ES256, "x", p.private, p.public}.write(t, s.claims(c)),
+			"not a JWT":              "x.y.z",
+			"too long":               strings.Repeat("a", 9000),
+		}
+		for name, assertion := range wrong {
+			got := s.post(asserting(assertion))
+			if got.Status != 401 || got.Error != "invalid_client" || got.Header.Get("WWW-Authenticate") == "" {
+				t.Errorf("%s: answered %d %s (%s)", name, got.Status, got.Error, got.Description)
+			}
+		}
+		s.bad(s.post(asserting(p.write(t, s.claims(c)), "client_id", other.ID)), 401, "invalid_client", "")
+		for name, claims := range map[string]map[string]any{
+			"just expired":   s.claims(c, "exp", in(-29*time.Second)),
+			"exp at its end": s.claims(c, "exp", in(329*time.Second)),
+			"iat just ahead": s.claims(c, "iat", in(29*time.Second), "nbf", in(29*time.Second)),
+			"without iat":    s.claims(c, "iat", nil),
+		} {
+			if got := s.post(asserting(p.write(t, claims))); got.Status != 200 {
+				t.Errorf("%s: answered %d (%s)", name, got.Status, got.Description)
+			}
+		}
+	})
+}
+
+func TestAssertion_theRegisteredAlgorithmIsTheOnlyOne(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		p := newPen(t, jose.PS256, "k")
+		c := s.app(s.signing7523(p), func(c *identity.Client) { c.AuthSigningAlg = "PS256" })
+		s.good(s.post(asserting(p.write(t, s.claims(c)))))
+		p.alg = jose.RS256
+		s.bad(s.post(asserting(p.write(t, s.claims(c)))), 401, "invalid_client", "")
+	})
+}
+
+// fosite has one namespace of jti for all clients, and checks it in two steps.
+func TestAssertion_isSpentOnceInItsClientsNamespace(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		p := newPen(t, jose.ES256, "k")
+		c, other := s.app(s.signing7523(p)), s.app(s.signing7523(p))
+		text := p.write(t, s.claims(c, "jti", "same"))
+		var won atomic.Int32
+		var wg sync.WaitGroup
+		for range 16 {
+			wg.Go(func() {
+				if s.post(asserting(text)).Status == http.StatusOK {
+					won.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if won.Load() != 1 {
+			t.Errorf("%d of 16 uses of one assertion succeeded", won.Load())
+		}
+		s.good(s.post(asserting(p.write(t, s.claims(other, "jti", "same")))))
+	})
+}
+
+func TestAssertion_aBrokenRequestDoesNotBurnIt(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		p := newPen(t, jose.ES256, "k")
+		c := s.app(s.signing7523(p))
+		late := s.claims(c, "jti", "j", "aud", "https://elsewhere.example")
+		s.bad(s.post(asserting(p.write(t, late))), 401, "invalid_client", "")
+		s.good(s.post(asserting(p.write(t, s.claims(c, "jti", "j")))))
+	})
+}
+
+// host serves a key set that tests change, and counts who asks.
+type host struct {
+	*httptest.Server
+	body  atomic.Pointer[[]byte]
+	asked atomic.Int32
+}
+
+func newHost(t *testing.T, body []byte) *host {
+	t.Helper()
+	h := &host{}
+	h.body.Store(&body)
+	h.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		h.asked.Add(1)
+		_, _ = w.Write(*h.body.Load())
+	}))
+	t.Cleanup(h.Close)
+	return h
+}
+
+func (s *stage) hosted(h *host) func(*identity.Client) {
+	return func(c *identity.Client) {
+		s.signing7523()(c)
+		c.JWKS, c.JWKSURI = nil, h.URL
+	}
+}
+
+func TestKeySets_areReadOnceAndAgainForANewKey(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		old, next := newPen(t, jose.ES256, "old"), newPen(t, jose.ES256, "new")
+		h := newHost(t, setOf(t, old))
+		c := s.app(s.hosted(h))
+		for range 3 {
+			s.good(s.post(asserting(old.write(t, s.claims(c)))))
+		}
+		if n := h.asked.Load(); n != 1 {
+			t.Errorf("the set was read %d times", n)
+		}
+		// fosite reads the set again for every unknown kid: anyone can make it knock on someone's door.
+		for range 20 {
+			s.bad(s.post(asserting(next.write(t, s.claims(c)))), 401, "invalid_client", "")
+		}
+		if n := h.asked.Load(); n != 1 {
+			t.Errorf("unknown keys made us read the set %d times in a minute", n)
+		}
+		body := setOf(t, old, next)
+		h.body.Store(&body)
+		s.pass(time.Minute)
+		s.good(s.post(asserting(next.write(t, s.claims(c)))))
+		if n := h.asked.Load(); n != 2 {
+			t.Errorf("the set was read %d times", n)
+		}
+	})
+}
+
+func TestKeySets_thatCannotBeReadAreNoSignOut(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		p := newPen(t, jose.ES256, "k")
+		h := newHost(t, []byte(strings.Repeat(" ", 70<<10)))
+		c := s.app(s.hosted(h))
+		got := s.post(asserting(p.write(t, s.claims(c))))
+		s.bad(got, 503, "temporarily_unavailable", "retry")
+		if got.Header.Get("Retry-After") == "" {
+			t.Error("there is no Retry-After")
+		}
+		for range 5 {
+			s.bad(s.post(asserting(p.write(t, s.claims(c)))), 503, "temporarily_unavailable", "retry")
+		}
+		if n := h.asked.Load(); n != 1 {
+			t.Errorf("a failing host was asked %d times at once", n)
+		}
+		good := setOf(t, p)
+		h.body.Store(&good)
+		s.pass(10 * time.Second)
+		s.good(s.post(asserting(p.write(t, s.claims(c)))))
+		h.Close()
+		s.pass(2 * time.Hour)
+		s.good(s.post(asserting(p.write(t, s.claims(c))))) // what was known stays
+	})
+}
+
+// RFC 7517 §5: a key of a kind that we do not know must not hide the others.
+func TestKeySets_passOverKeysOfOtherKinds(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		p := newPen(t, jose.ES256, "k")
+		c := s.app(s.signing7523(p), func(c *identity.Client) {
+			c.JWKS = []byte(strings.Replace(string(setOf(t, p)), `{"keys":[`, `{"keys":[{"kty":"XYZ"},{"kty":"EC","crv":"P-521x"},7,`, 1))
+		})
+		s.good(s.post(asserting(p.write(t, s.claims(c)))))
+	})
+}

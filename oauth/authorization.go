@@ -1,0 +1,218 @@
+package oauth
+
+import (
+	"context"
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+// authorization is one authorization request while it is examined and answered.
+type authorization struct {
+	unstored
+	asked     identity.Asked
+	client    identity.Client // zero while it is not known
+	back      string          // the redirect URI that was matched; empty: there is no way back
+	frame     fosite.AuthorizeRequester
+	scopes    []string
+	prompts   []string
+	maxAge    time.Duration // negative: any
+	hint      string        // the sub that id_token_hint names; empty: none was sent
+	challenge [32]byte      // zero: none was sent
+	standing  identity.Standing
+}
+
+// askedParams are the parameters that travel through the pages. Unknown ones are dropped (RFC 6749 §3.1), and so are
+// ui_locales, claims_locales, display and acr_values, which may be ignored (OpenID Connect Core 1.0 §3.1.2.1): pages speak
+// one language, and acr says what was done.
+var askedParams = []string{
+	"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "code_challenge",
+	"code_challenge_method", "prompt", "max_age", "id_token_hint", "login_hint",
+}
+
+// refusedParams are never ignored: what they say would change the request (OpenID Connect Core 1.0 §6, §7.2.1).
+var refusedParams = []struct {
+	name string
+	as   *fosite.RFC6749Error
+}{
+	{"request", fosite.ErrRequestNotSupported},
+	{"request_uri", fosite.ErrRequestURINotSupported},
+	{"registration", fosite.ErrRegistrationNotSupported},
+}
+
+const (
+	// maxEcho is the longest state and nonce in bytes (DESIGN §9).
+	maxEcho = 512
+	// maxAgeDigits keeps max_age far from the end of time.Duration: 31 years.
+	maxAgeDigits = 9
+)
+
+// prompts are the values of prompt. There is one account per browser, so selecting one means signing in.
+var prompts = []string{"none", "login", "consent", "select_account"}
+
+// newAuthorization keeps of the parameters what matters.
+func newAuthorization(params url.Values, now time.Time) *authorization {
+	kept := url.Values{}
+	for _, name := range askedParams {
+		if v, ok := params[name]; ok {
+			kept[name] = v[:1]
+		}
+	}
+	for _, refused := range refusedParams {
+		if params.Has(refused.name) {
+			kept.Set(refused.name, "1") // that it was there is enough
+		}
+	}
+	return &authorization{asked: identity.Asked{Params: kept, At: now}, maxAge: -1}
+}
+
+// match finds the client and the way back to it. Until both are known, nothing is ever redirected (RFC 6749 §4.1.2.1).
+func (e *Endpoints) match(ctx context.Context, a *authorization) error {
+	id := a.asked.Get("client_id")
+	if id == "" {
+		return say(fosite.ErrInvalidRequest, "The app did not say which client it is (client_id).")
+	}
+	c, err := e.clientByID(ctx, id)
+	if identity.KindOf(err) == identity.NotFound {
+		return say(fosite.ErrInvalidRequest, "No app with this client_id is registered here.")
+	}
+	if err != nil {
+		return err
+	}
+	a.client = c
+	uri := a.asked.Get("redirect_uri")
+	if uri == "" && len(c.RedirectURIs) == 1 && !identity.HasScope(a.asked.Scopes(), "openid") {
+		uri = c.RedirectURIs[0]
+	}
+	if uri == "" {
+		return say(fosite.ErrInvalidRequest, "The app did not say where to go back to (redirect_uri).")
+	}
+	if !c.MatchRedirect(uri) {
+		return say(fosite.ErrInvalidRequest, "The app wants to go back to an address that is not registered for it (redirect_uri).")
+	}
+	a.back = uri
+	a.prompts = strings.Fields(a.asked.Get("prompt"))
+	return nil
+}
+
+// examine checks everything that a request says, in the order in which a developer mends it.
+func (e *Endpoints) examine(ctx context.Context, a *authorization) error {
+	for _, refused := range refusedParams {
+		if a.asked.Params.Has(refused.name) {
+			return sayf(refused.as, "The parameter %s is not supported. Send the parameters themselves.", refused.name)
+		}
+	}
+	if a.asked.Get("response_type") == "" {
+		return say(fosite.ErrInvalidRequest, "Send response_type=code.")
+	}
+	if len(a.asked.Get("state")) > maxEcho || len(a.asked.Get("nonce")) > maxEcho {
+		return say(fosite.ErrInvalidRequest, "state and nonce may have 512 bytes each.")
+	}
+	if !a.client.Allows(grantCode) {
+		return sayf(fosite.ErrUnauthorizedClient, "This client is not registered for grant_type %s.", grantCode)
+	}
+	for _, check := range []func(context.Context, *authorization) error{
+		e.frame, checkChallenge, checkPrompt, checkMaxAge, e.checkHint,
+	} {
+		if err := check(ctx, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// frame lets fosite check response type, response mode, redirect URI and scopes. It sees only those parameters, and a
+// stand-in for state: it would refuse a request without, and state is optional (RFC 6749 §4.1.1).
+func (e *Endpoints) frame(ctx context.Context, a *authorization) (err error) {
+	form := url.Values{"state": {"-"}}
+	for _, name := range []string{"client_id", "redirect_uri", "response_type", "response_mode", "scope"} {
+		if v := a.asked.Get(name); v != "" {
+			form.Set(name, v)
+		}
+	}
+	ctx = withClient(ctx, client{Client: a.client, redirects: []string{a.back}})
+	a.frame, err = e.provider.NewAuthorizeRequest(ctx, &http.Request{Method: http.MethodGet, Form: form})
+	if err != nil {
+		return err
+	}
+	a.scopes = slices.DeleteFunc(a.asked.Scopes(), func(s string) bool {
+		// OpenID Connect Core 1.0 §11: ignored where no refresh token could come of it.
+		return s == "offline_access" && !a.client.Allows(grantRefresh)
+	})
+	return nil
+}
+
+// checkChallenge asks public clients for S256, and confidential ones that were registered so. A challenge that was sent
+// must be one (RFC 7636 §4.2; RFC 9700 §2.1.1).
+func checkChallenge(_ context.Context, a *authorization) error {
+	text, method := a.asked.Get("code_challenge"), a.asked.Get("code_challenge_method")
+	switch {
+	case text == "" && method != "":
+		return say(fosite.ErrInvalidRequest, "code_challenge_method came without a code_challenge.")
+	case text == "" && (a.client.Public() || a.client.RequirePKCE):
+		return say(fosite.ErrInvalidRequest, "This client must use PKCE: send code_challenge and code_challenge_method=S256.")
+	case text == "":
+		return nil
+	case method != "S256": // left out, it would mean plain
+		return say(fosite.ErrInvalidRequest, "code_challenge_method must be S256.")
+	}
+	// A challenge of zeros would count as none; nothing hashes to it.
+	sum, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || len(sum) != len(a.challenge) || len(text) != 43 || a.challenge == [32]byte(sum) {
+		return say(fosite.ErrInvalidRequest, "code_challenge must be the 43 characters of BASE64URL(SHA256(code_verifier)).")
+	}
+	a.challenge = [32]byte(sum)
+	return nil
+}
+
+func checkPrompt(_ context.Context, a *authorization) error {
+	for _, p := range a.prompts {
+		if !slices.Contains(prompts, p) {
+			return sayf(fosite.ErrInvalidRequest, "prompt must be one or more of %s.", strings.Join(prompts, ", "))
+		}
+	}
+	if a.silent() && len(a.prompts) > 1 {
+		return say(fosite.ErrInvalidRequest, "prompt=none goes with no other value.")
+	}
+	return nil
+}
+
+// silent reports whether no page may be shown.
+func (a *authorization) silent() bool { return slices.Contains(a.prompts, "none") }
+
+func checkMaxAge(_ context.Context, a *authorization) error {
+	text := a.asked.Get("max_age")
+	if text == "" {
+		if a.client.DefaultMaxAge != nil {
+			a.maxAge = time.Duration(*a.client.DefaultMaxAge) * time.Second
+		}
+		return nil
+	}
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil || len(text) > maxAgeDigits {
+		return say(fosite.ErrInvalidRequest, "max_age must be a number of seconds.")
+	}
+	a.maxAge = time.Duration(n) * time.Second
+	return nil
+}
+
+func (e *Endpoints) checkHint(_ context.Context, a *authorization) error {
+	text := a.asked.Get("id_token_hint")
+	if text == "" {
+		return nil
+	}
+	sub, ok := e.hinted(text)
+	if !ok {
+		return say(fosite.ErrInvalidRequest, "id_token_hint is not an ID token of this server.")
+	}
+	a.hint = sub
+	return nil
+}

@@ -1,0 +1,137 @@
+package oauth
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"github.com/ory/fosite"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+// The client authentication methods, as RFC 7591 §2 and OpenID Connect Core 1.0 §9 call them.
+const (
+	methodBasic = "client_secret_basic"
+	methodPost  = "client_secret_post"
+	methodJWT   = "private_key_jwt"
+	methodNone  = "none"
+)
+
+const jwtBearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+// errClient is the one answer to whoever could not prove to be a client. It does not say which part was wrong, nor
+// whether the client exists.
+var errClient = say(fosite.ErrInvalidClient, "Client authentication failed: the client is unknown, the secret or key is "+
+	"wrong, or the client is registered for another method.")
+
+// credentials are what a request says of its client.
+type credentials struct {
+	method    string
+	id        string
+	secret    string
+	assertion string
+}
+
+// authenticate tells which client a token, revocation or introspection request comes from. A public client is only named;
+// any other one has proved who it is (RFC 6749 §2.3). Refusals are invalid_client, or invalid_request for several methods
+// at once; a database that is away stays identity.ErrUnavailable.
+func (e *Endpoints) authenticate(ctx context.Context, r *http.Request, form url.Values) (identity.Client, error) {
+	given, err := readCredentials(r, form)
+	if err != nil {
+		return identity.Client{}, err
+	}
+	if given.method == methodJWT {
+		return e.authenticateByJWT(ctx, given)
+	}
+	c, err := e.clientByID(ctx, given.id)
+	known := identity.KindOf(err) != identity.NotFound
+	if err != nil && known {
+		return identity.Client{}, err
+	}
+	if given.method == methodNone {
+		return c, unless(known && c.Public())
+	}
+	return c, unless(e.secretMatches(given.secret, c) && known && takes(c, given.method))
+}
+
+func unless(proved bool) error {
+	if proved {
+		return nil
+	}
+	return errClient
+}
+
+// secretMatches takes as long for a client that is unknown or has no secret as for any other.
+func (e *Endpoints) secretMatches(secret string, c identity.Client) bool {
+	hash := c.SecretHash
+	if len(hash) == 0 {
+		hash = e.decoy
+	}
+	return e.o.Keys.SecretMatches(secret, hash)
+}
+
+// takes reports whether a client may use a method: the registered one; both ways to send a secret where none is said
+// (DESIGN §9).
+func takes(c identity.Client, method string) bool {
+	if c.AuthMethod == "" {
+		return method == methodBasic || method == methodPost
+	}
+	return c.AuthMethod == method
+}
+
+// readCredentials finds the one method that a request uses (RFC 6749 §2.3: "MUST NOT use more than one").
+func readCredentials(r *http.Request, form url.Values) (credentials, error) {
+	given := credentials{method: methodNone, id: form.Get("client_id")}
+	used := 0
+	if header := r.Header.Get("Authorization"); header != "" {
+		basic, err := readBasic(r)
+		if err != nil {
+			return given, err
+		}
+		if given.id != "" && given.id != basic.id {
+			return given, say(fosite.ErrInvalidRequest, "client_id differs from the one in the Authorization header.")
+		}
+		given = basic
+		used++
+	}
+	if secret := form.Get("client_secret"); secret != "" {
+		given.method, given.secret = methodPost, secret
+		used++
+	}
+	if form.Has("client_assertion") || form.Has("client_assertion_type") {
+		if form.Get("client_assertion_type") != jwtBearer {
+			return given, sayf(fosite.ErrInvalidRequest, "client_assertion_type must be %s.", jwtBearer)
+		}
+		given.method, given.assertion = methodJWT, form.Get("client_assertion")
+		used++
+	}
+	if used > 1 {
+		return given, say(fosite.ErrInvalidRequest, "Authenticate the client in one way, not in several at once.")
+	}
+	return given, nil
+}
+
+// readBasic reads the Authorization header. Both parts are form-urlencoded before they are joined (RFC 6749 §2.3.1). A
+// client without a secret may send an empty one, which names it and proves nothing.
+func readBasic(r *http.Request) (credentials, error) {
+	user, password, ok := r.BasicAuth()
+	id, err := url.QueryUnescape(user)
+	secret, err2 := url.QueryUnescape(password)
+	if !ok || err != nil || err2 != nil || len(r.Header.Values("Authorization")) > 1 {
+		return credentials{}, say(fosite.ErrInvalidClient, "Send client id and secret as HTTP Basic, each form-urlencoded.")
+	}
+	if secret == "" {
+		return credentials{method: methodNone, id: id}, nil
+	}
+	return credentials{method: methodBasic, id: id, secret: secret}, nil
+}
+
+// authenticateForFosite is fosite's hook.
+func (e *Endpoints) authenticateForFosite(ctx context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
+	c, err := e.authenticate(ctx, r, form)
+	if err != nil {
+		return nil, err
+	}
+	return client{Client: c}, nil
+}

@@ -1,0 +1,145 @@
+package oauth_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+// own is a client_credentials request, changed by pairs.
+func own(pairs ...string) url.Values {
+	return changed(url.Values{"grant_type": {"client_credentials"}, "scope": {"files"}}, pairs)
+}
+
+func TestClientAuth_methods(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		both := s.app(s.confidential)
+		onlyBasic := s.app(s.confidential, func(c *identity.Client) { c.AuthMethod = "client_secret_basic" })
+		onlyPost := s.app(s.confidential, func(c *identity.Client) { c.AuthMethod = "client_secret_post" })
+		body := func(c identity.Client, secret string) url.Values {
+			return own("client_id", c.ID, "client_secret", secret)
+		}
+		none := func(*http.Request) {}
+		tests := []struct {
+			name string
+			form url.Values
+			edit func(*http.Request)
+			want int
+			code string
+		}{
+			{"either method, basic", own(), asClient(both, clientSecret), 200, ""},
+			{"either method, basic with client_id beside", own("client_id", both.ID), asClient(both, clientSecret), 200, ""},
+			{"either method, post", body(both, clientSecret), none, 200, ""},
+			{"basic only, basic", own(), asClient(onlyBasic, clientSecret), 200, ""},
+			{"basic only, post", body(onlyBasic, clientSecret), none, 401, "invalid_client"},
+			{"post only, post", body(onlyPost, clientSecret), none, 200, ""},
+			{"post only, basic", own(), asClient(onlyPost, clientSecret), 401, "invalid_client"},
+			{"wrong secret", own(), asClient(both, "guess"), 401, "invalid_client"},
+			{"wrong secret, post", body(both, "guess"), none, 401, "invalid_client"},
+			{"no secret", own("client_id", both.ID), none, 401, "invalid_client"},
+			{"empty secret, basic", own(), asClient(both, ""), 401, "invalid_client"},
+			{"unknown client", own(), asClient(identity.Client{ID: "nobody"}, clientSecret), 401, "invalid_client"},
+			{"no client at all", own(), none, 401, "invalid_client"},
+			{"a client id with NUL", own(), asClient(identity.Client{ID: "a\x00b"}, clientSecret), 401, "invalid_client"},
+			{"a client id that is not UTF-8", own(), asClient(identity.Client{ID: "\xff"}, clientSecret), 401, "invalid_client"},
+			{"a client id of 65 bytes", own(), asClient(identity.Client{ID: strings.Repeat("x", 65)}, "s"), 401, "invalid_client"},
+			{"both methods at once", body(both, clientSecret), asClient(both, clientSecret), 400, "invalid_request"},
+			{"another client_id beside", own("client_id", "x"), asClient(both, clientSecret), 400, "invalid_request"},
+			{
+				"an assertion beside a secret",
+				changed(body(both, clientSecret), []string{"client_assertion", "x", "client_assertion_type", jwtBearer}),
+				none, 400, "invalid_request",
+			},
+			{"an unknown kind of assertion", own("client_assertion", "x"), none, 400, "invalid_request"},
+			{"bearer", own(), withHeader("Bearer x"), 401, "invalid_client"},
+			{"basic that is no base64", own(), withHeader("Basic %%%"), 401, "invalid_client"},
+			{"basic that is not form-urlencoded", own(), func(r *http.Request) { r.SetBasicAuth("a%zz", "b") }, 401, "invalid_client"},
+		}
+		for _, test := range tests {
+			got := s.post(test.form, test.edit)
+			if got.Status != test.want || got.Error != test.code {
+				t.Errorf("%s: answered %d %q (%s), want %d %q",
+					test.name, got.Status, got.Error, got.Description, test.want, test.code)
+			}
+			// fosite leaves WWW-Authenticate out (access_error.go); RFC 6749 §5.2 asks for it.
+			if challenge := got.Header.Get("WWW-Authenticate"); (got.Status == 401) != strings.HasPrefix(challenge, "Basic realm=") {
+				t.Errorf("%s: %d with WWW-Authenticate %q", test.name, got.Status, challenge)
+			}
+		}
+	})
+}
+
+const jwtBearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+func withHeader(value string) func(*http.Request) {
+	return func(r *http.Request) { r.Header.Set("Authorization", value) }
+}
+
+// RFC 6749 §2.3.1: both parts are form-urlencoded before they are joined with a colon.
+func TestClientAuth_basicIsFormURLEncoded(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		const odd = "a+b c%d:é"
+		c := s.app(s.confidential, func(c *identity.Client) {
+			c.ID, c.SecretHash = "https://client.example/"+identity.RandomText(4), s.keys.HashSecret(odd)
+		})
+		s.good(s.post(own(), asClient(c, odd)))
+	})
+}
+
+func TestClientAuth_unknownAndKnownClientsAnswerAlike(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c := s.app(s.confidential)
+		known, unknown := s.post(own(), asClient(c, "guess")), s.post(own(), asClient(identity.Client{ID: "nobody"}, "guess"))
+		if known.Description != unknown.Description || known.Status != unknown.Status {
+			t.Errorf("%q and %q can be told apart", known.Description, unknown.Description)
+		}
+	})
+}
+
+// golang.org/x/oauth2 tries HTTP Basic with an empty password first.
+func TestClientAuth_aPublicClientMayNameItselfByBasic(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c := s.app()
+		code := s.code(asking(c), s.signIn(s.user))
+		s.bad(s.post(redeeming(c, code, "client_secret", "x")), 401, "invalid_client", "")
+		s.good(s.post(redeeming(c, code, "client_id", ""), asClient(c, "")))
+	})
+}
+
+func TestClientCredentials_areForClientsThemselves(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c := s.app(s.confidential)
+		got := s.post(own(), asClient(c, clientSecret))
+		s.good(got)
+		if got.RefreshToken != "" || got.IDToken != "" || got.SessionExpiresIn != 0 || got.Scope != "files" {
+			t.Errorf("answered %+v", got)
+		}
+		_, claims := s.decode(got.AccessToken)
+		for name := range claims {
+			if name == "sid" || name == "acr" || name == "auth_time" {
+				t.Errorf("a token of nobody's sign-in says %s", name)
+			}
+		}
+		if claims["sub"] != c.ID || claims["client_id"] != c.ID {
+			t.Errorf("sub is %v", claims["sub"])
+		}
+		if plain := s.post(own("scope", ""), asClient(c, clientSecret)); plain.Status != 200 || plain.Scope != "" {
+			t.Errorf("without scope there are none: %+v", plain)
+		}
+		for _, scope := range []string{"openid", "offline_access", "admin", "files openid", "fil", "files/x"} {
+			s.bad(s.post(own("scope", scope), asClient(c, clientSecret)), 400, "invalid_scope", "")
+		}
+		public := s.app(func(c *identity.Client) { c.GrantTypes = append(c.GrantTypes, "client_credentials") })
+		s.bad(s.post(own("client_id", public.ID)), 400, "unauthorized_client", "")
+		unregistered := s.app(s.confidential, func(c *identity.Client) { c.GrantTypes = []string{"authorization_code"} })
+		s.bad(s.post(own(), asClient(unregistered, clientSecret)), 400, "unauthorized_client", "")
+	})
+}

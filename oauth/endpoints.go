@@ -1,0 +1,122 @@
+package oauth
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+// Options are what the endpoints are made of. Every field is needed but Fetch, without which no client's jwks_uri is read.
+type Options struct {
+	Issuer       string        // without a slash at its end
+	AccessTTL    time.Duration // of access tokens
+	Keys         *identity.Keyring
+	Now          func() time.Time
+	Sessions     identity.Sessions
+	SignIns      identity.SignIns
+	SigningKeys  identity.SigningKeys
+	Policy       identity.MFAPolicy
+	Registration string        // open, token or closed
+	ClientIdle   time.Duration // how long a self-registered client that no one signed in with is kept
+	Fetch        *http.Client  // must guard itself against private addresses
+	Problem      func(http.ResponseWriter, *http.Request, identity.Problem)
+	Log          *slog.Logger
+}
+
+// store is what the endpoints ask of the database themselves; the rest they ask of the domain.
+type store interface {
+	clientStore
+	liveStore
+	registrationStore
+}
+
+// clientStore knows clients, what people allowed them, and which of their assertions were used.
+type clientStore interface {
+	ClientByID(ctx context.Context, id string) (identity.Client, error)
+	GrantOf(ctx context.Context, userID identity.ID, clientID string) (identity.Grant, error)
+	SpendAssertion(ctx context.Context, clientID, jti string, expires time.Time) (fresh bool, err error)
+}
+
+// liveStore knows what a token stands for at this moment.
+type liveStore interface {
+	SessionByID(ctx context.Context, id identity.ID) (identity.Session, error)
+	UserByID(ctx context.Context, id identity.ID) (identity.User, error)
+	LiveSession(ctx context.Context, id identity.ID, jti string) (identity.Live, error)
+	DenyToken(ctx context.Context, jti string, expires time.Time) error
+	TokenDenied(ctx context.Context, jti string) (bool, error)
+}
+
+// registrationStore keeps what clients say of themselves (RFC 7591, RFC 7592).
+type registrationStore interface {
+	InTx(ctx context.Context, fn func(context.Context) error) error
+	CreateClient(ctx context.Context, c identity.Client) error
+	UpdateClient(ctx context.Context, c identity.Client) error
+	ConfirmRegistrationToken(ctx context.Context, id string, hash []byte) error
+	DeleteClient(ctx context.Context, id string) error
+	SpendRegistrationToken(ctx context.Context, hash []byte) error
+	AddEvent(ctx context.Context, e identity.Event) error
+}
+
+// Endpoints serve the protocol.
+type Endpoints struct {
+	o        Options
+	store    store
+	keys     *keys
+	sets     *keySets
+	provider *fosite.Fosite
+	decoy    []byte // the hash of a secret that no client has
+	metadata document
+}
+
+// New makes the endpoints and, where the database has none, the first signing keys. It fails when the database is away.
+func New(store store, o Options) (*Endpoints, error) {
+	e := &Endpoints{
+		o: o, store: store,
+		keys:  newKeys(o),
+		sets:  newKeySets(o.Fetch, o.Now),
+		decoy: o.Keys.HashSecret(identity.RandomText(32)),
+	}
+	e.provider = e.newProvider()
+	var err error
+	if e.metadata, err = newDocument(e.describe()); err != nil {
+		return nil, err
+	}
+	ctx := context.Background()
+	if err := o.SigningKeys.Ensure(ctx); err != nil {
+		return nil, err
+	}
+	return e, e.keys.reload(ctx)
+}
+
+// reloadEvery is how soon a key that another process made is known here; it is published long before it signs.
+const reloadEvery = 5 * time.Second
+
+// Run makes the next signing keys and then reads all of them again every few seconds, until ctx ends.
+func (e *Endpoints) Run(ctx context.Context) {
+	prepared := false
+	tick := time.NewTicker(reloadEvery)
+	defer tick.Stop()
+	for {
+		if !prepared {
+			prepared = e.logged(ctx, "make the next signing keys", e.o.SigningKeys.Prepare(ctx))
+		}
+		e.logged(ctx, "read the signing keys", e.keys.reload(ctx))
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (e *Endpoints) logged(ctx context.Context, what string, err error) bool {
+	if err != nil && ctx.Err() == nil {
+		e.o.Log.ErrorContext(ctx, what, "error", err)
+	}
+	return err == nil
+}

@@ -1,0 +1,179 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+// reply is how one surface spells a kind of refusal: the error code, and the status where it is not a redirect.
+type reply struct {
+	code   string
+	status int
+}
+
+// replies are the answers of the three surfaces.
+type replies struct {
+	token     reply // token, revocation, introspection: RFC 6749 §5.2
+	authorize reply // RFC 6749 §4.1.2.1, OpenID Connect Core 1.0 §3.1.2.6
+	register  reply // RFC 7591 §3.2.2, RFC 7592 §2
+}
+
+// surface picks one of the answers.
+type surface func(replies) reply
+
+func atToken(r replies) reply     { return r.token }
+func atAuthorize(r replies) reply { return r.authorize }
+func atRegister(r replies) reply  { return r.register }
+
+// table says what every kind of refusal is called on every surface. What an app should do follows from the code: actions.
+var table = map[identity.Kind]replies{
+	identity.Internal:    {token: serverFault, authorize: serverFault, register: serverFault},
+	identity.Invalid:     {token: badRequest, authorize: badRequest, register: reply{"invalid_client_metadata", 400}},
+	identity.BadLogin:    {token: badGrant, authorize: loginNeeded, register: reply{"invalid_token", 401}},
+	identity.SignInAgain: {token: badGrant, authorize: loginNeeded, register: reply{"invalid_token", 401}},
+	identity.Forbidden:   {token: badGrant, authorize: reply{"access_denied", 403}, register: reply{"access_denied", 403}},
+	identity.NotFound:    {token: badGrant, authorize: badRequest, register: reply{"invalid_token", 401}}, // RFC 7592 §2.1: 401, not 404
+	identity.Conflict:    {token: badGrant, authorize: badRequest, register: reply{"invalid_client_metadata", 400}},
+	identity.Throttled:   {token: tooOften, authorize: tooOften, register: tooOften},
+	identity.Unavailable: {token: dbAway, authorize: dbAway, register: dbAway},
+}
+
+var (
+	badRequest  = reply{"invalid_request", 400}
+	badGrant    = reply{"invalid_grant", 400}
+	loginNeeded = reply{"login_required", 400}
+	serverFault = reply{"server_error", 500}
+	tooOften    = reply{"temporarily_unavailable", 429}
+	dbAway      = reply{"temporarily_unavailable", 503}
+)
+
+// actions say what an app does about an error code (DESIGN law 7). The codes that are missing here are mistakes in the
+// app's own request or registration: neither a retry nor a new sign-in mends those.
+var actions = map[string]string{
+	"invalid_grant":           "login",
+	"server_error":            "retry",
+	"temporarily_unavailable": "retry",
+}
+
+// foreign are codes of fosite that no RFC knows, or that it uses wrongly, and what they should have been.
+var foreign = map[string]reply{
+	fosite.ErrInvalidState.ErrorField:            badRequest,
+	fosite.ErrInsufficientEntropy.ErrorField:     badRequest,
+	fosite.ErrUnsupportedResponseMode.ErrorField: badRequest,
+	fosite.ErrTokenSignatureMismatch.ErrorField:  badGrant,
+	fosite.ErrInactiveToken.ErrorField:           badGrant,
+	fosite.ErrTokenExpired.ErrorField:            badGrant,
+	fosite.ErrTokenClaim.ErrorField:              badGrant,
+	fosite.ErrScopeNotGranted.ErrorField:         {"invalid_scope", 400},
+	fosite.ErrRequestUnauthorized.ErrorField:     {"invalid_client", 401},
+	fosite.ErrRequestForbidden.ErrorField:        {"access_denied", 403},
+	fosite.ErrJTIKnown.ErrorField:                {"invalid_client", 401},
+	fosite.ErrNotFound.ErrorField:                badRequest,
+	fosite.ErrMisconfiguration.ErrorField:        serverFault,
+	"error":                                      serverFault,
+}
+
+// say makes an error of the code and status of as, with a description of ours.
+func say(as *fosite.RFC6749Error, description string) error {
+	return &fosite.RFC6749Error{ErrorField: as.ErrorField, CodeField: as.CodeField, DescriptionField: description}
+}
+
+func sayf(as *fosite.RFC6749Error, format string, args ...any) error {
+	return say(as, fmt.Sprintf(format, args...))
+}
+
+// verdict is an error as a program is told it.
+type verdict struct {
+	Code        string `json:"error"`
+	Description string `json:"error_description"`
+	Action      string `json:"action,omitempty"` // retry or login
+	status      int
+	wait        time.Duration // of a retry
+}
+
+const (
+	// awayWait is when to ask again while the database is away: soon, a phone is waiting.
+	awayWait = 2 * time.Second
+	trouble  = "Something went wrong here. The same request may be sent again."
+	offline  = "The service is briefly unavailable. Send the same request again; nothing was lost."
+)
+
+// judge spells an error for a surface. A refusal of ours wins over whatever fosite wrapped around it: it wraps a database
+// that is away in invalid_client, and phones would sign out.
+func (s surface) judge(err error) verdict {
+	kind := identity.KindOf(err)
+	v := verdict{Description: trouble, wait: awayWait}
+	spelt := s(table[kind])
+	refusal, told := errors.AsType[*identity.Error](err)
+	protocol, framed := errors.AsType[*fosite.RFC6749Error](err)
+	switch {
+	case told && kind != identity.Internal:
+		v.Description, v.wait = refusal.Msg, max(refusal.Wait, awayWait)
+	case kind == identity.Unavailable:
+		v.Description = offline
+	case framed:
+		v.Description = protocol.GetDescription()
+		spelt = reply{protocol.ErrorField, protocol.CodeField}
+		if r, ok := foreign[protocol.ErrorField]; ok {
+			spelt = r
+		}
+	}
+	v.Code, v.status, v.Action = spelt.code, spelt.status, actions[spelt.code]
+	v.Description = describable(v.Description)
+	return v
+}
+
+// describable keeps to the characters that RFC 6749 §5.2 allows in error_description.
+func describable(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '"' || r == '\\':
+			return '\''
+		case r == '\n' || r == '\t':
+			return ' '
+		case r < ' ' || r > '~':
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// refuse writes an error as JSON, and logs it when it is a fault of ours.
+func (e *Endpoints) refuse(w http.ResponseWriter, r *http.Request, s surface, err error) {
+	v := s.judge(err)
+	e.logFault(r.Context(), v, err)
+	if v.Action == "retry" {
+		w.Header().Set("Retry-After", seconds(v.wait))
+	}
+	if v.status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", e.challenge(v))
+	}
+	e.writeJSON(w, v.status, v)
+}
+
+// challenge is WWW-Authenticate for a 401: RFC 6749 §5.2 for clients, RFC 6750 §3 for bearers.
+func (e *Endpoints) challenge(v verdict) string {
+	if v.Code == "invalid_client" {
+		return `Basic realm="` + e.o.Issuer + `", charset="UTF-8"`
+	}
+	return `Bearer realm="` + e.o.Issuer + `", error="` + v.Code + `", error_description="` + v.Description + `"`
+}
+
+func (e *Endpoints) logFault(ctx context.Context, v verdict, err error) {
+	if v.status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
+		e.o.Log.ErrorContext(ctx, "request failed", "code", v.Code, "error", err)
+	}
+}
+
+func seconds(d time.Duration) string {
+	return strconv.Itoa(int((d + time.Second - 1) / time.Second))
+}

@@ -1,0 +1,73 @@
+package oauth
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/ory/fosite"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+func TestTable_holdsEveryKind(t *testing.T) {
+	t.Parallel()
+	for _, kind := range identity.Kinds {
+		r, ok := table[kind]
+		if !ok {
+			t.Errorf("kind %d is missing", kind)
+		}
+		for _, spelt := range []reply{r.token, r.authorize, r.register} {
+			if spelt.code == "" || spelt.status < 400 {
+				t.Errorf("kind %d is answered %+v", kind, spelt)
+			}
+		}
+		if (r.token.status >= 500 || r.token.status == 429) != (actions[r.token.code] == "retry") {
+			t.Errorf("kind %d is answered %+v with action %q", kind, r.token, actions[r.token.code])
+		}
+	}
+}
+
+func TestJudge_aDatabaseThatIsAwayIsNeverInvalidClient(t *testing.T) {
+	t.Parallel()
+	wrapped := fosite.ErrInvalidClient.WithWrap(fmt.Errorf("read client: %w", identity.ErrUnavailable)).WithDebug("secret")
+	for _, s := range []surface{atToken, atAuthorize, atRegister} {
+		if v := s.judge(wrapped); v.Code != "temporarily_unavailable" || v.status != 503 || v.Action != "retry" || v.wait <= 0 {
+			t.Errorf("answered %+v", v)
+		}
+	}
+}
+
+// fosite invents error codes that no RFC knows.
+func TestJudge_onlyKnownCodesLeave(t *testing.T) {
+	t.Parallel()
+	known := []string{
+		"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope",
+		"server_error", "temporarily_unavailable", "access_denied", "unsupported_response_type", "login_required",
+		"interaction_required", "consent_required", "request_not_supported", "request_uri_not_supported",
+		"registration_not_supported", "invalid_request_uri", "invalid_request_object",
+	}
+	for _, err := range []*fosite.RFC6749Error{
+		fosite.ErrRequestUnauthorized, fosite.ErrRequestForbidden, fosite.ErrInvalidRequest,
+		fosite.ErrUnauthorizedClient, fosite.ErrAccessDenied, fosite.ErrUnsupportedResponseType,
+		fosite.ErrUnsupportedResponseMode, fosite.ErrInvalidScope, fosite.ErrServerError, fosite.ErrTemporarilyUnavailable,
+		fosite.ErrUnsupportedGrantType, fosite.ErrInvalidGrant, fosite.ErrInvalidClient, fosite.ErrInvalidState,
+		fosite.ErrMisconfiguration, fosite.ErrInsufficientEntropy, fosite.ErrNotFound, fosite.ErrInvalidTokenFormat,
+		fosite.ErrTokenSignatureMismatch, fosite.ErrTokenExpired, fosite.ErrScopeNotGranted, fosite.ErrTokenClaim,
+		fosite.ErrInactiveToken, fosite.ErrLoginRequired, fosite.ErrInteractionRequired, fosite.ErrConsentRequired,
+		fosite.ErrRequestNotSupported, fosite.ErrRequestURINotSupported, fosite.ErrRegistrationNotSupported,
+		fosite.ErrInvalidRequestURI, fosite.ErrInvalidRequestObject, fosite.ErrJTIKnown,
+	} {
+		v := surface(atToken).judge(err.WithDebug("hidden").WithHint("told"))
+		if !slices.Contains(known, v.Code) || v.status < 400 {
+			t.Errorf("%s leaves as %q with status %d", err.ErrorField, v.Code, v.status)
+		}
+		if want := describable(v.Description); want != v.Description || v.Description == "" {
+			t.Errorf("%s is described as %q", err.ErrorField, v.Description)
+		}
+	}
+	if v := surface(atToken).judge(errors.New("pq: password of the database")); v.Code != "server_error" || v.Description != trouble {
+		t.Errorf("an unknown error leaves as %+v", v)
+	}
+}

@@ -1,0 +1,100 @@
+package oauth
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/ory/fosite"
+)
+
+// maxBody bounds a request's body in bytes.
+const maxBody = 64 << 10
+
+var (
+	errMethod = &fosite.RFC6749Error{
+		ErrorField: "invalid_request", CodeField: http.StatusMethodNotAllowed, DescriptionField: "Use POST.",
+	}
+	errTooLarge = &fosite.RFC6749Error{
+		ErrorField: "invalid_request", CodeField: http.StatusRequestEntityTooLarge,
+		DescriptionField: "The body may have 65,536 bytes.",
+	}
+)
+
+// readForm reads the body of a POST as RFC 6749 Appendix B wants it, into r.PostForm and r.Form; the query is ignored
+// (RFC 6749 §2.3.1: credentials never come in the URI). Wrong methods, content types, encodings and repeated parameters
+// are refused as invalid_request.
+func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", "POST, OPTIONS")
+		return nil, errMethod
+	}
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/x-www-form-urlencoded" {
+		return nil, say(fosite.ErrInvalidRequest, "Send the parameters as application/x-www-form-urlencoded.")
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return nil, errTooLarge
+	}
+	if err != nil {
+		return nil, say(fosite.ErrInvalidRequest, "The body ended too early.")
+	}
+	form, err := readParams(string(body))
+	r.PostForm, r.Form = form, form
+	return form, err
+}
+
+// readParams reads parameters by RFC 6749 §3.1 and §3.2: one without a value counts as left out, and none may come twice.
+// Beside a refusal of one that does, the rest is returned; beside any other there is nothing.
+func readParams(encoded string) (url.Values, error) {
+	raw, err := url.ParseQuery(encoded)
+	params := make(url.Values, len(raw))
+	for name, values := range raw {
+		for _, v := range values {
+			if v != "" {
+				params[name] = append(params[name], v)
+			}
+		}
+	}
+	if err != nil {
+		return nil, say(fosite.ErrInvalidRequest, "The parameters are not form-urlencoded.")
+	}
+	var twice error
+	for name, values := range params {
+		if !isText(name) || slices.ContainsFunc(values, func(v string) bool { return !isText(v) }) {
+			return nil, say(fosite.ErrInvalidRequest, "The parameters must be UTF-8 text without NUL bytes.")
+		}
+		if len(values) > 1 && name != "resource" { // RFC 8707 §2: the one that may
+			twice = sayf(fosite.ErrInvalidRequest, "The parameter %s was sent twice. Send it once.", printable(name))
+		}
+	}
+	return params, twice
+}
+
+// isText reports whether s may go to a database: PostgreSQL's text takes neither NUL nor broken UTF-8.
+func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+
+// printable cuts what a stranger chose to what may stand in a sentence.
+func printable(s string) string { return s[:min(len(s), 64)] }
+
+// writeJSON answers with v; nobody may keep it (RFC 6749 §5.1). The Date lets a phone with a wrong clock correct itself.
+func (e *Endpoints) writeJSON(w http.ResponseWriter, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // impossible: every v is a struct of ours
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Pragma", "no-cache")
+	h.Set("Date", e.o.Now().UTC().Format(http.TimeFormat))
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}

@@ -1,0 +1,111 @@
+package oauth
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/json"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+// idTokenTTL is how long an ID token is worth something. Apps read it once; it is long for those that pass it on.
+const idTokenTTL = time.Hour
+
+// idTokenAlg is the default of OpenID Connect Registration 1.0 §2.
+const idTokenAlg = "RS256"
+
+// idClaims are what an ID token says (OpenID Connect Core 1.0 §2).
+type idClaims struct {
+	Issuer     string   `json:"iss"`
+	Subject    string   `json:"sub"`
+	Audience   string   `json:"aud"`
+	Expires    int64    `json:"exp"`
+	IssuedAt   int64    `json:"iat"`
+	AuthTime   int64    `json:"auth_time"`
+	Nonce      string   `json:"nonce,omitempty"`
+	ACR        string   `json:"acr"`
+	AMR        []string `json:"amr"`
+	SessionID  string   `json:"sid"`
+	AccessHash string   `json:"at_hash"`
+	*person
+}
+
+// person are the claims of the scopes profile and email (OpenID Connect Core 1.0 §5.4).
+type person struct {
+	Name          string `json:"name,omitempty"`
+	UpdatedAt     int64  `json:"updated_at,omitempty"`
+	Email         string `json:"email,omitempty"`
+	EmailVerified *bool  `json:"email_verified,omitempty"`
+}
+
+// personOf returns what scopes let a client know of a user.
+func personOf(u identity.User, scopes []string) *person {
+	p := &person{}
+	if identity.HasScope(scopes, "profile") {
+		p.Name, p.UpdatedAt = u.Name, u.UpdatedAt.Unix()
+	}
+	if identity.HasScope(scopes, "email") {
+		p.Email, p.EmailVerified = u.Email, &u.EmailVerified
+	}
+	return p
+}
+
+// idToken signs an ID token of a Session for the client c, beside the access token that it is issued with. The nonce is
+// that of the authorization request; a refresh has none (OpenID Connect Core 1.0 §12.2).
+func (e *Endpoints) idToken(ctx context.Context, c identity.Client, s identity.Session, a answer) (string, error) {
+	now := e.o.Now()
+	key, err := e.keys.signer(algFor(c))
+	if err != nil {
+		return "", err
+	}
+	claims := idClaims{
+		Issuer: e.o.Issuer, Subject: s.Sub, Audience: c.ID,
+		Expires: now.Add(idTokenTTL).Unix(), IssuedAt: now.Unix(), AuthTime: s.AuthTime.Unix(), Nonce: a.nonce,
+		ACR: s.AMR.ACR(), AMR: s.AMR.Names(), SessionID: s.ID.String(), AccessHash: halfHash(key.alg, a.AccessToken),
+	}
+	if c.IDTokenProfile {
+		user, err := e.store.UserByID(ctx, s.UserID)
+		if err != nil {
+			return "", err
+		}
+		claims.person = personOf(user, a.scopes)
+	}
+	return sign(key.idToken, claims)
+}
+
+func algFor(c identity.Client) string {
+	if c.IDTokenAlg == "" {
+		return idTokenAlg
+	}
+	return c.IDTokenAlg
+}
+
+// halfHash is at_hash: the left half of the hash that the signature algorithm uses (OpenID Connect Core 1.0 §3.1.3.6).
+// Ed25519 uses SHA-512.
+func halfHash(alg, token string) string {
+	if alg == "EdDSA" {
+		sum := sha512.Sum512([]byte(token))
+		return base64.RawURLEncoding.EncodeToString(sum[:sha512.Size/2])
+	}
+	sum := sha256.Sum256([]byte(token))
+	return base64.RawURLEncoding.EncodeToString(sum[:sha256.Size/2])
+}
+
+// hinted returns the sub of an id_token_hint: an ID token that we signed with any key that is still known, expired or not
+// (OpenID Connect Core 1.0 §3.1.2.1).
+func (e *Endpoints) hinted(text string) (sub string, ok bool) {
+	var claims struct {
+		Issuer  string `json:"iss"`
+		Subject string `json:"sub"`
+	}
+	payload, err := e.keys.verify(text, "JWT", jose.RS256, jose.ES256, jose.EdDSA)
+	if err != nil || json.Unmarshal(payload, &claims) != nil || claims.Issuer != e.o.Issuer {
+		return "", false
+	}
+	return claims.Subject, true
+}

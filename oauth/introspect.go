@@ -1,0 +1,132 @@
+package oauth
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/ory/fosite"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+// introspection is the answer of RFC 7662 §2.2. A token that is not active has no other member: neither why nor whose.
+type introspection struct {
+	Active    bool   `json:"active"`
+	Scope     string `json:"scope,omitempty"`
+	ClientID  string `json:"client_id,omitempty"`
+	Username  string `json:"username,omitempty"` // the e-mail address, where the token lets one know it
+	TokenType string `json:"token_type,omitempty"`
+	Expires   int64  `json:"exp,omitempty"`
+	IssuedAt  int64  `json:"iat,omitempty"`
+	Subject   string `json:"sub,omitempty"`
+	Audience  string `json:"aud,omitempty"`
+	Issuer    string `json:"iss,omitempty"`
+	ID        string `json:"jti,omitempty"`
+	SessionID string `json:"sid,omitempty"`
+	ACR       string `json:"acr,omitempty"`
+	AuthTime  int64  `json:"auth_time,omitempty"`
+}
+
+// introspect serves POST /oauth2/introspect (RFC 7662 §2). Clients that the operator added may ask about any token, those
+// that registered themselves about their own; a public client proves nothing, so it may not ask.
+func (e *Endpoints) introspect(w http.ResponseWriter, r *http.Request) {
+	answer, err := e.inspect(w, r)
+	if err != nil {
+		e.refuse(w, r, atToken, err)
+		return
+	}
+	e.writeJSON(w, http.StatusOK, answer)
+}
+
+func (e *Endpoints) inspect(w http.ResponseWriter, r *http.Request) (introspection, error) {
+	form, err := readForm(w, r)
+	if err != nil {
+		return introspection{}, err
+	}
+	c, err := e.authenticate(r.Context(), r, form)
+	if err != nil {
+		return introspection{}, err
+	}
+	if c.Public() {
+		return introspection{}, say(fosite.ErrInvalidClient, "Introspection is for clients that authenticate.")
+	}
+	text := form.Get("token")
+	if text == "" {
+		return introspection{}, say(fosite.ErrInvalidRequest, "Send the token.")
+	}
+	answer, err := e.lookInto(r.Context(), text)
+	if err != nil || c.SelfRegistered && answer.ClientID != c.ID {
+		return introspection{}, err
+	}
+	return answer, nil
+}
+
+// lookInto tells the kinds of token apart by what they are; token_type_hint may be ignored (RFC 7662 §2.1).
+func (e *Endpoints) lookInto(ctx context.Context, text string) (introspection, error) {
+	if t, err := e.o.Keys.ReadRefresh(text); err == nil {
+		return e.lookIntoRefresh(ctx, t)
+	}
+	token, err := e.VerifyAccessToken(text)
+	if err != nil {
+		return introspection{}, nil
+	}
+	answer := introspection{
+		Active: true, Scope: token.Scope, ClientID: token.ClientID, TokenType: "Bearer",
+		Expires: token.Expires, IssuedAt: token.IssuedAt, Subject: token.Subject, Audience: token.Audience,
+		Issuer: token.Issuer, ID: token.ID, SessionID: token.SessionID, ACR: token.ACR, AuthTime: token.AuthTime,
+	}
+	if token.SessionID == "" {
+		return e.stillOwn(ctx, answer)
+	}
+	live, ok, err := e.live(ctx, token)
+	if err != nil || !ok {
+		return introspection{}, err
+	}
+	answer.Username = usernameOf(live.User, token.Scopes())
+	return answer, nil
+}
+
+// stillOwn judges a token that a client got for itself (RFC 6749 §4.4): no Session stands behind it, only the client.
+func (e *Endpoints) stillOwn(ctx context.Context, answer introspection) (introspection, error) {
+	denied, err := e.store.TokenDenied(ctx, answer.ID)
+	if err != nil || denied {
+		return introspection{}, err
+	}
+	_, err = e.clientByID(ctx, answer.ClientID)
+	switch {
+	case identity.KindOf(err) == identity.NotFound:
+		return introspection{}, nil
+	case err != nil:
+		return introspection{}, err
+	}
+	return answer, nil
+}
+
+// lookIntoRefresh calls a refresh token active when presenting it would bring tokens. The token_type keeps resource
+// servers from taking it for an access token. Its exp is the Session's absolute end: the idle end would tell when the
+// Session was last refreshed, and only the owner of every copy may know that (DESIGN §2).
+func (e *Endpoints) lookIntoRefresh(ctx context.Context, t identity.RefreshToken) (introspection, error) {
+	live, err := e.store.LiveSession(ctx, t.SessionID, "")
+	if err != nil && identity.KindOf(err) != identity.NotFound {
+		return introspection{}, err
+	}
+	s := live.Session
+	move, _ := s.Line.Present(t.Generation, t.Branch, false)
+	welcome := move != identity.Reuse && move != identity.Exhausted
+	if err != nil || !t.Secret.Matches(s.SecretHash) || !t.Of(s.ClientID) || !e.alive(live) || !welcome {
+		return introspection{}, nil
+	}
+	return introspection{
+		Active: true, Scope: strings.Join(s.Scopes, " "), ClientID: s.ClientID, Username: usernameOf(live.User, s.Scopes),
+		TokenType: "refresh_token", Expires: s.EndsAt.Unix(), Subject: s.Sub, Issuer: e.o.Issuer,
+		SessionID: s.ID.String(), ACR: s.AMR.ACR(), AuthTime: s.AuthTime.Unix(),
+	}, nil
+}
+
+func usernameOf(u identity.User, scopes []string) string {
+	if !identity.HasScope(scopes, "email") {
+		return ""
+	}
+	return u.Email
+}

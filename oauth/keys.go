@@ -1,0 +1,140 @@
+package oauth
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+// keys are the server's signing keys in memory. Readers take the ring that is current; reload swaps it.
+type keys struct {
+	source identity.SigningKeys
+	now    func() time.Time
+	keep   time.Duration // how long after its retirement a key is still published
+	ring   atomic.Pointer[ring]
+}
+
+// ring is one state of the keys.
+type ring struct {
+	byID    map[string]*signingKey // every known key: what any of them signed can be verified
+	current map[string]*signingKey // by algorithm
+	jwks    document
+}
+
+// signingKey is one key, parsed once, with its signers, made once.
+type signingKey struct {
+	id, alg string
+	public  crypto.PublicKey
+	access  jose.Signer // typ at+jwt
+	idToken jose.Signer // typ JWT
+}
+
+// keyMargin is added to the longest token life before a retired key leaves the JWKS: for clocks that are off and key
+// sets that someone has kept.
+const keyMargin = time.Hour
+
+func newKeys(o Options) *keys {
+	k := &keys{source: o.SigningKeys, now: o.Now, keep: max(o.AccessTTL, idTokenTTL) + keyMargin}
+	k.ring.Store(&ring{})
+	return k
+}
+
+// reload reads the keys again. A key that is known already is not parsed again.
+func (k *keys) reload(ctx context.Context) error {
+	rows, err := k.source.All(ctx)
+	if err != nil {
+		return err
+	}
+	before := k.ring.Load().byID
+	next := &ring{byID: make(map[string]*signingKey, len(rows)), current: map[string]*signingKey{}}
+	published := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}
+	for _, row := range rows {
+		key, known := before[row.ID]
+		if !known {
+			if key, err = parseKey(row); err != nil {
+				return err
+			}
+		}
+		next.byID[row.ID] = key
+		if row.State == identity.KeyCurrent {
+			next.current[row.Alg] = key
+		}
+		if row.State != identity.KeyRetired || k.now().Before(row.RetiredAt.Add(k.keep)) {
+			published.Keys = append(published.Keys, jose.JSONWebKey{
+				Key: key.public, KeyID: key.id, Algorithm: key.alg, Use: "sig",
+			})
+		}
+	}
+	if next.jwks, err = newDocument(published); err != nil {
+		return err
+	}
+	k.ring.Store(next)
+	return nil
+}
+
+func parseKey(row identity.SigningKey) (*signingKey, error) {
+	private, err := x509.ParsePKCS8PrivateKey(row.Private)
+	if err != nil {
+		return nil, fmt.Errorf("signing key %s: %w", row.ID, err)
+	}
+	signer, ok := private.(crypto.Signer)
+	if !ok || algOfKey(signer.Public()) != row.Alg {
+		return nil, fmt.Errorf("signing key %s is no key for %s", row.ID, row.Alg)
+	}
+	key := &signingKey{id: row.ID, alg: row.Alg, public: signer.Public()}
+	if key.access, err = newSigner(row, private, "at+jwt"); err != nil {
+		return nil, err
+	}
+	key.idToken, err = newSigner(row, private, "JWT")
+	return key, err
+}
+
+func newSigner(row identity.SigningKey, private any, typ jose.ContentType) (jose.Signer, error) {
+	with := jose.SigningKey{Algorithm: jose.SignatureAlgorithm(row.Alg), Key: jose.JSONWebKey{Key: private, KeyID: row.ID}}
+	signer, err := jose.NewSigner(with, (&jose.SignerOptions{}).WithType(typ))
+	if err != nil {
+		return nil, fmt.Errorf("signing key %s: %w", row.ID, err)
+	}
+	return signer, nil
+}
+
+// algOfKey is the algorithm that a public key is for, as far as we use it; empty for others.
+func algOfKey(public any) string {
+	switch key := public.(type) {
+	case *ecdsa.PublicKey:
+		if key.Curve == elliptic.P256() {
+			return "ES256"
+		}
+	case *rsa.PublicKey:
+		return "RS256"
+	case ed25519.PublicKey:
+		return "EdDSA"
+	}
+	return ""
+}
+
+// signer returns the key that signs with alg now.
+func (k *keys) signer(alg string) (*signingKey, error) {
+	key, ok := k.ring.Load().current[alg]
+	if !ok {
+		return nil, fmt.Errorf("there is no current signing key for %s", alg)
+	}
+	return key, nil
+}
+
+// jwks serves the public keys: the next ones before they sign, retired ones until nothing that they signed is valid.
+func (e *Endpoints) jwks(w http.ResponseWriter, r *http.Request) {
+	e.keys.ring.Load().jwks.serve(w, r, "application/jwk-set+json")
+}

@@ -1,0 +1,84 @@
+package oauth
+
+import (
+	"net/http"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+// description is what discovery tells, at both well-known paths (OpenID Connect Discovery 1.0 §3, RFC 8414 §2). It holds
+// only what is true.
+type description struct {
+	Issuer                string `json:"issuer"`
+	AuthorizationEndpoint string `json:"authorization_endpoint"`
+	TokenEndpoint         string `json:"token_endpoint"`
+	UserinfoEndpoint      string `json:"userinfo_endpoint"`
+	JWKSURI               string `json:"jwks_uri"`
+	RegistrationEndpoint  string `json:"registration_endpoint,omitempty"`
+	RevocationEndpoint    string `json:"revocation_endpoint"`
+	IntrospectionEndpoint string `json:"introspection_endpoint"`
+
+	Scopes           []string `json:"scopes_supported"`
+	Claims           []string `json:"claims_supported"`
+	ResponseTypes    []string `json:"response_types_supported"`
+	ResponseModes    []string `json:"response_modes_supported"`
+	GrantTypes       []string `json:"grant_types_supported"`
+	ACRValues        []string `json:"acr_values_supported"`
+	SubjectTypes     []string `json:"subject_types_supported"`
+	PromptValues     []string `json:"prompt_values_supported"` // OpenID Connect Prompt Create 1.0 §4.2
+	ChallengeMethods []string `json:"code_challenge_methods_supported"`
+	IDTokenAlgs      []string `json:"id_token_signing_alg_values_supported"`
+
+	TokenMethods      []string `json:"token_endpoint_auth_methods_supported"`
+	TokenAlgs         []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	RevocationMethods []string `json:"revocation_endpoint_auth_methods_supported"`
+	RevocationAlgs    []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
+	// A public client proves nothing, so it may not introspect.
+	IntrospectionMethods []string `json:"introspection_endpoint_auth_methods_supported"`
+	IntrospectionAlgs    []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+
+	IssInResponse bool `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
+	ClaimsParam   bool `json:"claims_parameter_supported"`
+	RequestParam  bool `json:"request_parameter_supported"`
+	RequestURI    bool `json:"request_uri_parameter_supported"` // left out, it would mean true
+}
+
+// The scopes that people's apps may ask for, beside those that an operator adds to a client.
+var scopes = []string{"openid", "profile", "email", "offline_access"}
+
+// describe tells what these endpoints do.
+func (e *Endpoints) describe() description {
+	proving := []string{methodBasic, methodPost, methodJWT}
+	all := append([]string{methodNone}, proving...)
+	var algs []string
+	for _, alg := range assertionAlgs {
+		algs = append(algs, string(alg))
+	}
+	at := func(path string) string { return e.o.Issuer + path }
+	d := description{
+		Issuer:                e.o.Issuer,
+		AuthorizationEndpoint: at(authorizePath), TokenEndpoint: at(tokenPath), UserinfoEndpoint: at(userinfoPath),
+		JWKSURI: at(jwksPath), RevocationEndpoint: at(revokePath), IntrospectionEndpoint: at(introspectPath),
+		Scopes: scopes,
+		Claims: []string{
+			"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash",
+			"name", "updated_at", "email", "email_verified",
+		},
+		ResponseTypes: []string{"code"}, ResponseModes: []string{"query"},
+		GrantTypes: []string{grantCode, grantRefresh, grantClient}, ACRValues: []string{"pwd", "mfa"},
+		SubjectTypes: []string{"public"}, PromptValues: prompts, ChallengeMethods: []string{"S256"},
+		IDTokenAlgs:  identity.SigningAlgs,
+		TokenMethods: all, TokenAlgs: algs, RevocationMethods: all, RevocationAlgs: algs,
+		IntrospectionMethods: proving, IntrospectionAlgs: algs,
+		IssInResponse: true,
+	}
+	if e.o.Registration != "closed" {
+		d.RegistrationEndpoint = at(registerPath)
+	}
+	return d
+}
+
+// discovery serves both well-known documents.
+func (e *Endpoints) discovery(w http.ResponseWriter, r *http.Request) {
+	e.metadata.serve(w, r, "application/json")
+}

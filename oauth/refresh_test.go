@@ -1,0 +1,170 @@
+package oauth_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/oauth"
+)
+
+func TestRefresh_rotates(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c := s.app()
+		first := s.begin(c)
+		s.pass(24 * time.Hour)
+		second := s.post(refreshing(c, first.RefreshToken))
+		s.good(second)
+		if second.RefreshToken == first.RefreshToken || second.AccessToken == first.AccessToken {
+			t.Error("the tokens did not change")
+		}
+		if second.IDToken != "" {
+			t.Error("an ID token came although the client does not want one with a refresh")
+		}
+		if second.SessionExpiresIn != 179*24*3600 || second.Scope != "openid offline_access" {
+			t.Errorf("answered %+v", second)
+		}
+	})
+}
+
+func TestRefresh_aLostAnswerForks(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c := s.app()
+		first := s.begin(c)
+		lost := s.post(refreshing(c, first.RefreshToken))
+		again := s.post(refreshing(c, first.RefreshToken))
+		s.good(again)
+		if again.RefreshToken == lost.RefreshToken {
+			t.Error("a bearer's fork is a branch of its own")
+		}
+		s.good(s.post(refreshing(c, again.RefreshToken)))
+		s.invalidGrant(s.post(refreshing(c, lost.RefreshToken)))
+	})
+}
+
+func TestRefresh_reusedTokenEndsTheSession(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c := s.app()
+		first := s.begin(c)
+		second := s.post(refreshing(c, first.RefreshToken))
+		third := s.post(refreshing(c, second.RefreshToken))
+		s.good(third)
+		s.invalidGrant(s.post(refreshing(c, first.RefreshToken)))
+		if row := s.session(first); row.EndCause != identity.EndReuse {
+			t.Errorf("the end cause is %q", row.EndCause)
+		}
+		s.invalidGrant(s.post(refreshing(c, third.RefreshToken)))
+	})
+}
+
+func TestRefresh_anotherClientsTokenTouchesNothing(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c, other := s.app(), s.app()
+		first := s.begin(c)
+		s.invalidGrant(s.post(refreshing(other, first.RefreshToken)))
+		for _, forged := range []string{"x", "sj_rt_", "sj_rt_AAAA", first.RefreshToken + "A", first.AccessToken} {
+			s.invalidGrant(s.post(refreshing(c, forged)))
+		}
+		s.bad(s.post(refreshing(c, "")), 400, "invalid_request", "")
+		s.good(s.post(refreshing(c, first.RefreshToken)))
+	})
+}
+
+func TestRefresh_aConfidentialClientGetsTheSameSuccessorAgain(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c := s.app(s.confidential)
+		code := s.code(asking(c), s.signIn(s.user))
+		first := s.post(redeeming(c, code, "client_id", ""), asClient(c, clientSecret))
+		s.good(first)
+		form := refreshing(c, first.RefreshToken, "client_id", "")
+		a, b := s.post(form, asClient(c, clientSecret)), s.post(form, asClient(c, clientSecret))
+		s.good(a)
+		if a.RefreshToken != b.RefreshToken || a.AccessToken == b.AccessToken {
+			t.Error("a holder who proved themselves gets the same successor, with a fresh access token")
+		}
+		s.bad(s.post(refreshing(c, a.RefreshToken)), 401, "invalid_client", "")
+		s.good(s.post(refreshing(c, a.RefreshToken, "client_id", ""), asClient(c, clientSecret)))
+	})
+}
+
+func TestRefresh_aNarrowerScopeIsForTheAccessTokenOnly(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c := s.app()
+		first := s.begin(c)
+		narrow := s.post(refreshing(c, first.RefreshToken, "scope", "openid"))
+		s.good(narrow)
+		claims, err := s.ends.VerifyAccessToken(narrow.AccessToken)
+		if err != nil || narrow.Scope != "openid" || claims.Scope != "openid" {
+			t.Errorf("the scope is %q, in the token %q: %v", narrow.Scope, claims.Scope, err)
+		}
+		if wide := s.post(refreshing(c, narrow.RefreshToken)); wide.Scope != "openid offline_access" {
+			t.Errorf("the Session's scope became %q", wide.Scope)
+		}
+	})
+}
+
+func TestRefresh_aScopeThatWasNotGrantedTouchesNothing(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c := s.app()
+		first := s.begin(c)
+		s.bad(s.post(refreshing(c, first.RefreshToken, "scope", "openid files")), 400, "invalid_scope", "")
+		if line := s.session(first).Line; line != (identity.Line{}) {
+			t.Errorf("the line moved to %+v", line)
+		}
+		s.good(s.post(refreshing(c, first.RefreshToken)))
+	})
+}
+
+func TestRefresh_anIDTokenComesWhereTheClientAsks(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c := s.app(func(c *identity.Client) { c.IDTokenOnRefresh = true })
+		first := s.begin(c)
+		got := s.post(refreshing(c, first.RefreshToken))
+		s.good(got)
+		_, before := s.decode(first.IDToken)
+		_, claims := s.decode(got.IDToken)
+		if _, ok := claims["nonce"]; ok || claims["auth_time"] != before["auth_time"] || claims["sub"] != before["sub"] {
+			t.Errorf("claims are %v, want those of %v without nonce", claims, before)
+		}
+	})
+}
+
+func TestRefresh_idleAndAbsoluteEndsHold(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c := s.app(func(c *identity.Client) { c.Lives = identity.Lifetimes{Idle: time.Hour, Absolute: 100 * time.Minute} })
+		got := s.begin(c)
+		s.pass(59 * time.Minute)
+		got = s.post(refreshing(c, got.RefreshToken))
+		s.good(got)
+		if got.SessionExpiresIn != 41*60 {
+			t.Errorf("session_expires_in is %d, want 41 minutes", got.SessionExpiresIn)
+		}
+		s.pass(41 * time.Minute)
+		s.invalidGrant(s.post(refreshing(c, got.RefreshToken)))
+	})
+}
+
+// DESIGN §9: a refresh that no longer meets the policy is refused, and nothing is touched.
+func TestRefresh_aPolicyThatCameLaterAsksForANewSignIn(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c := s.app()
+		first := s.begin(c)
+		s.rebuild(func(o *oauth.Options) { o.Policy = identity.MFARequired })
+		s.invalidGrant(s.post(refreshing(c, first.RefreshToken)))
+		if row := s.session(first); !row.Alive(s.now()) || row.Line != (identity.Line{}) {
+			t.Errorf("the Session was touched: %+v", row)
+		}
+		s.rebuild()
+		s.good(s.post(refreshing(c, first.RefreshToken)))
+	})
+}
