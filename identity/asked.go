@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -26,6 +28,28 @@ func (a Asked) Get(name string) string { return a.Params.Get(name) }
 
 // Scopes returns the scopes asked for.
 func (a Asked) Scopes() []string { return SplitScope(a.Get("scope")) }
+
+// ScopesFor returns what of the scopes asked for client c could get: offline_access means nothing where no refresh token
+// can come of it (OpenID Connect Core 1.0 §11).
+func (a Asked) ScopesFor(c Client) []string {
+	return slices.DeleteFunc(a.Scopes(), func(s string) bool {
+		return s == "offline_access" && !c.Allows("refresh_token")
+	})
+}
+
+// AnswerAt returns the redirect URI to with an answer: the query that it had stays (RFC 6749 §3.1.2), state comes back if
+// it was sent, and iss says who answers (RFC 9207 §2).
+func (a Asked) AnswerAt(to, issuer string, answer url.Values) string {
+	if state := a.Get("state"); state != "" {
+		answer.Set("state", state)
+	}
+	answer.Set("iss", issuer)
+	join := "?"
+	if strings.Contains(to, "?") {
+		join = "&"
+	}
+	return to + join + answer.Encode()
+}
 
 // AskedText seals a request for the `next` field of pages. It refuses one of more than MaxAsked bytes.
 func (k *Keyring) AskedText(a Asked) (string, error) {

@@ -88,6 +88,7 @@ func (e *Endpoints) match(ctx context.Context, a *authorization) error {
 		return err
 	}
 	a.client = c
+	identity.TrailOf(ctx).ClientID = c.ID
 	uri := a.asked.Get("redirect_uri")
 	if uri == "" && len(c.RedirectURIs) == 1 && !identity.HasScope(a.asked.Scopes(), "openid") {
 		uri = c.RedirectURIs[0]
@@ -143,10 +144,7 @@ func (e *Endpoints) frame(ctx context.Context, a *authorization) (err error) {
 	if err != nil {
 		return err
 	}
-	a.scopes = slices.DeleteFunc(a.asked.Scopes(), func(s string) bool {
-		// OpenID Connect Core 1.0 §11: ignored where no refresh token could come of it.
-		return s == "offline_access" && !a.client.Allows(grantRefresh)
-	})
+	a.scopes = a.asked.ScopesFor(a.client)
 	return nil
 }
 

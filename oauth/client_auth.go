@@ -45,6 +45,7 @@ func (e *Endpoints) authenticate(ctx context.Context, r *http.Request, form url.
 		return e.authenticateByJWT(ctx, given)
 	}
 	c, err := e.clientByID(ctx, given.id)
+	identity.TrailOf(ctx).ClientID = c.ID
 	known := identity.KindOf(err) != identity.NotFound
 	if err != nil && known {
 		return identity.Client{}, err

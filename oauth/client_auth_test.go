@@ -108,7 +108,7 @@ func TestClientAuth_aPublicClientMayNameItselfByBasic(t *testing.T) {
 	onStage(t, func(s *stage) {
 		c := s.app()
 		code := s.code(asking(c), s.signIn(s.user))
-		s.bad(s.post(redeeming(c, code, "client_secret", "x")), 401, "invalid_client", "")
+		s.bad(s.post(redeeming(c, code, "client_secret", "x")), 401, "invalid_client", "retry")
 		s.good(s.post(redeeming(c, code, "client_id", ""), asClient(c, "")))
 	})
 }
@@ -135,11 +135,11 @@ func TestClientCredentials_areForClientsThemselves(t *testing.T) {
 			t.Errorf("without scope there are none: %+v", plain)
 		}
 		for _, scope := range []string{"openid", "offline_access", "admin", "files openid", "fil", "files/x"} {
-			s.bad(s.post(own("scope", scope), asClient(c, clientSecret)), 400, "invalid_scope", "")
+			s.bad(s.post(own("scope", scope), asClient(c, clientSecret)), 400, "invalid_scope", "retry")
 		}
 		public := s.app(func(c *identity.Client) { c.GrantTypes = append(c.GrantTypes, "client_credentials") })
-		s.bad(s.post(own("client_id", public.ID)), 400, "unauthorized_client", "")
+		s.bad(s.post(own("client_id", public.ID)), 400, "unauthorized_client", "retry")
 		unregistered := s.app(s.confidential, func(c *identity.Client) { c.GrantTypes = []string{"authorization_code"} })
-		s.bad(s.post(own(), asClient(unregistered, clientSecret)), 400, "unauthorized_client", "")
+		s.bad(s.post(own(), asClient(unregistered, clientSecret)), 400, "unauthorized_client", "retry")
 	})
 }

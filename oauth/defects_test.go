@@ -16,7 +16,7 @@ func TestDefect_unknownGrantTypeIsUnsupportedGrantType(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) {
 		c := s.app(s.confidential)
-		s.bad(s.post(url.Values{"grant_type": {"password"}}, asClient(c, clientSecret)), 400, "unsupported_grant_type", "")
+		s.bad(s.post(url.Values{"grant_type": {"password"}}, asClient(c, clientSecret)), 400, "unsupported_grant_type", "retry")
 	})
 }
 
@@ -26,7 +26,7 @@ func TestDefect_expiredAssertionIs401NotA500(t *testing.T) {
 		p := newPen(t, jose.ES256, "k")
 		c := s.app(s.signing7523(p))
 		late := p.write(t, s.claims(c, "exp", s.now().Add(-time.Hour).Unix()))
-		s.bad(s.post(asserting(late)), 401, "invalid_client", "")
+		s.bad(s.post(asserting(late)), 401, "invalid_client", "retry")
 	})
 }
 

@@ -56,12 +56,18 @@ var (
 	dbAway      = reply{"temporarily_unavailable", 503}
 )
 
-// actions say what an app does about an error code (DESIGN law 7). The codes that are missing here are mistakes in the
-// app's own request or registration: neither a retry nor a new sign-in mends those.
+// actions say what an app does about an error code (DESIGN law 7). Only invalid_grant says that the person must sign in.
+// A mistake in the app's request or registration is no reason to sign anyone out: what the app holds stays good, and the
+// request can be sent again once the mistake is mended. Registration has no session to keep, so its own codes have none.
 var actions = map[string]string{
 	"invalid_grant":           "login",
 	"server_error":            "retry",
 	"temporarily_unavailable": "retry",
+	"invalid_request":         "retry",
+	"invalid_client":          "retry",
+	"invalid_scope":           "retry",
+	"unauthorized_client":     "retry",
+	"unsupported_grant_type":  "retry",
 }
 
 // foreign are codes of fosite that no RFC knows, or that it uses wrongly, and what they should have been.
@@ -100,9 +106,16 @@ type verdict struct {
 	wait        time.Duration // of a retry
 }
 
+// passing reports whether the trouble goes away by itself.
+func (v verdict) passing() bool {
+	return v.status >= http.StatusInternalServerError || v.status == http.StatusTooManyRequests
+}
+
 const (
 	// awayWait is when to ask again while the database is away: soon, a phone is waiting.
 	awayWait = 2 * time.Second
+	// mendWait is when to ask again after a mistake that someone has to mend.
+	mendWait = 5 * time.Minute
 	trouble  = "Something went wrong here. The same request may be sent again."
 	offline  = "The service is briefly unavailable. Send the same request again; nothing was lost."
 )
@@ -128,6 +141,9 @@ func (s surface) judge(err error) verdict {
 		}
 	}
 	v.Code, v.status, v.Action = spelt.code, spelt.status, actions[spelt.code]
+	if !v.passing() {
+		v.wait = mendWait
+	}
 	v.Description = describable(v.Description)
 	return v
 }
@@ -150,7 +166,7 @@ func describable(s string) string {
 // refuse writes an error as JSON, and logs it when it is a fault of ours.
 func (e *Endpoints) refuse(w http.ResponseWriter, r *http.Request, s surface, err error) {
 	v := s.judge(err)
-	e.logFault(r.Context(), v, err)
+	e.note(r.Context(), v, err)
 	if v.Action == "retry" {
 		w.Header().Set("Retry-After", seconds(v.wait))
 	}
@@ -168,7 +184,9 @@ func (e *Endpoints) challenge(v verdict) string {
 	return `Bearer realm="` + e.o.Issuer + `", error="` + v.Code + `", error_description="` + v.Description + `"`
 }
 
-func (e *Endpoints) logFault(ctx context.Context, v verdict, err error) {
+// note leaves the error in the request's trail, and in the log with its cause when it is a fault of ours.
+func (e *Endpoints) note(ctx context.Context, v verdict, err error) {
+	identity.TrailOf(ctx).Refusal = v.Code
 	if v.status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
 		e.o.Log.ErrorContext(ctx, "request failed", "code", v.Code, "error", err)
 	}

@@ -23,7 +23,7 @@ func TestTable_holdsEveryKind(t *testing.T) {
 				t.Errorf("kind %d is answered %+v", kind, spelt)
 			}
 		}
-		if (r.token.status >= 500 || r.token.status == 429) != (actions[r.token.code] == "retry") {
+		if want := map[bool]string{true: "login", false: "retry"}[r.token.code == "invalid_grant"]; actions[r.token.code] != want {
 			t.Errorf("kind %d is answered %+v with action %q", kind, r.token, actions[r.token.code])
 		}
 	}

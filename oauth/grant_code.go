@@ -42,9 +42,6 @@ func (h codeGrant) HandleTokenEndpointRequest(_ context.Context, req fosite.Acce
 	if err := checkVerifier(p.Binding, g.param("code_verifier")); err != nil {
 		return err
 	}
-	if h.e.o.Now().Sub(p.IssuedAt) >= identity.CodeTTL {
-		return say(fosite.ErrInvalidGrant, "The code has expired. Start the sign-in again.")
-	}
 	g.promise = p
 	return nil
 }

@@ -134,7 +134,7 @@ func TestRedeem_anEarlierCheckThatFailsTouchesNothing(t *testing.T) {
 		s.invalidGrant(s.post(redeeming(c, code+"A")))
 		s.invalidGrant(s.post(redeeming(c, code[:len(code)-1])))
 		s.invalidGrant(s.post(redeeming(c, "sj_ac_garbage")))
-		s.bad(s.post(redeeming(c, "")), 400, "invalid_request", "")
+		s.bad(s.post(redeeming(c, "")), 400, "invalid_request", "retry")
 		s.good(s.post(redeeming(c, code)))
 	})
 }
@@ -172,7 +172,7 @@ func TestRedeem_noRefreshTokenWithoutTheGrant(t *testing.T) {
 		if got.RefreshToken != "" || got.Scope != "openid" {
 			t.Errorf("a client without grant refresh_token got scope %q and refresh token %q", got.Scope, got.RefreshToken)
 		}
-		s.bad(s.post(refreshing(c, "sj_rt_x")), 400, "unauthorized_client", "")
+		s.bad(s.post(refreshing(c, "sj_rt_x")), 400, "unauthorized_client", "retry")
 	})
 }
 

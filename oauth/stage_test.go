@@ -371,6 +371,9 @@ func (s *stage) bad(got told, status int, code, action string) {
 		s.Errorf("answered %d %q action %q (%s), want %d %q action %q",
 			got.Status, got.Error, got.Action, got.Description, status, code, action)
 	}
+	if (got.Header.Get("Retry-After") != "") != (action == "retry") {
+		s.Errorf("action %q comes with Retry-After %q", action, got.Header.Get("Retry-After"))
+	}
 	if got.Description == "" || strings.ContainsAny(got.Description, "\"\\") {
 		s.Errorf("the description %q tells nothing, or breaks RFC 6749", got.Description)
 	}

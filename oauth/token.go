@@ -104,7 +104,8 @@ func (g grantRequest) param(name string) string { return g.GetRequestForm().Get(
 
 // issue puts the tokens of a Session into the answer. It writes nothing.
 func (e *Endpoints) issue(ctx context.Context, g grantRequest, s identity.Session, withIDToken bool) (err error) {
-	a := &g.answer
+	a, trail := &g.answer, identity.TrailOf(ctx)
+	trail.UserID, trail.SessionID = s.UserID, s.ID
 	if a.scopes == nil {
 		a.scopes = s.Scopes
 	}

@@ -3,29 +3,19 @@ package oauth
 import (
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
 
-// wayBack is the app's redirect URI with an answer: the query that it had stays (RFC 6749 §3.1.2), state comes back if it
-// was sent, and iss says who answers (RFC 9207 §2).
+// wayBack is the app's redirect URI with an answer.
 func (e *Endpoints) wayBack(a *authorization, answer url.Values) string {
-	if state := a.asked.Get("state"); state != "" {
-		answer.Set("state", state)
-	}
-	answer.Set("iss", e.o.Issuer)
-	join := "?"
-	if strings.Contains(a.back, "?") {
-		join = "&"
-	}
-	return a.back + join + answer.Encode()
+	return a.asked.AnswerAt(a.back, e.o.Issuer, answer)
 }
 
 // sendBack tells the app about an error where that is safe, and the person otherwise (DESIGN §9, The way back).
 func (e *Endpoints) sendBack(w http.ResponseWriter, r *http.Request, a *authorization, err error) {
 	v := surface(atAuthorize).judge(err)
-	e.logFault(r.Context(), v, err)
+	e.note(r.Context(), v, err)
 	answer := url.Values{"error": {v.Code}, "error_description": {v.Description}}
 	if a.back != "" && e.mayReturn(r, a) {
 		redirect(w, e.wayBack(a, answer))
@@ -36,7 +26,7 @@ func (e *Endpoints) sendBack(w http.ResponseWriter, r *http.Request, a *authoriz
 		Msg: v.Description + " Go back to the app and try again.",
 	}
 	switch {
-	case v.Action == "retry":
+	case v.passing():
 		w.Header().Set("Retry-After", seconds(v.wait))
 		problem.Title, problem.Msg = "That did not work just now", "Nothing was lost. Try again in a moment."
 		problem.BackURL, problem.BackLabel = e.again(a), "Try again"

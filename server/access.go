@@ -19,9 +19,10 @@ func observe(log *slog.Logger, m *metrics) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			// An id that came with the request is not taken over: it would let strangers write into the log.
-			rec := &record{id: rand.Text()[:12], began: time.Now(), route: noRoute}
+			ctx, trail := identity.WithTrail(r.Context())
+			rec := &record{id: rand.Text()[:12], began: time.Now(), route: noRoute, trail: trail}
 			w.Header().Set(requestIDHeader, rec.id)
-			r = r.WithContext(context.WithValue(r.Context(), recordKey{}, rec))
+			r = r.WithContext(context.WithValue(ctx, recordKey{}, rec))
 			defer func() { // an aborted answer leaves by a panic, and is counted too
 				took := time.Since(rec.began)
 				m.count(rec, took)
@@ -37,14 +38,33 @@ func logLine(log *slog.Logger, r *http.Request, rec *record, took time.Duration)
 	if rec.status >= http.StatusInternalServerError {
 		level = slog.LevelError
 	}
-	log.LogAttrs(r.Context(), level, "request",
+	attrs := []slog.Attr{
 		slog.String("method", methodName(r.Method)),
 		slog.String("route", rec.route),
 		slog.Int("status", rec.status),
 		slog.Float64("ms", took.Seconds()*1000),
 		slog.Int64("bytes", rec.written),
 		slog.String("address", identity.SeenFrom(r.RemoteAddr, "").Address),
-	)
+	}
+	log.LogAttrs(r.Context(), level, "request", append(attrs, trailAttrs(*rec.trail)...)...)
+}
+
+// trailAttrs names whom the request was about, as far as it was learnt.
+func trailAttrs(t identity.Trail) (attrs []slog.Attr) {
+	for _, id := range []struct {
+		name string
+		id   identity.ID
+	}{{"user", t.UserID}, {"session", t.SessionID}} {
+		if id.id != (identity.ID{}) {
+			attrs = append(attrs, slog.String(id.name, id.id.String()))
+		}
+	}
+	for _, text := range []struct{ name, text string }{{"client", t.ClientID}, {"refusal", t.Refusal}} {
+		if text.text != "" {
+			attrs = append(attrs, slog.String(text.name, text.text))
+		}
+	}
+	return attrs
 }
 
 // methodName keeps invented methods out of the log.

@@ -3,11 +3,9 @@ package server
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"strings"
 	"testing"
 	"time"
 
@@ -25,6 +23,7 @@ type app struct {
 	w       *world
 	client  identity.Client
 	secret  string // empty: a public client
+	base    string // where its own requests go
 	home    string
 	arrived chan url.Values
 }
@@ -32,7 +31,7 @@ type app struct {
 // app registers a public app, for which consent is asked; changes make it another one.
 func (w *world) app(t *testing.T, changes ...func(*app)) *app {
 	t.Helper()
-	a := &app{w: w, arrived: make(chan url.Values, 16)}
+	a := &app{w: w, base: w.issuer, arrived: make(chan url.Values, 16)}
 	site := httptest.NewServer(a)
 	t.Cleanup(site.Close)
 	a.home = site.URL + "/"
@@ -63,6 +62,13 @@ func confidential(a *app) {
 	a.w.journal.hide(a.secret)
 	a.client.AuthMethod, a.client.ApplicationType = "", "web"
 	a.client.SecretHash = a.w.keys.HashSecret(a.secret)
+}
+
+// at is the app when its own requests go to another server.
+func (a *app) at(base string) *app {
+	other := *a
+	other.base = base
+	return &other
 }
 
 // ServeHTTP is the app's site: a page with a link that signs in, and the address that the redirect leads to.
@@ -125,64 +131,28 @@ type tokens struct {
 	SessionExpiresIn int64  `json:"session_expires_in"`
 }
 
-// reply is what an endpoint answered.
-type reply struct {
-	status int
-	header http.Header
-	body   string
-	problem
-}
-
-// problem is RFC 6749 §5.2, with our action.
-type problem struct {
-	Error       string `json:"error"`
-	Description string `json:"error_description"`
-	Action      string `json:"action"`
-}
-
 // form sends pairs of name and value to an endpoint, as the app.
 func (a *app) form(t *testing.T, path string, pairs ...string) reply {
 	t.Helper()
+	form := a.credentials()
+	for i := 0; i < len(pairs); i += 2 {
+		form.Set(pairs[i], pairs[i+1])
+	}
+	return a.w.post(t, a.base+path, formType, form.Encode())
+}
+
+func (a *app) credentials() url.Values {
 	form := url.Values{"client_id": {a.client.ID}}
 	if a.secret != "" {
 		form.Set("client_secret", a.secret)
 	}
-	for i := 0; i < len(pairs); i += 2 {
-		form.Set(pairs[i], pairs[i+1])
-	}
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.w.issuer+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	return send(t, r)
+	return form
 }
 
 // userinfo asks who an access token is of.
 func (a *app) userinfo(t *testing.T, access string) reply {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.w.issuer+"/oauth2/userinfo", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Authorization", "Bearer "+access)
-	return send(t, r)
-}
-
-func send(t *testing.T, r *http.Request) reply {
-	t.Helper()
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := reply{status: resp.StatusCode, header: resp.Header, body: string(body)}
-	_ = json.Unmarshal(body, &got.problem) // a page is no problem
-	return got
+	return a.w.bearing(t, http.MethodGet, a.base+"/oauth2/userinfo", access)
 }
 
 // tokens reads a good answer.
@@ -202,8 +172,14 @@ func (a *app) redeem(t *testing.T, answer url.Values) tokens {
 	if answer.Get("code") == "" {
 		t.Fatalf("no code: %v", answer)
 	}
-	return a.tokens(t, a.form(t, "/oauth2/token", "grant_type", "authorization_code", "code", answer.Get("code"),
-		"redirect_uri", a.client.RedirectURIs[0], "code_verifier", verifier))
+	return a.tokens(t, a.spend(t, answer.Get("code")))
+}
+
+// spend sends a code to the token endpoint.
+func (a *app) spend(t *testing.T, code string) reply {
+	t.Helper()
+	return a.form(t, "/oauth2/token", "grant_type", "authorization_code", "code", code,
+		"redirect_uri", a.client.RedirectURIs[0], "code_verifier", verifier)
 }
 
 func (a *app) refresh(t *testing.T, token string) reply {

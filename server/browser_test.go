@@ -102,7 +102,7 @@ func (b tab) forget(t *testing.T) {
 type view struct {
 	At    string `json:"at"`
 	Words string `json:"words"`
-	Busy  bool   `json:"busy"`  // loading, or the page of before
+	Busy  bool   `json:"busy"` // loading, or the page of before
 }
 
 const looking = `JSON.stringify({
@@ -168,8 +168,9 @@ func (b tab) away(t *testing.T) {
 	b.evaluate(t, `window.left = true; addEventListener("pageshow", () => { window.left = false })`) // Back may bring it again
 }
 
-// back presses the browser's own button. A page that comes as it was left does not load, so nothing waits for that.
-func (b tab) back(t *testing.T) view {
+// back presses the browser's own button and returns the tab anew: a page that comes as it was left does not load, and
+// what watched it then waits for ever.
+func (b tab) back(t *testing.T) tab {
 	t.Helper()
 	before := b.look(t).At
 	b.do(t, chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
@@ -181,15 +182,18 @@ func (b tab) back(t *testing.T) view {
 		_, err = chromedp.Call(ctx, page.NavigateToHistoryEntry, to)
 		return err
 	}))
-	now := b.look(t)
+	time.Sleep(100 * time.Millisecond)
+	ctx, stop := chromedp.NewContext(b.ctx, chromedp.WithTargetID(chromedp.FromContext(b.ctx).Target.TargetID))
+	t.Cleanup(stop)
+	again := tab{ctx}
 	for range 100 {
-		if now.At != before {
-			break
+		if again.look(t).At != before {
+			return again
 		}
 		time.Sleep(20 * time.Millisecond)
-		now = b.look(t)
 	}
-	return now
+	t.Fatalf("no way back from %s", before)
+	return again
 }
 
 // visit goes to an address.

@@ -32,7 +32,7 @@ func cors(next http.Handler) http.Handler {
 		}
 		h := w.Header()
 		h.Set("Access-Control-Allow-Origin", "*")
-		h.Set("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After, "+requestIDHeader)
+		h.Set("Access-Control-Expose-Headers", "Date, Retry-After, WWW-Authenticate, "+requestIDHeader)
 		if r.Method != http.MethodOptions {
 			next.ServeHTTP(w, r)
 			return

@@ -93,14 +93,11 @@ func TestNoTokenBeforeTheSecondStep_refreshOfASessionFromBeforeThePolicy(t *test
 	inWorlds(t, func(t *testing.T, w *world) {
 		p, a, v := w.person(t), w.app(t, trusted), newVisitor(t)
 		got := a.redeem(t, v.signIn(t, a, p))
-		lax := w.issuer
-		w.issuer = w.replica(t, "mfa", "required")
-		r := a.refresh(t, got.RefreshToken)
+		r := a.at(w.replica(t, "mfa", "required")).refresh(t, got.RefreshToken)
 		if r.status != http.StatusBadRequest || r.Error != "invalid_grant" || r.Action != "login" {
 			t.Errorf("a refresh without the step: %d %s", r.status, r.body)
 		}
-		w.issuer = lax
-		got = a.tokens(t, a.refresh(t, got.RefreshToken)) // nothing was touched
+		a.tokens(t, a.refresh(t, got.RefreshToken)) // nothing was touched
 	})
 }
 
@@ -109,8 +106,7 @@ func TestNoTokenBeforeTheSecondStep_codeFromBeforeThePolicy(t *testing.T) {
 	inWorlds(t, func(t *testing.T, w *world) {
 		p, a, v := w.person(t), w.app(t, trusted), newVisitor(t)
 		answer := v.signIn(t, a, p)
-		w.issuer = w.replica(t, "mfa", "required")
-		r := a.form(t, "/oauth2/token", "grant_type", "authorization_code", "code", answer.Get("code"),
+		r := a.at(w.replica(t, "mfa", "required")).form(t, "/oauth2/token", "grant_type", "authorization_code", "code", answer.Get("code"),
 			"redirect_uri", a.client.RedirectURIs[0], "code_verifier", verifier)
 		if r.status != http.StatusBadRequest || r.Error != "invalid_grant" {
 			t.Errorf("a code without the step: %d %s", r.status, r.body)

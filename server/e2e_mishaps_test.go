@@ -81,8 +81,7 @@ func afterBack(t *testing.T, m mishap) {
 	if now := m.b.step(t, m.who); strings.HasPrefix(now.At, m.app.home) {
 		m.app.redeem(t, m.app.arrival(t))
 	}
-	m.b.back(t)
-	m.home(t, m.b)
+	m.home(t, m.b.back(t))
 }
 
 func afterReload(t *testing.T, m mishap) {

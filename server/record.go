@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
+
+	"github.com/sojourn-auth/sojourn/identity"
 )
 
 // record is what is learnt about a request on its way and said once, at the end.
@@ -15,6 +17,7 @@ type record struct {
 	route   string // the template, never the path: a path may hold what someone typed
 	status  int
 	written int64
+	trail   *identity.Trail // what the surfaces learn
 }
 
 // noRoute stands for the template of a request that no route took.

@@ -35,6 +35,7 @@ func (s *Server) wrap(router http.Handler) (http.Handler, error) {
 		limitBody(s.answer(errTooLarge)),
 		foreign,
 		headAsGet,
+		deadline,
 	}
 	for i := len(layers) - 1; i >= 0; i-- {
 		router = layers[i](router)

@@ -140,3 +140,13 @@ func parsed(t *testing.T, text string) *url.URL {
 	}
 	return u
 }
+
+// blank is a page with nothing on it.
+func blank(t *testing.T) *goquery.Document {
+	t.Helper()
+	page, err := goquery.NewDocumentFromReader(strings.NewReader(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return page
+}

@@ -24,6 +24,7 @@ type world struct {
 	passwords *identity.Passwords
 	journal   *journal
 	issuer    string
+	admin     string // where the first server's /readyz is
 	ahead     atomic.Int64
 }
 
@@ -41,16 +42,24 @@ func inWorlds(t *testing.T, f func(t *testing.T, w *world), settings ...string) 
 // newWorld starts a server on a fresh database of a kind. Settings are pairs of name and value.
 func newWorld(t *testing.T, kind string, settings ...string) *world {
 	t.Helper()
-	w := emptyWorld(t)
-	w.db = storagetest.OpenAt(t, kind, w.now)
-	w.issuer = w.replica(t, settings...)
-	return w
+	return newWorldAt(t, storagetest.DSN(t, kind), settings...)
 }
 
-func emptyWorld(t *testing.T) *world {
+// newWorldAt starts a server on the database behind a DSN.
+func newWorldAt(t *testing.T, dsn string, settings ...string) *world {
 	t.Helper()
 	w := &world{keys: storagetest.Keys(t), passwords: identity.NewPasswords(), journal: &journal{}}
 	t.Cleanup(func() { w.journal.check(t) })
+	var err error
+	if w.db, err = storage.Open(t.Context(), dsn, storage.Options{Keys: w.keys, Now: w.now, MaxConns: 8}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	w.issuer = w.replica(t, settings...)
 	return w
 }
 
@@ -68,6 +77,7 @@ func (w *world) replica(t *testing.T, settings ...string) string {
 	_, port, _ := net.SplitHostPort(listeners.public.Addr().String())
 	base := "http://localhost:" + port // the apps are on 127.0.0.1: another site
 	cfg := load(t, append(settings, "issuer", cmp.Or(w.issuer, base)))
+	w.admin = cmp.Or(w.admin, "http://"+listeners.admin.Addr().String())
 	s, err := New(t.Context(), cfg, w.db, slog.New(slog.NewJSONHandler(w.journal, nil)))
 	if err != nil {
 		t.Fatal(err)

@@ -3,8 +3,6 @@ package web
 import (
 	"net/http"
 	"net/url"
-	"slices"
-	"strings"
 
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/templates"
@@ -24,7 +22,7 @@ func (p *Pages) submitConsent(w http.ResponseWriter, r *http.Request) error {
 		}
 		switch r.PostFormValue("consent") {
 		case "allow":
-			if err := p.Grants.Allow(r.Context(), v.standing, v.client.ID, v.scopes()); err != nil {
+			if err := p.Grants.Allow(r.Context(), v.standing, v.client.ID, v.asked.ScopesFor(v.client)); err != nil {
 				return err
 			}
 			return see(w, r, v.onward())
@@ -56,34 +54,18 @@ func (p *Pages) askConsent(w http.ResponseWriter, v visit, status int) error {
 	return templates.Show(w, status, templates.Consent{
 		Frame: p.frame(v), Form: v.form(nil), Person: v.person(),
 		Binding: p.Keys.ConsentBinding(v.standing, v.next),
-		Scopes:  v.scopes(), SelfRegistered: v.client.SelfRegistered,
+		Scopes:  v.asked.ScopesFor(v.client), SelfRegistered: v.client.SelfRegistered,
 		ClientURL: v.client.URI, PolicyURL: v.client.PolicyURI, TermsURL: v.client.TermsURI,
 	})
 }
 
-// scopes are what the app asks for and could get: without refresh tokens nothing comes of offline_access.
-func (v visit) scopes() []string {
-	return slices.DeleteFunc(v.asked.Scopes(), func(scope string) bool {
-		return scope == "offline_access" && !v.client.Allows("refresh_token")
-	})
-}
-
-// deny leads back to the app with its answer (RFC 6749 §4.1.2.1), named after us (RFC 9207 §2). What the redirect URI has
-// in its query stays.
+// deny leads back to the app with its answer (RFC 6749 §4.1.2.1).
 func (p *Pages) deny(w http.ResponseWriter, r *http.Request, v visit) error {
 	uri := v.redirectURI()
 	if uri == "" {
 		return errBrokenNext
 	}
-	answer := url.Values{
-		"error": {"access_denied"}, "error_description": {"The person did not allow it."}, "iss": {p.Issuer},
-	}
-	if state := v.asked.Get("state"); state != "" {
-		answer.Set("state", state)
-	}
-	join := "?"
-	if strings.Contains(uri, "?") {
-		join = "&"
-	}
-	return see(w, r, uri+join+answer.Encode())
+	return see(w, r, v.asked.AnswerAt(uri, p.Issuer, url.Values{
+		"error": {"access_denied"}, "error_description": {"The person did not allow it."},
+	}))
 }

@@ -13,7 +13,9 @@ func (p *Pages) standing(r *http.Request) (identity.Standing, error) {
 	if err != nil { // http.ErrNoCookie is the only one there is
 		return identity.Standing{}, nil
 	}
-	return p.SignIns.Current(r.Context(), cookie.Value)
+	standing, err := p.SignIns.Current(r.Context(), cookie.Value)
+	identity.TrailOf(r.Context()).UserID = standing.User.ID
+	return standing, err
 }
 
 // keep gives the browser a new value of the cookie, for as long as the SignIn behind it can live at most: a browser that

@@ -44,6 +44,7 @@ func (p *Pages) request(r *http.Request) (v visit, err error) {
 	if identity.KindOf(err) == identity.NotFound {
 		return visit{}, errBrokenNext
 	}
+	identity.TrailOf(r.Context()).ClientID = v.client.ID
 	return v, err
 }
 
