@@ -42,10 +42,18 @@ func CleanRegistration(m Metadata) (Metadata, error) {
 	return m, nil
 }
 
+// cleanType takes a client that says nothing for a web app, as OpenID Connect Registration 1.0 §2 does, unless one of its
+// redirect URIs can only be a native app's: RFC 7591 knows no application_type.
 func cleanType(m *Metadata) error {
+	onlyNative := func(uri string) bool {
+		return CheckRedirectURI(uri, webApp) != nil && CheckRedirectURI(uri, nativeApp) == nil
+	}
 	switch m.ApplicationType {
 	case "":
 		m.ApplicationType = webApp
+		if slices.ContainsFunc(m.RedirectURIs, onlyNative) {
+			m.ApplicationType = nativeApp
+		}
 	case webApp, nativeApp:
 	default:
 		return RefuseField("application_type", "Use web or native.")

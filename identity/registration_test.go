@@ -36,6 +36,16 @@ func TestCleanRegistration_fillsInTheDefaults(t *testing.T) {
 	}
 }
 
+func TestCleanRegistration_aPrivateUseSchemeMakesANativeApp(t *testing.T) {
+	t.Parallel()
+	got, err := identity.CleanRegistration(identity.Metadata{
+		RedirectURIs: []string{"https://app.example.com/cb", "com.example.app:/cb"}, AuthMethod: "none",
+	})
+	if err != nil || got.ApplicationType != "native" {
+		t.Errorf("%q, %v", got.ApplicationType, err)
+	}
+}
+
 // full is a registration in which every field is honoured as it is.
 func full() identity.Metadata {
 	age := 0

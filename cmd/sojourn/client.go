@@ -33,7 +33,7 @@ func (p *program) clientAdd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add --id ID (--public | --secret-stdin | --jwks-file FILE)",
 		Short: "Add an app",
-		Example: "  sojourn client add --id notes --name Notes --public --application-type native \\\n" +
+		Example: "  sojourn client add --id notes --name Notes --public \\\n" +
 			"    --redirect-uri com.example.notes:/callback --scope 'openid profile offline_access'",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -57,7 +57,7 @@ func (n *newClient) flags(cmd *cobra.Command) {
 	f.BoolVar(&n.trusted, "trusted", false, "the operator's own: people are not asked for consent")
 	f.BoolVar(&n.RequireMFA, "require-mfa", false, "people need a second factor")
 	f.BoolVar(&n.RequirePKCE, "require-pkce", false, "a confidential client needs PKCE too")
-	f.StringVar(&n.ApplicationType, "application-type", "", "native or web (default: web)")
+	f.StringVar(&n.ApplicationType, "application-type", "", "native or web (default: as the redirect URIs say)")
 	f.StringVar(&n.IDTokenAlg, "id-token-alg", "", "RS256, ES256 or EdDSA (default: RS256)")
 	f.BoolVar(&n.IDTokenOnRefresh, "id-token-on-refresh", false, "a refresh brings a new ID token")
 	f.DurationVar(&n.lives.Idle, "session-idle", 0, "sessions end when unused for so long (default: the server's)")
