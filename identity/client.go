@@ -33,7 +33,12 @@ type Metadata struct {
 	RequireMFA       bool            `json:"require_mfa,omitempty"`
 	RequirePKCE      bool            `json:"require_pkce,omitempty"`
 	IDTokenOnRefresh bool            `json:"id_token_on_refresh,omitempty"`
-	IDTokenProfile   bool            `json:"id_token_profile,omitempty"` // profile and e-mail claims in the ID token too
+	IDTokenProfile   bool            `json:"id_token_profile,omitempty"`                  // profile and e-mail claims in the ID token too
+	Rotation         Rotation        `json:"refresh_rotation,omitempty"`                  // empty: rotate
+	DPoPBound        bool            `json:"dpop_bound_access_tokens,omitempty"`          // RFC 9449 §5.2
+	AccessFormat     string          `json:"access_token_format,omitempty"`               // jwt (empty) or reference
+	IntrospectionAlg string          `json:"introspection_signed_response_alg,omitempty"` // RFC 9701 §6
+	Resources        []string        `json:"resources,omitempty"`                         // that it may ask for (RFC 8707); the operator's to give
 }
 
 // Client is a registered application.

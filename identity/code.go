@@ -37,6 +37,7 @@ type Promise struct {
 	IssuedAt      time.Time
 	AMR           AMR
 	Scopes        []string
+	Resources     []string // RFC 8707 §2.1
 	Nonce         string
 }
 
@@ -44,7 +45,8 @@ type Promise struct {
 type Binding struct {
 	client    [16]byte
 	redirect  [16]byte
-	Challenge [32]byte // the S256 challenge (RFC 7636 §4.2); all zero when none was sent
+	Challenge [32]byte   // the S256 challenge (RFC 7636 §4.2); all zero when none was sent
+	Key       Thumbprint // dpop_jkt (RFC 9449 §10): only the holder of this key redeems the code; zero when none was sent
 }
 
 // NewBinding hashes the client, and the redirect_uri as it was sent (empty when it was left out).
@@ -71,7 +73,7 @@ func (b Binding) Verified(verifier string) bool {
 func (k *Keyring) CodeText(p Promise) (string, error) {
 	text := toText(codePrefix, k.Seal(ForCode, p.bytes(), nil))
 	if len(text) > MaxCodeLen {
-		return "", RefuseField("nonce", "The nonce and the scopes are too long together: send a shorter nonce.")
+		return "", RefuseField("nonce", "The nonce, the scopes and the resources are too long together: send a shorter nonce.")
 	}
 	return text, nil
 }
@@ -95,14 +97,18 @@ func (k *Keyring) ReadCode(text string) (Promise, error) {
 	return readPromise(plain), nil
 }
 
-const promiseLen = 4*16 + 2*16 + 32 + 2*8 + 2 + 1 + 2
+// resourceMark stands between scopes and resources.
+const resourceMark = "\n"
+
+const promiseLen = 4*16 + 2*16 + 2*32 + 2*8 + 2 + 1 + 2
 
 func (p Promise) bytes() []byte {
 	mask, rest := packScopes(p.Scopes)
+	rest += resourceMark + strings.Join(p.Resources, " ") // neither scopes nor URIs hold a space or a line break
 	b := make([]byte, 0, promiseLen+len(p.Nonce)+len(rest))
 	for _, part := range [][]byte{
 		p.SessionID[:], p.SessionSecret[:], p.SignInID[:], p.SignInSecret[:],
-		p.Binding.client[:], p.Binding.redirect[:], p.Binding.Challenge[:],
+		p.Binding.client[:], p.Binding.redirect[:], p.Binding.Challenge[:], p.Binding.Key[:],
 	} {
 		b = append(b, part...)
 	}
@@ -118,7 +124,7 @@ func (p Promise) bytes() []byte {
 func readPromise(b []byte) (p Promise) {
 	for _, part := range [][]byte{
 		p.SessionID[:], p.SessionSecret[:], p.SignInID[:], p.SignInSecret[:],
-		p.Binding.client[:], p.Binding.redirect[:], p.Binding.Challenge[:],
+		p.Binding.client[:], p.Binding.redirect[:], p.Binding.Challenge[:], p.Binding.Key[:],
 	} {
 		b = b[copy(part, b):]
 	}
@@ -127,7 +133,8 @@ func readPromise(b []byte) (p Promise) {
 	p.AMR = AMR(binary.BigEndian.Uint16(b[16:]))
 	mask, n := b[18], int(binary.BigEndian.Uint16(b[19:]))
 	p.Nonce = string(b[21 : 21+n])
-	p.Scopes = unpackScopes(mask, string(b[21+n:]))
+	scopes, resources, _ := strings.Cut(string(b[21+n:]), resourceMark)
+	p.Scopes, p.Resources = unpackScopes(mask, scopes), strings.Fields(resources)
 	return p
 }
 
@@ -162,7 +169,8 @@ const (
 	ReplayCode                   // the same code too late, or after use: the Session ends (RFC 6749 §4.1.2)
 )
 
-// Redeem decides about a code whose Session exists already: the INSERT did not win.
+// Redeem decides about a code whose Session exists already: the INSERT did not win. Whoever holds the Session's key has
+// been checked before.
 func (p Promise) Redeem(s Session, now time.Time) Redemption {
 	switch {
 	case !p.SessionSecret.Matches(s.SecretHash):

@@ -19,10 +19,11 @@ const (
 	Conflict         // it exists already, or changed meanwhile
 	Throttled        // too many tries; Wait says how long to wait
 	Unavailable      // the database is away; the same request works when it is back
+	NoProof          // a Session that is bound to a key came without the proof of that key
 )
 
 // Kinds lists every kind, so that a surface's table can be tested for completeness.
-var Kinds = []Kind{Internal, Invalid, BadLogin, SignInAgain, Forbidden, NotFound, Conflict, Throttled, Unavailable}
+var Kinds = []Kind{Internal, Invalid, BadLogin, SignInAgain, Forbidden, NotFound, Conflict, Throttled, Unavailable, NoProof}
 
 // ErrUnavailable marks, by errors.Is, a failure to reach the database: never the caller's fault, always worth a retry.
 var ErrUnavailable = errors.New("the database is away")

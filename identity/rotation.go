@@ -10,6 +10,16 @@ type Line struct {
 	Previous   uint16 // branch whose use began this generation
 }
 
+// Rotation says how a client's refresh tokens follow one another (metadata refresh_rotation).
+type Rotation string
+
+// The rotations.
+const (
+	RotateForking Rotation = "rotate" // the default: an honest retry goes on
+	RotateStrict  Rotation = "strict" // the predecessor is reuse, whoever comes with it
+	RotateNone    Rotation = "none"   // the current token stays; for sender-constrained clients (FAPI 2.0 §5.3.2.1)
+)
+
 // Move is what presenting a refresh token does to its Session.
 type Move int
 
@@ -21,27 +31,41 @@ const (
 	SameAgain               // the predecessor, by a holder who proved who they are: the same successor, nothing written
 	RollForward             // ahead of the row: only we can have minted it, so the row is behind
 	Exhausted               // the 1,000th branch of one generation: end the Session
+	Keep                    // a current token of a client that does not rotate: it stays
 )
 
 // String names the move as Events do.
 func (m Move) String() string {
-	return [...]string{"reuse", "rotate", "fork", "same", "roll_forward", "forks"}[m]
+	return [...]string{"reuse", "rotate", "fork", "same", "roll_forward", "forks", "keep"}[m]
 }
 
-// Present is the rotation rule (DESIGN §2): what an authentic token of this Session at generation g, branch b does, and
-// where the line stands afterwards; the next token is at the returned Generation and Branch. proved says that the holder
-// authenticated as the client or by the Session's key. No clock and no network takes part.
-func (l Line) Present(g uint32, b uint16, proved bool) (Move, Line) {
+// Presented is an authentic refresh token of a Session in somebody's hands.
+type Presented struct {
+	Generation uint32
+	Branch     uint16
+	Proved     bool     // the holder authenticated as the client, or proved the Session's key
+	Rotation   Rotation // the client's; empty means RotateForking
+}
+
+// Present is the rotation rule (DESIGN §2): what presenting a token does, and where the line stands afterwards; the next
+// token is at the returned Generation and Branch. No clock and no network takes part.
+func (l Line) Present(p Presented) (Move, Line) {
+	current := p.Generation == l.Generation && p.Branch <= l.Branch
+	predecessor := p.Generation+1 == l.Generation && p.Branch == l.Previous && p.Rotation != RotateStrict
 	switch {
-	case g == l.Generation && b <= l.Branch:
-		return Rotate, Line{Generation: g + 1, Previous: b}
-	case g >= l.Generation:
-		return RollForward, Line{Generation: g + 1, Previous: b}
-	case g+1 == l.Generation && b == l.Previous && proved:
+	case current && p.Rotation == RotateNone && l.Branch == 0:
+		return Keep, l
+	case current:
+		return Rotate, Line{Generation: p.Generation + 1, Previous: p.Branch}
+	case p.Generation >= l.Generation && p.Rotation == RotateNone:
+		return RollForward, Line{Generation: p.Generation, Branch: p.Branch}
+	case p.Generation >= l.Generation:
+		return RollForward, Line{Generation: p.Generation + 1, Previous: p.Branch}
+	case predecessor && p.Proved:
 		return SameAgain, l
-	case g+1 == l.Generation && b == l.Previous && l.Branch < MaxBranch:
+	case predecessor && l.Branch < MaxBranch:
 		return Fork, Line{Generation: l.Generation, Branch: l.Branch + 1, Previous: l.Previous}
-	case g+1 == l.Generation && b == l.Previous:
+	case predecessor:
 		return Exhausted, l
 	default:
 		return Reuse, l

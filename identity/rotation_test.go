@@ -20,27 +20,36 @@ func TestPresent_everyRowOfTheRule(t *testing.T) {
 		g      uint32
 		b      uint16
 		proved bool
+		rotate identity.Rotation
 		move   identity.Move
 		want   identity.Line
 	}{
-		"the first token":                         {line(0, 0, 0), 0, 0, false, identity.Rotate, line(1, 0, 0)},
-		"a current token":                         {line(7, 0, 3), 7, 0, false, identity.Rotate, line(8, 0, 0)},
-		"the newest of several branches":          {line(7, 2, 0), 7, 2, false, identity.Rotate, line(8, 0, 2)},
-		"an older branch that no one used":        {line(7, 2, 0), 7, 1, false, identity.Rotate, line(8, 0, 1)},
-		"the predecessor, by a bearer":            {line(7, 0, 3), 6, 3, false, identity.Fork, line(7, 1, 3)},
-		"the predecessor again":                   {line(7, 1, 3), 6, 3, false, identity.Fork, line(7, 2, 3)},
-		"the predecessor, by a proved holder":     {line(7, 0, 3), 6, 3, true, identity.SameAgain, line(7, 0, 3)},
-		"the last branch there is room for":       {line(7, 998, 3), 6, 3, false, identity.Fork, line(7, 999, 3)},
-		"the 1,000th branch":                      {line(7, 999, 3), 6, 3, false, identity.Exhausted, line(7, 999, 3)},
-		"the predecessor's sibling, never chosen": {line(7, 0, 3), 6, 2, false, identity.Reuse, line(7, 0, 3)},
-		"a sibling, by a proved holder":           {line(7, 0, 3), 6, 2, true, identity.Reuse, line(7, 0, 3)},
-		"two generations behind":                  {line(7, 0, 0), 5, 0, false, identity.Reuse, line(7, 0, 0)},
-		"two generations behind, proved":          {line(7, 0, 0), 5, 0, true, identity.Reuse, line(7, 0, 0)},
-		"a generation ahead of the row":           {line(7, 0, 0), 8, 0, false, identity.RollForward, line(9, 0, 0)},
-		"a branch ahead of the row":               {line(7, 0, 0), 7, 1, false, identity.RollForward, line(8, 0, 1)},
-		"far ahead, on a branch":                  {line(7, 1, 0), 20, 4, false, identity.RollForward, line(21, 0, 4)},
+		"the first token":                         {line(0, 0, 0), 0, 0, false, "", identity.Rotate, line(1, 0, 0)},
+		"a current token":                         {line(7, 0, 3), 7, 0, false, "", identity.Rotate, line(8, 0, 0)},
+		"the newest of several branches":          {line(7, 2, 0), 7, 2, false, "", identity.Rotate, line(8, 0, 2)},
+		"an older branch that no one used":        {line(7, 2, 0), 7, 1, false, "", identity.Rotate, line(8, 0, 1)},
+		"the predecessor, by a bearer":            {line(7, 0, 3), 6, 3, false, "", identity.Fork, line(7, 1, 3)},
+		"the predecessor again":                   {line(7, 1, 3), 6, 3, false, "", identity.Fork, line(7, 2, 3)},
+		"the predecessor, by a proved holder":     {line(7, 0, 3), 6, 3, true, "", identity.SameAgain, line(7, 0, 3)},
+		"the last branch there is room for":       {line(7, 998, 3), 6, 3, false, "", identity.Fork, line(7, 999, 3)},
+		"the 1,000th branch":                      {line(7, 999, 3), 6, 3, false, "", identity.Exhausted, line(7, 999, 3)},
+		"the predecessor's sibling, never chosen": {line(7, 0, 3), 6, 2, false, "", identity.Reuse, line(7, 0, 3)},
+		"a sibling, by a proved holder":           {line(7, 0, 3), 6, 2, true, "", identity.Reuse, line(7, 0, 3)},
+		"two generations behind":                  {line(7, 0, 0), 5, 0, false, "", identity.Reuse, line(7, 0, 0)},
+		"two generations behind, proved":          {line(7, 0, 0), 5, 0, true, "", identity.Reuse, line(7, 0, 0)},
+		"a generation ahead of the row":           {line(7, 0, 0), 8, 0, false, "", identity.RollForward, line(9, 0, 0)},
+		"a branch ahead of the row":               {line(7, 0, 0), 7, 1, false, "", identity.RollForward, line(8, 0, 1)},
+		"strict, a current token":                 {line(7, 0, 3), 7, 0, false, "strict", identity.Rotate, line(8, 0, 0)},
+		"strict, the predecessor":                 {line(7, 0, 0), 6, 0, false, "strict", identity.Reuse, line(7, 0, 0)},
+		"strict, the predecessor, proved":         {line(7, 0, 0), 6, 0, true, "strict", identity.Reuse, line(7, 0, 0)},
+		"none, the current token stays":           {line(7, 0, 3), 7, 0, true, "none", identity.Keep, line(7, 0, 3)},
+		"none, a fork from before is settled":     {line(7, 2, 3), 7, 1, true, "none", identity.Rotate, line(8, 0, 1)},
+		"none, the predecessor":                   {line(7, 0, 3), 6, 3, true, "none", identity.SameAgain, line(7, 0, 3)},
+		"none, two generations behind":            {line(7, 0, 3), 5, 0, true, "none", identity.Reuse, line(7, 0, 3)},
+		"none, ahead of the row":                  {line(7, 0, 3), 9, 2, true, "none", identity.RollForward, line(9, 2, 0)},
+		"far ahead, on a branch":                  {line(7, 1, 0), 20, 4, false, "", identity.RollForward, line(21, 0, 4)},
 	} {
-		move, got := c.row.Present(c.g, c.b, c.proved)
+		move, got := c.row.Present(identity.Presented{Generation: c.g, Branch: c.b, Proved: c.proved, Rotation: c.rotate})
 		if move != c.move {
 			t.Errorf("%s: %v, want %v", name, move, c.move)
 		}
@@ -57,7 +66,7 @@ type token struct {
 
 // present plays one presentation against a line and reports whether it was served.
 func present(line *identity.Line, held token) (token, bool) {
-	move, next := line.Present(held.g, held.b, false)
+	move, next := line.Present(identity.Presented{Generation: held.g, Branch: held.b})
 	if move == identity.Reuse || move == identity.Exhausted {
 		return held, false
 	}

@@ -1,6 +1,9 @@
 package identity
 
-import "time"
+import (
+	"encoding/base64"
+	"time"
+)
 
 // Session is one app on one device, signed in for one user: one row, and the whole family of its refresh tokens.
 type Session struct {
@@ -9,7 +12,9 @@ type Session struct {
 	UserID     ID
 	Sub        string // the user's sub, kept here so that a refresh reads one row
 	SignInID   ID
-	SecretHash []byte // SHA-256 of the Session's secret
+	SecretHash []byte     // SHA-256 of the Session's secret
+	Key        Thumbprint // the key that its refresh tokens are bound to (RFC 9449 §5); zero: none
+	Resources  []string   // the resource servers that were asked for (RFC 8707); empty: this server alone
 	Line       Line
 	Scopes     []string
 	AMR        AMR
@@ -23,6 +28,12 @@ type Session struct {
 	Address    string // where it was last seen, as an IP address
 	UserAgent  string // what the app called itself, untrusted, at most 256 bytes
 }
+
+// Thumbprint is the RFC 7638 SHA-256 thumbprint of a public key; zero where there is none.
+type Thumbprint [32]byte
+
+// String spells a thumbprint as jkt does: base64url.
+func (t Thumbprint) String() string { return base64.RawURLEncoding.EncodeToString(t[:]) }
 
 // Alive judges by the Session's own row; expiry is judged when read, never by a sweeper.
 func (s Session) Alive(now time.Time) bool {

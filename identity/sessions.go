@@ -11,7 +11,9 @@ type Turn struct {
 	ClientID   string
 	SecretHash []byte
 	Generation uint32
-	NeedMFA    bool // the Session must have begun with a second factor
+	Keep       bool       // the client does not rotate: the token stays, only the idle end slides
+	Key        Thumbprint // the Session must be bound to just this key, or to none when it is zero
+	NeedMFA    bool       // the Session must have begun with a second factor
 	IdleEndsAt time.Time
 	Address    string
 }
@@ -48,53 +50,57 @@ var (
 	errCode    = Refuse(SignInAgain, "The authorization code cannot be used any more. Start the sign-in again.")
 	errNoMFA   = Refuse(SignInAgain, "A second factor is needed now. Sign in again.")
 	errReused  = Refuse(SignInAgain, "The refresh token was used before, so the session has been ended. Sign in again.")
+	errKey     = Refuse(NoProof, "This session is bound to a key: send a DPoP proof of that key (RFC 9449 section 5).")
 	errRefresh = Refuse(SignInAgain, "The refresh token is not valid here. Sign in again.")
 )
 
 // Start redeems a promise whose client, redirect_uri and verifier have all been checked, by the redemption table of
 // DESIGN §2, and returns the Session with its first refresh token. Refusals are SignInAgain.
-func (s Sessions) Start(ctx context.Context, p Promise, c Client, seen Seen) (Session, RefreshToken, error) {
-	if s.Policy.AsksAtRefresh(c) && !p.AMR.Has(MFA) {
+func (s Sessions) Start(ctx context.Context, p Promise, h Holder) (Session, RefreshToken, error) {
+	if s.Policy.AsksAtRefresh(h.Client) && !p.AMR.Has(MFA) {
 		return Session{}, RefreshToken{}, errNoMFA
 	}
-	row, won, err := s.redeem(ctx, p, c, seen)
+	row, won, err := s.redeem(ctx, p, h)
 	if err != nil {
 		return Session{}, RefreshToken{}, err
 	}
-	token := NewRefreshToken(p.SessionID, p.SessionSecret, c.ID)
+	token := NewRefreshToken(p.SessionID, p.SessionSecret, h.Client.ID)
 	if !won {
-		row, err = s.redeemAgain(ctx, p)
+		row, err = s.redeemAgain(ctx, p, h)
 		return row, token, err
 	}
-	if c.FirstUsedAt.IsZero() {
-		err = s.Store.MarkClientUsed(ctx, c.ID)
+	if h.Client.FirstUsedAt.IsZero() {
+		err = s.Store.MarkClientUsed(ctx, h.Client.ID)
 	}
 	return row, token, err
 }
 
 // redeem tries to be the first with a code. One that has expired can't be; whether it was used in time is the row's to
 // say, so that a retry of the last second is still honest and a late replay still ends what it issued.
-func (s Sessions) redeem(ctx context.Context, p Promise, c Client, seen Seen) (row Session, won bool, err error) {
-	now, lives := s.Now(), c.LivesOr(s.Lives)
+func (s Sessions) redeem(ctx context.Context, p Promise, h Holder) (row Session, won bool, err error) {
+	now, lives := s.Now(), h.Client.LivesOr(s.Lives)
 	if now.Sub(p.IssuedAt) >= CodeTTL {
 		return Session{}, false, nil
 	}
 	ends := now.Add(lives.Absolute)
 	return s.Store.RedeemCode(ctx, p, Session{
-		ID: p.SessionID, ClientID: c.ID, SignInID: p.SignInID, SecretHash: p.SessionSecret.Hash(),
-		Scopes: p.Scopes, AMR: p.AMR, AuthTime: p.AuthTime, CreatedAt: now, LastUsedAt: now,
-		IdleEndsAt: lives.IdleFrom(now, ends), EndsAt: ends, Address: seen.Address, UserAgent: seen.UserAgent,
+		ID: p.SessionID, ClientID: h.Client.ID, SignInID: p.SignInID, SecretHash: p.SessionSecret.Hash(), Key: h.sessionKey(),
+		Scopes: p.Scopes, Resources: p.Resources, AMR: p.AMR, AuthTime: p.AuthTime, CreatedAt: now, LastUsedAt: now,
+		IdleEndsAt: lives.IdleFrom(now, ends), EndsAt: ends, Address: h.Seen.Address, UserAgent: h.Seen.UserAgent,
 	})
 }
 
 // redeemAgain decides about a code that did not win: no such SignIn any more, a retry, a replay, or a second tab's code.
-func (s Sessions) redeemAgain(ctx context.Context, p Promise) (Session, error) {
+func (s Sessions) redeemAgain(ctx context.Context, p Promise, h Holder) (Session, error) {
 	row, err := s.Store.SessionByID(ctx, p.SessionID)
 	if KindOf(err) == NotFound {
 		return Session{}, errCode
 	}
 	if err != nil {
 		return Session{}, err
+	}
+	if p.SessionSecret.Matches(row.SecretHash) && row.Key != h.sessionKey() {
+		return Session{}, errKey // a code without the key that won with it is no lever either
 	}
 	switch p.Redeem(row, s.Now()) {
 	case RetryCode:
@@ -109,11 +115,21 @@ func (s Sessions) redeemAgain(ctx context.Context, p Promise) (Session, error) {
 	return Session{}, errCode
 }
 
-// Holder is who presents a refresh token.
+// Holder is who presents a code or a refresh token.
 type Holder struct {
 	Client Client
-	Proved bool // authenticated as the client, so a copied token alone would not do
+	Proved bool       // authenticated as the client, so a copied token alone would not do
+	Key    Thumbprint // of the key whose DPoP proof came with the request; zero when none did
 	Seen   Seen
+}
+
+// sessionKey is the key that this holder's refresh tokens are bound to: a client that authenticates is bound to its own
+// credentials already (RFC 9449 §5).
+func (h Holder) sessionKey() Thumbprint {
+	if h.Client.Public() {
+		return h.Key
+	}
+	return Thumbprint{}
 }
 
 // Refresh presents an authentic refresh token and returns its Session and the token that takes its place, by the
@@ -122,7 +138,7 @@ func (s Sessions) Refresh(ctx context.Context, t RefreshToken, h Holder) (Sessio
 	if t.Branch == 0 {
 		row, done, err := s.Store.Advance(ctx, Turn{
 			SessionID: t.SessionID, ClientID: h.Client.ID, SecretHash: t.Secret.Hash(), Generation: t.Generation,
-			NeedMFA:    s.Policy.AsksAtRefresh(h.Client),
+			Keep: h.Client.Rotation == RotateNone, Key: h.sessionKey(), NeedMFA: s.Policy.AsksAtRefresh(h.Client),
 			IdleEndsAt: s.Now().Add(h.Client.LivesOr(s.Lives).Idle), Address: h.Seen.Address,
 		})
 		if err != nil {
@@ -151,7 +167,10 @@ func (s Sessions) settle(ctx context.Context, t RefreshToken, h Holder) (row Ses
 		if refusal = s.admits(row, t, h); refusal != nil {
 			return nil
 		}
-		move, line := row.Line.Present(t.Generation, t.Branch, h.Proved)
+		move, line := row.Line.Present(Presented{
+			Generation: t.Generation, Branch: t.Branch, Rotation: h.Client.Rotation,
+			Proved: h.Proved || row.Key != (Thumbprint{}),
+		})
 		if move == Reuse || move == Exhausted {
 			refusal = errReused
 			_, err := s.Store.EndSession(ctx, row.ID, move.cause())
@@ -176,6 +195,8 @@ func (s Sessions) admits(row Session, t RefreshToken, h Holder) error {
 	switch {
 	case !t.Secret.Matches(row.SecretHash) || row.ClientID != h.Client.ID:
 		return errRefresh
+	case row.Key != (Thumbprint{}) && row.Key != h.sessionKey():
+		return errKey
 	case !row.Alive(s.Now()):
 		return errOver
 	case s.Policy.AsksAtRefresh(h.Client) && !row.AMR.Has(MFA):

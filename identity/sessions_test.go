@@ -210,7 +210,7 @@ func TestStart_honestRetryGetsTheSameRefreshToken(t *testing.T) {
 	inWorld(t, func(w *world) {
 		p := w.promise(w.signIn(), "openid", "offline_access")
 		start := func() (identity.RefreshToken, error) {
-			_, token, err := w.sessions.Start(w.Context(), p, w.client, identity.Seen{})
+			_, token, err := w.sessions.Start(w.Context(), p, identity.Holder{Client: w.client})
 			return token, err
 		}
 		first, err := start()
@@ -237,7 +237,7 @@ func TestStart_anExpiredCodeStartsNothingButAReplayOfItEndsWhatItIssued(t *testi
 	inWorld(t, func(w *world) {
 		unused, used := w.promise(w.signIn(), "openid"), w.promise(w.signIn(), "openid", "offline_access")
 		start := func(p identity.Promise) (identity.RefreshToken, error) {
-			_, token, err := w.sessions.Start(w.Context(), p, w.client, identity.Seen{})
+			_, token, err := w.sessions.Start(w.Context(), p, identity.Holder{Client: w.client})
 			return token, err
 		}
 		w.clock.advance(identity.CodeTTL - time.Second)
@@ -265,11 +265,11 @@ func TestStart_aSecondTabsCodeTouchesNothing(t *testing.T) {
 		p := w.promise(w.signIn(), "openid", "offline_access")
 		other := p
 		other.SessionSecret = identity.NewSecret()
-		_, token, err := w.sessions.Start(w.Context(), p, w.client, identity.Seen{})
+		_, token, err := w.sessions.Start(w.Context(), p, identity.Holder{Client: w.client})
 		if err != nil {
 			w.Fatal(err)
 		}
-		_, _, err = w.sessions.Start(w.Context(), other, w.client, identity.Seen{})
+		_, _, err = w.sessions.Start(w.Context(), other, identity.Holder{Client: w.client})
 		w.wantRefused(err, "the second code of one request")
 		w.mustRefresh(token)
 	})
@@ -283,7 +283,7 @@ func TestStart_oneOfSixteenCodesOfARequestWins(t *testing.T) {
 		for _, err := range race(16, func(int) error {
 			mine := p
 			mine.SessionSecret = identity.NewSecret()
-			_, _, err := w.sessions.Start(w.Context(), mine, w.client, identity.Seen{})
+			_, _, err := w.sessions.Start(w.Context(), mine, identity.Holder{Client: w.client})
 			return err
 		}) {
 			if err == nil {
@@ -324,7 +324,7 @@ func TestStart_noSessionOutlivesAnEndingThatRaced(t *testing.T) {
 					if i == 7 {
 						return end(w, standing)
 					}
-					_, tokens[i], err = w.sessions.Start(w.Context(), promises[i], w.client, identity.Seen{})
+					_, tokens[i], err = w.sessions.Start(w.Context(), promises[i], identity.Holder{Client: w.client})
 					return err
 				})
 				if errs[7] != nil {
@@ -337,7 +337,7 @@ func TestStart_noSessionOutlivesAnEndingThatRaced(t *testing.T) {
 					_, err := w.refresh(tokens[i])
 					w.wantRefused(err, "a Session whose exchange raced the ending")
 				}
-				_, _, err := w.sessions.Start(w.Context(), w.lateCode(standing), w.client, identity.Seen{})
+				_, _, err := w.sessions.Start(w.Context(), w.lateCode(standing), identity.Holder{Client: w.client})
 				w.wantRefused(err, "a code after the ending")
 			})
 		})
@@ -356,11 +356,11 @@ func TestStart_withoutOfflineAccessTheSessionEndsWithItsSignIn(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		cookie := w.signIn()
-		bound, boundToken, err := w.sessions.Start(w.Context(), w.promise(cookie, "openid"), w.client, identity.Seen{})
+		bound, boundToken, err := w.sessions.Start(w.Context(), w.promise(cookie, "openid"), identity.Holder{Client: w.client})
 		if err != nil {
 			w.Fatal(err)
 		}
-		free, freeToken, err := w.sessions.Start(w.Context(), w.promise(cookie, "offline_access"), w.client, identity.Seen{})
+		free, freeToken, err := w.sessions.Start(w.Context(), w.promise(cookie, "offline_access"), identity.Holder{Client: w.client})
 		if err != nil {
 			w.Fatal(err)
 		}

@@ -37,6 +37,7 @@ func somePromise() identity.Promise {
 		Binding:  identity.NewBinding("notes", "com.example.notes:/cb", sha256.Sum256([]byte("verifier"))),
 		AuthTime: at.Add(-time.Hour), IssuedAt: at, AMR: identity.PWD | identity.OTP | identity.MFA,
 		Scopes: []string{"openid", "offline_access", "notes.read"}, Nonce: "n-0S6_WzA2Mj",
+		Resources: []string{"https://api.example.com/", "https://files.example.com"},
 	}
 }
 
@@ -176,7 +177,7 @@ func TestCode_fitsWithTheLongestNonceAndIsRefusedBeyond(t *testing.T) {
 	t.Parallel()
 	ring, p := keyring(t, 1), somePromise()
 	p.Nonce = strings.Repeat("n", 512)
-	p.Scopes = []string{"openid", "profile", "email", "offline_access"}
+	p.Scopes, p.Resources = []string{"openid", "profile", "email", "offline_access"}, nil
 	text, err := ring.CodeText(p)
 	if err != nil || len(text) > identity.MaxCodeLen {
 		t.Errorf("a nonce of 512 bytes with all common scopes: %d characters, %v", len(text), err)

@@ -121,7 +121,7 @@ func (w *world) promise(cookie string, scopes ...string) identity.Promise {
 // start signs in and redeems a code for an offline Session.
 func (w *world) start() identity.RefreshToken {
 	w.Helper()
-	_, token, err := w.sessions.Start(w.Context(), w.promise(w.signIn(), "openid", "offline_access"), w.client, identity.Seen{})
+	_, token, err := w.sessions.Start(w.Context(), w.promise(w.signIn(), "openid", "offline_access"), identity.Holder{Client: w.client})
 	if err != nil {
 		w.Fatal(err)
 	}

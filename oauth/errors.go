@@ -45,6 +45,7 @@ var table = map[identity.Kind]replies{
 	identity.Conflict:    {token: badGrant, authorize: badRequest, register: reply{"invalid_client_metadata", 400}},
 	identity.Throttled:   {token: tooOften, authorize: tooOften, register: tooOften},
 	identity.Unavailable: {token: dbAway, authorize: dbAway, register: dbAway},
+	identity.NoProof:     {token: badProof, authorize: badRequest, register: badRequest}, // RFC 9449 §5
 }
 
 var (
@@ -53,6 +54,7 @@ var (
 	loginNeeded = reply{"login_required", 400}
 	serverFault = reply{"server_error", 500}
 	tooOften    = reply{"temporarily_unavailable", 429}
+	badProof    = reply{"invalid_dpop_proof", 400}
 	dbAway      = reply{"temporarily_unavailable", 503}
 )
 
@@ -68,6 +70,8 @@ var actions = map[string]string{
 	"invalid_scope":           "retry",
 	"unauthorized_client":     "retry",
 	"unsupported_grant_type":  "retry",
+	"invalid_dpop_proof":      "retry",
+	"use_dpop_nonce":          "retry",
 }
 
 // foreign are codes of fosite that no RFC knows, or that it uses wrongly, and what they should have been.

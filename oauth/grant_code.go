@@ -76,7 +76,7 @@ func (h codeGrant) PopulateTokenEndpointResponse(ctx context.Context, req fosite
 	if err != nil {
 		return err
 	}
-	s, next, err := h.e.o.Sessions.Start(ctx, g.promise, g.client, g.seen)
+	s, next, err := h.e.o.Sessions.Start(ctx, g.promise, g.holder())
 	if err != nil {
 		return err
 	}

@@ -68,8 +68,7 @@ func (h refreshGrant) PopulateTokenEndpointResponse(
 	if err != nil {
 		return err
 	}
-	holder := identity.Holder{Client: g.client, Proved: !g.client.Public(), Seen: g.seen}
-	s, next, err := h.e.o.Sessions.Refresh(ctx, g.refresh, holder)
+	s, next, err := h.e.o.Sessions.Refresh(ctx, g.refresh, g.holder())
 	if err != nil {
 		return err
 	}

@@ -112,7 +112,7 @@ func (e *Endpoints) lookIntoRefresh(ctx context.Context, t identity.RefreshToken
 		return introspection{}, err
 	}
 	s := live.Session
-	move, _ := s.Line.Present(t.Generation, t.Branch, false)
+	move, _ := s.Line.Present(identity.Presented{Generation: t.Generation, Branch: t.Branch})
 	welcome := move != identity.Reuse && move != identity.Exhausted
 	if err != nil || !t.Secret.Matches(s.SecretHash) || !t.Of(s.ClientID) || !e.alive(live) || !welcome {
 		return introspection{}, nil

@@ -74,6 +74,7 @@ func (e *Endpoints) exchange(w http.ResponseWriter, r *http.Request) (*answer, e
 type exchanging struct {
 	unstored
 	seen    identity.Seen
+	key     identity.Thumbprint // of the key whose DPoP proof came; zero when none did
 	promise identity.Promise
 	refresh identity.RefreshToken
 	answer  answer
@@ -101,6 +102,11 @@ func grantOf(req fosite.AccessRequester, grantType string) (grantRequest, error)
 
 // param returns a parameter of the body.
 func (g grantRequest) param(name string) string { return g.GetRequestForm().Get(name) }
+
+// holder is who presents the code or the refresh token.
+func (g grantRequest) holder() identity.Holder {
+	return identity.Holder{Client: g.client, Proved: !g.client.Public(), Key: g.key, Seen: g.seen}
+}
 
 // issue puts the tokens of a Session into the answer. It writes nothing.
 func (e *Endpoints) issue(ctx context.Context, g grantRequest, s identity.Session, withIDToken bool) (err error) {

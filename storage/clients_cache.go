@@ -74,6 +74,7 @@ func copyClient(c identity.Client) identity.Client {
 	c.Contacts = slices.Clone(c.Contacts)
 	c.JWKS = slices.Clone(c.JWKS)
 	c.DefaultACRValues = slices.Clone(c.DefaultACRValues)
+	c.Resources = slices.Clone(c.Resources)
 	if c.DefaultMaxAge != nil {
 		age := *c.DefaultMaxAge
 		c.DefaultMaxAge = &age

@@ -10,7 +10,8 @@ import (
 )
 
 const sessionColumns = "id, client_id, user_id, sub, sign_in_id, secret_hash, generation, branch, previous, amr, scope, " +
-	"offline, auth_time, created_at, last_used_at, idle_ends_at, ends_at, ended_at, end_cause, address, user_agent"
+	"offline, auth_time, created_at, last_used_at, idle_ends_at, ends_at, ended_at, end_cause, address, user_agent, key, " +
+	"resources"
 
 type sessionRow struct {
 	ID         uuid.UUID `gorm:"primaryKey"`
@@ -34,6 +35,8 @@ type sessionRow struct {
 	EndCause   string
 	Address    string
 	UserAgent  string
+	Key        []byte // empty: bound to none
+	Resources  string // with spaces between them
 }
 
 // TableName is the table's name for GORM.
@@ -44,7 +47,7 @@ func (r *sessionRow) dest() []any {
 	return []any{
 		&r.ID, &r.ClientID, &r.UserID, &r.Sub, &r.SignInID, &r.SecretHash, &r.Generation, &r.Branch, &r.Previous, &r.AMR,
 		&r.Scope, &r.Offline, &r.AuthTime, &r.CreatedAt, &r.LastUsedAt, &r.IdleEndsAt, &r.EndsAt, &r.EndedAt, &r.EndCause,
-		&r.Address, &r.UserAgent,
+		&r.Address, &r.UserAgent, &r.Key, &r.Resources,
 	}
 }
 
@@ -55,7 +58,22 @@ func (r sessionRow) session() identity.Session {
 		Scopes: identity.SplitScope(r.Scope), AMR: r.AMR, AuthTime: r.AuthTime.time(), CreatedAt: r.CreatedAt.time(),
 		LastUsedAt: r.LastUsedAt.time(), IdleEndsAt: r.IdleEndsAt.time(), EndsAt: r.EndsAt.time(),
 		EndedAt: r.EndedAt.timeOrZero(), EndCause: identity.EndCause(r.EndCause), Address: r.Address, UserAgent: r.UserAgent,
+		Key: thumbprintOf(r.Key), Resources: strings.Fields(r.Resources),
 	}
+}
+
+// keyBytes stores no key as an empty value.
+func keyBytes(t identity.Thumbprint) []byte {
+	if t == (identity.Thumbprint{}) {
+		return []byte{}
+	}
+	return t[:]
+}
+
+// thumbprintOf is the way back.
+func thumbprintOf(b []byte) (t identity.Thumbprint) {
+	copy(t[:], b)
+	return t
 }
 
 func joinScopes(scopes []string) string { return strings.Join(scopes, " ") }

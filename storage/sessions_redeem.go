@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"strings"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -11,7 +12,7 @@ import (
 const redeemCode = "INSERT INTO sessions (" + sessionColumns + `)
 	SELECT ?, ?, u.id, u.sub, s.id, ?, 0, 0, 0, ?, ?, ?, ?, ?, ?,
 		CASE WHEN ? OR ? < s.ends_at THEN ? ELSE s.ends_at END,
-		CASE WHEN ? OR ? < s.ends_at THEN ? ELSE s.ends_at END, NULL, '', ?, ?
+		CASE WHEN ? OR ? < s.ends_at THEN ? ELSE s.ends_at END, NULL, '', ?, ?, ?, ?
 	FROM sign_ins s JOIN users u ON u.id = s.user_id
 	WHERE s.id = ? AND s.code_secret_hash = ? AND s.ended_at IS NULL AND s.ends_at > ?
 		AND u.disabled_at IS NULL AND u.epoch = s.epoch
@@ -26,7 +27,7 @@ func (d *DB) RedeemCode(ctx context.Context, p identity.Promise, s identity.Sess
 	won, err := d.one(ctx, []any{&row.UserID, &row.Sub, &row.IdleEndsAt, &row.EndsAt},
 		redeemCode+d.lock("FOR SHARE OF u, s")+` ON CONFLICT (id) DO NOTHING RETURNING user_id, sub, idle_ends_at, ends_at`,
 		s.ID, s.ClientID, s.SecretHash, s.AMR, joinScopes(s.Scopes), offline, fromTime(s.AuthTime), fromTime(s.CreatedAt),
-		fromTime(s.LastUsedAt), offline, idle, idle, offline, ends, ends, s.Address, s.UserAgent,
+		fromTime(s.LastUsedAt), offline, idle, idle, offline, ends, ends, s.Address, s.UserAgent, keyBytes(s.Key), strings.Join(s.Resources, " "),
 		p.SignInID, p.SignInSecret.Hash(), fromTime(d.Now()), s.ClientID)
 	if err != nil || !won {
 		return identity.Session{}, false, d.fail("redeem code", err)

@@ -7,11 +7,13 @@ import (
 )
 
 // advance is the ordinary refresh. None of the columns that it sets is in an index, so PostgreSQL makes it a HOT update.
-const advance = `UPDATE sessions SET generation = generation + 1, branch = 0, previous = 0, last_used_at = ?,
+// A client that does not rotate keeps its generation: the step is 0.
+const advance = `UPDATE sessions SET generation = generation + ?, previous = previous * (1 - ?), last_used_at = ?,
 		idle_ends_at = CASE WHEN ? < ends_at THEN ? ELSE ends_at END, address = ?
 	WHERE id = ? AND generation = ? AND branch = 0 AND client_id = ? AND secret_hash = ?
-		AND ended_at IS NULL AND ends_at > ? AND idle_ends_at > ? AND (amr & ?) = ?
-	RETURNING user_id, sub, sign_in_id, amr, scope, auth_time, created_at, idle_ends_at, ends_at, user_agent`
+		AND ended_at IS NULL AND ends_at > ? AND idle_ends_at > ? AND (amr & ?) = ? AND key = ?
+	RETURNING user_id, sub, sign_in_id, generation, previous, amr, scope, auth_time, created_at, idle_ends_at, ends_at, user_agent,
+		resources`
 
 // Advance makes the ordinary rotation in one statement: branch 0 of the Session's generation, of which no other branch
 // exists, becomes the next generation. False, and nothing written, when anything is not ordinary.
@@ -21,12 +23,18 @@ func (d *DB) Advance(ctx context.Context, t identity.Turn) (identity.Session, bo
 		methods = identity.MFA
 	}
 	r := sessionRow{
-		ID: t.SessionID, ClientID: t.ClientID, SecretHash: t.SecretHash, Generation: t.Generation + 1, LastUsedAt: now,
-		Address: t.Address,
+		ID: t.SessionID, ClientID: t.ClientID, SecretHash: t.SecretHash, LastUsedAt: now, Address: t.Address,
+		Key: keyBytes(t.Key),
+	}
+	step := 1
+	if t.Keep {
+		step = 0
 	}
 	done, err := d.one(ctx, []any{
-		&r.UserID, &r.Sub, &r.SignInID, &r.AMR, &r.Scope, &r.AuthTime, &r.CreatedAt, &r.IdleEndsAt, &r.EndsAt, &r.UserAgent,
-	}, advance, now, idle, idle, t.Address, t.SessionID, t.Generation, t.ClientID, t.SecretHash, now, now, methods, methods)
+		&r.UserID, &r.Sub, &r.SignInID, &r.Generation, &r.Previous, &r.AMR, &r.Scope, &r.AuthTime, &r.CreatedAt,
+		&r.IdleEndsAt, &r.EndsAt, &r.UserAgent, &r.Resources,
+	}, advance, step, step, now, idle, idle, t.Address, t.SessionID, t.Generation, t.ClientID, t.SecretHash, now, now,
+		methods, methods, r.Key)
 	if err != nil || !done {
 		return identity.Session{}, false, d.fail("rotate", err)
 	}

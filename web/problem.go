@@ -42,6 +42,7 @@ var answers = map[identity.Kind]answer{
 	identity.NotFound:    {status: http.StatusNotFound, cause: templates.NothingHere},
 	identity.Conflict:    {status: http.StatusConflict, cause: templates.BadRequest},
 	identity.Throttled:   {status: http.StatusTooManyRequests, cause: templates.TooManyTries, form: true},
+	identity.NoProof:     {status: http.StatusBadRequest, cause: templates.BadRequest},
 	identity.Unavailable: {status: http.StatusServiceUnavailable, cause: templates.Away},
 }
 

@@ -102,7 +102,7 @@ func (s *stage) startSession(b testing.TB, phone int) {
 		Store: s.db, Keys: s.keys, Now: s.db.Now, Policy: identity.MFAOptional,
 		Lives: identity.Lifetimes{Idle: time.Hour, Absolute: 24 * time.Hour},
 	}
-	row, token, err := sessions.Start(b.Context(), s.promise(), s.app, identity.Seen{Address: "127.0.0.1"})
+	row, token, err := sessions.Start(b.Context(), s.promise(), identity.Holder{Client: s.app, Seen: identity.Seen{Address: "127.0.0.1"}})
 	if err != nil {
 		b.Fatal(err)
 	}
