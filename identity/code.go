@@ -134,7 +134,7 @@ func readPromise(b []byte) (p Promise) {
 	mask, n := b[18], int(binary.BigEndian.Uint16(b[19:]))
 	p.Nonce = string(b[21 : 21+n])
 	scopes, resources, _ := strings.Cut(string(b[21+n:]), resourceMark)
-	p.Scopes, p.Resources = unpackScopes(mask, scopes), strings.Fields(resources)
+	p.Scopes, p.Resources = unpackScopes(mask, scopes), SplitScope(resources)
 	return p
 }
 

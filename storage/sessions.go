@@ -58,7 +58,7 @@ func (r sessionRow) session() identity.Session {
 		Scopes: identity.SplitScope(r.Scope), AMR: r.AMR, AuthTime: r.AuthTime.time(), CreatedAt: r.CreatedAt.time(),
 		LastUsedAt: r.LastUsedAt.time(), IdleEndsAt: r.IdleEndsAt.time(), EndsAt: r.EndsAt.time(),
 		EndedAt: r.EndedAt.timeOrZero(), EndCause: identity.EndCause(r.EndCause), Address: r.Address, UserAgent: r.UserAgent,
-		Key: thumbprintOf(r.Key), Resources: strings.Fields(r.Resources),
+		Key: thumbprintOf(r.Key), Resources: identity.SplitScope(r.Resources),
 	}
 }
 
