@@ -18,6 +18,8 @@ const (
 	Closed   = "closed"
 	JSON     = "json"
 	Text     = "text"
+	Async    = "async"
+	Strict   = "strict"
 )
 
 // Config is every setting. Load fills it; it is a value, and nothing changes it afterwards.
@@ -32,6 +34,10 @@ type Config struct {
 	Signup           string        // Open or Closed: may people make accounts themselves
 	Registration     string        // Open, Token or Closed: may clients register themselves
 	ClientIdleExpiry time.Duration // how long a self-registered client lives that nobody ever signed in with
+
+	RefreshDurability string    // Async or Strict: may PostgreSQL answer a refresh before it is on the disk
+	EndingJournal     string    // file that every ending is appended to; may be empty
+	RecoveryUntil     time.Time // until then Sessions that are ahead of the database are no alarm; zero: none is announced
 
 	TLSCert, TLSKey string // files, both or none
 	TrustedProxies  []netip.Prefix
@@ -77,6 +83,9 @@ var settings = []setting{
 	{name: "SIGNUP", std: Closed, bind: func(c *Config) value { return choice{&c.Signup, []string{Open, Closed}} }},
 	{name: "REGISTRATION", std: Token, bind: func(c *Config) value { return choice{&c.Registration, []string{Open, Token, Closed}} }},
 	{name: "CLIENT_IDLE_EXPIRY", std: "2160h", bind: func(c *Config) value { return span{&c.ClientIdleExpiry} }},
+	{name: "REFRESH_DURABILITY", std: Async, bind: func(c *Config) value { return choice{&c.RefreshDurability, []string{Async, Strict}} }},
+	{name: "ENDING_JOURNAL", bind: func(c *Config) value { return text{&c.EndingJournal} }},
+	{name: "RECOVERY_UNTIL", bind: func(c *Config) value { return instant{&c.RecoveryUntil} }},
 	{name: "TLS_CERT", bind: func(c *Config) value { return text{&c.TLSCert} }},
 	{name: "TLS_KEY", bind: func(c *Config) value { return text{&c.TLSKey} }},
 	{name: "TRUSTED_PROXIES", bind: func(c *Config) value { return networks{&c.TrustedProxies} }},

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/knadh/koanf/parsers/yaml"
 	"github.com/knadh/koanf/providers/confmap"
@@ -144,6 +145,8 @@ func scalar(value any) (string, bool) {
 		return "", true
 	case string, int, bool, float64:
 		return fmt.Sprint(v), true
+	case time.Time: // YAML knows times of its own
+		return v.Format(time.RFC3339), true
 	case []any:
 		items := make([]string, len(v))
 		for i := range v {

@@ -48,7 +48,7 @@ func TestLoad_defaults(t *testing.T) {
 	want := config.Config{
 		Issuer: "http://localhost:8080", Listen: "127.0.0.1:8080", AdminListen: "127.0.0.1:8081",
 		Database: "sqlite:sojourn-data/sojourn.db", MFA: "optional", Signup: "closed", Registration: "token",
-		ClientIdleExpiry: 90 * 24 * time.Hour, OperatorName: "Sojourn", LogFormat: "json",
+		ClientIdleExpiry: 90 * 24 * time.Hour, OperatorName: "Sojourn", LogFormat: "json", RefreshDurability: "async",
 		AccessTTL: 10 * time.Minute, SessionIdle: 30 * 24 * time.Hour, SessionAbsolute: 180 * 24 * time.Hour,
 		SignInIdle: 12 * time.Hour, SignInAbsolute: 14 * 24 * time.Hour,
 	}
@@ -93,6 +93,9 @@ mfa: off
 signup: open
 registration: open
 client_idle_expiry: 24h
+refresh_durability: strict
+ending_journal: /var/log/sojourn/endings.jsonl
+recovery_until: 2026-11-23T10:00:00+02:00
 trusted_proxies: [10.0.0.0/8, "fd00::/8", 192.0.2.1]
 fetch_allow: API.internal, 10.1.0.0/16
 operator_name: 1984
@@ -108,6 +111,7 @@ signin_absolute: 4h
 	want := config.Config{
 		Issuer: "https://id.example.com", Listen: "0.0.0.0:80", AdminListen: "[::1]:81", Database: "postgres://u:p@db/sojourn",
 		MFA: "off", Signup: "open", Registration: "open", ClientIdleExpiry: 24 * time.Hour,
+		RefreshDurability: "strict", EndingJournal: "/var/log/sojourn/endings.jsonl", RecoveryUntil: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC),
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("192.0.2.1/32")},
 		FetchAllow:     config.Places{Hosts: []string{"api.internal"}, Networks: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}},
 		OperatorName:   "1984", OperatorLogo: "https://example.com/logo.png", LogLevel: slog.LevelDebug, LogFormat: "text",

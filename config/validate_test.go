@@ -68,6 +68,8 @@ func TestLoad_everyProblemSaysWhatWouldBeRight(t *testing.T) {
 		"logo: http":             {"OPERATOR_LOGO", "http://example.com/logo.png", "neither an https URL nor a file"},
 		"logo: no file":          {"OPERATOR_LOGO", "logo.png", "neither an https URL nor a file"},
 		"log level":              {"LOG_LEVEL", "trace", "debug, info, warn, error"},
+		"refresh durability":     {"REFRESH_DURABILITY", "off", "async, strict"},
+		"recovery: no time":      {"RECOVERY_UNTIL", "tomorrow", "a time like 2026-01-02T15:04:05Z"},
 		"log format":             {"LOG_FORMAT", "xml", "json, text"},
 		"access: short":          {"ACCESS_TTL", "59s", "at least 1m0s"},
 		"access: long":           {"ACCESS_TTL", "61m", "at most 1h0m0s"},

@@ -52,6 +52,29 @@ func (v span) Set(s string) error {
 
 func (v span) String() string { return v.to.String() }
 
+type instant struct{ to *time.Time }
+
+// Set takes the empty text for the zero time.
+func (v instant) Set(s string) error {
+	if s == "" {
+		*v.to = time.Time{}
+		return nil
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return fmt.Errorf("%q is not a time like 2026-01-02T15:04:05Z", s)
+	}
+	*v.to = t.UTC()
+	return nil
+}
+
+func (v instant) String() string {
+	if v.to.IsZero() {
+		return ""
+	}
+	return v.to.Format(time.RFC3339)
+}
+
 type level struct{ to *slog.Level }
 
 func (v level) Set(s string) error {

@@ -22,6 +22,7 @@ type Purpose string
 // The purposes. Their strings go into the key derivation (RFC 5869 info), so they never change.
 const (
 	ForRefresh Purpose = "refresh token"
+	ForAccess  Purpose = "access token"
 	ForCode    Purpose = "authorization code"
 	ForCookie  Purpose = "sign-in cookie"
 	ForAsked   Purpose = "asked request"
@@ -30,9 +31,12 @@ const (
 	ForFactor  Purpose = "factor at rest"
 	ForKey     Purpose = "signing key at rest"
 	ForHash    Purpose = "client secret hash"
+	ForNonce   Purpose = "DPoP nonce"
 )
 
-var purposes = []Purpose{ForRefresh, ForCode, ForCookie, ForAsked, ForBinding, ForEnrol, ForFactor, ForKey, ForHash}
+var purposes = []Purpose{
+	ForRefresh, ForAccess, ForCode, ForCookie, ForAsked, ForBinding, ForEnrol, ForFactor, ForKey, ForHash, ForNonce,
+}
 
 // ErrForged says that sealed or signed bytes are not ours: garbage, altered, of another version, key or purpose.
 // It says no more on purpose.

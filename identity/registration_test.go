@@ -57,6 +57,7 @@ func full() identity.Metadata {
 		Contacts: []string{"dev@example.com"}, JWKSURI: "https://example.com/jwks", SoftwareID: "4NRB1-0XZABZI9E6-5SM3R",
 		SoftwareVersion: "2.1", SubjectType: "public", IDTokenAlg: "EdDSA", DefaultMaxAge: &age, RequireAuthTime: true,
 		DefaultACRValues: []string{"mfa"}, RequireMFA: true, RequirePKCE: true, IDTokenOnRefresh: true, IDTokenProfile: true,
+		AccessFormat: "reference", IntrospectionAlg: "EdDSA",
 	}
 }
 
@@ -186,6 +187,9 @@ func TestCleanRegistration_refusesByField(t *testing.T) {
 		{"subject_type", func(m *identity.Metadata) { m.SubjectType = "pairwise" }},
 		{"id_token_signed_response_alg", func(m *identity.Metadata) { m.IDTokenAlg = "none" }},
 		{"id_token_signed_response_alg", func(m *identity.Metadata) { m.IDTokenAlg = "HS256" }},
+		{"access_token_format", func(m *identity.Metadata) { m.AccessFormat = "opaque" }},
+		{"introspection_signed_response_alg", func(m *identity.Metadata) { m.IntrospectionAlg = "none" }},
+		{"introspection_signed_response_alg", func(m *identity.Metadata) { m.IntrospectionAlg = "HS256" }},
 		{"default_max_age", func(m *identity.Metadata) { n := -1; m.DefaultMaxAge = &n }},
 		{"default_max_age", func(m *identity.Metadata) { n := math.MaxInt; m.DefaultMaxAge = &n }},
 	} {

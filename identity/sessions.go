@@ -42,6 +42,8 @@ type Sessions struct {
 	Now    func() time.Time
 	Policy MFAPolicy
 	Lives  Lifetimes // the server's default
+	// RolledForward is told of each Session that was ahead of its row, once that is repaired; nil: nobody is.
+	RolledForward func(ctx context.Context, s Session)
 }
 
 // What apps are told. None of it helps a thief: a wrong token and a session that is over sound alike.
@@ -155,6 +157,7 @@ func (s Sessions) Refresh(ctx context.Context, t RefreshToken, h Holder) (Sessio
 // is refused (DESIGN law 3).
 func (s Sessions) settle(ctx context.Context, t RefreshToken, h Holder) (row Session, next RefreshToken, err error) {
 	var refusal error
+	var event EventKind
 	err = s.Store.InTx(ctx, func(ctx context.Context) error {
 		row, err = s.Store.LockSession(ctx, t.SessionID)
 		if KindOf(err) == NotFound {
@@ -180,14 +183,17 @@ func (s Sessions) settle(ctx context.Context, t RefreshToken, h Holder) (row Ses
 		if move == SameAgain {
 			return nil
 		}
-		event := move.event(row.Line)
+		event = move.event(row.Line)
 		row.Line = line
 		return s.write(ctx, &row, h, event)
 	})
-	if err == nil {
-		err = refusal
+	if err != nil {
+		return row, next, err
 	}
-	return row, next, err
+	if event == SessionRolled && s.RolledForward != nil {
+		s.RolledForward(ctx, row)
+	}
+	return row, next, refusal
 }
 
 // admits checks what comes before the rule: the token's own Session, alive, and as well proved as the policy asks now.

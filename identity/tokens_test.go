@@ -41,6 +41,49 @@ func somePromise() identity.Promise {
 	}
 }
 
+func someAccess() identity.AccessToken {
+	at := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+	return identity.AccessToken{
+		SessionID: identity.NewID(), Secret: identity.NewSecret(), ID: identity.NewID(),
+		IssuedAt: at, Expires: at.Add(10 * time.Minute), Key: identity.Thumbprint(sha256.Sum256([]byte("key"))),
+		ClientID: "notes", Audience: "https://api.example.com/", Scopes: []string{"notes.read", "openid"},
+	}
+}
+
+func TestAccessToken_saysWhatWasMinted(t *testing.T) {
+	t.Parallel()
+	ring := keyring(t, 1)
+	own := someAccess()
+	own.SessionID, own.Secret, own.Key, own.Scopes = identity.ID{}, identity.Secret{}, identity.Thumbprint{}, nil
+	for _, want := range []identity.AccessToken{someAccess(), own} {
+		text, err := ring.AccessText(want)
+		if err != nil || !strings.HasPrefix(text, "sj_at_") {
+			t.Fatalf("%q, %v", text, err)
+		}
+		if got, err := ring.ReadAccess(text); err != nil || !cmp.Equal(got, want) {
+			t.Errorf("ReadAccess = %+v, %v, want %+v", got, err, want)
+		}
+		if strings.Contains(text, base64.RawURLEncoding.EncodeToString(want.Secret[:])[:8]) {
+			t.Error("a resource server could read the Session's secret")
+		}
+	}
+}
+
+// A Session's scopes and resources have come through a code, so its tokens always fit.
+func TestAccessToken_fitsWhateverACodeCarriesAndIsRefusedBeyond(t *testing.T) {
+	t.Parallel()
+	ring, token := keyring(t, 1), someAccess()
+	token.ClientID, token.Audience = strings.Repeat("c", 64), "urn:"+strings.Repeat("a", 508)
+	token.Scopes = []string{strings.Repeat("s", 540)}
+	if text, err := ring.AccessText(token); err != nil || len(text) > identity.MaxAccessLen {
+		t.Errorf("%d characters, %v", len(text), err)
+	}
+	token.Scopes = []string{strings.Repeat("s", 1000)}
+	if _, err := ring.AccessText(token); identity.KindOf(err) != identity.Invalid {
+		t.Errorf("a token of more than %d characters was made: %v", identity.MaxAccessLen, err)
+	}
+}
+
 func TestRefreshToken_saysWhatWasMinted(t *testing.T) {
 	t.Parallel()
 	ring := keyring(t, 1)
@@ -69,11 +112,16 @@ func sealedTexts(t *testing.T, ring *identity.Keyring) map[string]func(string) e
 	if err != nil {
 		t.Fatal(err)
 	}
+	access, err := ring.AccessText(someAccess())
+	if err != nil {
+		t.Fatal(err)
+	}
 	refresh := ring.RefreshText(identity.NewRefreshToken(identity.NewID(), identity.NewSecret(), "notes"))
 	cookie := ring.CookieText(identity.Pointer{SignInID: identity.NewID()})
 	return map[string]func(string) error{
 		code:    func(s string) error { _, err := ring.ReadCode(s); return err },
 		asked:   func(s string) error { _, err := ring.ReadAsked(s); return err },
+		access:  func(s string) error { _, err := ring.ReadAccess(s); return err },
 		refresh: func(s string) error { _, err := ring.ReadRefresh(s); return err },
 		cookie:  func(s string) error { _, err := ring.ReadCookie(s); return err },
 	}
@@ -115,6 +163,7 @@ func TestSealedText_ofAnotherRootSecretIsForged(t *testing.T) {
 	for text := range sealedTexts(t, theirs) {
 		for name, err := range map[string]error{
 			"refresh": second(keyring(t, 1).ReadRefresh(text)), "code": second(keyring(t, 1).ReadCode(text)),
+			"access": second(keyring(t, 1).ReadAccess(text)),
 			"asked": second(keyring(t, 1).ReadAsked(text)), "cookie": second(keyring(t, 1).ReadCookie(text)),
 		} {
 			if !errors.Is(err, identity.ErrForged) {
@@ -256,12 +305,37 @@ func FuzzReadTokens(f *testing.F) {
 	f.Add(ring.RefreshText(identity.NewRefreshToken(identity.NewID(), identity.NewSecret(), "c")))
 	f.Add(ring.CookieText(identity.Pointer{}))
 	f.Add("sj_ac_")
+	f.Add("sj_at_AQAA")
 	f.Fuzz(func(t *testing.T, text string) {
+		if token, err := ring.ReadAccess(text); err == nil {
+			t.Errorf("%q was not made here, but says %+v", text, token)
+		}
 		if token, err := ring.ReadRefresh(text); err == nil && ring.RefreshText(token) != text {
 			t.Errorf("%q is read but spelled %q", text, ring.RefreshText(token))
 		}
 		_, _ = ring.ReadCode(text)
 		_, _ = ring.ReadCookie(text)
+	})
+}
+
+// Whatever a client is called and asks for, its token says that and nothing else.
+func FuzzAccessText(f *testing.F) {
+	ring := keyring(f, 1)
+	f.Add("notes", "https://api.example.com/", "openid notes.read")
+	f.Add("", "", "")
+	f.Fuzz(func(t *testing.T, client, audience, scope string) {
+		if strings.Contains(client+audience+scope, "\n") {
+			return // none of the three can hold one
+		}
+		want := someAccess()
+		want.ClientID, want.Audience, want.Scopes = client, audience, identity.SplitScope(scope)
+		text, err := ring.AccessText(want)
+		if err != nil {
+			return // too long
+		}
+		if got, err := ring.ReadAccess(text); err != nil || !cmp.Equal(got, want) {
+			t.Errorf("%+v came back as %+v, %v", want, got, err)
+		}
 	})
 }
 

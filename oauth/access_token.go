@@ -20,7 +20,8 @@ const accessAlg = "ES256"
 const maxAccessToken = 8 << 10
 
 // AccessClaims are what an access token says (RFC 9068 §2.2). Times are seconds since 1970. A token that a client got for
-// itself has no SessionID, ACR and AuthTime.
+// itself has no SessionID, ACR and AuthTime. What a reference token leaves to its Session's row is missing until live has
+// read it: Subject, ACR, AuthTime, and Scope where it was not narrowed.
 type AccessClaims struct {
 	Issuer    string `json:"iss"`
 	Subject   string `json:"sub"`
@@ -33,22 +34,50 @@ type AccessClaims struct {
 	SessionID string `json:"sid,omitempty"`
 	ACR       string `json:"acr,omitempty"`
 	AuthTime  int64  `json:"auth_time,omitempty"`
+	// Confirm names the key whose proof must come with the token (RFC 9449 §6.1); nil for a bearer's.
+	Confirm *confirmation `json:"cnf,omitempty"`
+
+	secret *identity.Secret // the Session's; nil in a JWT, and in what a client got for itself
+}
+
+// confirmation is a cnf claim (RFC 7800 §3.1).
+type confirmation struct {
+	JKT string `json:"jkt"`
+}
+
+// confirm returns the cnf claim of a key; nil for none.
+func confirm(key identity.Thumbprint) *confirmation {
+	if key == (identity.Thumbprint{}) {
+		return nil
+	}
+	return &confirmation{JKT: key.String()}
+}
+
+// tokenType is how a token with this cnf claim is presented (RFC 6750 §6.1.1, RFC 9449 §7.1).
+func (c *confirmation) tokenType() string {
+	if c == nil {
+		return "Bearer"
+	}
+	return "DPoP"
 }
 
 // Scopes returns the scopes that the token is good for.
 func (c AccessClaims) Scopes() []string { return identity.SplitScope(c.Scope) }
 
-// accessToken signs an access token of a Session, for scopes of it.
-func (e *Endpoints) accessToken(s identity.Session, scopes []string) (string, error) {
+// accessToken makes an access token of a Session, for what the request asked and proved, in the client's format.
+func (e *Endpoints) accessToken(g grantRequest, s identity.Session) (string, error) {
+	if g.client.AccessFormat == identity.FormatReference {
+		return e.reference(g, s)
+	}
 	return e.signAccess(AccessClaims{
-		Subject: s.Sub, ClientID: s.ClientID, Scope: strings.Join(scopes, " "),
-		SessionID: s.ID.String(), ACR: s.AMR.ACR(), AuthTime: s.AuthTime.Unix(),
+		Subject: s.Sub, ClientID: s.ClientID, Audience: g.answer.audience, Scope: strings.Join(g.answer.scopes, " "),
+		SessionID: s.ID.String(), ACR: s.AMR.ACR(), AuthTime: s.AuthTime.Unix(), Confirm: confirm(g.key),
 	})
 }
 
 func (e *Endpoints) signAccess(c AccessClaims) (string, error) {
 	now := e.o.Now()
-	c.Issuer, c.Audience, c.ID = e.o.Issuer, e.o.Issuer, newJTI()
+	c.Issuer, c.ID = e.o.Issuer, newJTI()
 	c.IssuedAt, c.Expires = now.Unix(), now.Add(e.o.AccessTTL).Unix()
 	key, err := e.keys.signer(accessAlg)
 	if err != nil {
@@ -83,18 +112,25 @@ func sign(signer jose.Signer, claims any) (string, error) {
 // errAccess says no more on purpose: a forged token and one that has expired are worth the same.
 var errAccess = identity.Refuse(identity.BadLogin, "The access token is not valid here, or has expired.")
 
-// VerifyAccessToken returns what an access token of ours that has not expired says, or a BadLogin refusal. It asks no
-// database: whether its Session lives, and whether it was revoked, is for the caller.
-//
-// The typ must be at+jwt (RFC 9068 §4), so an ID token is never taken for an access token.
+// VerifyAccessToken returns what an access token of ours, of either format, that has not expired says, or a BadLogin
+// refusal. It asks no database: whether its Session lives, whether it was revoked, and whether it is meant for whoever was
+// shown it (aud), is for the caller.
 func (e *Endpoints) VerifyAccessToken(text string) (AccessClaims, error) {
-	var claims AccessClaims
-	payload, err := e.keys.verify(text, "at+jwt", jose.ES256)
-	if err != nil || json.Unmarshal(payload, &claims) != nil {
+	claims, err := e.readAccess(text)
+	if err != nil || !e.o.Now().Before(time.Unix(claims.Expires, 0)) {
 		return AccessClaims{}, errAccess
 	}
-	live := e.o.Now().Before(time.Unix(claims.Expires, 0))
-	if !live || claims.Issuer != e.o.Issuer || claims.Audience != e.o.Issuer {
+	return claims, nil
+}
+
+// readAccess tells the formats apart. The typ must be at+jwt (RFC 9068 §4), so an ID token is never taken for an access
+// token.
+func (e *Endpoints) readAccess(text string) (claims AccessClaims, err error) {
+	if t, err := e.o.Keys.ReadAccess(text); err == nil {
+		return e.claimsOf(t), nil
+	}
+	payload, err := e.keys.verify(text, "at+jwt", jose.ES256)
+	if err != nil || json.Unmarshal(payload, &claims) != nil || claims.Issuer != e.o.Issuer {
 		return AccessClaims{}, errAccess
 	}
 	return claims, nil

@@ -24,9 +24,10 @@ type authorization struct {
 	frame     fosite.AuthorizeRequester
 	scopes    []string
 	prompts   []string
-	maxAge    time.Duration // negative: any
-	hint      string        // the sub that id_token_hint names; empty: none was sent
-	challenge [32]byte      // zero: none was sent
+	maxAge    time.Duration       // negative: any
+	hint      string              // the sub that id_token_hint names; empty: none was sent
+	challenge [32]byte            // zero: none was sent
+	key       identity.Thumbprint // dpop_jkt; zero: none was sent
 	standing  identity.Standing
 }
 
@@ -36,6 +37,7 @@ type authorization struct {
 var askedParams = []string{
 	"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "code_challenge",
 	"code_challenge_method", "prompt", "max_age", "id_token_hint", "login_hint",
+	"dpop_jkt",
 }
 
 // refusedParams are never ignored: what they say would change the request (OpenID Connect Core 1.0 §6, §7.2.1).
@@ -65,6 +67,9 @@ func newAuthorization(params url.Values, now time.Time) *authorization {
 		if v, ok := params[name]; ok {
 			kept[name] = v[:1]
 		}
+	}
+	if v, ok := params["resource"]; ok { // RFC 8707 §2: the one that may repeat
+		kept["resource"] = v[:min(len(v), identity.MaxResources+1)] // one too many is enough to refuse
 	}
 	for _, refused := range refusedParams {
 		if params.Has(refused.name) {
@@ -121,7 +126,7 @@ func (e *Endpoints) examine(ctx context.Context, a *authorization) error {
 		return sayf(fosite.ErrUnauthorizedClient, "This client is not registered for grant_type %s.", grantCode)
 	}
 	for _, check := range []func(context.Context, *authorization) error{
-		e.frame, checkChallenge, checkPrompt, checkMaxAge, e.checkHint,
+		e.frame, checkResources, checkChallenge, checkJKT, checkPrompt, checkMaxAge, e.checkHint,
 	} {
 		if err := check(ctx, a); err != nil {
 			return err
@@ -168,6 +173,20 @@ func checkChallenge(_ context.Context, a *authorization) error {
 		return say(fosite.ErrInvalidRequest, "code_challenge must be the 43 characters of BASE64URL(SHA256(code_verifier)).")
 	}
 	a.challenge = [32]byte(sum)
+	return nil
+}
+
+// checkJKT reads the thumbprint of the key that the code shall be bound to (RFC 9449 §10).
+func checkJKT(_ context.Context, a *authorization) error {
+	text := a.asked.Get("dpop_jkt")
+	if text == "" {
+		return nil
+	}
+	sum, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || len(sum) != len(a.key) || len(text) != 43 || a.key == identity.Thumbprint(sum) {
+		return say(fosite.ErrInvalidRequest, "dpop_jkt must be the 43 characters of the SHA-256 thumbprint of a key (RFC 7638).")
+	}
+	a.key = identity.Thumbprint(sum)
 	return nil
 }
 

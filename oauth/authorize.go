@@ -195,12 +195,13 @@ func (h codeIssuer) HandleAuthorizeEndpointRequest(
 		return nil
 	}
 	s := a.standing
+	binding := identity.NewBinding(a.client.ID, a.asked.Get("redirect_uri"), a.challenge)
+	binding.Key = a.key
 	code, err := h.e.o.Keys.CodeText(identity.Promise{
 		SessionID: identity.NewID(), SessionSecret: identity.NewSecret(),
 		SignInID: s.SignIn.ID, SignInSecret: s.Pointer.CodeSecret,
-		Binding:  identity.NewBinding(a.client.ID, a.asked.Get("redirect_uri"), a.challenge),
-		AuthTime: s.SignIn.ProvedAt, IssuedAt: h.e.o.Now(), AMR: s.SignIn.AMR,
-		Scopes: a.scopes, Nonce: a.asked.Get("nonce"),
+		Binding: binding, AuthTime: s.SignIn.ProvedAt, IssuedAt: h.e.o.Now(), AMR: s.SignIn.AMR,
+		Scopes: a.scopes, Resources: identity.ResourcesOf(a.asked.Params), Nonce: a.asked.Get("nonce"),
 	})
 	if err != nil {
 		return err

@@ -99,7 +99,7 @@ func TestAuthorize_refusals(t *testing.T) {
 			{"endless max_age", []string{"max_age", "99999999999"}, "invalid_request"},
 			{"hint that is no token", []string{"id_token_hint", "x"}, "invalid_request"},
 			{"what may be ignored", []string{"ui_locales", "de", "display", "popup", "claims_locales", "x", "acr_values", "9"}, ""},
-			{"unknown parameters", []string{"audience", "x", "claims", "{}", "resource", "https://x", "foo", "bar"}, ""},
+			{"unknown parameters", []string{"audience", "x", "claims", "{}", "foo", "bar"}, ""},
 		}
 		for _, test := range tests {
 			got := s.redirected(asking(c, test.edit...), cookie)
@@ -126,7 +126,7 @@ func TestAuthorize_aTooLongStateIsRefused(t *testing.T) {
 func TestAuthorize_repeatedParametersAreRefused(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) {
-		c, cookie := s.app(), s.signIn(s.user)
+		c, cookie := s.app(reaching("urn:a", "urn:b")), s.signIn(s.user)
 		for name := range asking(c) {
 			q := asking(c)
 			q.Add(name, "again")
@@ -142,7 +142,7 @@ func TestAuthorize_repeatedParametersAreRefused(t *testing.T) {
 			}
 		}
 		q := asking(c)
-		q["resource"], q["prompt"] = []string{"a", "b"}, []string{"", ""} // RFC 8707 §2; and nothing sent twice is nothing
+		q["resource"], q["prompt"] = []string{"urn:a", "urn:b"}, []string{"", ""} // RFC 8707 §2; and nothing sent twice is nothing
 		if got := s.redirected(q, cookie); got.Get("code") == "" {
 			t.Errorf("answered %v", got)
 		}

@@ -67,7 +67,7 @@ func TestToken_badInput(t *testing.T) {
 			}
 		}
 		r := httptest.NewRequest(http.MethodPost, "/oauth2/token?grant_type=password&code=x&client_id=nobody",
-			strings.NewReader(good+"&unknown=1&resource=a&resource=b&code_verifier="))
+			strings.NewReader(good+"&unknown=1&code_verifier="))
 		r.Header.Set("Content-Type", formType+"; charset=utf-8")
 		s.good(s.read(s.send(r)))
 	})

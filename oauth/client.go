@@ -56,5 +56,5 @@ func (c client) GetScopes() fosite.Arguments { return identity.SplitScope(c.Scop
 // IsPublic reports whether the client cannot authenticate.
 func (c client) IsPublic() bool { return c.Public() }
 
-// GetAudience returns nothing: the audience of our access tokens is the issuer.
+// GetAudience returns nothing: resources are checked by our own handlers (RFC 8707).
 func (c client) GetAudience() fosite.Arguments { return nil }

@@ -68,6 +68,7 @@ type Endpoints struct {
 	store    store
 	keys     *keys
 	sets     *keySets
+	proofs   *proofs
 	provider *fosite.Fosite
 	decoy    []byte // the hash of a secret that no client has
 	metadata document
@@ -77,9 +78,10 @@ type Endpoints struct {
 func New(store store, o Options) (*Endpoints, error) {
 	e := &Endpoints{
 		o: o, store: store,
-		keys:  newKeys(o),
-		sets:  newKeySets(o.Fetch, o.Now),
-		decoy: o.Keys.HashSecret(identity.RandomText(32)),
+		keys:   newKeys(o),
+		sets:   newKeySets(o.Fetch, o.Now),
+		proofs: newProofs(o),
+		decoy:  o.Keys.HashSecret(identity.RandomText(32)),
 	}
 	e.provider = e.newProvider()
 	var err error

@@ -45,7 +45,7 @@ var table = map[identity.Kind]replies{
 	identity.Conflict:    {token: badGrant, authorize: badRequest, register: reply{"invalid_client_metadata", 400}},
 	identity.Throttled:   {token: tooOften, authorize: tooOften, register: tooOften},
 	identity.Unavailable: {token: dbAway, authorize: dbAway, register: dbAway},
-	identity.NoProof:     {token: badProof, authorize: badRequest, register: badRequest}, // RFC 9449 §5
+	identity.NoProof:     {token: badProof, authorize: badRequest, register: badProof}, // RFC 9449 §5, §7.1
 }
 
 var (
@@ -68,6 +68,7 @@ var actions = map[string]string{
 	"invalid_request":         "retry",
 	"invalid_client":          "retry",
 	"invalid_scope":           "retry",
+	"invalid_target":          "retry",
 	"unauthorized_client":     "retry",
 	"unsupported_grant_type":  "retry",
 	"invalid_dpop_proof":      "retry",
@@ -145,7 +146,10 @@ func (s surface) judge(err error) verdict {
 		}
 	}
 	v.Code, v.status, v.Action = spelt.code, spelt.status, actions[spelt.code]
-	if !v.passing() {
+	switch {
+	case v.Code == errNonce.ErrorField || errors.Is(err, errReplayed):
+		v.wait = 0 // a new proof is all that it takes
+	case !v.passing():
 		v.wait = mendWait
 	}
 	v.Description = describable(v.Description)
@@ -170,12 +174,17 @@ func describable(s string) string {
 // refuse writes an error as JSON, and logs it when it is a fault of ours.
 func (e *Endpoints) refuse(w http.ResponseWriter, r *http.Request, s surface, err error) {
 	v := s.judge(err)
+	if v.status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", e.challenge(v))
+	}
+	e.tell(w, r, v, err)
+}
+
+// tell writes a verdict.
+func (e *Endpoints) tell(w http.ResponseWriter, r *http.Request, v verdict, err error) {
 	e.note(r.Context(), v, err)
 	if v.Action == "retry" {
 		w.Header().Set("Retry-After", seconds(v.wait))
-	}
-	if v.status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", e.challenge(v))
 	}
 	e.writeJSON(w, v.status, v)
 }

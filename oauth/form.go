@@ -84,17 +84,23 @@ func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune
 // printable cuts what a stranger chose to what may stand in a sentence.
 func printable(s string) string { return s[:min(len(s), 64)] }
 
-// writeJSON answers with v; nobody may keep it (RFC 6749 §5.1). The Date lets a phone with a wrong clock correct itself.
+// writeJSON answers with v.
 func (e *Endpoints) writeJSON(w http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {
 		panic(err) // impossible: every v is a struct of ours
 	}
+	e.unkept(w, "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
+
+// unkept sets the headers of an answer that nobody may keep (RFC 6749 §5.1). The Date lets a phone with a wrong clock
+// correct itself.
+func (e *Endpoints) unkept(w http.ResponseWriter, contentType string) {
 	h := w.Header()
-	h.Set("Content-Type", "application/json")
+	h.Set("Content-Type", contentType)
 	h.Set("Cache-Control", "no-store")
 	h.Set("Pragma", "no-cache")
 	h.Set("Date", e.o.Now().UTC().Format(http.TimeFormat))
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
 }

@@ -20,8 +20,8 @@ func (clientGrant) CanHandleTokenEndpointRequest(_ context.Context, req fosite.A
 	return req.GetGrantTypes().ExactOne(grantClient)
 }
 
-// HandleTokenEndpointRequest checks the client and the scopes.
-func (clientGrant) HandleTokenEndpointRequest(_ context.Context, req fosite.AccessRequester) error {
+// HandleTokenEndpointRequest checks the client, the scopes and the resource.
+func (h clientGrant) HandleTokenEndpointRequest(_ context.Context, req fosite.AccessRequester) error {
 	g, err := grantOf(req, grantClient)
 	if err != nil {
 		return err
@@ -36,10 +36,14 @@ func (clientGrant) HandleTokenEndpointRequest(_ context.Context, req fosite.Acce
 			return sayf(fosite.ErrInvalidScope, "This client may not get the scope %s for itself.", printable(scope))
 		}
 	}
-	return nil
+	asked := g.resources()
+	if err := checkTargets(g.client, asked); err != nil {
+		return err
+	}
+	return h.e.address(g, asked)
 }
 
-// PopulateTokenEndpointResponse signs an access token whose subject is the client (RFC 9068 §2.2).
+// PopulateTokenEndpointResponse makes an access token whose subject is the client (RFC 9068 §2.2).
 func (h clientGrant) PopulateTokenEndpointResponse(
 	_ context.Context, req fosite.AccessRequester, resp fosite.AccessResponder,
 ) error {
@@ -47,12 +51,21 @@ func (h clientGrant) PopulateTokenEndpointResponse(
 	if err != nil {
 		return err
 	}
-	g.answer.AccessToken, err = h.e.signAccess(AccessClaims{
-		Subject: g.client.ID, ClientID: g.client.ID, Scope: strings.Join(g.answer.scopes, " "),
-	})
+	g.answer.AccessToken, err = h.e.ownToken(g)
 	if err != nil {
 		return err
 	}
 	h.e.finish(g, resp)
 	return nil
+}
+
+// ownToken makes an access token that no Session stands behind, in the client's format.
+func (e *Endpoints) ownToken(g grantRequest) (string, error) {
+	if g.client.AccessFormat == identity.FormatReference {
+		return e.o.Keys.AccessText(e.newReference(g))
+	}
+	return e.signAccess(AccessClaims{
+		Subject: g.client.ID, ClientID: g.client.ID, Audience: g.answer.audience,
+		Scope: strings.Join(g.answer.scopes, " "), Confirm: confirm(g.key),
+	})
 }

@@ -42,8 +42,11 @@ func (h codeGrant) HandleTokenEndpointRequest(_ context.Context, req fosite.Acce
 	if err := checkVerifier(p.Binding, g.param("code_verifier")); err != nil {
 		return err
 	}
-	g.promise = p
-	return nil
+	if err := checkKey(p.Binding.Key, g.key); err != nil {
+		return err
+	}
+	g.promise, g.secret = p, p.SessionSecret
+	return h.e.address(g, p.Resources)
 }
 
 // checkVerifier compares by S256 (RFC 7636 §4.6). A verifier where no challenge was sent is refused too: someone has cut
@@ -60,6 +63,19 @@ func checkVerifier(b identity.Binding, verifier string) error {
 		return say(fosite.ErrInvalidGrant, "The code_verifier does not answer the code_challenge.")
 	}
 	return nil
+}
+
+// checkKey lets only the holder of the key that the authorization request named redeem its code (RFC 9449 §10). Who comes
+// without a proof can send one yet; another key never becomes the right one.
+func checkKey(named, shown identity.Thumbprint) error {
+	switch {
+	case named == (identity.Thumbprint{}) || named == shown:
+		return nil
+	case shown == (identity.Thumbprint{}):
+		return say(errProof, "The authorization request had a dpop_jkt: send a DPoP proof of that key.")
+	default:
+		return say(fosite.ErrInvalidGrant, "The DPoP proof is of another key than dpop_jkt named. Start the sign-in again.")
+	}
 }
 
 // wellFormedVerifier knows RFC 7636 §4.1: 43 to 128 unreserved characters.
@@ -85,7 +101,7 @@ func (h codeGrant) PopulateTokenEndpointResponse(ctx context.Context, req fosite
 		return err
 	}
 	if g.client.Allows(grantRefresh) {
-		g.answer.RefreshToken = h.e.o.Keys.RefreshText(next)
+		h.e.giveRefresh(g, s, next)
 	}
 	h.e.finish(g, resp)
 	return nil

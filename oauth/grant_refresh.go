@@ -33,15 +33,16 @@ func (h refreshGrant) HandleTokenEndpointRequest(ctx context.Context, req fosite
 	if err != nil || !t.Of(g.client.ID) {
 		return say(fosite.ErrInvalidGrant, "The refresh token is not one of this client. Sign in again.")
 	}
-	g.refresh = t
-	return h.narrow(ctx, g)
+	g.refresh, g.secret = t, t.Secret
+	return h.within(ctx, g)
 }
 
-// narrow takes a scope parameter to the access token of this answer; the Session keeps what was granted (RFC 6749 §6).
-// It reads the Session before anything is written, so that a wrong scope costs no generation.
-func (h refreshGrant) narrow(ctx context.Context, g grantRequest) error {
+// within holds a request that names scopes or a resource to what was granted. It reads the Session before anything is
+// written, so that a wrong one costs no generation. A request that names neither is spared that, unless the client is one
+// that could have been granted several resources and must say which.
+func (h refreshGrant) within(ctx context.Context, g grantRequest) error {
 	wanted := identity.SplitScope(g.param("scope"))
-	if len(wanted) == 0 {
+	if len(wanted) == 0 && len(g.resources()) == 0 && len(g.client.Resources) < 2 {
 		return nil
 	}
 	s, err := h.e.store.SessionByID(ctx, g.refresh.SessionID)
@@ -51,12 +52,22 @@ func (h refreshGrant) narrow(ctx context.Context, g grantRequest) error {
 	if err != nil {
 		return err
 	}
+	if err := h.e.address(g, s.Resources); err != nil {
+		return err
+	}
+	return narrow(g, s, wanted)
+}
+
+// narrow takes a scope parameter to the access token of this answer; the Session keeps what was granted (RFC 6749 §6).
+func narrow(g grantRequest, s identity.Session, wanted []string) error {
 	for _, scope := range wanted {
 		if !identity.HasScope(s.Scopes, scope) {
 			return sayf(fosite.ErrInvalidScope, "The scope %s was not granted. Leave scope out to keep what was.", printable(scope))
 		}
 	}
-	g.answer.scopes = wanted
+	if len(wanted) > 0 {
+		g.answer.scopes = wanted
+	}
 	return nil
 }
 
@@ -75,7 +86,7 @@ func (h refreshGrant) PopulateTokenEndpointResponse(
 	if err := h.e.issue(ctx, g, s, g.client.IDTokenOnRefresh); err != nil {
 		return err
 	}
-	g.answer.RefreshToken = h.e.o.Keys.RefreshText(next)
+	h.e.giveRefresh(g, s, next)
 	h.e.finish(g, resp)
 	return nil
 }

@@ -26,40 +26,47 @@ type introspection struct {
 	SessionID string `json:"sid,omitempty"`
 	ACR       string `json:"acr,omitempty"`
 	AuthTime  int64  `json:"auth_time,omitempty"`
+	// Confirm lets a resource server judge the proof that came with the token (RFC 9449 §6.2).
+	Confirm *confirmation `json:"cnf,omitempty"`
 }
 
 // introspect serves POST /oauth2/introspect (RFC 7662 §2). Clients that the operator added may ask about any token, those
 // that registered themselves about their own; a public client proves nothing, so it may not ask.
 func (e *Endpoints) introspect(w http.ResponseWriter, r *http.Request) {
-	answer, err := e.inspect(w, r)
-	if err != nil {
+	if err := e.inspect(w, r); err != nil {
 		e.refuse(w, r, atToken, err)
-		return
 	}
-	e.writeJSON(w, http.StatusOK, answer)
 }
 
-func (e *Endpoints) inspect(w http.ResponseWriter, r *http.Request) (introspection, error) {
+// inspect answers, or returns why it can't.
+func (e *Endpoints) inspect(w http.ResponseWriter, r *http.Request) error {
 	form, err := readForm(w, r)
 	if err != nil {
-		return introspection{}, err
+		return err
 	}
 	c, err := e.authenticate(r.Context(), r, form)
 	if err != nil {
-		return introspection{}, err
+		return err
 	}
 	if c.Public() {
-		return introspection{}, say(fosite.ErrInvalidClient, "Introspection is for clients that authenticate.")
+		return say(fosite.ErrInvalidClient, "Introspection is for clients that authenticate.")
 	}
 	text := form.Get("token")
 	if text == "" {
-		return introspection{}, say(fosite.ErrInvalidRequest, "Send the token.")
+		return say(fosite.ErrInvalidRequest, "Send the token.")
 	}
 	answer, err := e.lookInto(r.Context(), text)
-	if err != nil || c.SelfRegistered && answer.ClientID != c.ID {
-		return introspection{}, err
+	if err != nil {
+		return err
 	}
-	return answer, nil
+	if c.SelfRegistered && answer.ClientID != c.ID {
+		answer = introspection{}
+	}
+	if wantsSigned(r) {
+		return e.writeSigned(w, c, answer)
+	}
+	e.writeJSON(w, http.StatusOK, answer)
+	return nil
 }
 
 // lookInto tells the kinds of token apart by what they are; token_type_hint may be ignored (RFC 7662 §2.1).
@@ -71,20 +78,26 @@ func (e *Endpoints) lookInto(ctx context.Context, text string) (introspection, e
 	if err != nil {
 		return introspection{}, nil
 	}
-	answer := introspection{
-		Active: true, Scope: token.Scope, ClientID: token.ClientID, TokenType: "Bearer",
-		Expires: token.Expires, IssuedAt: token.IssuedAt, Subject: token.Subject, Audience: token.Audience,
-		Issuer: token.Issuer, ID: token.ID, SessionID: token.SessionID, ACR: token.ACR, AuthTime: token.AuthTime,
-	}
 	if token.SessionID == "" {
-		return e.stillOwn(ctx, answer)
+		return e.stillOwn(ctx, told(token))
 	}
-	live, ok, err := e.live(ctx, token)
+	live, ok, err := e.live(ctx, &token)
 	if err != nil || !ok {
 		return introspection{}, err
 	}
+	answer := told(token)
 	answer.Username = usernameOf(live.User, token.Scopes())
 	return answer, nil
+}
+
+// told spells the claims of an active access token (RFC 7662 §2.2).
+func told(token AccessClaims) introspection {
+	return introspection{
+		Active: true, Scope: token.Scope, ClientID: token.ClientID, TokenType: token.Confirm.tokenType(),
+		Expires: token.Expires, IssuedAt: token.IssuedAt, Subject: token.Subject, Audience: token.Audience,
+		Issuer: token.Issuer, ID: token.ID, SessionID: token.SessionID, ACR: token.ACR, AuthTime: token.AuthTime,
+		Confirm: token.Confirm,
+	}
 }
 
 // stillOwn judges a token that a client got for itself (RFC 6749 §4.4): no Session stands behind it, only the client.

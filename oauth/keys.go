@@ -39,6 +39,8 @@ type signingKey struct {
 	public  crypto.PublicKey
 	access  jose.Signer // typ at+jwt
 	idToken jose.Signer // typ JWT
+
+	introspection jose.Signer // typ token-introspection+jwt
 }
 
 // keyMargin is added to the longest token life before a retired key leaves the JWKS: for clocks that are off and key
@@ -97,7 +99,10 @@ func parseKey(row identity.SigningKey) (*signingKey, error) {
 	if key.access, err = newSigner(row, private, "at+jwt"); err != nil {
 		return nil, err
 	}
-	key.idToken, err = newSigner(row, private, "JWT")
+	if key.idToken, err = newSigner(row, private, "JWT"); err != nil {
+		return nil, err
+	}
+	key.introspection, err = newSigner(row, private, "token-introspection+jwt")
 	return key, err
 }
 

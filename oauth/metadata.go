@@ -3,6 +3,8 @@ package oauth
 import (
 	"net/http"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"github.com/sojourn-auth/sojourn/identity"
 )
 
@@ -36,6 +38,9 @@ type description struct {
 	// A public client proves nothing, so it may not introspect.
 	IntrospectionMethods []string `json:"introspection_endpoint_auth_methods_supported"`
 	IntrospectionAlgs    []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+	IntrospectionSigned  []string `json:"introspection_signing_alg_values_supported"` // RFC 9701 §7
+
+	ProofAlgs []jose.SignatureAlgorithm `json:"dpop_signing_alg_values_supported"` // RFC 9449 §5.1
 
 	IssInResponse bool `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
 	ClaimsParam   bool `json:"claims_parameter_supported"`
@@ -70,7 +75,9 @@ func (e *Endpoints) describe() description {
 		IDTokenAlgs:  identity.SigningAlgs,
 		TokenMethods: all, TokenAlgs: algs, RevocationMethods: all, RevocationAlgs: algs,
 		IntrospectionMethods: proving, IntrospectionAlgs: algs,
-		IssInResponse: true,
+		IntrospectionSigned: identity.SigningAlgs,
+		ProofAlgs:           proofAlgs,
+		IssInResponse:       true,
 	}
 	if e.o.Registration != "closed" {
 		d.RegistrationEndpoint = at(registerPath)

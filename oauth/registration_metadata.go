@@ -25,11 +25,11 @@ var (
 // protections are members of other specifications that make a client safer. A developer who asks for one relies on it, so
 // it is refused rather than passed over; every other member that we do not know is (RFC 7591 §2).
 var protections = []string{
-	"sector_identifier_uri", "dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens",
+	"sector_identifier_uri", "tls_client_certificate_bound_access_tokens",
 	"require_pushed_authorization_requests", "require_signed_request_object", "request_object_signing_alg",
 	"request_object_encryption_alg", "id_token_encrypted_response_alg", "userinfo_signed_response_alg",
 	"userinfo_encrypted_response_alg", "authorization_signed_response_alg", "authorization_encrypted_response_alg",
-	"introspection_signed_response_alg", "introspection_encrypted_response_alg",
+	"introspection_encrypted_response_alg",
 }
 
 // registrationRequest is what a developer sends: metadata and, with an update, which client it is about (RFC 7592 §2.2).

@@ -30,13 +30,17 @@ type answer struct {
 	// SessionExpiresIn is the number of seconds until the Session ends whatever the app does, so that it can ask people to
 	// sign in at a good moment.
 	SessionExpiresIn int64 `json:"session_expires_in,omitempty"`
+	// RefreshExpiresIn is the number of seconds for which the refresh token is good if nobody uses it.
+	RefreshExpiresIn int64 `json:"refresh_expires_in,omitempty"`
 
-	nonce  string
-	scopes []string
+	nonce    string
+	scopes   []string
+	audience string
 }
 
 // token serves POST /oauth2/token (RFC 6749 §3.2).
 func (e *Endpoints) token(w http.ResponseWriter, r *http.Request) {
+	e.proofs.offer(w, r)
 	a, err := e.exchange(w, r)
 	if err != nil {
 		e.refuse(w, r, atToken, err)
@@ -59,9 +63,16 @@ func (e *Endpoints) exchange(w http.ResponseWriter, r *http.Request) (*answer, e
 	if !slices.Contains([]string{grantCode, grantRefresh, grantClient}, form.Get("grant_type")) {
 		return nil, sayf(fosite.ErrUnsupportedGrantType, "grant_type must be %s, %s or %s.", grantCode, grantRefresh, grantClient)
 	}
-	ex := &exchanging{seen: identity.SeenFrom(r.RemoteAddr, r.UserAgent())}
+	shown, err := e.proofs.check(w, r, "")
+	if err != nil {
+		return nil, err
+	}
+	ex := &exchanging{seen: identity.SeenFrom(r.RemoteAddr, r.UserAgent()), key: shown.key}
 	req, err := e.provider.NewAccessRequest(r.Context(), r, ex)
 	if err != nil {
+		return nil, err
+	}
+	if err := e.proofs.spend(shown); err != nil {
 		return nil, err
 	}
 	if _, err := e.provider.NewAccessResponse(r.Context(), req); err != nil {
@@ -77,6 +88,7 @@ type exchanging struct {
 	key     identity.Thumbprint // of the key whose DPoP proof came; zero when none did
 	promise identity.Promise
 	refresh identity.RefreshToken
+	secret  identity.Secret // the Session's: the code and the refresh token carry it
 	answer  answer
 }
 
@@ -87,7 +99,8 @@ type grantRequest struct {
 	*exchanging
 }
 
-// grantOf narrows a request to our own types, and checks that the client is registered for the grant.
+// grantOf narrows a request to our own types, and checks that the client is registered for the grant and came with a proof
+// if it always has to.
 func grantOf(req fosite.AccessRequester, grantType string) (grantRequest, error) {
 	c, ok := req.GetClient().(client)
 	x, ok2 := req.GetSession().(*exchanging)
@@ -96,6 +109,9 @@ func grantOf(req fosite.AccessRequester, grantType string) (grantRequest, error)
 	}
 	if !c.Allows(grantType) {
 		return grantRequest{}, sayf(fosite.ErrUnauthorizedClient, "This client is not registered for grant_type %s.", grantType)
+	}
+	if c.DPoPBound && x.key == (identity.Thumbprint{}) { // RFC 9449 §5.2
+		return grantRequest{}, errNoProof
 	}
 	return grantRequest{AccessRequester: req, client: c.Client, exchanging: x}, nil
 }
@@ -115,10 +131,13 @@ func (e *Endpoints) issue(ctx context.Context, g grantRequest, s identity.Sessio
 	if a.scopes == nil {
 		a.scopes = s.Scopes
 	}
-	if a.AccessToken, err = e.accessToken(s, a.scopes); err != nil {
+	if err = e.address(g, s.Resources); err != nil {
 		return err
 	}
-	a.SessionExpiresIn = max(1, int64(s.EndsAt.Sub(e.o.Now())/time.Second))
+	if a.AccessToken, err = e.accessToken(g, s); err != nil {
+		return err
+	}
+	a.SessionExpiresIn = e.secondsUntil(s.EndsAt)
 	if withIDToken && identity.HasScope(s.Scopes, "openid") {
 		if a.IDToken, err = e.idToken(ctx, g.client, s, *a); err != nil {
 			return err
@@ -127,9 +146,19 @@ func (e *Endpoints) issue(ctx context.Context, g grantRequest, s identity.Sessio
 	return nil
 }
 
+// giveRefresh puts the refresh token into the answer, and how long it is good: IdleEndsAt is never after EndsAt.
+func (e *Endpoints) giveRefresh(g grantRequest, s identity.Session, t identity.RefreshToken) {
+	g.answer.RefreshToken = e.o.Keys.RefreshText(t)
+	g.answer.RefreshExpiresIn = e.secondsUntil(s.IdleEndsAt)
+}
+
+func (e *Endpoints) secondsUntil(at time.Time) int64 {
+	return max(1, int64(at.Sub(e.o.Now())/time.Second))
+}
+
 // finish fills in what every answer says, and tells fosite that there is one.
 func (e *Endpoints) finish(g grantRequest, resp fosite.AccessResponder) {
-	g.answer.TokenType, g.answer.ExpiresIn = "Bearer", int64(e.o.AccessTTL/time.Second)
+	g.answer.TokenType, g.answer.ExpiresIn = confirm(g.key).tokenType(), int64(e.o.AccessTTL/time.Second)
 	g.answer.Scope = strings.Join(g.answer.scopes, " ")
 	resp.SetAccessToken(g.answer.AccessToken)
 	resp.SetTokenType(g.answer.TokenType)

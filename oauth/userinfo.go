@@ -34,6 +34,7 @@ type claims struct {
 
 // userinfo serves GET and POST /oauth2/userinfo (OpenID Connect Core 1.0 §5.3).
 func (e *Endpoints) userinfo(w http.ResponseWriter, r *http.Request) {
+	e.proofs.offer(w, r)
 	about, err := e.aboutUser(w, r)
 	if err != nil {
 		e.refuseBearer(w, r, err)
@@ -52,25 +53,31 @@ func (e *Endpoints) aboutUser(w http.ResponseWriter, r *http.Request) (claims, e
 		return claims{}, err
 	}
 	token, err := e.VerifyAccessToken(text)
-	if err != nil {
+	if err != nil || token.Audience != e.o.Issuer { // RFC 8707 §3: it is meant for someone else
 		return claims{}, errToken
 	}
-	if !identity.HasScope(token.Scopes(), "openid") {
+	if err := e.proven(w, r, text, token); err != nil {
+		return claims{}, err
+	}
+	if token.SessionID == "" { // nobody signed in, so openid is not among its scopes
 		return claims{}, errScope
 	}
-	live, ok, err := e.live(r.Context(), token)
+	live, ok, err := e.live(r.Context(), &token)
 	if err != nil {
 		return claims{}, err
 	}
 	if !ok {
 		return claims{}, errToken
 	}
+	if !identity.HasScope(token.Scopes(), "openid") {
+		return claims{}, errScope
+	}
 	return claims{Subject: live.Session.Sub, person: personOf(live.User, token.Scopes())}, nil
 }
 
 // live reads, in one statement, what stands behind an access token of a Session: whether the Session lives, its user may
-// sign in, and the token was not revoked.
-func (e *Endpoints) live(ctx context.Context, token AccessClaims) (identity.Live, bool, error) {
+// sign in, and the token was not revoked. It fills in what a reference token leaves to the row.
+func (e *Endpoints) live(ctx context.Context, token *AccessClaims) (identity.Live, bool, error) {
 	id, err := uuid.Parse(token.SessionID)
 	if err != nil {
 		return identity.Live{}, false, nil // a token that a client got for itself
@@ -79,7 +86,8 @@ func (e *Endpoints) live(ctx context.Context, token AccessClaims) (identity.Live
 	if identity.KindOf(err) == identity.NotFound {
 		return live, false, nil
 	}
-	return live, err == nil && !live.Denied && live.Session.ClientID == token.ClientID && e.alive(live), err
+	token.fill(live.Session)
+	return live, err == nil && !live.Denied && token.points(live.Session) && e.alive(live), err
 }
 
 func (e *Endpoints) alive(live identity.Live) bool {
@@ -92,7 +100,10 @@ func presented(w http.ResponseWriter, r *http.Request) (string, error) {
 	if r.URL.Query().Has("access_token") {
 		return "", say(fosite.ErrInvalidRequest, "Send the access token as Authorization: Bearer, not in the address.")
 	}
-	token := bearerOf(r)
+	scheme, token := authorizationOf(r)
+	if scheme != "bearer" && scheme != "dpop" {
+		token = ""
+	}
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if r.Method == http.MethodPost && err == nil && kind == "application/x-www-form-urlencoded" {
 		form, err := readForm(w, r)
@@ -110,32 +121,58 @@ func presented(w http.ResponseWriter, r *http.Request) (string, error) {
 	return token, nil
 }
 
-// bearerOf returns the token of an Authorization: Bearer header; empty without one, or with several.
-func bearerOf(r *http.Request) string {
+// authorizationOf returns the scheme, in small letters, and the token of the Authorization header; both are empty without
+// one, and with several.
+func authorizationOf(r *http.Request) (scheme, token string) {
 	headers := r.Header.Values("Authorization")
 	if len(headers) != 1 {
-		return ""
+		return "", ""
 	}
-	scheme, token, _ := strings.Cut(headers[0], " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return ""
-	}
-	return strings.Trim(token, " ")
+	scheme, token, _ = strings.Cut(headers[0], " ")
+	return strings.ToLower(scheme), strings.Trim(token, " ")
 }
 
-// refuseBearer answers as RFC 6750 §3 wants it: with a challenge whatever was wrong about the token, which names the scope
-// that is missing, and no error to someone who sent no token at all.
+// bearerOf returns the token of an Authorization: Bearer header; empty without one, or with several.
+func bearerOf(r *http.Request) string {
+	scheme, token := authorizationOf(r)
+	if scheme != "bearer" {
+		return ""
+	}
+	return token
+}
+
+// refuseBearer answers as RFC 6750 §3 and RFC 9449 §7.1 want it: with a challenge whatever was wrong about the token or
+// the proof that came with it.
 func (e *Endpoints) refuseBearer(w http.ResponseWriter, r *http.Request, err error) {
 	v := surface(atBearer).judge(err)
+	if v.Code == errProof.ErrorField || v.Code == errNonce.ErrorField {
+		v.status = http.StatusUnauthorized
+	}
+	for _, challenge := range e.challenges(r, v, err) {
+		w.Header().Add("WWW-Authenticate", challenge)
+	}
+	e.tell(w, r, v, err)
+}
+
+// challenges say what was wrong in the scheme that was tried, name the scope that is missing, and tell nothing to someone
+// who sent no token at all. Beside a bearer's stands that there is DPoP, too (RFC 9449 §7.2).
+func (e *Endpoints) challenges(r *http.Request, v verdict, err error) []string {
+	none, scope := e.dpopChallenge(verdict{}), ""
+	switch v.status {
+	case http.StatusBadRequest, http.StatusUnauthorized:
+	case http.StatusForbidden:
+		scope = `, scope="openid"`
+	default:
+		return nil
+	}
 	switch {
 	case errors.Is(err, errNoToken):
-		w.Header().Set("WWW-Authenticate", `Bearer realm="`+e.o.Issuer+`"`)
-		e.writeJSON(w, v.status, v)
-		return
-	case v.status == http.StatusForbidden:
-		w.Header().Set("WWW-Authenticate", e.challenge(v)+`, scope="openid"`)
-	case v.status == http.StatusBadRequest:
-		w.Header().Set("WWW-Authenticate", e.challenge(v))
+		return []string{`Bearer realm="` + e.o.Issuer + `"`, none}
+	case usesDPoP(r):
+		return []string{e.dpopChallenge(v) + scope}
+	case v.status == http.StatusUnauthorized:
+		return []string{e.challenge(v), none}
+	default:
+		return []string{e.challenge(v) + scope}
 	}
-	e.refuse(w, r, atBearer, err)
 }

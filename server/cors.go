@@ -32,13 +32,13 @@ func cors(next http.Handler) http.Handler {
 		}
 		h := w.Header()
 		h.Set("Access-Control-Allow-Origin", "*")
-		h.Set("Access-Control-Expose-Headers", "Date, Retry-After, WWW-Authenticate, "+requestIDHeader)
+		h.Set("Access-Control-Expose-Headers", "Date, DPoP-Nonce, Retry-After, WWW-Authenticate, "+requestIDHeader)
 		if r.Method != http.MethodOptions {
 			next.ServeHTTP(w, r)
 			return
 		}
 		h.Set("Access-Control-Allow-Methods", methods)
-		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP")
 		h.Set("Access-Control-Max-Age", "7200") // seconds; no browser keeps it longer
 		h.Set("Allow", methods+", OPTIONS")
 		w.WriteHeader(http.StatusNoContent)

@@ -16,6 +16,7 @@ type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
+	rolled   *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -30,8 +31,12 @@ func newMetrics() *metrics {
 			Help:    "How long answers took, by route template.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"route"}),
+		rolled: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sojourn_sessions_rolled_forward_total",
+			Help: "Sessions whose app was ahead of the database, by whether SOJOURN_RECOVERY_UNTIL announced it.",
+		}, []string{"announced"}),
 	}
-	m.registry.MustRegister(m.requests, m.duration, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.requests, m.duration, m.rolled, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -39,6 +44,14 @@ func newMetrics() *metrics {
 func (m *metrics) count(rec *record, took time.Duration) {
 	m.requests.WithLabelValues(rec.route, strconv.Itoa(rec.status)).Inc()
 	m.duration.WithLabelValues(rec.route).Observe(took.Seconds())
+}
+
+// showJournal adds what count counts: endings that are missing from the journal.
+func (m *metrics) showJournal(count func() int64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "sojourn_ending_journal_failures_total",
+		Help: "Endings that could not be written into the journal of SOJOURN_ENDING_JOURNAL.",
+	}, func() float64 { return float64(count()) }))
 }
 
 func (m *metrics) handler() http.Handler {

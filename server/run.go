@@ -62,7 +62,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var loops sync.WaitGroup
-	for _, loop := range []func(context.Context){s.protocol.Run, s.db.Clock().Run, s.sweep} {
+	for _, loop := range []func(context.Context){s.protocol.Run, s.db.Clock().Run, s.sweep, s.warnOfRisks} {
 		loops.Go(func() { loop(ctx) })
 	}
 	public, admin := s.httpServer(s.handler), s.httpServer(s.Admin())

@@ -45,6 +45,7 @@ func New(ctx context.Context, cfg config.Config, db *storage.DB, log *slog.Logge
 		return nil, err
 	}
 	s := &Server{cfg: cfg, db: db, log: slog.New(withRequest{log.Handler()}), metrics: newMetrics()}
+	s.metrics.showJournal(db.JournalFailures)
 	if s.logo, err = readLogo(cfg.OperatorLogo); err != nil {
 		return nil, err
 	}
@@ -77,7 +78,7 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 		Issuer: cfg.Issuer, AccessTTL: cfg.AccessTTL, Keys: keys, Now: db.Now,
 		Sessions: identity.Sessions{
 			Store: db, Keys: keys, Now: db.Now, Policy: policy,
-			Lives: identity.Lifetimes{Idle: cfg.SessionIdle, Absolute: cfg.SessionAbsolute},
+			Lives: identity.Lifetimes{Idle: cfg.SessionIdle, Absolute: cfg.SessionAbsolute}, RolledForward: s.rolledForward,
 		},
 		SignIns: signIns, SigningKeys: identity.SigningKeys{Store: db, Now: db.Now}, Policy: policy,
 		Registration: cfg.Registration, ClientIdle: cfg.ClientIdleExpiry,

@@ -111,6 +111,7 @@ func (d *DB) DeleteClient(ctx context.Context, id string) error {
 		if _, err := d.endSessions(ctx, identity.EndClientGone, "client_id = ?", id); err != nil {
 			return err
 		}
+		d.record(ctx, Ending{Client: id, Cause: identity.EndClientGone})
 		return d.fail("delete grants", d.q(ctx).Where("client_id = ?", id).Delete(&grantRow{}).Error)
 	})
 }

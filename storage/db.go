@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -29,8 +30,16 @@ type Options struct {
 	Now func() time.Time
 	// Trace is told every statement, without its values; nil means no one is.
 	Trace func(statement string)
+	// StrictRefresh makes PostgreSQL flush every rotation to disk before it is answered, as it does everything else.
+	StrictRefresh bool
+	// Journal is the file of the ending journal; empty means none.
+	Journal string
+	// Log is told when an ending could not be written into the journal; nil means no one is.
+	Log *slog.Logger
 	// MaxConns bounds the connections to PostgreSQL; 0 means 32. SQLite has one writer and a few readers regardless.
 	MaxConns int
+	// Volatile makes a SQLite database that need not survive a crash of the machine, for simulations and tests.
+	Volatile bool
 }
 
 // DB is one open database. Many goroutines may use it at once.
@@ -43,6 +52,8 @@ type DB struct {
 	clock      *Clock
 	now        func() time.Time
 	clients    clientCache
+	strict     bool
+	journal    *journal
 }
 
 // Open connects to dsn, "sqlite:PATH" or "postgres://…", and checks that it answers. A missing SQLite file and its folder
@@ -59,7 +70,10 @@ func Open(ctx context.Context, dsn string, opts Options) (*DB, error) {
 }
 
 func connect(dsn string, opts Options) (*DB, error) {
-	d := &DB{keys: opts.Keys, now: opts.Now}
+	d := &DB{keys: opts.Keys, now: opts.Now, strict: opts.StrictRefresh, journal: &journal{path: opts.Journal, log: opts.Log}}
+	if err := d.journal.check(); err != nil {
+		return nil, fmt.Errorf("open the ending journal: %w", err)
+	}
 	d.clock = NewClock(d)
 	if d.now == nil {
 		d.now = d.clock.Now
@@ -70,7 +84,7 @@ func connect(dsn string, opts Options) (*DB, error) {
 	switch {
 	case embedded:
 		d.kind = SQLite
-		dialect, d.pools, err = openSQLite(path)
+		dialect, d.pools, err = openSQLite(path, opts.Volatile)
 	case strings.HasPrefix(dsn, "postgres://"), strings.HasPrefix(dsn, "postgresql://"):
 		d.kind = Postgres
 		dialect, d.pools, err = openPostgres(dsn, opts.MaxConns)

@@ -11,9 +11,24 @@ import (
 const advance = `UPDATE sessions SET generation = generation + ?, previous = previous * (1 - ?), last_used_at = ?,
 		idle_ends_at = CASE WHEN ? < ends_at THEN ? ELSE ends_at END, address = ?
 	WHERE id = ? AND generation = ? AND branch = 0 AND client_id = ? AND secret_hash = ?
-		AND ended_at IS NULL AND ends_at > ? AND idle_ends_at > ? AND (amr & ?) = ? AND key = ?
+		AND ended_at IS NULL AND ends_at > ? AND idle_ends_at > ? AND (amr & ?) = ? AND key = ?`
+
+const advanced = `
 	RETURNING user_id, sub, sign_in_id, generation, previous, amr, scope, auth_time, created_at, idle_ends_at, ends_at, user_agent,
 		resources`
+
+// unflushed lets the statement's own transaction commit without waiting for PostgreSQL's log to reach the disk or a standby.
+// A crash may then take back rotations of the last moments, never half of one, and the rotation rule rolls those forward
+// (DESIGN §2). It stands among the conditions since there it can't be skipped: what does not hold is not written.
+const unflushed = ` AND set_config('synchronous_commit', 'off', true) = 'off'`
+
+// advance is the statement of Advance. In somebody else's transaction it must not decide how that one commits.
+func (d *DB) advance(ctx context.Context) string {
+	if d.kind != Postgres || d.strict || d.carried(ctx) != nil {
+		return advance + advanced
+	}
+	return advance + unflushed + advanced
+}
 
 // Advance makes the ordinary rotation in one statement: branch 0 of the Session's generation, of which no other branch
 // exists, becomes the next generation. False, and nothing written, when anything is not ordinary.
@@ -33,7 +48,7 @@ func (d *DB) Advance(ctx context.Context, t identity.Turn) (identity.Session, bo
 	done, err := d.one(ctx, []any{
 		&r.UserID, &r.Sub, &r.SignInID, &r.Generation, &r.Previous, &r.AMR, &r.Scope, &r.AuthTime, &r.CreatedAt,
 		&r.IdleEndsAt, &r.EndsAt, &r.UserAgent, &r.Resources,
-	}, advance, step, step, now, idle, idle, t.Address, t.SessionID, t.Generation, t.ClientID, t.SecretHash, now, now,
+	}, d.advance(ctx), step, step, now, idle, idle, t.Address, t.SessionID, t.Generation, t.ClientID, t.SecretHash, now, now,
 		methods, methods, r.Key)
 	if err != nil || !done {
 		return identity.Session{}, false, d.fail("rotate", err)

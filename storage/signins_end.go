@@ -12,22 +12,27 @@ import (
 // each. The SignIn's row comes first: a code that is being redeemed is either seen here or sees the end.
 func (d *DB) EndSignIn(ctx context.Context, id identity.ID, cause identity.EndCause) error {
 	return d.InTx(ctx, func(ctx context.Context) error {
-		if err := d.endSignIns(ctx, cause, "id = ?", id); err != nil {
+		ended, err := d.endSignIns(ctx, cause, "id = ?", id)
+		if err != nil {
 			return err
 		}
-		_, err := d.endSessions(ctx, cause, "sign_in_id = ? AND NOT offline", id)
+		also, err := d.endSessions(ctx, cause, "sign_in_id = ? AND NOT offline", id)
+		if err == nil && ended+also > 0 {
+			d.record(ctx, Ending{SignIn: id, Cause: cause})
+		}
 		return err
 	})
 }
 
-// endSignIns ends the SignIns that where picks, with an Event each. It runs in the caller's transaction.
-func (d *DB) endSignIns(ctx context.Context, cause identity.EndCause, where string, arg any) error {
+// endSignIns ends the SignIns that where picks, with an Event each, and returns how many those were. It runs in the
+// caller's transaction.
+func (d *DB) endSignIns(ctx context.Context, cause identity.EndCause, where string, args ...any) (int, error) {
 	now := d.Now()
 	var users []uuid.UUID
 	err := d.q(ctx).Raw("UPDATE sign_ins SET ended_at = ?, end_cause = ? WHERE "+where+
-		" AND ended_at IS NULL RETURNING user_id", fromTime(now), cause, arg).Scan(&users).Error
+		" AND ended_at IS NULL RETURNING user_id", append([]any{fromTime(now), cause}, args...)...).Scan(&users).Error
 	if err != nil {
-		return d.fail("end sign-in", err)
+		return 0, d.fail("end sign-in", err)
 	}
 	events := make([]identity.Event, len(users))
 	for i, user := range users {
@@ -35,5 +40,5 @@ func (d *DB) endSignIns(ctx context.Context, cause identity.EndCause, where stri
 			ID: identity.NewID(), At: now, Kind: identity.SignInEnded, UserID: user, Detail: string(cause),
 		}
 	}
-	return d.addEvents(ctx, events)
+	return len(users), d.addEvents(ctx, events)
 }

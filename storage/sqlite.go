@@ -23,7 +23,7 @@ import (
 
 // openSQLite prepares one writing connection and a few reading ones on the file at path, which is made when missing. SQLite
 // gives its journals the file's own mode.
-func openSQLite(path string) (gorm.Dialector, []*sql.DB, error) {
+func openSQLite(path string, volatile bool) (gorm.Dialector, []*sql.DB, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, nil, err
@@ -34,8 +34,11 @@ func openSQLite(path string) (gorm.Dialector, []*sql.DB, error) {
 	if err := touch(path); err != nil {
 		return nil, nil, err
 	}
-	// synchronous=FULL: an ending that was answered survives a power cut.
-	writer, err := sqlitePool(path, 1, url.Values{"_txlock": {"immediate"}, "_journal_mode": {"WAL"}, "_synchronous": {"FULL"}})
+	synchronous := "FULL" // an ending that was answered survives a power cut
+	if volatile {
+		synchronous = "OFF"
+	}
+	writer, err := sqlitePool(path, 1, url.Values{"_txlock": {"immediate"}, "_journal_mode": {"WAL"}, "_synchronous": {synchronous}})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -13,6 +13,8 @@ import (
 type tx struct {
 	db   *gorm.DB
 	doom error // why it must not commit
+
+	committed []func() // what to do once it did
 }
 
 // txKey finds the transaction of one database in a context.
@@ -47,7 +49,23 @@ func (d *DB) InTx(ctx context.Context, fn func(context.Context) error) error {
 	if t.doom != nil {
 		return errors.Join(t.verdict(err), d.fail("roll back", t.rollback()))
 	}
-	return d.fail("commit", t.commit(ctx))
+	if err := t.commit(ctx); err != nil {
+		return d.fail("commit", err)
+	}
+	for _, do := range t.committed {
+		do()
+	}
+	return nil
+}
+
+// afterCommit does something once what ctx carries has been committed, or at once where it carries no transaction. A
+// transaction that rolls back forgets it.
+func (d *DB) afterCommit(ctx context.Context, do func()) {
+	if t := d.carried(ctx); t != nil {
+		t.committed = append(t.committed, do)
+		return
+	}
+	do()
 }
 
 // join runs fn as a part of t: unless it returns nil, t will not commit.

@@ -101,9 +101,10 @@ func (d *DB) SetPassword(ctx context.Context, userID identity.ID, hash string) e
 		case res.RowsAffected == 0:
 			return notFound("user")
 		}
-		if err := d.endSignIns(ctx, identity.EndPassword, "user_id = ?", userID); err != nil {
+		if _, err := d.endSignIns(ctx, identity.EndPassword, "user_id = ?", userID); err != nil {
 			return err
 		}
+		d.record(ctx, Ending{User: userID, Cause: identity.EndPassword})
 		_, err := d.endSessions(ctx, identity.EndPassword, "user_id = ?", userID)
 		return err
 	})

@@ -59,6 +59,12 @@ func (n *newClient) flags(cmd *cobra.Command) {
 	f.BoolVar(&n.RequirePKCE, "require-pkce", false, "a confidential client needs PKCE too")
 	f.StringVar(&n.ApplicationType, "application-type", "", "native or web (default: as the redirect URIs say)")
 	f.StringVar(&n.IDTokenAlg, "id-token-alg", "", "RS256, ES256 or EdDSA (default: RS256)")
+	f.StringVar(&n.AccessFormat, "access-token-format", "", "jwt or reference: what its access tokens are (default: jwt)")
+	f.StringArrayVar(&n.Resources, "resource", nil, "resource server that it may have access tokens for, a URI; may be repeated")
+	f.StringVar(&n.IntrospectionAlg, "introspection-alg", "", "RS256, ES256 or EdDSA, for signed introspection answers (default: RS256)")
+	f.BoolVar(&n.DPoPBound, "dpop", false, "every token request needs a proof of the app's key (RFC 9449)")
+	f.StringVar((*string)(&n.Rotation), "refresh-rotation", "", "rotate, strict, or none for clients that authenticate or use --dpop "+
+		"(default: rotate)")
 	f.BoolVar(&n.IDTokenOnRefresh, "id-token-on-refresh", false, "a refresh brings a new ID token")
 	f.DurationVar(&n.lives.Idle, "session-idle", 0, "sessions end when unused for so long (default: the server's)")
 	f.DurationVar(&n.lives.Absolute, "session-absolute", 0, "sessions end after so long (default: the server's)")
@@ -99,7 +105,7 @@ func (p *program) addClient(ctx context.Context, o opened, n newClient) error {
 	}{c.ID, c.Trusted, c.Metadata}, fmt.Sprintf("Added the client %s.", c.ID))
 }
 
-// client applies the rules that registration has too, except that an operator may give any scope.
+// client applies the rules that registration has too, except that an operator may give any scope and resource.
 func (n newClient) client(now time.Time) (identity.Client, error) {
 	if n.id == "" || len(n.id) > 64 || strings.ContainsFunc(n.id, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return identity.Client{}, errors.New("--id: use 1 to 64 visible ASCII characters")
@@ -129,6 +135,9 @@ func (n newClient) client(now time.Time) (identity.Client, error) {
 	}
 	if scope != "" {
 		clean.Scope = scope
+	}
+	if clean.Resources, err = identity.CleanResources(n.Resources); err != nil {
+		return identity.Client{}, flagError(err)
 	}
 	return identity.Client{ID: n.id, Trusted: n.trusted, Metadata: clean, Lives: n.lives, CreatedAt: now}, nil
 }
@@ -174,6 +183,11 @@ var flagOf = map[string]string{
 	"application_type":             "application-type",
 	"id_token_signed_response_alg": "id-token-alg",
 	"jwks":                         "jwks-file",
+	"refresh_rotation":             "refresh-rotation",
+	"access_token_format":          "access-token-format",
+	"resources":                    "resource",
+
+	"introspection_signed_response_alg": "introspection-alg",
 }
 
 func flagError(err error) error {

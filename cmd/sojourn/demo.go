@@ -33,7 +33,7 @@ func (p *program) demo() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return with(cmd.Context(), cfg, func(ctx context.Context, o opened) error { return p.runDemo(ctx, o, appListen) })
+			return p.with(cmd.Context(), cfg, func(ctx context.Context, o opened) error { return p.runDemo(ctx, o, appListen) })
 		},
 	}
 	p.listenFlags(cmd)

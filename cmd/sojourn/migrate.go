@@ -18,7 +18,7 @@ func (p *program) migrate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return with(cmd.Context(), cfg, p.migrateOne)
+			return p.with(cmd.Context(), cfg, p.migrateOne)
 		},
 	}
 }

@@ -29,7 +29,7 @@ func (p *program) work(ctx context.Context, job func(context.Context, opened) er
 	if err != nil {
 		return err
 	}
-	return with(ctx, cfg, func(ctx context.Context, o opened) error {
+	return p.with(ctx, cfg, func(ctx context.Context, o opened) error {
 		if err := o.ready(ctx); err != nil {
 			return err
 		}
@@ -38,7 +38,7 @@ func (p *program) work(ctx context.Context, job func(context.Context, opened) er
 }
 
 // with opens the database of cfg, runs job, and closes it again.
-func with(ctx context.Context, cfg config.Config, job func(context.Context, opened) error) (err error) {
+func (p *program) with(ctx context.Context, cfg config.Config, job func(context.Context, opened) error) (err error) {
 	o := opened{}
 	if o.cfg, err = config.EnsureSecret(cfg); err != nil {
 		return err
@@ -46,11 +46,17 @@ func with(ctx context.Context, cfg config.Config, job func(context.Context, open
 	if o.keys, err = identity.NewKeyring(o.cfg.Secret...); err != nil {
 		return fmt.Errorf("SOJOURN_SECRET: %w", err)
 	}
-	if o.db, err = storage.Open(ctx, string(o.cfg.Database), storage.Options{Keys: o.keys}); err != nil {
+	if o.db, err = storage.Open(ctx, string(o.cfg.Database), p.storageOptions(o)); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, o.db.Close()) }()
 	return job(ctx, o)
+}
+
+func (p *program) storageOptions(o opened) storage.Options {
+	return storage.Options{
+		Keys: o.keys, StrictRefresh: o.cfg.RefreshDurability == config.Strict, Journal: o.cfg.EndingJournal, Log: p.logger(o.cfg),
+	}
 }
 
 // ready sees to the schema and the clock. SQLite is migrated by whoever comes; on PostgreSQL that is a step of its own,

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -117,17 +116,10 @@ func (p *program) userSetPassword() *cobra.Command {
 
 // setPassword ends everything of the user: whoever knows the old password is out.
 func (o opened) setPassword(ctx context.Context, address, password string) (identity.User, error) {
-	email, err := identity.CleanEmail(address)
-	if err != nil {
-		return identity.User{}, err
-	}
 	if err := identity.CheckPassword(password); err != nil {
 		return identity.User{}, err
 	}
-	user, err := o.db.UserByEmail(ctx, email)
-	if identity.KindOf(err) == identity.NotFound {
-		return user, errors.New("there is no user " + email)
-	}
+	user, err := o.userOf(ctx, address)
 	if err != nil {
 		return user, err
 	}

@@ -1,0 +1,150 @@
+package simulate
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Report is what a simulation found. An owner whose Session ended because a thief used a copy of its token is no forced
+// login: that is the thief being caught.
+type Report struct {
+	Policy   Policy  `json:"policy"`
+	Database string  `json:"database"` // sqlite, postgres, or none for the reference rule
+	Devices  int     `json:"devices"`
+	Days     int     `json:"days"`
+	Seed     uint64  `json:"seed"`
+	Loss     float64 `json:"loss"`
+	Late     float64 `json:"late"`
+	Parallel float64 `json:"parallel"`
+
+	ForcedLogins int            `json:"forced_logins"`
+	Causes       map[string]int `json:"forced_logins_by_cause"`
+	Thieves
+	ByKind map[kind]Thieves `json:"thieves_by_kind"`
+
+	SignIns           int `json:"sign_ins"`
+	LostExchanges     int `json:"lost_exchanges"`     // answers to a code that did not arrive
+	LostAnswers       int `json:"lost_answers"`       // to a refresh
+	KilledApps        int `json:"killed_apps"`        // before they stored an answer
+	ParallelRefreshes int `json:"parallel_refreshes"` // pairs
+	LateRequests      int `json:"late_requests"`
+
+	Refreshes          int             `json:"refreshes"` // that were answered with tokens, thieves' included
+	Seconds            float64         `json:"seconds"`
+	RefreshesPerSecond float64         `json:"refreshes_per_second"`
+	Rows               map[string]Rows `json:"rows"` // by table
+}
+
+// Thieves are what became of some of them. One is counted when it used its copy.
+type Thieves struct {
+	Thieves       int `json:"thieves"`
+	OwnerReturned int `json:"thieves_owner_returned"` // the owner came back while the thief was at it
+	Caught        int `json:"caught"`                 // the Session ended over it
+	// Both are counted from the thief's first use of its copy: before that there is nothing to see.
+	MedianOwnerRefreshes int     `json:"median_owner_refreshes_until_caught"`
+	MostOwnerRefreshes   int     `json:"most_owner_refreshes_until_caught"`
+	MedianMinutes        float64 `json:"median_minutes_until_caught"`
+	Refreshes            int     `json:"thief_refreshes"`
+}
+
+// Rows are how many a table has: when everyone has signed in for the first time, and in the end.
+type Rows struct {
+	Before int `json:"before"`
+	After  int `json:"after"`
+}
+
+func newReport(o Options, t tally) Report {
+	r := Report{
+		Policy: o.Policy, Database: "sqlite", Devices: o.Devices, Days: o.Days, Seed: o.Seed,
+		Loss: o.Loss, Late: o.Late, Parallel: o.Parallel,
+		Causes: map[string]int{}, Thieves: summary(t.everyone()), ByKind: map[kind]Thieves{},
+		SignIns: t.SignIns, LostExchanges: t.LostExchanges, LostAnswers: t.LostAnswers, KilledApps: t.KilledApps,
+		ParallelRefreshes: t.Parallel, LateRequests: t.LateRequests, Refreshes: t.Refreshes, Rows: map[string]Rows{},
+	}
+	for cause, n := range t.causes {
+		r.Causes[cause] = n
+		r.ForcedLogins += n
+	}
+	for k, all := range t.thieves {
+		r.ByKind[k] = summary(all)
+	}
+	switch {
+	case o.Policy == Window:
+		r.Database = "none"
+	case o.Database != "":
+		r.Database = "postgres"
+	}
+	return r
+}
+
+// timed adds how long it took.
+func (r *Report) timed(took time.Duration) {
+	r.Seconds = math.Round(took.Seconds()*10) / 10
+	r.RefreshesPerSecond = math.Round(float64(r.Refreshes) / took.Seconds())
+}
+
+// counted adds the rows.
+func (r *Report) counted(before, after map[string]int) {
+	for table, n := range after {
+		r.Rows[table] = Rows{before[table], n}
+	}
+}
+
+// String says it to people.
+func (r Report) String() string {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("%d devices, %d days, policy %s%s, seed %d", r.Devices, r.Days, r.Policy, r.basis(), r.Seed)
+	line("%g %% of the answers lost, %g %% of the requests late, %g %% asked twice at once", 100*r.Loss, 100*r.Late, 100*r.Parallel)
+	line("")
+	line("forced logins        %d", r.ForcedLogins)
+	for _, cause := range slices.Sorted(maps.Keys(r.Causes)) {
+		line("  %-18s %d  (%s)", cause, r.Causes[cause], explain(cause))
+	}
+	line("thieves              %d, the owner came back in %d cases, caught %d", r.Thieves.Thieves, r.OwnerReturned, r.Caught)
+	if r.Caught > 0 {
+		line("  caught after       %d refreshes of the owner (median; most: %d), %.0f minutes (median)",
+			r.MedianOwnerRefreshes, r.MostOwnerRefreshes, r.MedianMinutes)
+	}
+	line("  got                %d refreshes", r.Thieves.Refreshes)
+	for _, k := range kinds {
+		if s, some := r.ByKind[k]; some {
+			line("  %-18s %d, owner back %d, caught %d, got %d", k, s.Thieves, s.OwnerReturned, s.Caught, s.Refreshes)
+		}
+	}
+	line("refreshes            %d in %.1f s, %.0f/s", r.Refreshes, r.Seconds, r.RefreshesPerSecond)
+	line("mishaps              %d answers lost, %d apps killed, %d asked twice, %d requests late, %d code exchanges unanswered",
+		r.LostAnswers, r.KilledApps, r.ParallelRefreshes, r.LateRequests, r.LostExchanges)
+	for _, table := range slices.Sorted(maps.Keys(r.Rows)) {
+		line("rows of %-20s %d, before %d", table, r.Rows[table].After, r.Rows[table].Before)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+func (r Report) basis() string {
+	if r.Policy == Window {
+		return " (a reference: the usual 30 s grace, simulated without a database)"
+	}
+	return " on " + r.Database
+}
+
+// explain says what a cause of forced logins means.
+func explain(cause string) string {
+	switch cause {
+	case lostAnswer:
+		return "an answer was lost and the same token came again"
+	case appKilled:
+		return "the app was killed before it stored the answer"
+	case askedTwice:
+		return "the app refreshed twice at once"
+	case lateRequest:
+		return "a request was delivered after the next refresh"
+	case codeExchange:
+		return "the app got no answer to its code"
+	}
+	return "what the server says"
+}

@@ -1,0 +1,242 @@
+package storage_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/storage"
+	"github.com/sojourn-auth/sojourn/storage/storagetest"
+)
+
+// journalled runs f on both kinds of database, with a journal at path.
+func journalled(t *testing.T, f func(t *testing.T, db *storage.DB, path string)) {
+	t.Helper()
+	for _, kind := range storagetest.Kinds(t) {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "endings.jsonl")
+			db, err := storage.Open(t.Context(), storagetest.DSN(t, kind), storage.Options{
+				MaxConns: 8, Keys: storagetest.Keys(t), Journal: path,
+			})
+			ok(t, err)
+			t.Cleanup(func() { ok(t, db.Close()) })
+			f(t, db, path)
+		})
+	}
+}
+
+// endings reads a journal, in which nothing may be wrong, and takes the times off.
+func endings(t *testing.T, path string) (all []storage.Ending) {
+	t.Helper()
+	file, err := os.Open(path)
+	ok(t, err)
+	defer file.Close() //nolint:errcheck // it was only read
+	for e, err := range storage.ReadEndings(file) {
+		ok(t, err)
+		if age := time.Since(e.At); age < -time.Minute || age > time.Minute {
+			t.Errorf("it happened %v ago", age)
+		}
+		e.At = time.Time{}
+		all = append(all, e)
+	}
+	return all
+}
+
+func TestJournal_tellsEveryEnding(t *testing.T) {
+	t.Parallel()
+	journalled(t, func(t *testing.T, db *storage.DB, path string) {
+		p := someone(t, db)
+		s := p.begin(t, db, "offline_access")
+		for range 2 {
+			must[bool](t)(db.EndSession(t.Context(), s.ID, identity.EndReuse))
+			ok(t, db.EndSignIn(t.Context(), p.signIn.ID, identity.EndSignedOut))
+		}
+		ok(t, db.SetPassword(t.Context(), p.user.ID, "other"))
+		ok(t, db.DeleteClient(t.Context(), "app"))
+		must[bool](t)(db.EndSession(t.Context(), identity.NewID(), identity.EndReuse))
+		same(t, []storage.Ending{
+			{Session: s.ID, Cause: identity.EndReuse},
+			{SignIn: p.signIn.ID, Cause: identity.EndSignedOut},
+			{User: p.user.ID, Cause: identity.EndPassword},
+			{Client: "app", Cause: identity.EndClientGone},
+		}, endings(t, path))
+		info, err := os.Stat(path)
+		ok(t, err)
+		if info.Mode().Perm() != 0o600 || db.JournalFailures() != 0 {
+			t.Errorf("mode %v, %d failures", info.Mode().Perm(), db.JournalFailures())
+		}
+	})
+}
+
+func TestJournal_tellsWhatWasCommittedAlone(t *testing.T) {
+	t.Parallel()
+	journalled(t, func(t *testing.T, db *storage.DB, path string) {
+		p := someone(t, db)
+		for _, verdict := range []error{errNo, nil} {
+			err := db.InTx(t.Context(), func(ctx context.Context) error {
+				err := db.InTx(ctx, func(ctx context.Context) error { return db.SetPassword(ctx, p.user.ID, "other") })
+				if told := endings(t, path); len(told) > 0 {
+					t.Errorf("told before the commit: %v", told)
+				}
+				return errors.Join(err, verdict)
+			})
+			if !errors.Is(err, verdict) {
+				t.Fatal(err)
+			}
+		}
+		same(t, []storage.Ending{{User: p.user.ID, Cause: identity.EndPassword}}, endings(t, path))
+	})
+}
+
+func TestJournal_manyAtOnceEachGetALine(t *testing.T) {
+	t.Parallel()
+	journalled(t, func(t *testing.T, db *storage.DB, path string) {
+		p := someone(t, db)
+		sessions := make([]identity.Session, 16)
+		for i := range sessions {
+			sessions[i] = p.begin(t, db, "offline_access")
+		}
+		race(func(i int) bool {
+			return must[bool](t)(db.EndSession(t.Context(), sessions[i].ID, identity.EndRevoked))
+		})
+		if told := endings(t, path); len(told) != 16 {
+			t.Errorf("16 endings left %d lines", len(told))
+		}
+	})
+}
+
+// The folder goes away under the server: the ending holds, and the operator is told.
+func TestJournal_thatCannotBeWrittenEndsNothingLess(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "gone")
+	ok(t, os.Mkdir(dir, 0o700))
+	var log bytes.Buffer
+	db := must[*storage.DB](t)(storage.Open(t.Context(), storagetest.DSN(t, storage.SQLite), storage.Options{
+		Journal: filepath.Join(dir, "endings.jsonl"), Log: slog.New(slog.NewJSONHandler(&log, nil)),
+	}))
+	t.Cleanup(func() { ok(t, db.Close()) })
+	s := someone(t, db).begin(t, db, "offline_access")
+	ok(t, os.RemoveAll(dir))
+	if !must[bool](t)(db.EndSession(t.Context(), s.ID, identity.EndRevoked)) || db.JournalFailures() != 1 {
+		t.Errorf("%d failures", db.JournalFailures())
+	}
+	if !strings.Contains(log.String(), `"level":"ERROR"`) || !strings.Contains(log.String(), s.ID.String()) {
+		t.Errorf("logged: %s", &log)
+	}
+	_, err := storage.Open(t.Context(), storagetest.DSN(t, storage.SQLite), storage.Options{Journal: filepath.Join(dir, "endings.jsonl")})
+	if err == nil || !strings.Contains(err.Error(), "ending journal") {
+		t.Errorf("a journal that can't be opened at the start: %v", err)
+	}
+}
+
+// Power fails in the middle of a line, then the server starts again.
+func TestJournal_goesOnBehindATornLine(t *testing.T) {
+	t.Parallel()
+	journalled(t, func(t *testing.T, db *storage.DB, path string) {
+		p := someone(t, db)
+		first, second := p.begin(t, db, "offline_access"), p.begin(t, db, "offline_access")
+		must[bool](t)(db.EndSession(t.Context(), first.ID, identity.EndRevoked))
+		text := must[[]byte](t)(os.ReadFile(path))
+		ok(t, os.WriteFile(path, append(text, text[:len(text)-7]...), 0o600))
+		if told := endings(t, path); len(told) != 1 {
+			t.Errorf("beside a torn last line stand %v", told)
+		}
+		must[bool](t)(db.EndSession(t.Context(), second.ID, identity.EndRevoked))
+		told, wrong := readAll(string(must[[]byte](t)(os.ReadFile(path))))
+		if len(told) != 2 || told[1].Session != second.ID || len(wrong) != 1 || wrong[0].Line != 2 {
+			t.Errorf("told %v, wrong %v", told, wrong)
+		}
+	})
+}
+
+// readAll reads a journal from memory.
+func readAll(text string) (told []storage.Ending, wrong []*storage.MalformedEnding) {
+	for e, err := range storage.ReadEndings(strings.NewReader(text)) {
+		if malformed, ok := errors.AsType[*storage.MalformedEnding](err); ok {
+			wrong = append(wrong, malformed)
+		} else if err == nil {
+			told = append(told, e)
+		}
+	}
+	return told, wrong
+}
+
+func TestReadEndings_namesTheLinesThatTellNone(t *testing.T) {
+	t.Parallel()
+	const fine = `{"at":"2026-01-02T15:04:05Z","client":"notes","cause":"client_deleted","since":"a later version"}`
+	for line, says := range map[string]string{
+		"nonsense":                "is not JSON like",
+		`{"at":"yesterday"}`:      "is not JSON like",
+		fine + fine:               "is not JSON like",
+		strings.Repeat("x", 5000): "is not JSON like",
+		`{"at":"2026-01-02T15:04:05Z","cause":"reuse"}`:                                                 "one is right",
+		strings.Replace(fine, `"since":`, `"user":"0190163d-8694-739b-aea5-966c26f8ad91","x":`, 1):      "one is right",
+		strings.Replace(fine, `"at"`, `"on"`, 1):                                                        `no time "at"`,
+		strings.Replace(fine, "client_deleted", "", 1):                                                  `no "cause"`,
+		strings.Replace(fine, "client_deleted", strings.Repeat("x", 65), 1):                             `no "cause"`,
+		strings.Replace(fine, "notes", strings.Repeat("x", 65), 1):                                      "too long",
+		strings.Replace(fine, "notes", `a\u0000b`, 1):                                                   "no text",
+		strings.Replace(fine, `"client":"notes"`, `"session":"0190163d-8694-739b-aea5-966c26f8ad9"`, 1): "is not JSON like",
+	} {
+		told, wrong := readAll(fine + "\n\n" + line + "\r\n" + fine)
+		if len(told) != 2 || len(wrong) != 1 || wrong[0].Line != 3 || !strings.Contains(wrong[0].Error(), says) {
+			t.Errorf("%s: told %d, wrong %v", line, len(told), wrong)
+		}
+	}
+}
+
+func TestReadEndings_reportsAReaderThatBreaks(t *testing.T) {
+	t.Parallel()
+	n := 0
+	for _, err := range storage.ReadEndings(brokenReader{}) {
+		if n++; !errors.Is(err, errNo) {
+			t.Error(err)
+		}
+	}
+	if n != 1 {
+		t.Errorf("yielded %d times", n)
+	}
+}
+
+type brokenReader struct{}
+
+func (brokenReader) Read([]byte) (int, error) { return 0, errNo }
+
+func FuzzReadEndings(f *testing.F) {
+	f.Add("")
+	f.Add("{\"at\":\"2026-01-02T15:04:05Z\",\"client\":\"a\",\"cause\":\"reuse\"}\nx\n\n{")
+	f.Add(strings.Repeat("x", 4096) + "\n" + strings.Repeat("y", 9000))
+	f.Fuzz(func(t *testing.T, text string) {
+		told, wrong := readAll(text)
+		if lines := strings.Count(text, "\n") + 1; len(told)+len(wrong) > lines {
+			t.Fatalf("%d of %d lines", len(told)+len(wrong), lines)
+		}
+		last := 0
+		for _, w := range wrong {
+			if w.Line <= last || len(w.Error()) > 200 {
+				t.Fatalf("%v after line %d", w, last)
+			}
+			last = w.Line
+		}
+		for _, e := range told { // what was understood says the same when it is written again
+			line, err := json.Marshal(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, _ := readAll(string(line))
+			if len(again) != 1 || fmt.Sprint(again[0]) != fmt.Sprint(e) {
+				t.Fatalf("%v became %v", e, again)
+			}
+		}
+	})
+}
