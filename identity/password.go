@@ -13,7 +13,8 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// Lengths of a password (NIST SP 800-63B §3.1.1.2: at least 8, and long ones must be taken).
+// Lengths of a password (NIST SP 800-63B §3.1.1.2: 8 is the least beside a second factor, and long ones must be taken;
+// docs/rfc.md, departure 8).
 const (
 	MinPassword = 8   // characters
 	MaxPassword = 256 // characters; a limit only so that hashing stays bounded

@@ -58,10 +58,11 @@ func TryOrWait(ctx context.Context, store throttleStore, key string, t Throttle)
 }
 
 func waitSentence(wait time.Duration) string {
-	if wait <= time.Minute {
-		return fmt.Sprintf("Wait %d seconds, then try again.", int(wait.Round(time.Second)/time.Second)+1)
+	unit, name := time.Second, "seconds"
+	if wait > time.Minute {
+		unit, name = time.Minute, "minutes"
 	}
-	return fmt.Sprintf("Wait %d minutes, then try again.", int(wait/time.Minute)+1)
+	return fmt.Sprintf("Wait %d %s, then try again.", (wait+unit-1)/unit, name)
 }
 
 // ThrottleKey names what tries are counted against. The value is hashed: addresses and names do not pile up in the clear.

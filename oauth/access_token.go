@@ -136,7 +136,8 @@ func (e *Endpoints) readAccess(text string) (claims AccessClaims, err error) {
 	return claims, nil
 }
 
-// verify returns the payload of a JWT of type typ that one of our keys signed, whichever state the key is in.
+// verify returns the payload of a JWT of type typ that one of our keys signed. An access token's key must still be
+// published: what an older key signs cannot be one of ours that is valid, only a forgery by whoever got hold of it.
 func (k *keys) verify(text, typ string, algs ...jose.SignatureAlgorithm) ([]byte, error) {
 	if len(text) > maxAccessToken {
 		return nil, errAccess
@@ -146,7 +147,11 @@ func (k *keys) verify(text, typ string, algs ...jose.SignatureAlgorithm) ([]byte
 		return nil, errAccess
 	}
 	header := jws.Signatures[0].Protected
-	key, known := k.ring.Load().byID[header.KeyID]
+	from := k.ring.Load().byID
+	if typ == "at+jwt" {
+		from = k.ring.Load().published
+	}
+	key, known := from[header.KeyID]
 	if !known || header.Algorithm != key.alg || header.ExtraHeaders[jose.HeaderType] != typ {
 		return nil, errAccess
 	}

@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -147,10 +148,24 @@ func (e *Endpoints) frame(ctx context.Context, a *authorization) (err error) {
 	ctx = withClient(ctx, client{Client: a.client, redirects: []string{a.back}})
 	a.frame, err = e.provider.NewAuthorizeRequest(ctx, &http.Request{Method: http.MethodGet, Form: form})
 	if err != nil {
-		return err
+		return inPlainWords(err)
 	}
 	a.scopes = a.asked.ScopesFor(a.client)
 	return nil
+}
+
+// inPlainWords says what fosite found in a sentence that a person may meet on a page.
+func inPlainWords(err error) error {
+	for as, sentence := range map[*fosite.RFC6749Error]string{
+		fosite.ErrInvalidScope:            "The app asked for a permission (scope) that it is not registered for.",
+		fosite.ErrUnsupportedResponseType: "The app asked for an answer of a kind that is not given here: response_type must be code.",
+		fosite.ErrUnsupportedResponseMode: "The app asked for an answer in a way that is not offered here: response_mode must be query.",
+	} {
+		if errors.Is(err, as) {
+			return say(as, sentence)
+		}
+	}
+	return err
 }
 
 // checkChallenge asks public clients for S256, and confidential ones that were registered so. A challenge that was sent

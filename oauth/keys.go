@@ -28,12 +28,13 @@ type keys struct {
 
 // ring is one state of the keys.
 type ring struct {
-	byID    map[string]*signingKey // every known key: what any of them signed can be verified
-	current map[string]*signingKey // by algorithm
-	jwks    document
+	byID      map[string]*signingKey // every known key, for hints that expired long ago
+	published map[string]*signingKey // those that may have signed something that is still valid
+	current   map[string]*signingKey // by algorithm
+	jwks      document
 }
 
-// signingKey is one key, parsed once, with its signers, made once.
+// signingKey is one key, parsed once, with its signers, made once. A retired one has none: its private half is gone.
 type signingKey struct {
 	id, alg string
 	public  crypto.PublicKey
@@ -60,8 +61,10 @@ func (k *keys) reload(ctx context.Context) error {
 		return err
 	}
 	before := k.ring.Load().byID
-	next := &ring{byID: make(map[string]*signingKey, len(rows)), current: map[string]*signingKey{}}
-	published := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}
+	next := &ring{
+		byID: make(map[string]*signingKey, len(rows)), published: map[string]*signingKey{}, current: map[string]*signingKey{},
+	}
+	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}
 	for _, row := range rows {
 		key, known := before[row.ID]
 		if !known {
@@ -74,12 +77,13 @@ func (k *keys) reload(ctx context.Context) error {
 			next.current[row.Alg] = key
 		}
 		if row.State != identity.KeyRetired || k.now().Before(row.RetiredAt.Add(k.keep)) {
-			published.Keys = append(published.Keys, jose.JSONWebKey{
+			next.published[row.ID] = key
+			set.Keys = append(set.Keys, jose.JSONWebKey{
 				Key: key.public, KeyID: key.id, Algorithm: key.alg, Use: "sig",
 			})
 		}
 	}
-	if next.jwks, err = newDocument(published); err != nil {
+	if next.jwks, err = newDocument(set); err != nil {
 		return err
 	}
 	k.ring.Store(next)
@@ -87,15 +91,18 @@ func (k *keys) reload(ctx context.Context) error {
 }
 
 func parseKey(row identity.SigningKey) (*signingKey, error) {
+	public, err := x509.ParsePKIXPublicKey(row.Public)
+	if err != nil || algOfKey(public) != row.Alg {
+		return nil, fmt.Errorf("signing key %s is no key for %s (%w)", row.ID, row.Alg, err)
+	}
+	key := &signingKey{id: row.ID, alg: row.Alg, public: public}
+	if row.State == identity.KeyRetired {
+		return key, nil
+	}
 	private, err := x509.ParsePKCS8PrivateKey(row.Private)
 	if err != nil {
 		return nil, fmt.Errorf("signing key %s: %w", row.ID, err)
 	}
-	signer, ok := private.(crypto.Signer)
-	if !ok || algOfKey(signer.Public()) != row.Alg {
-		return nil, fmt.Errorf("signing key %s is no key for %s", row.ID, row.Alg)
-	}
-	key := &signingKey{id: row.ID, alg: row.Alg, public: signer.Public()}
 	if key.access, err = newSigner(row, private, "at+jwt"); err != nil {
 		return nil, err
 	}

@@ -4,9 +4,11 @@ import (
 	"crypto"
 	"crypto/sha256"
 	"crypto/sha512"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -190,6 +192,7 @@ func TestKeys_arePublishedBeforeTheySignAndVerifyUntilTheyExpire(t *testing.T) {
 				t.Errorf("published is %+v", k)
 			}
 		}
+		stolen := s.accessSigner()
 		if err := s.signing.Rotate(s.Context(), ""); err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +217,51 @@ func TestKeys_arePublishedBeforeTheySignAndVerifyUntilTheyExpire(t *testing.T) {
 		if s.verified(old.AccessToken) {
 			t.Error("a key that nothing needs is still published")
 		}
+		if _, err := s.ends.VerifyAccessToken(s.forge(stolen)); err == nil {
+			t.Error("an access token signed today by a key that was retired long ago is good")
+		}
 	})
+}
+
+// accessSigner is what a thief of today's private key has.
+func (s *stage) accessSigner() jose.Signer {
+	s.Helper()
+	rows, err := s.signing.All(s.Context())
+	if err != nil {
+		s.Fatal(err)
+	}
+	i := slices.IndexFunc(rows, func(k identity.SigningKey) bool { return k.Alg == "ES256" && k.State == identity.KeyCurrent })
+	private, err := x509.ParsePKCS8PrivateKey(rows[i].Private)
+	if err != nil {
+		s.Fatal(err)
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{
+		Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: private, KeyID: rows[i].ID},
+	}, (&jose.SignerOptions{}).WithType("at+jwt"))
+	if err != nil {
+		s.Fatal(err)
+	}
+	return signer
+}
+
+// forge makes an access token that is right but for who signed it.
+func (s *stage) forge(signer jose.Signer) string {
+	s.Helper()
+	claims, err := json.Marshal(oauth.AccessClaims{
+		Issuer: issuer, Audience: issuer, Subject: "x", ClientID: "x", ID: "x", Expires: s.now().Add(time.Minute).Unix(),
+	})
+	if err != nil {
+		s.Fatal(err)
+	}
+	jws, err := signer.Sign(claims)
+	if err != nil {
+		s.Fatal(err)
+	}
+	text, err := jws.CompactSerialize()
+	if err != nil {
+		s.Fatal(err)
+	}
+	return text
 }
 
 func TestDiscovery_saysOnlyWhatIsTrue(t *testing.T) {

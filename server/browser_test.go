@@ -78,15 +78,14 @@ func (b tab) do(t *testing.T, steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// withoutScript turns JavaScript off, as far as pages are concerned.
-func (b tab) withoutScript(t *testing.T) tab {
+// script turns JavaScript on or off, as far as pages are concerned.
+func (b tab) script(t *testing.T, on bool) {
 	t.Helper()
 	b.do(t, chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
-		off := emulation.SetScriptExecutionDisabledParams{Value: true}
+		off := emulation.SetScriptExecutionDisabledParams{Value: !on}
 		_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, off)
 		return err
 	}))
-	return b
 }
 
 // forget takes all cookies from the browser.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -19,7 +20,7 @@ func TestDeadline_aWriteOutlivesItsSenderAndAReadDoesNot(t *testing.T) {
 			_, bounded = r.Context().Deadline()
 		}))
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(method, "/", nil).WithContext(ctx))
-		if got != want || !bounded {
+		if !errors.Is(got, want) || !bounded {
 			t.Errorf("%s after its sender hung up: %v, want %v; bounded %t", method, got, want, bounded)
 		}
 	}

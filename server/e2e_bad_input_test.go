@@ -259,24 +259,41 @@ func (w *world) endpoints(t *testing.T) map[string]endpoint {
 	post := func(path string, form url.Values) request { return request{method: "POST", path: path, form: form} }
 	metadata := fmt.Sprintf(`{"client_name":"Third","redirect_uris":[%q]}`, "https://third.example/cb")
 	return map[string]endpoint{
-		"token, refresh": {post("/oauth2/token", with("grant_type", "refresh_token", "refresh_token", got.RefreshToken)), 200,
-			formWant(map[string]string{"garbage tokens": "400 invalid_grant", "forged tokens": "400 invalid_grant"})},
-		"token, code": {post("/oauth2/token", with("grant_type", "authorization_code", "code", v.signIn(t, a, p).Get("code"),
-			"redirect_uri", a.client.RedirectURIs[0], "code_verifier", verifier)), 200,
-			formWant(map[string]string{"garbage tokens": "400 invalid_grant", "forged tokens": "400 invalid_grant"})},
+		"token, refresh": {
+			post("/oauth2/token", with("grant_type", "refresh_token", "refresh_token", got.RefreshToken)), 200,
+			formWant(map[string]string{"garbage tokens": "400 invalid_grant", "forged tokens": "400 invalid_grant"}),
+		},
+		"token, code": {
+			post("/oauth2/token", with("grant_type", "authorization_code", "code", v.signIn(t, a, p).Get("code"),
+				"redirect_uri", a.client.RedirectURIs[0], "code_verifier", verifier)), 200,
+			formWant(map[string]string{"garbage tokens": "400 invalid_grant", "forged tokens": "400 invalid_grant"}),
+		},
 		"token, service": {post("/oauth2/token", with("grant_type", "client_credentials")), 200, formWant(nil)},
-		"token, a grant of another world": {post("/oauth2/token", with("grant_type", "password", "password", p.password)), 400,
-			formWant(map[string]string{"nothing wrong": "400 unsupported_grant_type"})},
-		"token, no client": {post("/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {"nobody"}, "client_secret": {a.secret}}), 401,
-			formWant(map[string]string{"nothing wrong": "401 invalid_client"})},
-		"introspect": {post("/oauth2/introspect", with("token", got.AccessToken)), 200,
-			formWant(map[string]string{"garbage tokens": "200 ", "forged tokens": "200 "})},
-		"revoke": {post("/oauth2/revoke", with("token", a.redeem(t, v.signIn(t, a, p)).RefreshToken)), 200,
-			formWant(map[string]string{"garbage tokens": "200 ", "forged tokens": "200 "})},
-		"userinfo": {request{method: "GET", path: "/oauth2/userinfo", bearer: got.AccessToken}, 200,
-			map[string]string{"wrong method": "405 invalid_request", "garbage tokens": "401 invalid_token", "forged tokens": "401 invalid_token"}},
-		"userinfo, by form": {post("/oauth2/userinfo", url.Values{"access_token": {got.AccessToken}}), 200,
-			formWant(map[string]string{"wrong type": "401 invalid_token", "no body": "401 invalid_token"})},
+		"token, a grant of another world": {
+			post("/oauth2/token", with("grant_type", "password", "password", p.password)), 400,
+			formWant(map[string]string{"nothing wrong": "400 unsupported_grant_type"}),
+		},
+		"token, no client": {
+			post("/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {"nobody"}, "client_secret": {a.secret}}), 401,
+			formWant(map[string]string{"nothing wrong": "401 invalid_client"}),
+		},
+		"introspect": {
+			post("/oauth2/introspect", with("token", got.AccessToken)), 200,
+			formWant(map[string]string{"garbage tokens": "200 ", "forged tokens": "200 "}),
+		},
+		"revoke": {
+			post("/oauth2/revoke", with("token", a.redeem(t, v.signIn(t, a, p)).RefreshToken)), 200,
+			formWant(map[string]string{"garbage tokens": "200 ", "forged tokens": "200 "}),
+		},
+		"userinfo": {
+			request{method: "GET", path: "/oauth2/userinfo", bearer: got.AccessToken},
+			200,
+			map[string]string{"wrong method": "405 invalid_request", "garbage tokens": "401 invalid_token", "forged tokens": "401 invalid_token"},
+		},
+		"userinfo, by form": {
+			post("/oauth2/userinfo", url.Values{"access_token": {got.AccessToken}}), 200,
+			formWant(map[string]string{"wrong type": "401 invalid_token", "no body": "401 invalid_token"}),
+		},
 		"register": {request{method: "POST", path: "/oauth2/register", json: metadata}, 201, map[string]string{
 			"wrong method": "405 invalid_request", "wrong type": "400 invalid_request", "no body": "400 invalid_request",
 			"garbage": "400 invalid_client_metadata", "NUL byte": "400 invalid_client_metadata",
@@ -287,12 +304,20 @@ func (w *world) endpoints(t *testing.T) map[string]endpoint {
 			"nothing wrong": "401 invalid_token", "wrong method": "405 invalid_request", "garbage tokens": "401 invalid_token",
 		}},
 		"manage, odd id": {request{method: "GET", path: "/oauth2/register/%00%ff", bearer: "sj_xx_not-a-token"}, 401, nil},
-		"authorize": {request{method: "GET", path: "/oauth2/authorize", query: parsed(t, a.asking()).Query()}, 303,
-			map[string]string{"wrong method": "405 "}},
-		"authorize by post": {post("/oauth2/authorize", parsed(t, a.asking()).Query()), 303,
-			map[string]string{"wrong type": "400 ", "oversized": "413 invalid_request", "malformed UTF-8": "400 ", "NUL byte": "400 "}},
-		"authorize, sealed": {request{method: "GET", path: "/oauth2/authorize", query: url.Values{"next": {w.next(t, a)}}}, 303,
-			map[string]string{"garbage tokens": "400 ", "forged tokens": "400 "}},
+		"authorize": {
+			request{method: "GET", path: "/oauth2/authorize", query: parsed(t, a.asking()).Query()},
+			303,
+			map[string]string{"wrong method": "405 "},
+		},
+		"authorize by post": {
+			post("/oauth2/authorize", parsed(t, a.asking()).Query()), 303,
+			map[string]string{"wrong type": "400 ", "oversized": "413 invalid_request", "malformed UTF-8": "400 ", "NUL byte": "400 "},
+		},
+		"authorize, sealed": {
+			request{method: "GET", path: "/oauth2/authorize", query: url.Values{"next": {w.next(t, a)}}},
+			303,
+			map[string]string{"garbage tokens": "400 ", "forged tokens": "400 "},
+		},
 		"discovery":   {request{method: "GET", path: "/.well-known/openid-configuration"}, 200, map[string]string{"wrong method": "405 "}},
 		"metadata":    {request{method: "GET", path: "/.well-known/oauth-authorization-server"}, 200, map[string]string{"wrong method": "405 "}},
 		"jwks":        {request{method: "GET", path: "/oauth2/jwks"}, 200, map[string]string{"wrong method": "405 "}},

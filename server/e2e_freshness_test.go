@@ -14,8 +14,11 @@ func TestFreshness_asksOnceAndLeadsOn(t *testing.T) {
 	p, a, v := w.enrolled(t), w.app(t), newVisitor(t)
 	first := a.redeem(t, v.signIn(t, a, p))
 	for _, c := range []struct{ name, value, page string }{
-		{"prompt", "login", "/signin"}, {"max_age", "0", "/signin"}, {"max_age", "60", "/signin"},
-		{"prompt", "consent", "/consent"}, {"prompt", "login consent", "/signin"},
+		{"prompt", "login", "/signin"},
+		{"max_age", "0", "/signin"},
+		{"max_age", "60", "/signin"},
+		{"prompt", "consent", "/consent"},
+		{"prompt", "login consent", "/signin"},
 	} {
 		w.pass(2 * time.Minute)
 		now := v.open(t, a.asking(c.name, c.value))

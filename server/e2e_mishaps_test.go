@@ -10,10 +10,10 @@ import (
 	"github.com/sojourn-auth/sojourn/storage"
 )
 
-// mishap is one cell of the matrix: a page that is open, and something that happens to it.
+// mishap is one cell of the matrix: a page, and something that happens to it.
 type mishap struct {
 	c   chromium
-	b   tab // the page is open in it
+	b   tab
 	app *app
 	who *person
 	at  string // the page's path
@@ -37,13 +37,13 @@ func TestMishaps_everyPageContinuesOrLeadsBackToTheApp(t *testing.T) {
 	for _, at := range []string{"/signin", "/signup", "/signin/totp", "/signin/recovery", "/account/totp", "/consent"} {
 		t.Run(at[1:], func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, storage.SQLite)
+			w, b := newWorld(t, storage.SQLite), c.phone(t) // one after the other: a tab is what costs most here
 			for name, happen := range mishaps {
 				t.Run(name, func(t *testing.T) {
-					t.Parallel()
-					m := mishap{c: c, b: c.phone(t), at: at}
+					b.forget(t)
+					b.script(t, true)
+					m := mishap{c: c, b: b, at: at}
 					m.who, m.app = w.cast(t, at)
-					m.b.reach(t, m.app, m.who, at)
 					happen(t, m)
 				})
 			}
@@ -78,6 +78,8 @@ func (m mishap) home(t *testing.T, b tab) {
 }
 
 func afterBack(t *testing.T, m mishap) {
+	m.b = m.c.phone(t) // whose history is its own
+	m.b.reach(t, m.app, m.who, m.at)
 	if now := m.b.step(t, m.who); strings.HasPrefix(now.At, m.app.home) {
 		m.app.redeem(t, m.app.arrival(t))
 	}
@@ -85,6 +87,7 @@ func afterBack(t *testing.T, m mishap) {
 }
 
 func afterReload(t *testing.T, m mishap) {
+	m.b.reach(t, m.app, m.who, m.at)
 	m.b.do(t, chromedp.Reload())
 	m.b.press(t, button(m.at)) // filled in or not: what is missing is told
 	if now := m.b.look(t); strings.HasPrefix(now.At, m.app.home) {
@@ -96,6 +99,7 @@ func afterReload(t *testing.T, m mishap) {
 }
 
 func afterDoubleClick(t *testing.T, m mishap) {
+	m.b.reach(t, m.app, m.who, m.at)
 	m.b.answer(t, m.who)
 	m.b.away(t)
 	m.b.do(t, chromedp.DoubleClick(chromedp.CSS(button(m.at))))
@@ -104,11 +108,12 @@ func afterDoubleClick(t *testing.T, m mishap) {
 }
 
 func afterDoubleClickWithoutScript(t *testing.T, m mishap) {
-	m.b.withoutScript(t).do(t, chromedp.Reload())
+	m.b.script(t, false)
 	afterDoubleClick(t, m)
 }
 
 func afterSecondTab(t *testing.T, m mishap) {
+	m.b.reach(t, m.app, m.who, m.at)
 	other := m.b.second(t)
 	other.visit(t, m.b.look(t).At)
 	m.home(t, other)
@@ -116,6 +121,7 @@ func afterSecondTab(t *testing.T, m mishap) {
 }
 
 func afterNoCookie(t *testing.T, m mishap) {
+	m.b.reach(t, m.app, m.who, m.at)
 	m.b.answer(t, m.who)
 	m.b.forget(t)
 	m.b.press(t, button(m.at))
@@ -123,6 +129,7 @@ func afterNoCookie(t *testing.T, m mishap) {
 }
 
 func afterRestoring(t *testing.T, m mishap) {
+	m.b.reach(t, m.app, m.who, m.at)
 	address := m.b.look(t).At
 	m.home(t, m.b)
 	m.b.visit(t, address) // still signed in

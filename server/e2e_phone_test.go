@@ -43,7 +43,9 @@ func fromSignUpToTokens(t *testing.T, c chromium, w *world) {
 }
 
 func withoutScript(t *testing.T, c chromium, w *world) {
-	throughEverything(t, c.phone(t).withoutScript(t), w)
+	b := c.phone(t)
+	b.script(t, false)
+	throughEverything(t, b, w)
 }
 
 func throughEverything(t *testing.T, b tab, w *world) {

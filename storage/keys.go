@@ -23,7 +23,7 @@ type signingKeyRow struct {
 // TableName is the table's name for GORM.
 func (signingKeyRow) TableName() string { return "signing_keys" }
 
-// SigningKeys returns every signing key, oldest first, with its private half opened.
+// SigningKeys returns every signing key, oldest first, with the private half of those that sign or will.
 func (d *DB) SigningKeys(ctx context.Context) ([]identity.SigningKey, error) {
 	var rows []signingKeyRow
 	if err := d.q(ctx).Order("created_at, id").Find(&rows).Error; err != nil {
@@ -31,9 +31,9 @@ func (d *DB) SigningKeys(ctx context.Context) ([]identity.SigningKey, error) {
 	}
 	keys := make([]identity.SigningKey, len(rows))
 	for i, r := range rows {
-		private, err := d.keys.Open(identity.ForKey, r.Private, []byte(r.ID))
+		private, err := d.openKey(r)
 		if err != nil {
-			return nil, fmt.Errorf("open the signing key %s, which another root secret sealed: %w", r.ID, err)
+			return nil, err
 		}
 		keys[i] = identity.SigningKey{
 			ID: r.ID, Alg: r.Alg, State: identity.KeyState(r.State), Private: private, Public: r.Public,
@@ -41,6 +41,18 @@ func (d *DB) SigningKeys(ctx context.Context) ([]identity.SigningKey, error) {
 		}
 	}
 	return keys, nil
+}
+
+// openKey opens the private half of a key that signs or will; a retired one has none any more.
+func (d *DB) openKey(r signingKeyRow) ([]byte, error) {
+	if r.State == string(identity.KeyRetired) {
+		return nil, nil
+	}
+	private, err := d.keys.Open(identity.ForKey, r.Private, []byte(r.ID))
+	if err != nil {
+		return nil, fmt.Errorf("open the signing key %s, which another root secret sealed: %w", r.ID, err)
+	}
+	return private, nil
 }
 
 // AddSigningKey adds a key unless one of its algorithm is in that state already: of many servers that start together one
@@ -55,7 +67,7 @@ func (d *DB) AddSigningKey(ctx context.Context, k identity.SigningKey) (bool, er
 	return res.RowsAffected == 1, d.fail("add signing key", res.Error)
 }
 
-// PromoteSigningKeys retires the current key of alg and makes the next one current. Without a next one it does nothing, so
+// PromoteSigningKeys retires the current key of alg, whose private half is forgotten with it, and makes the next one current. Without a next one it does nothing, so
 // that there is always a key that signs. Rotations at once follow each other.
 func (d *DB) PromoteSigningKeys(ctx context.Context, alg string) error {
 	return d.InTx(ctx, func(ctx context.Context) error {
@@ -70,9 +82,9 @@ func (d *DB) PromoteSigningKeys(ctx context.Context, alg string) error {
 
 func (d *DB) promote(ctx context.Context, alg string) error {
 	now := fromTime(d.Now())
-	err := d.q(ctx).Exec(`UPDATE signing_keys SET state = ?, retired_at = ? WHERE alg = ? AND state = ?
+	err := d.q(ctx).Exec(`UPDATE signing_keys SET state = ?, retired_at = ?, private = ? WHERE alg = ? AND state = ?
 		AND EXISTS (SELECT 1 FROM signing_keys n WHERE n.alg = signing_keys.alg AND n.state = ?)`,
-		identity.KeyRetired, now, alg, identity.KeyCurrent, identity.KeyNext).Error
+		identity.KeyRetired, now, []byte{}, alg, identity.KeyCurrent, identity.KeyNext).Error
 	if err != nil {
 		return d.fail("retire signing key", err)
 	}

@@ -107,6 +107,9 @@ func TestPromoteSigningKeys_oneAlgorithmAtATime(t *testing.T) {
 			t.Errorf("got %s, want %s", got, want)
 		}
 		keys := must[[]identity.SigningKey](t)(db.SigningKeys(t.Context()))
+		if len(keys[0].Private) != 0 || len(keys[1].Private) == 0 {
+			t.Error("the private half of the retired key is still there, or the current one's is gone")
+		}
 		if keys[0].RetiredAt != w.Now() || keys[1].ActivatedAt != w.Now() {
 			t.Errorf("retired %v, activated %v, want %v", keys[0].RetiredAt, keys[1].ActivatedAt, w.Now())
 		}

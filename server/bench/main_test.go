@@ -29,7 +29,7 @@ func withProgram(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	program = filepath.Join(dir, "sojourn")
 	build := exec.CommandContext(context.Background(), "go", "build", "-o", program, "../../cmd/sojourn")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")

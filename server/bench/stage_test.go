@@ -111,7 +111,7 @@ func (s *stage) startSession(b testing.TB, phone int) {
 
 // post sends a form and decodes the answer; anything but 200 is an error that says what came instead.
 func post(to string, form url.Values, into any) error {
-	req, err := http.NewRequest(http.MethodPost, to, strings.NewReader(form.Encode())) //nolint:noctx // bounded by the client's timeout
+	req, err := http.NewRequest(http.MethodPost, to, strings.NewReader(form.Encode()))
 	if err != nil {
 		return err
 	}

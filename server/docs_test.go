@@ -1,0 +1,194 @@
+package server_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sojourn-auth/sojourn/config"
+)
+
+// repository is where this test finds what the documents speak of.
+const repository = ".."
+
+var (
+	testFunction = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+	testName     = regexp.MustCompile(`\b(?:Test|Fuzz)[A-Z]\w+`)
+	fileName     = regexp.MustCompile("`([a-z_]+/[\\w./*-]+\\.(?:go|md|sql|yml))`")
+	link         = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	variable     = regexp.MustCompile(`SOJOURN_[A-Z_]+`)
+	yamlExample  = regexp.MustCompile("(?s)```yaml\n(.+?)```")
+)
+
+// A row says clause, file, test, difference. What no test shows, the last column explains.
+func TestDocs_everyClauseHasAFileAndATest(t *testing.T) {
+	t.Parallel()
+	known := testFunctions(t)
+	clauses := 0
+	for _, row := range rows(t, "docs/rfc.md") {
+		if len(row) != 4 || row[0] == "" || !fileName.MatchString(row[1]) {
+			t.Errorf("%q is not: clause, file, test, difference", row)
+			continue
+		}
+		if row[2] == "—" && row[3] == "" {
+			t.Errorf("%s: neither a test nor a reason why there is none", row[0])
+		}
+		if row[2] != "—" && !testName.MatchString(row[2]) {
+			t.Errorf("%s: %q is no test", row[0], row[2])
+		}
+		clauses++
+	}
+	if clauses < 100 {
+		t.Errorf("only %d clauses were found", clauses)
+	}
+	for _, name := range testName.FindAllString(read(t, "docs/rfc.md"), -1) {
+		if !known[name] {
+			t.Errorf("there is no %s", name)
+		}
+	}
+}
+
+func TestDocs_filesAndLinksExist(t *testing.T) {
+	t.Parallel()
+	checked := 0
+	for _, doc := range documents(t) {
+		var places []string
+		for _, found := range link.FindAllStringSubmatch(read(t, doc), -1) {
+			to, _, _ := strings.Cut(found[1], "#")
+			if to != "" && !strings.Contains(to, "://") {
+				places = append(places, filepath.Join(filepath.Dir(doc), to))
+			}
+		}
+		// A decision is of its day: the files that it names may have moved since.
+		if filepath.Dir(doc) != "docs/decisions" {
+			for _, found := range fileName.FindAllStringSubmatch(read(t, doc), -1) {
+				places = append(places, found[1])
+			}
+		}
+		for _, place := range places {
+			if found, err := filepath.Glob(filepath.Join(repository, place)); err != nil || len(found) == 0 {
+				t.Errorf("%s leads to %s, which is not there", doc, place)
+			}
+			checked++
+		}
+	}
+	if checked < 100 {
+		t.Errorf("only %d links and files were found", checked)
+	}
+}
+
+// The table of settings tells all of them, nothing else, and the defaults as they are.
+func TestDocs_operationsTellsEverySetting(t *testing.T) {
+	t.Parallel()
+	defaults := load(t, config.Options{})
+	told := map[string]string{}
+	for _, row := range rows(t, "docs/operations.md") {
+		if name := strings.Trim(row[0], "`"); variable.MatchString(name) {
+			told[strings.ToLower(strings.TrimPrefix(name, "SOJOURN_"))] = strings.Trim(row[1], "`")
+		}
+	}
+	for _, name := range variable.FindAllString(defaults, -1) {
+		if _, ok := told[strings.ToLower(strings.TrimPrefix(name, "SOJOURN_"))]; !ok {
+			t.Errorf("%s is not in the table", name)
+		}
+	}
+	if got := load(t, config.Options{Flags: told}); got != defaults {
+		t.Errorf("by the table the defaults are\n%s\nbut they are\n%s", got, defaults)
+	}
+	for _, name := range variable.FindAllString(read(t, "docs/operations.md"), -1) {
+		if setting := strings.TrimSuffix(name, "_FILE"); !strings.Contains(defaults, setting+"=") {
+			t.Errorf("there is no %s", name)
+		}
+	}
+}
+
+func TestDocs_operationsExampleIsTaken(t *testing.T) {
+	t.Parallel()
+	found := yamlExample.FindStringSubmatch(read(t, "docs/operations.md"))
+	if found == nil {
+		t.Fatal("there is no example")
+	}
+	file := filepath.Join(t.TempDir(), "sojourn.yaml")
+	if err := os.WriteFile(file, []byte(found[1]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	secret := map[string]string{"SOJOURN_SECRET": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"}
+	if load(t, config.Options{File: file, Getenv: func(name string) string { return secret[name] }}) == load(t, config.Options{}) {
+		t.Error("the example changes nothing")
+	}
+}
+
+func load(t *testing.T, from config.Options) string {
+	t.Helper()
+	c, err := config.Load(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.String()
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(repository, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+// rows are the cells of every row of every table in a document, without the heads.
+func rows(t *testing.T, doc string) (rows [][]string) {
+	t.Helper()
+	lines := strings.Split(read(t, doc), "\n")
+	for i, line := range lines {
+		isRule := func(line string) bool { return strings.HasPrefix(line, "|--") }
+		if !strings.HasPrefix(line, "|") || isRule(line) || i+1 < len(lines) && isRule(lines[i+1]) {
+			continue
+		}
+		cells := strings.Split(strings.TrimSuffix(strings.TrimPrefix(line, "|"), "|"), "|")
+		for j := range cells {
+			cells[j] = strings.TrimSpace(cells[j])
+		}
+		rows = append(rows, cells)
+	}
+	return rows
+}
+
+func documents(t *testing.T) []string {
+	t.Helper()
+	all := []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md"}
+	for _, pattern := range []string{"docs/*.md", "docs/decisions/*.md"} {
+		found, err := fs.Glob(os.DirFS(repository), pattern)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("%s: %d found, %v", pattern, len(found), err)
+		}
+		all = append(all, found...)
+	}
+	return all
+}
+
+// testFunctions are the names of all tests and fuzz targets of the tree.
+func testFunctions(t *testing.T) map[string]bool {
+	t.Helper()
+	known := map[string]bool{}
+	err := fs.WalkDir(os.DirFS(repository), ".", func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && slices.Contains([]string{".git", "node_modules"}, entry.Name()) {
+			return fs.SkipDir
+		}
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		for _, found := range testFunction.FindAllStringSubmatch(read(t, path), -1) {
+			known[found[1]] = true
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return known
+}
