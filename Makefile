@@ -5,7 +5,7 @@ BENCH_COUNT ?= 3
 LINT = go tool -modfile=tools/go.mod golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test race lint format fuzz golden bench
+.PHONY: help run build test race lint format fuzz soak golden bench
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -30,6 +30,9 @@ format: ## gofumpt and gci over the whole tree
 
 fuzz: ## each fuzz target for FUZZTIME (10s)
 	FUZZTIME=$(FUZZTIME) test/fuzz
+
+soak: ## what kills servers and databases, twenty times as often as the tests do
+	SOJOURN_SOAK=1 go test ./server/faults -count 1 -v -timeout 60m
 
 golden: ## write the golden pages of templates anew; look at the diff
 	go test ./templates -update

@@ -190,6 +190,8 @@ func TestCleanRegistration_refusesByField(t *testing.T) {
 		{"access_token_format", func(m *identity.Metadata) { m.AccessFormat = "opaque" }},
 		{"introspection_signed_response_alg", func(m *identity.Metadata) { m.IntrospectionAlg = "none" }},
 		{"introspection_signed_response_alg", func(m *identity.Metadata) { m.IntrospectionAlg = "HS256" }},
+		{"refresh_rotation", func(m *identity.Metadata) { m.Rotation = "sometimes" }},
+		{"refresh_rotation", func(m *identity.Metadata) { m.Rotation = identity.RotateNone }}, // a public client without DPoP
 		{"default_max_age", func(m *identity.Metadata) { n := -1; m.DefaultMaxAge = &n }},
 		{"default_max_age", func(m *identity.Metadata) { n := math.MaxInt; m.DefaultMaxAge = &n }},
 	} {

@@ -27,5 +27,13 @@ func CheckResource(uri string) error {
 // character (RFC 3986 §6.2.1): what it is called is what its tokens will say.
 func (c Client) Reaches(resource string) bool { return slices.Contains(c.Resources, resource) }
 
-// ResourcesOf returns the resource servers that a request names, each once (RFC 8707 §2).
-func ResourcesOf(params url.Values) []string { return once(params["resource"]) }
+// ResourcesOf returns the resource servers that a request names, each once (RFC 8707 §2). Of too many it returns
+// MaxResources and one more, which is enough to refuse them.
+func ResourcesOf(params url.Values) (resources []string) {
+	for _, uri := range params["resource"] {
+		if len(resources) <= MaxResources && !slices.Contains(resources, uri) {
+			resources = append(resources, uri)
+		}
+	}
+	return resources
+}

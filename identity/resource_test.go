@@ -31,6 +31,25 @@ func TestCheckResource_takesAbsoluteURIsWithoutFragment(t *testing.T) {
 	}
 }
 
+// Whatever is taken can be stored beside others and compared as it is.
+func FuzzCheckResource(f *testing.F) {
+	for _, uri := range []string{"https://api.example.com/?a=b", "urn:a:b", "a:", "http://[::1]:1/", "x://y#z", "https://a b", "%zz:"} {
+		f.Add(uri)
+	}
+	f.Fuzz(func(t *testing.T, uri string) {
+		if identity.CheckResource(uri) != nil {
+			return
+		}
+		scheme, _, found := strings.Cut(uri, ":")
+		if !found || scheme == "" || len(uri) > 512 || strings.ContainsAny(uri, "# \n\\") {
+			t.Errorf("%q is taken", uri)
+		}
+		if got := identity.SplitScope(uri + " urn:other"); !cmp.Equal(got, []string{uri, "urn:other"}) {
+			t.Errorf("%q comes back from its row as %q", uri, got)
+		}
+	})
+}
+
 func TestCleanResources_keepsEachOnceAndNamesTheWrongOne(t *testing.T) {
 	t.Parallel()
 	got, err := identity.CleanResources([]string{"urn:a", "urn:b", "urn:a"})

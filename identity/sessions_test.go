@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -87,10 +88,25 @@ func TestRefresh_aRowThatIsBehindRollsForward(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		token := w.start()
-		ahead := token.At(7, 0) // minted by us before the row was lost
-		next := w.mustRefresh(ahead)
+		var told []identity.Session
+		w.sessions.RolledForward = func(_ context.Context, s identity.Session) {
+			same := w.row(s.ID) // by now it is committed: another connection sees it
+			if same.Line != s.Line {
+				w.Errorf("told of line %+v, the row is at %+v", s.Line, same.Line)
+			}
+			told = append(told, s)
+		}
+		next := w.mustRefresh(w.mustRefresh(token))
+		if len(told) > 0 {
+			w.Error("an ordinary refresh raised the alarm")
+		}
+		ahead := next.At(7, 0) // minted by us before the row was lost
+		next = w.mustRefresh(ahead)
 		if next.Generation != 8 || w.events(identity.SessionRolled) != 1 {
 			w.Errorf("generation %d with %d events", next.Generation, w.events(identity.SessionRolled))
+		}
+		if len(told) != 1 || told[0].ID != token.SessionID || told[0].UserID != w.user.ID || told[0].Line.Generation != 8 {
+			w.Errorf("the alarm was told of %+v", told)
 		}
 	})
 }

@@ -164,7 +164,7 @@ func TestSealedText_ofAnotherRootSecretIsForged(t *testing.T) {
 		for name, err := range map[string]error{
 			"refresh": second(keyring(t, 1).ReadRefresh(text)), "code": second(keyring(t, 1).ReadCode(text)),
 			"access": second(keyring(t, 1).ReadAccess(text)),
-			"asked": second(keyring(t, 1).ReadAsked(text)), "cookie": second(keyring(t, 1).ReadCookie(text)),
+			"asked":  second(keyring(t, 1).ReadAsked(text)), "cookie": second(keyring(t, 1).ReadCookie(text)),
 		} {
 			if !errors.Is(err, identity.ErrForged) {
 				t.Errorf("read as %s: %v", name, err)

@@ -83,7 +83,7 @@ func (e *Endpoints) signAccess(c AccessClaims) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return sign(key.access, c)
+	return key.access.sign(c)
 }
 
 // newJTI names a token: 128 random bits, so that two are never alike.

@@ -69,8 +69,8 @@ func newAuthorization(params url.Values, now time.Time) *authorization {
 			kept[name] = v[:1]
 		}
 	}
-	if v, ok := params["resource"]; ok { // RFC 8707 §2: the one that may repeat
-		kept["resource"] = v[:min(len(v), identity.MaxResources+1)] // one too many is enough to refuse
+	if resources := identity.ResourcesOf(params); len(resources) > 0 { // RFC 8707 §2: the one that may repeat
+		kept["resource"] = resources
 	}
 	for _, refused := range refusedParams {
 		if params.Has(refused.name) {

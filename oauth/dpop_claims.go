@@ -90,7 +90,7 @@ var defaultPorts = map[string]string{"http": "80", "https": "443"}
 // normalised by syntax and scheme (RFC 3986 §6.2.2, §6.2.3). What no URL of ours can be becomes empty.
 func plainURL(text string) string {
 	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.User != nil {
+	if err != nil || u.Host == "" || u.User != nil || defaultPorts[u.Scheme] == "" || strings.Contains(u.Host, "%") {
 		return ""
 	}
 	u = new(url.URL).ResolveReference(u) // takes . and .. out of the path

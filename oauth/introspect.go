@@ -121,20 +121,35 @@ func (e *Endpoints) stillOwn(ctx context.Context, answer introspection) (introsp
 // Session was last refreshed, and only the owner of every copy may know that (DESIGN §2).
 func (e *Endpoints) lookIntoRefresh(ctx context.Context, t identity.RefreshToken) (introspection, error) {
 	live, err := e.store.LiveSession(ctx, t.SessionID, "")
-	if err != nil && identity.KindOf(err) != identity.NotFound {
+	s := live.Session
+	var c identity.Client
+	if err == nil {
+		c, err = e.clientByID(ctx, s.ClientID)
+	}
+	if identity.KindOf(err) == identity.NotFound {
+		return introspection{}, nil
+	}
+	if err != nil {
 		return introspection{}, err
 	}
-	s := live.Session
-	move, _ := s.Line.Present(identity.Presented{Generation: t.Generation, Branch: t.Branch})
-	welcome := move != identity.Reuse && move != identity.Exhausted
-	if err != nil || !t.Secret.Matches(s.SecretHash) || !t.Of(s.ClientID) || !e.alive(live) || !welcome {
+	if !t.Secret.Matches(s.SecretHash) || !t.Of(s.ClientID) || !e.alive(live) || !welcome(t, s, c) {
 		return introspection{}, nil
 	}
 	return introspection{
 		Active: true, Scope: strings.Join(s.Scopes, " "), ClientID: s.ClientID, Username: usernameOf(live.User, s.Scopes),
 		TokenType: "refresh_token", Expires: s.EndsAt.Unix(), Subject: s.Sub, Issuer: e.o.Issuer,
 		SessionID: s.ID.String(), ACR: s.AMR.ACR(), AuthTime: s.AuthTime.Unix(),
+		Confirm: confirm(s.Key),
 	}, nil
+}
+
+// welcome reports whether the rotation rule would go on, were its client to present the token.
+func welcome(t identity.RefreshToken, s identity.Session, c identity.Client) bool {
+	move, _ := s.Line.Present(identity.Presented{
+		Generation: t.Generation, Branch: t.Branch, Rotation: c.Rotation,
+		Proved: !c.Public() || s.Key != (identity.Thumbprint{}),
+	})
+	return move != identity.Reuse && move != identity.Exhausted
 }
 
 func usernameOf(u identity.User, scopes []string) string {

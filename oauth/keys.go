@@ -38,7 +38,7 @@ type ring struct {
 type signingKey struct {
 	id, alg string
 	public  crypto.PublicKey
-	access  jose.Signer // typ at+jwt
+	access  es256       // typ at+jwt; the one algorithm of access tokens
 	idToken jose.Signer // typ JWT
 
 	introspection jose.Signer // typ token-introspection+jwt
@@ -103,8 +103,10 @@ func parseKey(row identity.SigningKey) (*signingKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("signing key %s: %w", row.ID, err)
 	}
-	if key.access, err = newSigner(row, private, "at+jwt"); err != nil {
-		return nil, err
+	if private, is := private.(*ecdsa.PrivateKey); is {
+		if key.access, err = newES256(row.ID, private, "at+jwt"); err != nil {
+			return nil, err
+		}
 	}
 	if key.idToken, err = newSigner(row, private, "JWT"); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package oauth_test
 
 import (
+	"net/url"
 	"testing"
 	"time"
 
@@ -142,14 +143,32 @@ func TestRefresh_idleAndAbsoluteEndsHold(t *testing.T) {
 	onStage(t, func(s *stage) {
 		c := s.app(func(c *identity.Client) { c.Lives = identity.Lifetimes{Idle: time.Hour, Absolute: 100 * time.Minute} })
 		got := s.begin(c)
+		if got.RefreshExpiresIn != 60*60 || got.SessionExpiresIn != 100*60 {
+			t.Errorf("refresh_expires_in is %d, session_expires_in %d, want 60 and 100 minutes", got.RefreshExpiresIn, got.SessionExpiresIn)
+		}
 		s.pass(59 * time.Minute)
 		got = s.post(refreshing(c, got.RefreshToken))
 		s.good(got)
-		if got.SessionExpiresIn != 41*60 {
-			t.Errorf("session_expires_in is %d, want 41 minutes", got.SessionExpiresIn)
+		if got.SessionExpiresIn != 41*60 || got.RefreshExpiresIn != 41*60 { // it will not get as far as going idle
+			t.Errorf("session_expires_in is %d, refresh_expires_in %d, want 41 minutes", got.SessionExpiresIn, got.RefreshExpiresIn)
 		}
 		s.pass(41 * time.Minute)
 		s.invalidGrant(s.post(refreshing(c, got.RefreshToken)))
+	})
+}
+
+func TestRefresh_expiresInIsToldWithARefreshTokenOnly(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		without := s.begin(s.app(func(c *identity.Client) { c.GrantTypes = []string{"authorization_code"} }))
+		if without.RefreshToken != "" || without.RefreshExpiresIn != 0 || without.SessionExpiresIn == 0 {
+			t.Errorf("answered %+v", without)
+		}
+		own := s.post(url.Values{"grant_type": {"client_credentials"}}, asClient(s.app(s.confidential), clientSecret))
+		s.good(own)
+		if own.RefreshExpiresIn != 0 || own.SessionExpiresIn != 0 {
+			t.Errorf("answered %+v", own)
+		}
 	})
 }
 

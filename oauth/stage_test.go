@@ -296,6 +296,7 @@ type told struct {
 	Scope            string `json:"scope"`
 	ExpiresIn        int    `json:"expires_in"`
 	SessionExpiresIn int    `json:"session_expires_in"`
+	RefreshExpiresIn int    `json:"refresh_expires_in"`
 	Error            string `json:"error"`
 	Description      string `json:"error_description"`
 	Action           string `json:"action"`

@@ -15,9 +15,9 @@ import (
 
 const userinfoAt = "/oauth2/userinfo"
 
-func (s *stage) userinfo(token string) reply {
+func (s *stage) userinfo(token string, edit ...func(*http.Request)) reply {
 	s.Helper()
-	return s.ask(changedRequest(httptest.NewRequest(http.MethodGet, userinfoAt, nil), []func(*http.Request){bearer(token)}))
+	return s.ask(changedRequest(httptest.NewRequest(http.MethodGet, userinfoAt, nil), append(edit, bearer(token))))
 }
 
 // beginWith signs the person in to a client with these scopes and returns the access token.

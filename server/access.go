@@ -38,31 +38,30 @@ func logLine(log *slog.Logger, r *http.Request, rec *record, took time.Duration)
 	if rec.status >= http.StatusInternalServerError {
 		level = slog.LevelError
 	}
-	attrs := []slog.Attr{
+	attrs := append(make([]slog.Attr, 0, 10),
 		slog.String("method", methodName(r.Method)),
 		slog.String("route", rec.route),
 		slog.Int("status", rec.status),
 		slog.Float64("ms", took.Seconds()*1000),
 		slog.Int64("bytes", rec.written),
 		slog.String("address", identity.SeenFrom(r.RemoteAddr, "").Address),
-	}
-	log.LogAttrs(r.Context(), level, "request", append(attrs, trailAttrs(*rec.trail)...)...)
+	)
+	log.LogAttrs(r.Context(), level, "request", appendTrail(attrs, rec.trail)...)
 }
 
-// trailAttrs names whom the request was about, as far as it was learnt.
-func trailAttrs(t identity.Trail) (attrs []slog.Attr) {
-	for _, id := range []struct {
-		name string
-		id   identity.ID
-	}{{"user", t.UserID}, {"session", t.SessionID}} {
-		if id.id != (identity.ID{}) {
-			attrs = append(attrs, slog.String(id.name, id.id.String()))
-		}
+// appendTrail names whom the request was about, as far as it was learnt.
+func appendTrail(attrs []slog.Attr, t *identity.Trail) []slog.Attr {
+	if t.UserID != (identity.ID{}) {
+		attrs = append(attrs, slog.String("user", t.UserID.String()))
 	}
-	for _, text := range []struct{ name, text string }{{"client", t.ClientID}, {"refusal", t.Refusal}} {
-		if text.text != "" {
-			attrs = append(attrs, slog.String(text.name, text.text))
-		}
+	if t.SessionID != (identity.ID{}) {
+		attrs = append(attrs, slog.String("session", t.SessionID.String()))
+	}
+	if t.ClientID != "" {
+		attrs = append(attrs, slog.String("client", t.ClientID))
+	}
+	if t.Refusal != "" {
+		attrs = append(attrs, slog.String("refusal", t.Refusal))
 	}
 	return attrs
 }

@@ -27,7 +27,6 @@ var (
 // A row says clause, file, test, difference. What no test shows, the last column explains.
 func TestDocs_everyClauseHasAFileAndATest(t *testing.T) {
 	t.Parallel()
-	known := testFunctions(t)
 	clauses := 0
 	for _, row := range rows(t, "docs/rfc.md") {
 		if len(row) != 4 || row[0] == "" || !fileName.MatchString(row[1]) {
@@ -45,9 +44,16 @@ func TestDocs_everyClauseHasAFileAndATest(t *testing.T) {
 	if clauses < 100 {
 		t.Errorf("only %d clauses were found", clauses)
 	}
-	for _, name := range testName.FindAllString(read(t, "docs/rfc.md"), -1) {
-		if !known[name] {
-			t.Errorf("there is no %s", name)
+}
+
+func TestDocs_testsThatAreNamedExist(t *testing.T) {
+	t.Parallel()
+	known := testFunctions(t)
+	for _, doc := range documents(t) {
+		for _, name := range testName.FindAllString(read(t, doc), -1) {
+			if !known[name] {
+				t.Errorf("%s: there is no %s", doc, name)
+			}
 		}
 	}
 }

@@ -72,6 +72,20 @@ func TestCORS_anErrorCanBeReadByTheApp(t *testing.T) {
 	}
 }
 
+// RFC 9449 §8: an app in a browser sends proofs, and reads nonces.
+func TestCORS_letsProofsInAndNoncesOut(t *testing.T) {
+	t.Parallel()
+	for _, method := range []string{http.MethodOptions, http.MethodPost} {
+		got := ask(cors(refused), httptest.NewRequest(method, "/oauth2/token", nil)).Header
+		if !strings.Contains(got.Get("Access-Control-Expose-Headers"), "DPoP-Nonce") {
+			t.Errorf("%s exposes %v", method, got)
+		}
+		if method == http.MethodOptions && !strings.Contains(got.Get("Access-Control-Allow-Headers"), "DPoP") {
+			t.Errorf("the preflight allows %v", got)
+		}
+	}
+}
+
 func TestOwnForms_refusesWhatAnotherSitePosts(t *testing.T) {
 	t.Parallel()
 	guard, err := ownForms("http://localhost:8080", refused)

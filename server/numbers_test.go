@@ -206,6 +206,11 @@ func TestNumbers_whatEachAnswerCostsTheDatabase(t *testing.T) {
 					"grant_type": {"refresh_token"}, "client_id": {"notes"}, "refresh_token": {refresh},
 				})["refresh_token"].(string)
 			})
+			c.want("refresh with a narrower scope", 2, 1, func() {
+				refresh = c.tokens(url.Values{
+					"grant_type": {"refresh_token"}, "client_id": {"notes"}, "refresh_token": {refresh}, "scope": {"openid"},
+				})["refresh_token"].(string)
+			})
 			c.want("client_credentials", 0, 0, func() {
 				c.tokens(url.Values{"grant_type": {"client_credentials"}, "client_id": secret["client_id"], "client_secret": secret["client_secret"]})
 			})

@@ -4,21 +4,24 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"sync/atomic"
 	"time"
 )
 
-// pace is what all shards tell of their progress.
+// pace is what the shards tell of their progress.
 type pace struct {
 	refreshes atomic.Int64
-	furthest  atomic.Int64 // simulated microseconds
+	clocks    []*clock
 }
 
-func (p *pace) count(at time.Duration) {
-	p.refreshes.Add(1)
-	if at := at.Microseconds(); at > p.furthest.Load() {
-		p.furthest.Store(at)
+// day is how far the slowest shard is.
+func (p *pace) day() float64 {
+	at := time.Duration(math.MaxInt64)
+	for _, c := range p.clocks {
+		at = min(at, c.elapsed())
 	}
+	return max(0, at-arrivals).Hours() / 24
 }
 
 // show writes one line over itself every second until ctx ends.
@@ -32,8 +35,8 @@ func (p *pace) show(ctx context.Context, to io.Writer, days int) {
 			fmt.Fprintln(to)
 			return
 		case <-tick.C:
-			now, at := p.refreshes.Load(), time.Duration(p.furthest.Load())*time.Microsecond
-			fmt.Fprintf(to, "\rday %.1f of %d, %d refreshes, %d/s   ", at.Hours()/24, days, now, now-before)
+			now := p.refreshes.Load()
+			fmt.Fprintf(to, "\rday %.1f of %d, %d refreshes, %d/s   ", p.day(), days, now, now-before)
 			before = now
 		}
 	}

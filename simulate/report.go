@@ -44,10 +44,11 @@ type Thieves struct {
 	Thieves       int `json:"thieves"`
 	OwnerReturned int `json:"thieves_owner_returned"` // the owner came back while the thief was at it
 	Caught        int `json:"caught"`                 // the Session ended over it
-	// Both are counted from the thief's first use of its copy: before that there is nothing to see.
+	// These are counted from the thief's first use of its copy: before that there is nothing to see. A thief whose tokens
+	// are worthless already is caught only when it comes with one.
 	MedianOwnerRefreshes int     `json:"median_owner_refreshes_until_caught"`
-	MostOwnerRefreshes   int     `json:"most_owner_refreshes_until_caught"`
 	MedianMinutes        float64 `json:"median_minutes_until_caught"`
+	MostOutlived         int     `json:"most_owner_refreshes_outlived"` // after so many of the owner's a thief still got one
 	Refreshes            int     `json:"thief_refreshes"`
 }
 
@@ -103,14 +104,13 @@ func (r Report) String() string {
 	line("")
 	line("forced logins        %d", r.ForcedLogins)
 	for _, cause := range slices.Sorted(maps.Keys(r.Causes)) {
-		line("  %-18s %d  (%s)", cause, r.Causes[cause], explain(cause))
+		line("  %-18s %d  (%s)", cause, r.Causes[cause], r.explain(cause))
 	}
 	line("thieves              %d, the owner came back in %d cases, caught %d", r.Thieves.Thieves, r.OwnerReturned, r.Caught)
 	if r.Caught > 0 {
-		line("  caught after       %d refreshes of the owner (median; most: %d), %.0f minutes (median)",
-			r.MedianOwnerRefreshes, r.MostOwnerRefreshes, r.MedianMinutes)
+		line("  caught after       %d refreshes of the owner and %.0f minutes (medians)", r.MedianOwnerRefreshes, r.MedianMinutes)
 	}
-	line("  got                %d refreshes", r.Thieves.Refreshes)
+	line("  got                %d refreshes; none after the owner's refresh number %d", r.Thieves.Refreshes, r.MostOutlived+1)
 	for _, k := range kinds {
 		if s, some := r.ByKind[k]; some {
 			line("  %-18s %d, owner back %d, caught %d, got %d", k, s.Thieves, s.OwnerReturned, s.Caught, s.Refreshes)
@@ -133,7 +133,7 @@ func (r Report) basis() string {
 }
 
 // explain says what a cause of forced logins means.
-func explain(cause string) string {
+func (r Report) explain(cause string) string {
 	switch cause {
 	case lostAnswer:
 		return "an answer was lost and the same token came again"
@@ -142,7 +142,10 @@ func explain(cause string) string {
 	case askedTwice:
 		return "the app refreshed twice at once"
 	case lateRequest:
-		return "a request was delivered after the next refresh"
+		if r.Policy == Ours {
+			return "a request was delivered after the next refresh"
+		}
+		return "a request was delivered minutes after the phone gave up"
 	case codeExchange:
 		return "the app got no answer to its code"
 	}

@@ -14,6 +14,7 @@ import (
 type answer struct {
 	RefreshToken string `json:"refresh_token"`
 	Error        string `json:"error"`
+	Description  string `json:"error_description"`
 }
 
 // token makes a token request in this process and returns the refresh token of the answer, or "" for invalid_grant. Any

@@ -14,16 +14,15 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		return Report{}, err
 	}
 	began := o.Wall()
-	var shared pace
+	f := settle(o)
 	if o.Progress != nil {
 		showing, stop := context.WithCancel(ctx)
 		var shown sync.WaitGroup
-		shown.Go(func() { shared.show(showing, o.Progress, o.Days) })
+		shown.Go(func() { f.pace.show(showing, o.Progress, o.Days) })
 		defer shown.Wait()
 		defer stop()
 	}
-	f, err := open(ctx, o, &shared)
-	if err != nil {
+	if err := f.build(ctx, o); err != nil {
 		return Report{}, errors.Join(err, f.close())
 	}
 	before, after, err := f.run(ctx)
@@ -42,13 +41,14 @@ type fleet struct {
 	worlds []*world
 	houses []*house // none where the rule is simulated without a server
 	shared bool     // all of them on one database
+	pace   pace
 }
 
 // perCore is how many shards there are for each core where they wait for a database elsewhere.
 const perCore = 4
 
-// open prepares the databases and the people, shard by shard. A fleet that is half open must be closed as well.
-func open(ctx context.Context, o Options, p *pace) (*fleet, error) {
+// settle deals the people out to shards, with all their devices.
+func settle(o Options) *fleet {
 	shards := runtime.GOMAXPROCS(0)
 	if o.Database != "" {
 		shards *= perCore
@@ -57,22 +57,24 @@ func open(ctx context.Context, o Options, p *pace) (*fleet, error) {
 	shards = min(shards, people)
 	f := &fleet{shared: o.Database != ""}
 	for range shards {
-		f.worlds = append(f.worlds, &world{Options: o, pace: p})
+		w := &world{Options: o, pace: &f.pace}
+		f.worlds, f.pace.clocks = append(f.worlds, w), append(f.pace.clocks, &w.clock)
 	}
-	for n := range people { // a person lives in one shard
+	for n := range people {
 		from := n * devicesEach
 		f.worlds[n%shards].populate(from, min(from+devicesEach, o.Devices))
 	}
+	return f
+}
+
+// build gives every shard its issuer. A fleet that is half built must be closed as well.
+func (f *fleet) build(ctx context.Context, o Options) (err error) {
 	if o.Policy == Window {
 		for _, w := range f.worlds {
 			w.issuer = &windowRule{clock: &w.clock}
 		}
-		return f, nil
+		return nil
 	}
-	return f, f.build(ctx, o)
-}
-
-func (f *fleet) build(ctx context.Context, o Options) (err error) {
 	if f.site, err = newSite(ctx, o); err != nil {
 		return err
 	}

@@ -24,7 +24,8 @@ type found struct {
 	got           int
 	ownerReturned bool
 	caught        bool
-	ownerCame     int           // until it was caught
+	ownerCame     int // until it was caught
+	outlived      int
 	after         time.Duration // from its first use
 }
 
@@ -53,7 +54,7 @@ func (t *tally) settle(of *thief) {
 	if of.used() {
 		t.thieves[of.kind] = append(t.thieves[of.kind], found{
 			got: of.got, ownerReturned: of.ownerReturned(), caught: of.foundOut > 0, ownerCame: of.ownerCame,
-			after: of.foundOut - of.firstUse,
+			outlived: of.outlived, after: of.foundOut - of.firstUse,
 		})
 	}
 }
@@ -87,6 +88,7 @@ func summary(all []found) (s Thieves) {
 	for _, f := range all {
 		s.Thieves++
 		s.Refreshes += f.got
+		s.MostOutlived = max(s.MostOutlived, f.outlived)
 		if f.ownerReturned {
 			s.OwnerReturned++
 		}
@@ -98,7 +100,7 @@ func summary(all []found) (s Thieves) {
 	if s.Caught > 0 {
 		slices.Sort(came)
 		slices.Sort(after)
-		s.MedianOwnerRefreshes, s.MostOwnerRefreshes = came[len(came)/2], came[len(came)-1]
+		s.MedianOwnerRefreshes = came[len(came)/2]
 		s.MedianMinutes = after[len(after)/2].Minutes()
 	}
 	return s

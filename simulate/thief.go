@@ -33,6 +33,7 @@ type thief struct {
 	foundOut  time.Duration // when the Session ended over it
 	ownerCame int           // how often the owner got an answer or was refused since the first use
 	got       int           // refreshes
+	outlived  int           // ownerCame when it last got one
 	toDrop    int           // answers that it will still keep from the owner
 	retired   bool          // the Session is over, or it was its last try
 }
@@ -82,7 +83,7 @@ func (t *thief) present(ctx context.Context) error {
 		return err
 	}
 	t.got++
-	t.token = next
+	t.outlived, t.token = t.ownerCame, next
 	switch t.kind {
 	case atRandom:
 		t.again(t.between(0, 2*refreshEvery))

@@ -60,7 +60,7 @@ func (w *world) deliver(ctx context.Context, of *session, token, excuse string) 
 	}
 	if next != "" {
 		w.tally.Refreshes++
-		w.pace.count(w.clock.elapsed())
+		w.pace.refreshes.Add(1)
 		return next, nil
 	}
 	if of.over {

@@ -7,5 +7,7 @@
 // Times are BIGINT microseconds since 1970 in UTC (micros), ids are uuid.UUID in UUID or TEXT columns, JSON is JSONB or
 // TEXT, bytes are BYTEA or BLOB: each means the same and compares the same on both.
 //
+// Outside of the database lies the ending journal alone, which remembers endings that a restored backup forgot.
+//
 // It must not import anything of ours but identity and mfa, and no other package imports GORM, goose or a driver.
 package storage

@@ -31,7 +31,7 @@ func (d *DB) EndingsAtRisk(ctx context.Context) (risks []string, err error) {
 			"Set it to on; refreshes alone commit without waiting, by themselves.")
 	}
 	if replicas > 0 && (standbys == "" || commit == "local") {
-		risks = append(risks, fmt.Sprintf("%d streaming replicas are attached, but no commit waits for any of them: promoting one "+
+		risks = append(risks, fmt.Sprintf("streaming replicas are attached (%d), but no commit waits for one: promoting it "+
 			"can bring ended sessions back to life. Set synchronous_standby_names, and synchronous_commit to on.", replicas))
 	}
 	return risks, nil

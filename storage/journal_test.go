@@ -40,7 +40,7 @@ func endings(t *testing.T, path string) (all []storage.Ending) {
 	t.Helper()
 	file, err := os.Open(path)
 	ok(t, err)
-	defer file.Close() //nolint:errcheck // it was only read
+	defer file.Close()
 	for e, err := range storage.ReadEndings(file) {
 		ok(t, err)
 		if age := time.Since(e.At); age < -time.Minute || age > time.Minute {

@@ -4,10 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
+	"gorm.io/gorm"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -24,12 +26,38 @@ func under(alias, columns string) string {
 // one scans the only row of a statement into dest; false when there is none. It is the hot path: no model is reflected on,
 // and ids go as text, which pgx encodes at once, while for a uuid.UUID it first fails at two other ways.
 func (d *DB) one(ctx context.Context, dest []any, query string, args ...any) (bool, error) {
+	return scanned(d.q(ctx).Raw(query, texts(args)...), dest)
+}
+
+// spelt is one for a statement whose placeholders are the database's own already (numbered): GORM builds nothing, which
+// saves a tenth of what a refresh allocates.
+func (d *DB) spelt(ctx context.Context, dest []any, query string, args ...any) (bool, error) {
+	tx := d.q(ctx).Raw("")
+	tx.Statement.SQL.WriteString(query)
+	tx.Statement.Vars = texts(args)
+	return scanned(tx, dest)
+}
+
+// numbered is a statement with PostgreSQL's placeholders. It must hold no other question mark.
+func numbered(query string) string {
+	parts := strings.Split(query, "?")
+	for i := range parts[1:] {
+		parts[i] += "$" + strconv.Itoa(i+1)
+	}
+	return strings.Join(parts, "")
+}
+
+func texts(args []any) []any {
 	for i, arg := range args {
 		if id, is := arg.(uuid.UUID); is {
 			args[i] = id.String()
 		}
 	}
-	err := d.q(ctx).Raw(query, args...).Row().Scan(dest...)
+	return args
+}
+
+func scanned(tx *gorm.DB, dest []any) (bool, error) {
+	err := tx.Row().Scan(dest...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}

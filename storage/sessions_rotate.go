@@ -22,12 +22,23 @@ const advanced = `
 // (DESIGN §2). It stands among the conditions since there it can't be skipped: what does not hold is not written.
 const unflushed = ` AND set_config('synchronous_commit', 'off', true) = 'off'`
 
+// The spellings of advance, ready to be sent.
+var (
+	advanceHere    = advance + advanced
+	advanceFlushed = numbered(advance + advanced)
+	advanceAtOnce  = numbered(advance + unflushed + advanced)
+)
+
 // advance is the statement of Advance. In somebody else's transaction it must not decide how that one commits.
 func (d *DB) advance(ctx context.Context) string {
-	if d.kind != Postgres || d.strict || d.carried(ctx) != nil {
-		return advance + advanced
+	switch {
+	case d.kind != Postgres:
+		return advanceHere
+	case d.strict || d.carried(ctx) != nil:
+		return advanceFlushed
+	default:
+		return advanceAtOnce
 	}
-	return advance + unflushed + advanced
 }
 
 // Advance makes the ordinary rotation in one statement: branch 0 of the Session's generation, of which no other branch
@@ -45,7 +56,7 @@ func (d *DB) Advance(ctx context.Context, t identity.Turn) (identity.Session, bo
 	if t.Keep {
 		step = 0
 	}
-	done, err := d.one(ctx, []any{
+	done, err := d.spelt(ctx, []any{
 		&r.UserID, &r.Sub, &r.SignInID, &r.Generation, &r.Previous, &r.AMR, &r.Scope, &r.AuthTime, &r.CreatedAt,
 		&r.IdleEndsAt, &r.EndsAt, &r.UserAgent, &r.Resources,
 	}, d.advance(ctx), step, step, now, idle, idle, t.Address, t.SessionID, t.Generation, t.ClientID, t.SecretHash, now, now,

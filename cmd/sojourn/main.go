@@ -57,7 +57,7 @@ func (p *program) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&p.file, "config", "", "read settings from this YAML file")
 	root.PersistentFlags().BoolVar(&p.json, "json", false, "print JSON")
 	p.setting(root, "database", "sqlite:PATH or postgres://…")
-	root.AddCommand(p.serve(), p.demo(), p.migrate(), p.user(), p.client(), p.session(), p.key(), p.registrationToken())
+	root.AddCommand(p.serve(), p.demo(), p.migrate(), p.user(), p.client(), p.session(), p.key(), p.registrationToken(), p.simulate(), p.loadTest())
 	return root
 }
 

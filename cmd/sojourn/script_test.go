@@ -19,7 +19,9 @@ func TestMain(m *testing.M) {
 // TestScripts runs the command line in testdata/*.txt, each in an empty folder.
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	testscript.Run(t, testscript.Params{Dir: "testdata"})
+	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: map[string]func(*testscript.TestScript, bool, []string){
+		"begin": beginSession,
+	}})
 }
 
 // TestScripts_postgres runs those in testdata/postgres, on a PostgreSQL database of its own.

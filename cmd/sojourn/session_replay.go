@@ -40,7 +40,7 @@ func (p *program) replay(ctx context.Context, o opened, path, since string) erro
 	if err != nil {
 		return fmt.Errorf("--from: %w", err)
 	}
-	defer file.Close() //nolint:errcheck // it was only read
+	defer file.Close()
 	r := replayed{Passwords: []string{}, Clients: []string{}}
 	if err := r.read(ctx, o, from, file); err != nil {
 		return fmt.Errorf("%s: after %d endings: %w", path, r.Lines, err)
@@ -48,11 +48,19 @@ func (p *program) replay(ctx context.Context, o opened, path, since string) erro
 	if err := p.print(r, r.sentence()); err != nil {
 		return err
 	}
-	if len(r.malformed) > 0 {
-		return fmt.Errorf("%s: all endings were replayed but what stands in %d lines that are not one:\n%w",
-			path, len(r.malformed), errors.Join(r.malformed[:min(len(r.malformed), maxMalformed)]...))
+	return r.complaint(path)
+}
+
+// complaint names the lines that told no ending.
+func (r *replayed) complaint(path string) error {
+	first := errors.Join(r.malformed[:min(len(r.malformed), maxMalformed)]...)
+	switch len(r.malformed) {
+	case 0:
+		return nil
+	case 1:
+		return fmt.Errorf("%s: 1 line tells no ending; the others were replayed:\n%w", path, first)
 	}
-	return nil
+	return fmt.Errorf("%s: %d lines tell no ending; the others were replayed:\n%w", path, len(r.malformed), first)
 }
 
 func (r *replayed) read(ctx context.Context, o opened, from time.Time, journal io.Reader) error {
@@ -80,16 +88,16 @@ func (r *replayed) count(e storage.Ending, ended storage.Replayed) {
 	r.Lines++
 	r.Sessions += ended.Sessions
 	r.SignIns += ended.SignIns
-	switch e.Cause {
-	case identity.EndPassword:
+	if e.Cause == identity.EndPassword {
 		r.Passwords = append(r.Passwords, e.User.String())
-	case identity.EndClientGone:
+	}
+	if e.Cause == identity.EndClientGone {
 		r.Clients = append(r.Clients, e.Client)
 	}
 }
 
 func (r *replayed) sentence() string {
-	lines := []string{fmt.Sprintf("Replayed %d endings: %d sessions and %d sign-ins lived and were ended now.",
+	lines := []string{fmt.Sprintf("Endings read: %d. Lived and were ended now: %d sessions, %d sign-ins.",
 		r.Lines, r.Sessions, r.SignIns)}
 	for _, id := range r.Passwords {
 		lines = append(lines, "User "+id+" changed their password; a restored database may have the old one.")

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"runtime"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,42 +28,16 @@ func each(b *testing.B, f func(b *testing.B, s *stage, p process)) {
 	}
 }
 
-// drive runs f by n workers at once and reports, beside the time per call, what the server's process spent on one:
-// processor time, allocations, and calls per second.
-func drive(b *testing.B, p process, n int, f func(worker int) error) {
-	b.Helper()
-	b.SetParallelism(max(1, n/runtime.GOMAXPROCS(0)))
-	var workers atomic.Int64
-	cpu, mallocs := p.cpu(b), p.mallocs(b)
-	b.ResetTimer()
-	b.RunParallel(func(pb *testing.PB) {
-		worker := int(workers.Add(1)) - 1
-		for pb.Next() {
-			if err := f(worker); err != nil {
-				b.Error(err)
-				return
-			}
-		}
-	})
-	b.StopTimer()
-	b.ReportMetric(float64((p.cpu(b)-cpu).Microseconds())/float64(b.N), "server-µs/op")
-	b.ReportMetric((p.mallocs(b)-mallocs)/float64(b.N), "server-allocs/op")
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "op/s")
-}
-
 // BenchmarkFloor is the bare handler of serveFloor: what a refresh is measured against.
 func BenchmarkFloor(b *testing.B) {
 	for _, kind := range storagetest.Kinds(b) {
 		b.Run(kind, func(b *testing.B) {
 			dsn := storagetest.DSN(b, kind)
 			s := newStage(b, dsn)
-			p := startFloor(b, dsn)
+			p := startFloor(b, dsn, "async")
 			for _, n := range []int{16, 64} {
 				b.Run(fmt.Sprint(n), func(b *testing.B) {
-					drive(b, p, n, func(worker int) error {
-						var got struct{ Generation int64 }
-						return post(p.base+"/refresh", url.Values{"id": {s.ids[worker%phones]}}, &got)
-					})
+					drive(b, p, n, func(worker int) error { return s.advance(p.base, worker) })
 				})
 			}
 		})
@@ -77,15 +49,7 @@ func BenchmarkRefresh(b *testing.B) {
 	each(b, func(b *testing.B, s *stage, p process) {
 		for _, n := range []int{16, 64} {
 			b.Run(fmt.Sprint(n), func(b *testing.B) {
-				drive(b, p, n, func(worker int) error {
-					held := &s.tokens[worker%phones]
-					var got tokens
-					err := post(p.base+"/oauth2/token", url.Values{
-						"grant_type": {"refresh_token"}, "client_id": {"notes"}, "refresh_token": {*held},
-					}, &got)
-					*held = got.Refresh
-					return err
-				})
+				drive(b, p, n, func(worker int) error { return s.refresh(p.base, worker) })
 			})
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"database/sql"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -67,6 +68,9 @@ func floorUpdate(dsn string) (func(ctx context.Context, id string) (int64, error
 		return nil, err
 	}
 	config.MaxConns = 32
+	if os.Getenv("SOJOURN_REFRESH_DURABILITY") == "async" {
+		config.ConnConfig.RuntimeParams["synchronous_commit"] = "off"
+	}
 	pool, err := pgxpool.NewWithConfig(context.Background(), config)
 	if err != nil {
 		return nil, err

@@ -27,23 +27,25 @@ type process struct {
 	cold    time.Duration // from its start to its first healthy answer
 }
 
-// startSojourn runs `sojourn serve` on a migrated database.
-func startSojourn(b testing.TB, dsn string) process {
+// startSojourn runs `sojourn serve` on a migrated database, with settings of the caller's own.
+func startSojourn(b testing.TB, dsn string, settings ...string) process {
 	b.Helper()
 	listen, admin := freePort(b), freePort(b)
 	return start(b, process{base: "http://" + listen, metrics: "http://" + admin + "/metrics"}, "http://"+admin+"/healthz",
-		exec.CommandContext(b.Context(), program, "serve"), []string{
+		exec.CommandContext(b.Context(), program, "serve"), append([]string{
 			"SOJOURN_ISSUER=http://" + listen, "SOJOURN_LISTEN=" + listen, "SOJOURN_ADMIN_LISTEN=" + admin,
 			"SOJOURN_DATABASE=" + dsn, "SOJOURN_SECRET=" + base64.StdEncoding.EncodeToString(storagetest.Root()),
-		})
+		}, settings...))
 }
 
-// startFloor runs the floor on the same database.
-func startFloor(b testing.TB, dsn string) process {
+// startFloor runs the floor on a migrated database, with commits that are async or strict.
+func startFloor(b testing.TB, dsn, durability string) process {
 	b.Helper()
 	listen := freePort(b)
 	return start(b, process{base: "http://" + listen, metrics: "http://" + listen + "/metrics"}, "http://"+listen+"/metrics",
-		exec.CommandContext(b.Context(), os.Args[0]), []string{floorRole + "=" + listen, "SOJOURN_DATABASE=" + dsn})
+		exec.CommandContext(b.Context(), os.Args[0]), []string{
+			floorRole + "=" + listen, "SOJOURN_DATABASE=" + dsn, "SOJOURN_REFRESH_DURABILITY=" + durability,
+		})
 }
 
 func start(b testing.TB, p process, health string, cmd *exec.Cmd, env []string) process {
