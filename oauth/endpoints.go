@@ -69,6 +69,7 @@ type Endpoints struct {
 	keys     *keys
 	sets     *keySets
 	provider *fosite.Fosite
+	guesses  guesses
 	decoy    []byte // the hash of a secret that no client has
 	metadata document
 }
