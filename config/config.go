@@ -80,7 +80,7 @@ var settings = []setting{
 	{name: "DATABASE", std: "sqlite:sojourn-data/sojourn.db", bind: func(c *Config) value { return &c.Database }, fromF: true},
 	{name: "SECRET", bind: func(c *Config) value { return &c.Secret }, fromF: true},
 	{name: "MFA", std: Optional, bind: func(c *Config) value { return choice{&c.MFA, []string{Optional, Required, Off}} }},
-	{name: "SIGNUP", std: Closed, bind: func(c *Config) value { return choice{&c.Signup, []string{Open, Closed}} }},
+	{name: "SIGNUP", std: Open, bind: func(c *Config) value { return choice{&c.Signup, []string{Open, Closed}} }},
 	{name: "REGISTRATION", std: Token, bind: func(c *Config) value { return choice{&c.Registration, []string{Open, Token, Closed}} }},
 	{name: "CLIENT_IDLE_EXPIRY", std: "2160h", bind: func(c *Config) value { return span{&c.ClientIdleExpiry} }},
 	{name: "REFRESH_DURABILITY", std: Async, bind: func(c *Config) value { return choice{&c.RefreshDurability, []string{Async, Strict}} }},

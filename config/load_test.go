@@ -47,7 +47,7 @@ func TestLoad_defaults(t *testing.T) {
 	t.Parallel()
 	want := config.Config{
 		Issuer: "http://localhost:8080", Listen: "127.0.0.1:8080", AdminListen: "127.0.0.1:8081",
-		Database: "sqlite:sojourn-data/sojourn.db", MFA: "optional", Signup: "closed", Registration: "token",
+		Database: "sqlite:sojourn-data/sojourn.db", MFA: "optional", Signup: "open", Registration: "token",
 		ClientIdleExpiry: 90 * 24 * time.Hour, OperatorName: "Sojourn", LogFormat: "json", RefreshDurability: "async",
 		AccessTTL: 10 * time.Minute, SessionIdle: 30 * 24 * time.Hour, SessionAbsolute: 180 * 24 * time.Hour,
 		SignInIdle: 12 * time.Hour, SignInAbsolute: 14 * 24 * time.Hour,
@@ -64,7 +64,7 @@ func TestLoad_defaults(t *testing.T) {
 
 func TestLoad_everyLayerBeatsTheOneBefore(t *testing.T) {
 	t.Parallel()
-	opts := config.Options{Defaults: map[string]string{"mfa": "off", "signup": "open", "operator_name": "d", "registration": "open"}}
+	opts := config.Options{Defaults: map[string]string{"mfa": "off", "signup": "closed", "operator_name": "d", "registration": "open"}}
 	check := func(want ...string) {
 		t.Helper()
 		c := load(t, opts)
@@ -72,13 +72,13 @@ func TestLoad_everyLayerBeatsTheOneBefore(t *testing.T) {
 			t.Error(diff)
 		}
 	}
-	check("off", "open", "d", "open")
+	check("off", "closed", "d", "open")
 	opts.File = file(t, "sojourn.yaml", "mfa: required\noperator_name: file\nregistration: token\n")
-	check("required", "open", "file", "token")
+	check("required", "closed", "file", "token")
 	opts.Getenv = env(map[string]string{"SOJOURN_OPERATOR_NAME": "env", "SOJOURN_REGISTRATION": "closed"})
-	check("required", "open", "env", "closed")
+	check("required", "closed", "env", "closed")
 	opts.Flags = map[string]string{"registration": "open", "mfa": ""}
-	check("required", "open", "env", "open")
+	check("required", "closed", "env", "open")
 }
 
 func TestLoad_yamlSpellsEverySetting(t *testing.T) {

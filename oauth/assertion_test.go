@@ -181,6 +181,44 @@ func TestAssertion_wrongOnesAre401(t *testing.T) {
 	})
 }
 
+// fosite takes the first key of the type when there is no kid.
+func TestAssertion_withoutKidTwoKeysOfATypeAreAmbiguous(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		first, second := newPen(t, jose.ES256, "a"), newPen(t, jose.ES256, "b")
+		c := s.app(s.signing7523(first, second))
+		s.good(s.post(asserting(second.write(t, s.claims(c)))))
+		first.kid = ""
+		s.bad(s.post(asserting(first.write(t, s.claims(c)))), 401, "invalid_client", "retry")
+	})
+}
+
+func TestAssertion_authenticatesAtRevocationAndIntrospectionToo(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		p := newPen(t, jose.ES256, "k")
+		c := s.app(s.signing7523(p))
+		token := s.post(asserting(p.write(t, s.claims(c)))).AccessToken
+		asked := func(path string) *http.Response {
+			form := asserting(p.write(t, s.claims(c)), "token", token)
+			form.Del("grant_type")
+			r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(form.Encode()))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			return s.send(r)
+		}
+		for _, active := range []bool{true, false} {
+			var told struct{ Active bool }
+			resp := asked("/oauth2/introspect")
+			if err := json.NewDecoder(resp.Body).Decode(&told); err != nil || resp.StatusCode != 200 || told.Active != active {
+				t.Errorf("introspection answered %d, active %t (%v), want %t", resp.StatusCode, told.Active, err, active)
+			}
+			if resp := asked("/oauth2/revoke"); resp.StatusCode != 200 {
+				t.Errorf("revocation answered %d", resp.StatusCode)
+			}
+		}
+	})
+}
+
 func TestAssertion_theRegisteredAlgorithmIsTheOnlyOne(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) {

@@ -53,7 +53,15 @@ func (e *Endpoints) authenticate(ctx context.Context, r *http.Request, form url.
 	if given.method == methodNone {
 		return c, unless(known && c.Public())
 	}
-	return c, unless(e.secretMatches(given.secret, c) && known && takes(c, given.method))
+	key := guessKey(given.id, r)
+	if err := e.guesses.wait(key, e.o.Now()); err != nil {
+		return identity.Client{}, err
+	}
+	if !e.secretMatches(given.secret, c) || !known || !takes(c, given.method) {
+		e.guesses.missed(key, e.o.Now())
+		return identity.Client{}, errClient
+	}
+	return c, nil
 }
 
 func unless(proved bool) error {

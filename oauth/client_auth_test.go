@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -99,6 +100,23 @@ func TestClientAuth_unknownAndKnownClientsAnswerAlike(t *testing.T) {
 		if known.Description != unknown.Description || known.Status != unknown.Status {
 			t.Errorf("%q and %q can be told apart", known.Description, unknown.Description)
 		}
+	})
+}
+
+func TestClientAuth_guessingASecretCostsAWaitThereAndNowhereElse(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c := s.app(s.confidential)
+		from := func(address, secret string) told {
+			return s.post(own(), asClient(c, secret), func(r *http.Request) { r.RemoteAddr = address })
+		}
+		for range 20 {
+			s.bad(from("192.0.2.1:1", "guess"), 401, "invalid_client", "retry")
+		}
+		s.bad(from("192.0.2.1:2", clientSecret), 429, "temporarily_unavailable", "retry")
+		s.good(from("192.0.2.2:1", clientSecret))
+		s.pass(10 * time.Second)
+		s.good(from("192.0.2.1:3", clientSecret))
 	})
 }
 

@@ -70,6 +70,7 @@ type Endpoints struct {
 	sets     *keySets
 	proofs   *proofs
 	provider *fosite.Fosite
+	guesses  guesses
 	decoy    []byte // the hash of a secret that no client has
 	metadata document
 }

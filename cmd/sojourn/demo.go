@@ -18,7 +18,7 @@ import (
 const demoFolder = "sojourn-demo"
 
 // demoSettings differ from the usual ones: everyone may try everything.
-var demoSettings = map[string]string{"signup": config.Open, "registration": config.Open, "log_level": "warn", "log_format": config.Text}
+var demoSettings = map[string]string{"registration": config.Open, "log_level": "warn", "log_format": config.Text}
 
 func (p *program) demo() *cobra.Command {
 	appListen := "127.0.0.1:8090"
