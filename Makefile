@@ -31,8 +31,9 @@ format: ## gofumpt and gci over the whole tree
 fuzz: ## each fuzz target for FUZZTIME (10s)
 	FUZZTIME=$(FUZZTIME) test/fuzz
 
-soak: ## what kills servers and databases, twenty times as often as the tests do
+soak: ## what kills servers, databases and connections, twenty times as often as the tests do
 	SOJOURN_SOAK=1 go test ./server/faults -count 1 -v -timeout 60m
+	SOJOURN_SOAK=1 go test ./server -run Toxiproxy -count 1 -v -timeout 60m
 
 golden: ## write the golden pages of templates anew; look at the diff
 	go test ./templates -update

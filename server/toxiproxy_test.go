@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -184,7 +185,10 @@ func travel(t *testing.T, a *app, n int) (all *tally, refused int64) {
 func TestToxiproxy_noPhoneIsSignedOut(t *testing.T) {
 	t.Parallel()
 	refreshes := 5_000
-	if testing.Short() || raceDetector {
+	switch {
+	case os.Getenv("SOJOURN_SOAK") != "":
+		refreshes = 100_000
+	case testing.Short() || raceDetector:
 		refreshes = 500
 	}
 	inWorlds(t, func(t *testing.T, w *world) {

@@ -12,11 +12,13 @@ const (
 	keepEnded  = 30 * 24 * time.Hour // how long the device history tells of what is over
 	keepTokens = time.Hour           // who verifies a token may allow for a clock that is a little off
 	keepMisses = 24 * time.Hour      // no throttle remembers longer
+	keepEvents = 400 * 24 * time.Hour
+	keepForks  = 7 * 24 * time.Hour // what an honest phone on a bad network causes, again and again
 )
 
 // SweptRows counts what a sweep deleted.
 type SweptRows struct {
-	Sessions, SignIns, DeniedTokens, SpentAssertions, RegistrationTokens, Throttles int
+	Sessions, SignIns, DeniedTokens, SpentAssertions, RegistrationTokens, Throttles, Events int
 }
 
 // rubbish is what one table holds that nobody can need any more.
@@ -27,7 +29,7 @@ type rubbish struct {
 }
 
 // Sweep deletes what nobody can need any more: Sessions and SignIns whose absolute end is 30 days past, revoked and spent
-// tokens that expired, throttles that would have forgotten. It decides nothing, since all of it has long been refused,
+// tokens that expired, throttles that would have forgotten, old Events. It decides nothing, since all of it has long been refused,
 // and goes by bounded statements until none is left. Several processes may sweep at once.
 func (d *DB) Sweep(ctx context.Context) (swept SweptRows, err error) {
 	now := d.Now()
@@ -39,6 +41,8 @@ func (d *DB) Sweep(ctx context.Context) (swept SweptRows, err error) {
 		{"spent_assertions", "client_id, jti_hash", "expires_at < ?", expired, &swept.SpentAssertions},
 		{"registration_tokens", "hash", "expires_at < ? OR uses_left < 1", expired, &swept.RegistrationTokens},
 		{"throttles", "key", "last_try_at < ?", forgotten, &swept.Throttles},
+		{"events", "id", "at < ?", now.Add(-keepEvents), &swept.Events},
+		{"events", "id", "kind = 'session.forked' AND at < ?", now.Add(-keepForks), &swept.Events},
 	} {
 		if err := d.sweep(ctx, r); err != nil {
 			return swept, err
