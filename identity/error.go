@@ -19,7 +19,7 @@ const (
 	Conflict         // it exists already, or changed meanwhile
 	Throttled        // too many tries; Wait says how long to wait
 	Unavailable      // the database is away; the same request works when it is back
-	NoProof          // a Session that is bound to a key came without the proof of that key
+	NoProof          // a Session that is bound to a key came without a good proof of that key
 )
 
 // Kinds lists every kind, so that a surface's table can be tested for completeness.
