@@ -1,7 +1,5 @@
 package identity
 
-import "slices"
-
 // AMR is the set of methods by which a person was authenticated, one bit each (RFC 8176).
 type AMR uint16
 
@@ -26,16 +24,6 @@ func (a AMR) Names() []string {
 		}
 	}
 	return names
-}
-
-// AMROf reads the names that Names wrote; unknown ones are dropped.
-func AMROf(names []string) (a AMR) {
-	for i, name := range amrNames {
-		if slices.Contains(names, name) {
-			a |= 1 << i
-		}
-	}
-	return a
 }
 
 // ACR is the authentication context class: "mfa" when a second factor took part, else "pwd".

@@ -21,8 +21,6 @@ const (
 	ClientUpdated    EventKind = "client.updated"
 	ClientDeleted    EventKind = "client.deleted"
 	KeysRotated      EventKind = "keys.rotated"
-	UserLocked       EventKind = "user.locked"
-	UserUnlocked     EventKind = "user.unlocked"
 )
 
 // Event is something that a user or an operator may ask about later. It is written in the transaction of what it tells.
