@@ -39,6 +39,14 @@ type Metadata struct {
 	AccessFormat     string          `json:"access_token_format,omitempty"`               // jwt (empty) or reference
 	IntrospectionAlg string          `json:"introspection_signed_response_alg,omitempty"` // RFC 9701 §6
 	Resources        []string        `json:"resources,omitempty"`                         // that it may ask for (RFC 8707); the operator's to give
+
+	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"` // RP-Initiated Logout 1.0 §3.1
+	BackchannelLogoutURI   string   `json:"backchannel_logout_uri,omitempty"`    // Back-Channel Logout 1.0 §2.2
+	BackchannelSession     bool     `json:"backchannel_logout_session_required,omitempty"`
+	FrontchannelLogoutURI  string   `json:"frontchannel_logout_uri,omitempty"` // Front-Channel Logout 1.0 §2
+	FrontchannelSession    bool     `json:"frontchannel_logout_session_required,omitempty"`
+
+	Device // of a client that registered itself on each device
 }
 
 // Client is a registered application.
@@ -53,6 +61,7 @@ type Client struct {
 	PreviousHash     []byte    // of the one before, which lives until the new one is used
 	CreatedAt        time.Time
 	FirstUsedAt      time.Time // zero until someone signs in with it
+	DisabledAt       time.Time // zero while it may be used
 }
 
 // Public reports whether the client has no way to authenticate (RFC 6749 §2.1).

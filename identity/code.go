@@ -39,6 +39,7 @@ type Promise struct {
 	Scopes        []string
 	Resources     []string // RFC 8707 §2.1
 	Nonce         string
+	Device        Device // as the authorization request described it; left out where the code would get too long
 }
 
 // Binding ties a code to the request it answers: what the token request must repeat. Hashes keep the code short.
@@ -73,6 +74,10 @@ func (b Binding) Verified(verifier string) bool {
 func (k *Keyring) CodeText(p Promise) (string, error) {
 	text := toText(codePrefix, k.Seal(ForCode, p.bytes(), nil))
 	if len(text) > MaxCodeLen {
+		p.Device = Device{} // a comfort, which the token request can bring too
+		text = toText(codePrefix, k.Seal(ForCode, p.bytes(), nil))
+	}
+	if len(text) > MaxCodeLen {
 		return "", RefuseField("nonce", "The nonce, the scopes and the resources are too long together: send a shorter nonce.")
 	}
 	return text, nil
@@ -97,14 +102,20 @@ func (k *Keyring) ReadCode(text string) (Promise, error) {
 	return readPromise(plain), nil
 }
 
-// resourceMark stands between scopes and resources.
-const resourceMark = "\n"
+// Marks stand between scopes, resources and the parts of a Device. None of them can hold a control character.
+const (
+	resourceMark = "\n"
+	deviceMark   = "\r"
+)
 
 const promiseLen = 4*16 + 2*16 + 2*32 + 2*8 + 2 + 1 + 2
 
 func (p Promise) bytes() []byte {
 	mask, rest := packScopes(p.Scopes)
 	rest += resourceMark + strings.Join(p.Resources, " ") // neither scopes nor URIs hold a space or a line break
+	if d := p.Device; d != (Device{}) {
+		rest += strings.Join([]string{resourceMark + d.Name, d.Model, d.AppVersion, d.InstallID}, deviceMark)
+	}
 	b := make([]byte, 0, promiseLen+len(p.Nonce)+len(rest))
 	for _, part := range [][]byte{
 		p.SessionID[:], p.SessionSecret[:], p.SignInID[:], p.SignInSecret[:],
@@ -133,8 +144,12 @@ func readPromise(b []byte) (p Promise) {
 	p.AMR = AMR(binary.BigEndian.Uint16(b[16:]))
 	mask, n := b[18], int(binary.BigEndian.Uint16(b[19:]))
 	p.Nonce = string(b[21 : 21+n])
-	scopes, resources, _ := strings.Cut(string(b[21+n:]), resourceMark)
+	scopes, after, _ := strings.Cut(string(b[21+n:]), resourceMark)
+	resources, device, _ := strings.Cut(after, resourceMark)
 	p.Scopes, p.Resources = unpackScopes(mask, scopes), SplitScope(resources)
+	if d := strings.Split(device, deviceMark); len(d) == 4 {
+		p.Device = Device{d[0], d[1], d[2], d[3]}
+	}
 	return p
 }
 

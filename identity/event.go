@@ -1,6 +1,10 @@
 package identity
 
-import "time"
+import (
+	"context"
+	"slices"
+	"time"
+)
 
 // EventKind names what happened, as operators and people's activity pages look for it.
 type EventKind string
@@ -16,9 +20,23 @@ const (
 	FactorAdded      EventKind = "factor.added"
 	FactorRefused    EventKind = "factor.refused"
 	RecoveryCodeUsed EventKind = "factor.recovery_code_used"
+	RecoveryRenewed  EventKind = "factor.recovery_codes_renewed"
+	FactorRemoved    EventKind = "factor.removed"
+	NewBrowser       EventKind = "signin.new_browser" // a browser that this person had not signed in with before
+	PasswordChanged  EventKind = "password.changed"
+	PasswordReset    EventKind = "password.reset"
+	EmailVerified    EventKind = "email.verified"
+	EmailChanged     EventKind = "email.changed"
+	ProfileChanged   EventKind = "profile.changed" // what apps see of the person: name or address
+	UserLocked       EventKind = "user.locked"
+	UserUnlocked     EventKind = "user.unlocked"
+	UserDeleted      EventKind = "user.deleted"
 	ConsentGiven     EventKind = "consent.given"
+	ConsentWithdrawn EventKind = "consent.withdrawn"
 	ClientRegistered EventKind = "client.registered"
 	ClientUpdated    EventKind = "client.updated"
+	ClientDisabled   EventKind = "client.disabled"
+	ClientEnabled    EventKind = "client.enabled"
 	ClientDeleted    EventKind = "client.deleted"
 	KeysRotated      EventKind = "keys.rotated"
 )
@@ -33,4 +51,29 @@ type Event struct {
 	ClientID  string
 	Detail    string // a cause or a short fact; never a secret
 	Address   string
+	Actor     string // the operator who did it, like operator:ada; empty: the person, their app or the server itself
+}
+
+// mailed are the Events that a person is told of by mail, whoever caused them.
+var mailed = []EventKind{
+	NewBrowser, PasswordChanged, PasswordReset, EmailChanged, FactorAdded, FactorRemoved, RecoveryCodeUsed, RecoveryRenewed,
+}
+
+// Mailed reports whether the person is told of the Event by mail.
+func (e Event) Mailed() bool {
+	stolen := e.Kind == SessionEnded && e.Detail == string(EndReuse) // two parties held one refresh token
+	return e.UserID != (ID{}) && (stolen || slices.Contains(mailed, e.Kind))
+}
+
+type actorKey struct{}
+
+// WithActor returns a context whose Events name who of the operators acts, like operator:ada.
+func WithActor(ctx context.Context, actor string) context.Context {
+	return context.WithValue(ctx, actorKey{}, actor)
+}
+
+// ActorOf returns who acts; empty: the person, their app or the server itself.
+func ActorOf(ctx context.Context) string {
+	actor, _ := ctx.Value(actorKey{}).(string)
+	return actor
 }

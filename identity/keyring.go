@@ -32,10 +32,15 @@ const (
 	ForKey     Purpose = "signing key at rest"
 	ForHash    Purpose = "client secret hash"
 	ForNonce   Purpose = "DPoP nonce"
+	ForMail    Purpose = "delivery at rest"
+	ForLink    Purpose = "mailed link"
+	ForSignOut Purpose = "asked sign-out"
+	ForBrowser Purpose = "known browser"
 )
 
 var purposes = []Purpose{
 	ForRefresh, ForAccess, ForCode, ForCookie, ForAsked, ForBinding, ForEnrol, ForFactor, ForKey, ForHash, ForNonce,
+	ForMail, ForLink, ForSignOut, ForBrowser,
 }
 
 // ErrForged says that sealed or signed bytes are not ours: garbage, altered, of another version, key or purpose.

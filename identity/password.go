@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -39,6 +40,15 @@ func NewPasswords() *Passwords {
 	p := &Passwords{slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	p.decoy = encodeHash(make([]byte, 16), make([]byte, argonKeyLen))
 	return p
+}
+
+// CheckNewPassword is CheckPassword for the field new_password.
+func CheckNewPassword(password string) error {
+	err := CheckPassword(password)
+	if refusal, ok := errors.AsType[*Error](err); ok {
+		return RefuseField("new_password", refusal.Msg)
+	}
+	return err
 }
 
 // CheckPassword refuses a new password that is too short, too long or not text.

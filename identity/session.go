@@ -27,6 +27,7 @@ type Session struct {
 	EndCause   EndCause
 	Address    string // where it was last seen, as an IP address
 	UserAgent  string // what the app called itself, untrusted, at most 256 bytes
+	Device     Device
 }
 
 // Thumbprint is the RFC 7638 SHA-256 thumbprint of a public key; zero where there is none.
@@ -48,17 +49,40 @@ type EndCause string
 
 // The causes that exist so far.
 const (
-	EndReuse      EndCause = "reuse"            // a superseded refresh token came back
-	EndForks      EndCause = "forks"            // 1,000 branches in one generation
-	EndReplay     EndCause = "code_replayed"    // an authorization code came back
-	EndRevoked    EndCause = "revoked"          // the app revoked its refresh token
-	EndSignedOut  EndCause = "signed_out"       // the person signed out
-	EndReplaced   EndCause = "replaced"         // another person signed in in the same browser
-	EndClientGone EndCause = "client_deleted"   // the client was deleted
-	EndPassword   EndCause = "password_changed" // the password was changed
-	EndLocked     EndCause = "user_disabled"    // the account was locked
-	EndOperator   EndCause = "ended_by_operator"
+	EndReuse      EndCause = "reuse"             // a superseded refresh token came back
+	EndForks      EndCause = "forks"             // 1,000 branches in one generation
+	EndReplay     EndCause = "code_replayed"     // an authorization code came back
+	EndRevoked    EndCause = "revoked"           // the app revoked its refresh token
+	EndSignedOut  EndCause = "signed_out"        // the person signed out
+	EndReplaced   EndCause = "replaced"          // another person signed in in the same browser
+	EndDevice     EndCause = "ended_by_user"     // the person ended it from another device
+	EndNotMe      EndCause = "not_me"            // the person said that it wasn't them
+	EndPassword   EndCause = "password_changed"  // the password was changed
+	EndReset      EndCause = "password_reset"    // the password was forgotten and chosen anew
+	EndFactor     EndCause = "factor_changed"    // a second factor was removed
+	EndEmail      EndCause = "email_changed"     // the login name was changed
+	EndConsent    EndCause = "consent_withdrawn" // the person does not allow the app any more
+	EndClientGone EndCause = "client_deleted"    // the client was deleted
+	EndClientOff  EndCause = "client_disabled"   // the client was disabled
+	EndLocked     EndCause = "user_disabled"     // the account was locked
+	EndDeleted    EndCause = "user_deleted"      // the account was deleted
+	EndOperator   EndCause = "ended_by_operator" // an operator ended it
+	EndIdle       EndCause = "idle"              // no one used it for too long; judged when read, never written
+	EndExpired    EndCause = "expired"           // it reached its absolute end; judged when read, never written
 )
+
+// Ending says why a Session is over at a time, and since when; false while it lives.
+func (s Session) Ending(now time.Time) (cause EndCause, at time.Time, over bool) {
+	switch {
+	case !s.EndedAt.IsZero():
+		return s.EndCause, s.EndedAt, true
+	case !now.Before(s.EndsAt):
+		return EndExpired, s.EndsAt, true
+	case !now.Before(s.IdleEndsAt):
+		return EndIdle, s.IdleEndsAt, true
+	}
+	return "", time.Time{}, false
+}
 
 // Lifetimes are the idle and absolute lives of something that slides.
 type Lifetimes struct {

@@ -31,6 +31,8 @@ type sessionStore interface {
 	WriteLine(ctx context.Context, s Session) error
 	// EndSession ends a Session that lives, with its Event; false when it was over already.
 	EndSession(ctx context.Context, id ID, cause EndCause) (bool, error)
+	// DescribeSession writes the parts of a Device that it says, where they differ.
+	DescribeSession(ctx context.Context, id ID, d Device) error
 	MarkClientUsed(ctx context.Context, clientID string) error
 	AddEvent(ctx context.Context, e Event) error
 }
@@ -89,6 +91,7 @@ func (s Sessions) redeem(ctx context.Context, p Promise, h Holder) (row Session,
 		ID: p.SessionID, ClientID: h.Client.ID, SignInID: p.SignInID, SecretHash: p.SessionSecret.Hash(), Key: h.sessionKey(),
 		Scopes: p.Scopes, Resources: p.Resources, AMR: p.AMR, AuthTime: p.AuthTime, CreatedAt: now, LastUsedAt: now,
 		IdleEndsAt: lives.IdleFrom(now, ends), EndsAt: ends, Address: h.Seen.Address, UserAgent: h.Seen.UserAgent,
+		Device: h.Device.Or(p.Device).Or(h.Client.Device),
 	})
 }
 
@@ -123,6 +126,7 @@ type Holder struct {
 	Proved bool       // authenticated as the client, so a copied token alone would not do
 	Key    Thumbprint // of the key whose DPoP proof came with the request; zero when none did
 	Seen   Seen
+	Device Device // as this request describes it
 }
 
 // sessionKey is the key that this holder's refresh tokens are bound to: a client that authenticates is bound to its own
@@ -147,10 +151,23 @@ func (s Sessions) Refresh(ctx context.Context, t RefreshToken, h Holder) (Sessio
 			return Session{}, RefreshToken{}, err
 		}
 		if done {
-			return row, t.At(row.Line.Generation, row.Line.Branch), nil
+			return row, t.At(row.Line.Generation, row.Line.Branch), s.describe(ctx, row.ID, h)
 		}
 	}
-	return s.settle(ctx, t, h)
+	row, next, err := s.settle(ctx, t, h)
+	if err != nil {
+		return row, next, err
+	}
+	return row, next, s.describe(ctx, row.ID, h)
+}
+
+// describe writes how the app describes its device now, where a refresh says that at all: after an update, or under a
+// new name.
+func (s Sessions) describe(ctx context.Context, id ID, h Holder) error {
+	if h.Device == (Device{}) {
+		return nil
+	}
+	return s.Store.DescribeSession(ctx, id, h.Device)
 }
 
 // settle decides everything that is not an ordinary rotation, under the row's lock. A reuse commits although the caller

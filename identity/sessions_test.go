@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/storage/storagetest"
 )
 
 func TestRefresh_rotatesAndGoesOn(t *testing.T) {
@@ -319,10 +320,11 @@ func TestStart_noSessionOutlivesAnEndingThatRaced(t *testing.T) {
 	t.Parallel()
 	endings := map[string]func(*world, identity.Standing) error{
 		"sign-out": func(w *world, s identity.Standing) error {
-			return w.signIns.End(w.Context(), s, identity.EndSignedOut)
+			_, err := w.signIns.End(w.Context(), s, identity.ID{})
+			return err
 		},
 		"password change": func(w *world, _ identity.Standing) error {
-			return w.db.SetPassword(w.Context(), w.user.ID, w.user.PasswordHash)
+			return storagetest.SetPassword(w.Context(), w.db, w.user.ID, w.user.PasswordHash)
 		},
 	}
 	for name, end := range endings {
@@ -383,7 +385,7 @@ func TestStart_withoutOfflineAccessTheSessionEndsWithItsSignIn(t *testing.T) {
 		if want := w.standing(cookie).SignIn.EndsAt; !bound.EndsAt.Equal(want) || !free.EndsAt.After(want) {
 			w.Errorf("bound ends %v, free ends %v, the sign-in %v", bound.EndsAt, free.EndsAt, want)
 		}
-		if err := w.signIns.End(w.Context(), w.standing(cookie), identity.EndSignedOut); err != nil {
+		if _, err := w.signIns.End(w.Context(), w.standing(cookie), identity.ID{}); err != nil {
 			w.Fatal(err)
 		}
 		_, err = w.refresh(boundToken)

@@ -17,7 +17,7 @@ type signInStore interface {
 	ProveSignIn(ctx context.Context, s SignIn, old []byte) error
 	TouchSignIn(ctx context.Context, s SignIn) error
 	// EndSignIn ends a SignIn and the Sessions that live only as long as it does, with an Event for each.
-	EndSignIn(ctx context.Context, id ID, cause EndCause) error
+	EndSignIn(ctx context.Context, e SignInEnding) ([]Ended, error)
 	AddEvent(ctx context.Context, e Event) error
 }
 
@@ -100,7 +100,8 @@ func (s SignIns) write(ctx context.Context, next SignIn, before Standing, again 
 		return s.Store.ProveSignIn(ctx, next, before.SignIn.SecretHash)
 	}
 	if before.SignedIn() {
-		if err := s.Store.EndSignIn(ctx, before.SignIn.ID, EndReplaced); err != nil {
+		_, err := s.Store.EndSignIn(ctx, SignInEnding{ID: before.SignIn.ID, Cause: EndReplaced})
+		if err != nil {
 			return err
 		}
 	}
@@ -169,7 +170,8 @@ func (s SignIns) Strengthen(ctx context.Context, before Standing, detail string)
 	return s.Keys.CookieText(pointer), err
 }
 
-// End ends the browser's SignIn and the Sessions that live only as long as it does.
-func (s SignIns) End(ctx context.Context, standing Standing, cause EndCause) error {
-	return s.Store.EndSignIn(ctx, standing.SignIn.ID, cause)
+// End signs a browser out: its SignIn ends, with the Sessions that live only as long as it does and with the Session of
+// the app that asked for it (zero: none did), offline or not. It returns the Sessions that ended.
+func (s SignIns) End(ctx context.Context, standing Standing, asking ID) ([]Ended, error) {
+	return s.Store.EndSignIn(ctx, SignInEnding{ID: standing.SignIn.ID, Cause: EndSignedOut, Session: asking})
 }

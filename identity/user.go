@@ -20,6 +20,7 @@ type User struct {
 	DisabledAt    time.Time
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
+	PasswordSetAt time.Time // when the password was chosen
 }
 
 const (
@@ -56,8 +57,9 @@ type userStore interface {
 	CreateUser(ctx context.Context, u User) error
 	AddEvent(ctx context.Context, e Event) error
 	UserByEmail(ctx context.Context, email string) (User, error)
-	// SetPassword writes a hash, raises the epoch and ends every sign-in and Session of the user, with their Events.
-	SetPassword(ctx context.Context, userID ID, hash string) error
+	// WritePassword writes a hash and raises the epoch, which it returns. It locks the user's row.
+	WritePassword(ctx context.Context, userID ID, hash string) (epoch int, err error)
+	EndUser(ctx context.Context, e UserEnding) (sessions int, err error)
 }
 
 // Users makes accounts.
@@ -97,7 +99,7 @@ func (u Users) Add(ctx context.Context, n NewUser) (User, error) {
 	now := u.Now()
 	user := User{
 		ID: NewID(), Sub: RandomText(16), Email: email, EmailVerified: n.EmailVerified, Name: name,
-		PasswordHash: hash, CreatedAt: now, UpdatedAt: now,
+		PasswordHash: hash, CreatedAt: now, UpdatedAt: now, PasswordSetAt: now,
 	}
 	return user, u.Store.InTx(ctx, func(ctx context.Context) error {
 		if err := u.Store.CreateUser(ctx, user); err != nil {
@@ -107,8 +109,8 @@ func (u Users) Add(ctx context.Context, n NewUser) (User, error) {
 	})
 }
 
-// SetPassword gives the account of email a new password and ends everything that was signed in with the old one.
-// Refusals: NotFound, and Invalid for a password that is none.
+// SetPassword gives the account of email a new password, as an operator does, and ends everything that was signed in
+// with the old one. Refusals: NotFound, and Invalid for a password that is none.
 func (u Users) SetPassword(ctx context.Context, email, password string) error {
 	if err := CheckPassword(password); err != nil {
 		return err
@@ -125,5 +127,13 @@ func (u Users) SetPassword(ctx context.Context, email, password string) error {
 	if err != nil {
 		return err
 	}
-	return u.Store.SetPassword(ctx, user.ID, hash)
+	return u.Store.InTx(ctx, func(ctx context.Context) error {
+		if _, err := u.Store.WritePassword(ctx, user.ID, hash); err != nil {
+			return err
+		}
+		if _, err := u.Store.EndUser(ctx, UserEnding{UserID: user.ID, Cause: EndPassword}); err != nil {
+			return err
+		}
+		return u.Store.AddEvent(ctx, Event{ID: NewID(), At: u.Now(), Kind: PasswordChanged, UserID: user.ID})
+	})
 }

@@ -38,7 +38,7 @@ type authorization struct {
 var askedParams = []string{
 	"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "code_challenge",
 	"code_challenge_method", "prompt", "max_age", "id_token_hint", "login_hint",
-	"dpop_jkt",
+	"dpop_jkt", "device_name", "device_model", "app_version", "install_id",
 }
 
 // refusedParams are never ignored: what they say would change the request (OpenID Connect Core 1.0 §6, §7.2.1).

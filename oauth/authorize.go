@@ -202,6 +202,7 @@ func (h codeIssuer) HandleAuthorizeEndpointRequest(
 		SignInID: s.SignIn.ID, SignInSecret: s.Pointer.CodeSecret,
 		Binding: binding, AuthTime: s.SignIn.ProvedAt, IssuedAt: h.e.o.Now(), AMR: s.SignIn.AMR,
 		Scopes: a.scopes, Resources: identity.ResourcesOf(a.asked.Params), Nonce: a.asked.Get("nonce"),
+		Device: identity.DeviceFrom(a.asked.Get),
 	})
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/storage/storagetest"
 )
 
 const introspectAt = "/oauth2/introspect"
@@ -147,7 +148,7 @@ func TestIntrospect_whatEndsAToken(t *testing.T) {
 			return err
 		},
 		"a new password": func(s *stage, _ identity.Client, _ told) error {
-			return s.db.SetPassword(s.Context(), s.user.ID, "another hash")
+			return storagetest.SetPassword(s.Context(), s.db, s.user.ID, "another hash")
 		},
 		"its client": func(s *stage, c identity.Client, _ told) error { return s.db.DeleteClient(s.Context(), c.ID) },
 	} {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/storage/storagetest"
 )
 
 // The redemption table of DESIGN §2, row by row.
@@ -182,13 +183,13 @@ func TestRedeem_aCodeOutlivesNeitherSignOutNorPasswordChange(t *testing.T) {
 		c := s.app()
 		cookie := s.signIn(s.user)
 		code := s.code(asking(c), cookie)
-		if err := s.signIns.End(s.Context(), s.standing(cookie), identity.EndSignedOut); err != nil {
+		if _, err := s.signIns.End(s.Context(), s.standing(cookie), identity.ID{}); err != nil {
 			t.Fatal(err)
 		}
 		s.invalidGrant(s.post(redeeming(c, code)))
 
 		code = s.code(asking(c), s.signIn(s.user))
-		if err := s.db.SetPassword(s.Context(), s.user.ID, "x"); err != nil {
+		if err := storagetest.SetPassword(s.Context(), s.db, s.user.ID, "x"); err != nil {
 			t.Fatal(err)
 		}
 		s.invalidGrant(s.post(redeeming(c, code)))

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/storage/storagetest"
 )
 
 // references makes a client one whose access tokens are sealed pointers.
@@ -70,7 +71,7 @@ func TestReference_isDeadTheMomentItsSessionIs(t *testing.T) {
 			return err
 		},
 		"a new password": func(s *stage, _ identity.Client, _ told) error {
-			return s.db.SetPassword(s.Context(), s.user.ID, "another hash")
+			return storagetest.SetPassword(s.Context(), s.db, s.user.ID, "another hash")
 		},
 		"its client": func(s *stage, c identity.Client, _ told) error { return s.db.DeleteClient(s.Context(), c.ID) },
 		"its time":   func(s *stage, _ identity.Client, _ told) error { s.pass(10 * time.Minute); return nil },

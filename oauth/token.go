@@ -121,7 +121,9 @@ func (g grantRequest) param(name string) string { return g.GetRequestForm().Get(
 
 // holder is who presents the code or the refresh token.
 func (g grantRequest) holder() identity.Holder {
-	return identity.Holder{Client: g.client, Proved: !g.client.Public(), Key: g.key, Seen: g.seen}
+	return identity.Holder{
+		Client: g.client, Proved: !g.client.Public(), Key: g.key, Seen: g.seen, Device: identity.DeviceFrom(g.param),
+	}
 }
 
 // issue puts the tokens of a Session into the answer. It writes nothing.

@@ -58,7 +58,7 @@ func TestWayBack_aDeadCookieIsNoSignIn(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) {
 		c, cookie := s.app(selfRegistered), s.signIn(s.user)
-		if err := s.signIns.End(s.Context(), s.standing(cookie), identity.EndSignedOut); err != nil {
+		if _, err := s.signIns.End(s.Context(), s.standing(cookie), identity.ID{}); err != nil {
 			t.Fatal(err)
 		}
 		if resp := s.authorize(asking(c, "scope", "nope"), cookie, cookieOf("sj_si_forged")); resp.StatusCode != 400 {

@@ -23,6 +23,7 @@ type clientRow struct {
 	PreviousHash     []byte
 	CreatedAt        micros
 	FirstUsedAt      *micros
+	DisabledAt       *micros
 }
 
 // TableName is the table's name for GORM.
@@ -34,6 +35,7 @@ func newClientRow(c identity.Client) clientRow {
 		IdleSeconds: int64(c.Lives.Idle / time.Second), AbsoluteSeconds: int64(c.Lives.Absolute / time.Second),
 		RegistrationHash: blob(c.RegistrationHash), PreviousHash: blob(c.PreviousHash),
 		CreatedAt: fromTime(c.CreatedAt), FirstUsedAt: fromTimeOrNull(c.FirstUsedAt),
+		DisabledAt: fromTimeOrNull(c.DisabledAt),
 	}
 }
 
@@ -45,10 +47,11 @@ func (r clientRow) client() identity.Client {
 		},
 		RegistrationHash: blobOrNil(r.RegistrationHash), PreviousHash: blobOrNil(r.PreviousHash),
 		CreatedAt: r.CreatedAt.time(), FirstUsedAt: r.FirstUsedAt.timeOrZero(),
+		DisabledAt: r.DisabledAt.timeOrZero(),
 	}
 }
 
-// ClientByID returns a client, or NotFound. Outside of transactions what it says may be a second old, when another
+// ClientByID returns a client, or NotFound, also for one that is disabled. Outside of transactions what it says may be a second old, when another
 // process changed it. The caller may keep and change what it gets.
 func (d *DB) ClientByID(ctx context.Context, id string) (identity.Client, error) {
 	if d.carried(ctx) != nil { // a transaction sees what it wrote itself, and no one else does
@@ -69,7 +72,7 @@ func (d *DB) readClient(ctx context.Context, id string) (identity.Client, error)
 		return identity.Client{}, notFound("client")
 	}
 	var row clientRow
-	err := d.q(ctx).Where("id = ?", id).Take(&row).Error
+	err := d.q(ctx).Where("id = ? AND disabled_at IS NULL", id).Take(&row).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return identity.Client{}, notFound("client")
 	}
@@ -108,10 +111,41 @@ func (d *DB) DeleteClient(ctx context.Context, id string) error {
 		case res.RowsAffected == 0:
 			return notFound("client")
 		}
-		if _, err := d.endSessions(ctx, identity.EndClientGone, "client_id = ?", id); err != nil {
+		if _, err := d.EndClient(ctx, id, identity.EndClientGone); err != nil {
 			return err
 		}
-		d.record(ctx, Ending{Client: id, Cause: identity.EndClientGone})
+		if err := d.q(ctx).Where("client_id = ?", id).Delete(&stateRow{}).Error; err != nil {
+			return d.fail("delete documents", err)
+		}
 		return d.fail("delete grants", d.q(ctx).Where("client_id = ?", id).Delete(&grantRow{}).Error)
 	})
+}
+
+// SetClientDisabled disables a client, or enables it for the zero time. It returns false when it was so already, and
+// NotFound where there is no such client.
+func (d *DB) SetClientDisabled(ctx context.Context, id string, at time.Time) (bool, error) {
+	defer func() { d.clients.drop(id, d.Now()) }()
+	query := "UPDATE clients SET disabled_at = ? WHERE id = ? AND disabled_at IS NULL"
+	if at.IsZero() {
+		query = "UPDATE clients SET disabled_at = ? WHERE id = ? AND disabled_at IS NOT NULL"
+	}
+	res := d.q(ctx).Exec(query, fromTimeOrNull(at), id)
+	if res.Error != nil || res.RowsAffected > 0 {
+		return res.Error == nil, d.fail("disable client", res.Error)
+	}
+	var known bool
+	_, err := d.one(ctx, []any{&known}, "SELECT EXISTS (SELECT 1 FROM clients WHERE id = ?)", id)
+	if err == nil && !known {
+		return false, notFound("client")
+	}
+	return false, d.fail("disable client", err)
+}
+
+// EndClient ends all Sessions of a client, with an Event each, and returns how many those were.
+func (d *DB) EndClient(ctx context.Context, id string, cause identity.EndCause) (int, error) {
+	ended, err := d.endSessions(ctx, cause, "client_id = ?", id)
+	if err == nil {
+		d.record(ctx, Ending{Client: id, Cause: cause})
+	}
+	return len(ended), err
 }

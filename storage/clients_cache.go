@@ -75,6 +75,7 @@ func copyClient(c identity.Client) identity.Client {
 	c.JWKS = slices.Clone(c.JWKS)
 	c.DefaultACRValues = slices.Clone(c.DefaultACRValues)
 	c.Resources = slices.Clone(c.Resources)
+	c.PostLogoutRedirectURIs = slices.Clone(c.PostLogoutRedirectURIs)
 	if c.DefaultMaxAge != nil {
 		age := *c.DefaultMaxAge
 		c.DefaultMaxAge = &age

@@ -32,6 +32,8 @@ type Options struct {
 	Trace func(statement string)
 	// StrictRefresh makes PostgreSQL flush every rotation to disk before it is answered, as it does everything else.
 	StrictRefresh bool
+	// Letters says that mail can be sent; without, none is put into the outbox.
+	Letters bool
 	// Journal is the file of the ending journal; empty means none.
 	Journal string
 	// Log is told when an ending could not be written into the journal; nil means no one is.
@@ -53,6 +55,7 @@ type DB struct {
 	now        func() time.Time
 	clients    clientCache
 	strict     bool
+	letters    bool
 	journal    *journal
 }
 
@@ -70,7 +73,7 @@ func Open(ctx context.Context, dsn string, opts Options) (*DB, error) {
 }
 
 func connect(dsn string, opts Options) (*DB, error) {
-	d := &DB{keys: opts.Keys, now: opts.Now, strict: opts.StrictRefresh, journal: &journal{path: opts.Journal, log: opts.Log}}
+	d := &DB{keys: opts.Keys, now: opts.Now, strict: opts.StrictRefresh, letters: opts.Letters, journal: &journal{path: opts.Journal, log: opts.Log}}
 	if err := d.journal.check(); err != nil {
 		return nil, fmt.Errorf("open the ending journal: %w", err)
 	}

@@ -17,6 +17,7 @@ type eventRow struct {
 	ClientID  string
 	Detail    string
 	Address   string
+	Actor     string
 }
 
 // TableName is the table's name for GORM.
@@ -25,31 +26,36 @@ func (eventRow) TableName() string { return "events" }
 func newEventRow(e identity.Event) eventRow {
 	return eventRow{
 		ID: e.ID, At: fromTime(e.At), Kind: string(e.Kind), UserID: idOrNull(e.UserID), SessionID: idOrNull(e.SessionID),
-		ClientID: e.ClientID, Detail: e.Detail, Address: e.Address,
+		ClientID: e.ClientID, Detail: e.Detail, Address: e.Address, Actor: e.Actor,
 	}
 }
 
 func (r eventRow) event() identity.Event {
 	return identity.Event{
 		ID: r.ID, At: r.At.time(), Kind: identity.EventKind(r.Kind), UserID: idOrZero(r.UserID),
-		SessionID: idOrZero(r.SessionID), ClientID: r.ClientID, Detail: r.Detail, Address: r.Address,
+		SessionID: idOrZero(r.SessionID), ClientID: r.ClientID, Detail: r.Detail, Address: r.Address, Actor: r.Actor,
 	}
 }
 
-// AddEvent writes an Event. It belongs in the transaction of what it tells.
+// AddEvent writes an Event, and puts the mail that it asks for into the outbox. It belongs in the transaction of what it
+// tells.
 func (d *DB) AddEvent(ctx context.Context, e identity.Event) error {
 	return d.addEvents(ctx, []identity.Event{e})
 }
 
 func (d *DB) addEvents(ctx context.Context, events []identity.Event) error {
-	rows := make([]eventRow, len(events))
-	for i, e := range events {
-		rows[i] = newEventRow(e)
-	}
-	if len(rows) == 0 {
+	if len(events) == 0 {
 		return nil
 	}
-	return d.fail("add event", d.q(ctx).Create(&rows).Error)
+	rows := make([]eventRow, len(events))
+	for i, e := range events {
+		e.Actor = identity.ActorOf(ctx)
+		rows[i] = newEventRow(e)
+	}
+	if err := d.q(ctx).CreateInBatches(&rows, batch).Error; err != nil {
+		return d.fail("add event", err)
+	}
+	return d.queueEvents(ctx, events)
 }
 
 // EventsOf returns what happened to a user, newest first, at most limit of it.

@@ -48,3 +48,21 @@ func (d *DB) SaveGrant(ctx context.Context, g identity.Grant) error {
 		DoUpdates: clause.AssignmentColumns([]string{"scope", "updated_at"}),
 	}).Create(&row).Error)
 }
+
+// DeleteGrant forgets what a user allows a client. The authorization codes that the user's browsers hold now are void:
+// one of them may rest on it. It locks the user's row.
+func (d *DB) DeleteGrant(ctx context.Context, userID identity.ID, clientID string) error {
+	return d.InTx(ctx, func(ctx context.Context) error {
+		now := fromTime(d.Now()) + 1 // a code of this very microsecond too
+		err := d.changed1(d.q(ctx).Exec("UPDATE users SET codes_from = ? WHERE id = ?", now, userID), "user")
+		if err != nil {
+			return err
+		}
+		for _, model := range []any{&grantRow{}, &stateRow{}} {
+			if err := d.q(ctx).Where("user_id = ? AND client_id = ?", userID, clientID).Delete(model).Error; err != nil {
+				return d.fail("delete grant", err)
+			}
+		}
+		return nil
+	})
+}

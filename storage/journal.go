@@ -26,6 +26,11 @@ type Ending struct {
 	User    identity.ID       `json:"user,omitzero"`    // everything of theirs
 	Client  string            `json:"client,omitempty"` // all Sessions of it
 	Cause   identity.EndCause `json:"cause"`
+
+	Offline      bool        `json:"offline,omitempty"`       // of a SignIn: also those that would outlive it
+	Keep         identity.ID `json:"keep,omitzero"`           // of a user: but this SignIn
+	KeepSessions bool        `json:"keep_sessions,omitempty"` // and the Sessions that began from it
+	Of           string      `json:"of,omitempty"`            // of a user: only the Sessions of this client
 }
 
 // journal appends endings to a file, which is opened for each: endings are rare, and a file that was moved away is made

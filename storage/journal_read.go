@@ -84,7 +84,7 @@ func parseEnding(line []byte) (e Ending, wrong string) {
 		wrong = `has no time "at"`
 	case e.Cause == "" || len(e.Cause) > maxCause || !keepable(string(e.Cause)):
 		wrong = `has no "cause" of 1 to 64 bytes`
-	case len(e.Client) > maxClient || !keepable(e.Client):
+	case max(len(e.Client), len(e.Of)) > maxClient || !keepable(e.Client) || !keepable(e.Of):
 		wrong = "names a client that can't be: its id is too long or no text"
 	}
 	if wrong != "" {

@@ -59,15 +59,32 @@ func TestJournal_tellsEveryEnding(t *testing.T) {
 		s := p.begin(t, db, "offline_access")
 		for range 2 {
 			must[bool](t)(db.EndSession(t.Context(), s.ID, identity.EndReuse))
-			ok(t, db.EndSignIn(t.Context(), p.signIn.ID, identity.EndSignedOut))
+			ok(t, storagetest.EndSignIn(t.Context(), db, p.signIn.ID, identity.EndSignedOut))
 		}
-		ok(t, db.SetPassword(t.Context(), p.user.ID, "other"))
+		ok(t, storagetest.SetPassword(t.Context(), db, p.user.ID, "other"))
+		must[[]identity.Ended](t)(db.EndSignIn(t.Context(), identity.SignInEnding{
+			ID: p.signIn.ID, Cause: identity.EndDevice, Offline: true, Session: s.ID, // over already: nothing to tell
+		}))
+		next := fresh(p.signIn)
+		next.Epoch++
+		ok(t, db.StartSignIn(t.Context(), next))
+		must[int](t)(db.EndUser(t.Context(), identity.UserEnding{
+			UserID: p.user.ID, Cause: identity.EndDevice, Keep: next.ID, KeepSessions: true,
+		}))
+		must[int](t)(db.EndUser(t.Context(), identity.UserEnding{UserID: p.user.ID, Cause: identity.EndConsent, ClientID: "app"}))
+		must[[]identity.Ended](t)(db.EndSignIn(t.Context(), identity.SignInEnding{
+			ID: next.ID, Cause: identity.EndDevice, Offline: true, Session: s.ID,
+		}))
 		ok(t, db.DeleteClient(t.Context(), "app"))
 		must[bool](t)(db.EndSession(t.Context(), identity.NewID(), identity.EndReuse))
 		same(t, []storage.Ending{
 			{Session: s.ID, Cause: identity.EndReuse},
 			{SignIn: p.signIn.ID, Cause: identity.EndSignedOut},
 			{User: p.user.ID, Cause: identity.EndPassword},
+			{User: p.user.ID, Cause: identity.EndDevice, Keep: next.ID, KeepSessions: true},
+			{User: p.user.ID, Cause: identity.EndConsent, Of: "app"},
+			{SignIn: next.ID, Cause: identity.EndDevice, Offline: true},
+			{Session: s.ID, Cause: identity.EndDevice},
 			{Client: "app", Cause: identity.EndClientGone},
 		}, endings(t, path))
 		info, err := os.Stat(path)
@@ -84,7 +101,7 @@ func TestJournal_tellsWhatWasCommittedAlone(t *testing.T) {
 		p := someone(t, db)
 		for _, verdict := range []error{errNo, nil} {
 			err := db.InTx(t.Context(), func(ctx context.Context) error {
-				err := db.InTx(ctx, func(ctx context.Context) error { return db.SetPassword(ctx, p.user.ID, "other") })
+				err := db.InTx(ctx, func(ctx context.Context) error { return storagetest.SetPassword(ctx, db, p.user.ID, "other") })
 				if told := endings(t, path); len(told) > 0 {
 					t.Errorf("told before the commit: %v", told)
 				}

@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"github.com/google/uuid"
+
+	"github.com/sojourn-auth/sojourn/identity"
 )
 
 // Replayed counts what a replay ended.
@@ -17,15 +19,13 @@ func (d *DB) Replay(ctx context.Context, e Ending) (r Replayed, err error) {
 	err = d.InTx(ctx, func(ctx context.Context) error {
 		switch {
 		case e.Session != uuid.Nil:
-			r.Sessions, err = d.endSessions(ctx, e.Cause, "id = ?", e.Session)
-			return err
+			return d.replaySessions(ctx, e, &r, "id = ?", e.Session)
 		case e.SignIn != uuid.Nil:
 			return d.replaySignIn(ctx, e, &r)
 		case e.User != uuid.Nil:
 			return d.replayUser(ctx, e, &r)
 		case e.Client != "":
-			r.Sessions, err = d.endSessions(ctx, e.Cause, "client_id = ? AND created_at <= ?", e.Client, fromTime(e.At))
-			return err
+			return d.replaySessions(ctx, e, &r, "client_id = ? AND created_at <= ?", e.Client, fromTime(e.At))
 		}
 		return errors.New("an ending that names nothing")
 	})
@@ -36,21 +36,30 @@ func (d *DB) replaySignIn(ctx context.Context, e Ending, r *Replayed) (err error
 	if r.SignIns, err = d.endSignIns(ctx, e.Cause, "id = ?", e.SignIn); err != nil {
 		return err
 	}
-	r.Sessions, err = d.endSessions(ctx, e.Cause, "sign_in_id = ? AND NOT offline", e.SignIn)
-	return err
+	where, args := sessionsUnder(identity.SignInEnding{ID: e.SignIn, Offline: e.Offline})
+	return d.replaySessions(ctx, e, r, where, args...)
 }
 
-// replayUser locks the user's row first, as every user-wide ending does (DESIGN §2).
+// replayUser locks the user's row first, as every user-wide ending does (DESIGN §2). A user who is gone has nothing left.
 func (d *DB) replayUser(ctx context.Context, e Ending, r *Replayed) error {
-	var id uuid.UUID
-	_, err := d.one(ctx, []any{&id}, "SELECT id FROM users WHERE id = ?"+d.lock("FOR UPDATE"), e.User)
-	if err != nil {
-		return d.fail("lock user", err)
-	}
-	const before = "user_id = ? AND created_at <= ?"
-	if r.SignIns, err = d.endSignIns(ctx, e.Cause, before, e.User, fromTime(e.At)); err != nil {
+	if err := d.lockUser(ctx, e.User); err != nil && identity.KindOf(err) != identity.NotFound {
 		return err
 	}
-	r.Sessions, err = d.endSessions(ctx, e.Cause, before, e.User, fromTime(e.At))
+	ending := identity.UserEnding{
+		UserID: e.User, Cause: e.Cause, Keep: e.Keep, KeepSessions: e.KeepSessions, ClientID: e.Of,
+	}
+	const before = " AND created_at <= ?"
+	at := fromTime(e.At)
+	var err error
+	if r.SignIns, err = d.endSignInsOf(ctx, ending, before, []any{at}); err != nil {
+		return err
+	}
+	where, args := sessionsOf(ending)
+	return d.replaySessions(ctx, e, r, where+before, append(args, at)...)
+}
+
+func (d *DB) replaySessions(ctx context.Context, e Ending, r *Replayed, where string, args ...any) error {
+	ended, err := d.endSessions(ctx, e.Cause, where, args...)
+	r.Sessions = len(ended)
 	return err
 }

@@ -31,6 +31,35 @@ func TestReplay_endsWhatLivesAgainAndNothingYounger(t *testing.T) {
 			func(s stage) []identity.Session { return []identity.Session{s.one, s.online, s.offline} },
 			storage.Replayed{Sessions: 3, SignIns: 1},
 		},
+		"a sign-in with all that began from it": {
+			func(p person, _ stage) storage.Ending { return storage.Ending{SignIn: p.signIn.ID, Offline: true} },
+			func(s stage) []identity.Session { // a sign-in that had ended can't have begun the younger one
+				return []identity.Session{s.one, s.online, s.offline, s.younger}
+			},
+			storage.Replayed{Sessions: 4, SignIns: 1},
+		},
+		"a user but for one sign-in": {
+			func(p person, _ stage) storage.Ending { return storage.Ending{User: p.user.ID, Keep: p.signIn.ID} },
+			func(s stage) []identity.Session { return []identity.Session{s.one, s.online, s.offline} },
+			storage.Replayed{Sessions: 3},
+		},
+		"a user but for one device": {
+			func(p person, _ stage) storage.Ending {
+				return storage.Ending{User: p.user.ID, Keep: p.signIn.ID, KeepSessions: true}
+			},
+			func(stage) []identity.Session { return nil },
+			storage.Replayed{},
+		},
+		"a user's sessions of a client": {
+			func(p person, _ stage) storage.Ending { return storage.Ending{User: p.user.ID, Of: "app"} },
+			func(s stage) []identity.Session { return []identity.Session{s.one, s.online, s.offline} },
+			storage.Replayed{Sessions: 3},
+		},
+		"a user's sessions of another client": {
+			func(p person, _ stage) storage.Ending { return storage.Ending{User: p.user.ID, Of: "other"} },
+			func(stage) []identity.Session { return nil },
+			storage.Replayed{},
+		},
 		"a client": {
 			func(person, stage) storage.Ending { return storage.Ending{Client: "app"} },
 			func(s stage) []identity.Session { return []identity.Session{s.one, s.online, s.offline} },

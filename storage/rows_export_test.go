@@ -4,6 +4,7 @@ import "database/sql"
 
 // Models are the rows of every table.
 var Models = []any{
+	&deliveryRow{}, &stateRow{}, &mailLinkRow{}, &adminTokenRow{},
 	&userRow{}, &signInRow{}, &clientRow{}, &sessionRow{}, &grantRow{}, &totpRow{}, &recoveryCodeRow{}, &throttleRow{},
 	&signingKeyRow{}, &registrationTokenRow{}, &deniedTokenRow{}, &spentAssertionRow{}, &eventRow{},
 }
@@ -20,6 +21,9 @@ var Lists = map[string]struct {
 
 // Batch is how many rows one statement ends or deletes at most.
 const Batch = batch
+
+// EndBatch is how many Sessions one statement ends at most.
+const EndBatch = endBatch
 
 // MaxClients is how many clients are cached at most.
 const MaxClients = maxClients

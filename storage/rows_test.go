@@ -102,7 +102,7 @@ func someone(t testing.TB, db *storage.DB) person {
 	now := db.Now()
 	p := person{code: identity.NewSecret(), user: identity.User{
 		ID: identity.NewID(), Sub: identity.RandomText(16), Email: strings.ToLower(identity.RandomText(9)) + "@example.com",
-		PasswordHash: "hash", CreatedAt: now, UpdatedAt: now,
+		PasswordHash: "hash", CreatedAt: now, UpdatedAt: now, PasswordSetAt: now,
 	}}
 	p.signIn = identity.SignIn{
 		ID: identity.NewID(), UserID: p.user.ID, SecretHash: identity.NewSecret().Hash(), CodeSecretHash: p.code.Hash(),
@@ -128,7 +128,7 @@ func wantConflict(t testing.TB, err error) {
 func (p person) promise(scopes ...string) identity.Promise {
 	return identity.Promise{
 		SessionID: identity.NewID(), SessionSecret: identity.NewSecret(), SignInID: p.signIn.ID, SignInSecret: p.code,
-		AuthTime: p.signIn.ProvedAt, AMR: p.signIn.AMR, Scopes: scopes,
+		AuthTime: p.signIn.ProvedAt, IssuedAt: p.signIn.ProvedAt, AMR: p.signIn.AMR, Scopes: scopes,
 	}
 }
 
@@ -177,7 +177,7 @@ func TestTransactions_whatFailsLeavesNothing(t *testing.T) {
 		p := someone(t, db)
 		s := p.begin(t, db, "openid", "offline_access")
 		err := db.InTx(t.Context(), func(ctx context.Context) error {
-			ok(t, db.SetPassword(ctx, p.user.ID, "other"))
+			ok(t, storagetest.SetPassword(ctx, db, p.user.ID, "other"))
 			ok(t, db.DenyToken(ctx, "jti", db.Now()))
 			return db.CreateUser(ctx, p.user)
 		})

@@ -11,7 +11,7 @@ import (
 
 const sessionColumns = "id, client_id, user_id, sub, sign_in_id, secret_hash, generation, branch, previous, amr, scope, " +
 	"offline, auth_time, created_at, last_used_at, idle_ends_at, ends_at, ended_at, end_cause, address, user_agent, key, " +
-	"resources"
+	"resources, device_name, device_model, app_version, install_id"
 
 type sessionRow struct {
 	ID         uuid.UUID `gorm:"primaryKey"`
@@ -37,6 +37,8 @@ type sessionRow struct {
 	UserAgent  string
 	Key        []byte // empty: bound to none
 	Resources  string // with spaces between them
+
+	DeviceName, DeviceModel, AppVersion, InstallID string
 }
 
 // TableName is the table's name for GORM.
@@ -47,7 +49,7 @@ func (r *sessionRow) dest() []any {
 	return []any{
 		&r.ID, &r.ClientID, &r.UserID, &r.Sub, &r.SignInID, &r.SecretHash, &r.Generation, &r.Branch, &r.Previous, &r.AMR,
 		&r.Scope, &r.Offline, &r.AuthTime, &r.CreatedAt, &r.LastUsedAt, &r.IdleEndsAt, &r.EndsAt, &r.EndedAt, &r.EndCause,
-		&r.Address, &r.UserAgent, &r.Key, &r.Resources,
+		&r.Address, &r.UserAgent, &r.Key, &r.Resources, &r.DeviceName, &r.DeviceModel, &r.AppVersion, &r.InstallID,
 	}
 }
 
@@ -59,6 +61,7 @@ func (r sessionRow) session() identity.Session {
 		LastUsedAt: r.LastUsedAt.time(), IdleEndsAt: r.IdleEndsAt.time(), EndsAt: r.EndsAt.time(),
 		EndedAt: r.EndedAt.timeOrZero(), EndCause: identity.EndCause(r.EndCause), Address: r.Address, UserAgent: r.UserAgent,
 		Key: thumbprintOf(r.Key), Resources: identity.SplitScope(r.Resources),
+		Device: identity.Device{Name: r.DeviceName, Model: r.DeviceModel, AppVersion: r.AppVersion, InstallID: r.InstallID},
 	}
 }
 
@@ -102,10 +105,12 @@ func (d *DB) session(ctx context.Context, id identity.ID, lock string) (identity
 
 var liveSession = "SELECT " + under("s", sessionColumns) + ", " + under("u", userColumns) + `,
 	EXISTS (SELECT 1 FROM denied_tokens t WHERE t.jti = ?)
-	FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?`
+	FROM sessions s JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = s.client_id
+	WHERE s.id = ? AND c.disabled_at IS NULL`
 
 // LiveSession returns what an access token's Session looks like now, in one read: the Session, over or not, its user, and
-// whether the token named jti was revoked. NotFound when the Session or its user is gone.
+// whether the token named jti was revoked. NotFound when the Session, its user or its client is
+// gone, or the client is disabled.
 func (d *DB) LiveSession(ctx context.Context, id identity.ID, jti string) (identity.Live, error) {
 	var session sessionRow
 	var user userRow

@@ -70,7 +70,7 @@ func TestAdvance_aloneDoesNotWaitForTheDisk(t *testing.T) {
 	rotate(t.Context(), t, db, s)
 	commits(t, db)
 	must[bool](t)(db.EndSession(t.Context(), s.ID, identity.EndRevoked))
-	ok(t, db.EndSignIn(t.Context(), p.signIn.ID, identity.EndSignedOut))
+	ok(t, storagetest.EndSignIn(t.Context(), db, p.signIn.ID, identity.EndSignedOut))
 	if got := commits(t, db); got != "on on" || p.living(t, db) != 0 {
 		t.Errorf("two endings, of %s and with its sign-in of %s, committed with synchronous_commit %q", s.ID, other.ID, got)
 	}

@@ -12,11 +12,11 @@ import (
 const redeemCode = "INSERT INTO sessions (" + sessionColumns + `)
 	SELECT ?, ?, u.id, u.sub, s.id, ?, 0, 0, 0, ?, ?, ?, ?, ?, ?,
 		CASE WHEN ? OR ? < s.ends_at THEN ? ELSE s.ends_at END,
-		CASE WHEN ? OR ? < s.ends_at THEN ? ELSE s.ends_at END, NULL, '', ?, ?, ?, ?
+		CASE WHEN ? OR ? < s.ends_at THEN ? ELSE s.ends_at END, NULL, '', ?, ?, ?, ?, ?, ?, ?, ?
 	FROM sign_ins s JOIN users u ON u.id = s.user_id
 	WHERE s.id = ? AND s.code_secret_hash = ? AND s.ended_at IS NULL AND s.ends_at > ?
-		AND u.disabled_at IS NULL AND u.epoch = s.epoch
-		AND EXISTS (SELECT 1 FROM clients c WHERE c.id = ?)`
+		AND u.disabled_at IS NULL AND u.epoch = s.epoch AND u.codes_from <= ?
+		AND EXISTS (SELECT 1 FROM clients c WHERE c.id = ? AND c.disabled_at IS NULL)`
 
 // RedeemCode inserts the Session of a promise and returns the row as it was written, with user, sub and the ends that its
 // SignIn allows. It does not win, and writes nothing, when a code of the same request won before or when SignIn, user or
@@ -28,7 +28,8 @@ func (d *DB) RedeemCode(ctx context.Context, p identity.Promise, s identity.Sess
 		redeemCode+d.lock("FOR SHARE OF u, s")+` ON CONFLICT (id) DO NOTHING RETURNING user_id, sub, idle_ends_at, ends_at`,
 		s.ID, s.ClientID, s.SecretHash, s.AMR, joinScopes(s.Scopes), offline, fromTime(s.AuthTime), fromTime(s.CreatedAt),
 		fromTime(s.LastUsedAt), offline, idle, idle, offline, ends, ends, s.Address, s.UserAgent, keyBytes(s.Key), strings.Join(s.Resources, " "),
-		p.SignInID, p.SignInSecret.Hash(), fromTime(d.Now()), s.ClientID)
+		s.Device.Name, s.Device.Model, s.Device.AppVersion, s.Device.InstallID,
+		p.SignInID, p.SignInSecret.Hash(), fromTime(d.Now()), fromTime(p.IssuedAt), s.ClientID)
 	if err != nil || !won {
 		return identity.Session{}, false, d.fail("redeem code", err)
 	}

@@ -56,7 +56,7 @@ func TestRedeemCode_needsAllThatItRestsOnAlive(t *testing.T) {
 		},
 		"no sign-in": func(_ *testing.T, _ *storage.DB, _ person, p *identity.Promise) { p.SignInID = identity.NewID() },
 		"sign-in ended": func(t *testing.T, db *storage.DB, p person, _ *identity.Promise) {
-			ok(t, db.EndSignIn(t.Context(), p.signIn.ID, identity.EndSignedOut))
+			ok(t, storagetest.EndSignIn(t.Context(), db, p.signIn.ID, identity.EndSignedOut))
 		},
 		"sign-in expired": func(t *testing.T, db *storage.DB, p person, _ *identity.Promise) {
 			exec(t, db, "UPDATE sign_ins SET ends_at = ? WHERE id = ?", storage.FromTime(db.Now()), p.signIn.ID)

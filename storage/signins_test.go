@@ -54,7 +54,7 @@ func TestProveSignIn_writesWhatWasProved(t *testing.T) {
 		same(t, next, must[identity.Standing](t)(db.StandingOf(t.Context(), next.ID)).SignIn)
 
 		wantKind(t, db.ProveSignIn(t.Context(), next, p.signIn.SecretHash), identity.SignInAgain)
-		ok(t, db.EndSignIn(t.Context(), next.ID, identity.EndSignedOut))
+		ok(t, storagetest.EndSignIn(t.Context(), db, next.ID, identity.EndSignedOut))
 		wantKind(t, db.ProveSignIn(t.Context(), next, next.SecretHash), identity.SignInAgain)
 	})
 }
@@ -100,8 +100,8 @@ func TestEndSignIn_endsTheSessionsThatLiveAsLongAsIt(t *testing.T) {
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
 		p := someone(t, db)
 		bound, offline := p.begin(t, db, "openid"), p.begin(t, db, "openid", "offline_access")
-		ok(t, db.EndSignIn(t.Context(), p.signIn.ID, identity.EndSignedOut))
-		ok(t, db.EndSignIn(t.Context(), p.signIn.ID, identity.EndReplaced)) // over already: nothing
+		ok(t, storagetest.EndSignIn(t.Context(), db, p.signIn.ID, identity.EndSignedOut))
+		ok(t, storagetest.EndSignIn(t.Context(), db, p.signIn.ID, identity.EndReplaced)) // over already: nothing
 
 		got := must[identity.Session](t)(db.SessionByID(t.Context(), bound.ID))
 		if got.EndCause != identity.EndSignedOut || got.Alive(db.Now()) {
@@ -130,7 +130,7 @@ func TestEndSignIn_leavesNoBoundSessionOfACodeBesideIt(t *testing.T) {
 			p := someone(t, db)
 			race(func(i int) bool {
 				if i == 7 {
-					ok(t, db.EndSignIn(t.Context(), p.signIn.ID, identity.EndSignedOut))
+					ok(t, storagetest.EndSignIn(t.Context(), db, p.signIn.ID, identity.EndSignedOut))
 					return true
 				}
 				promise := p.promise("openid")

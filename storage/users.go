@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
@@ -11,7 +12,8 @@ import (
 	"github.com/sojourn-auth/sojourn/identity"
 )
 
-const userColumns = "id, sub, email, email_verified, name, password_hash, epoch, disabled_at, created_at, updated_at"
+const userColumns = "id, sub, email, email_verified, name, password_hash, epoch, disabled_at, created_at, updated_at, " +
+	"codes_from, password_set_at"
 
 type userRow struct {
 	ID            uuid.UUID `gorm:"primaryKey"`
@@ -24,6 +26,8 @@ type userRow struct {
 	DisabledAt    *micros
 	CreatedAt     micros
 	UpdatedAt     micros
+	CodesFrom     micros // authorization codes that were issued before are void
+	PasswordSetAt *micros
 }
 
 // TableName is the table's name for GORM.
@@ -33,7 +37,7 @@ func (userRow) TableName() string { return "users" }
 func (r *userRow) dest() []any {
 	return []any{
 		&r.ID, &r.Sub, &r.Email, &r.EmailVerified, &r.Name, &r.PasswordHash, &r.Epoch, &r.DisabledAt, &r.CreatedAt,
-		&r.UpdatedAt,
+		&r.UpdatedAt, &r.CodesFrom, &r.PasswordSetAt,
 	}
 }
 
@@ -41,7 +45,7 @@ func newUserRow(u identity.User) userRow {
 	return userRow{
 		ID: u.ID, Sub: u.Sub, Email: u.Email, EmailVerified: u.EmailVerified, Name: u.Name,
 		PasswordHash: u.PasswordHash, Epoch: u.Epoch, DisabledAt: fromTimeOrNull(u.DisabledAt),
-		CreatedAt: fromTime(u.CreatedAt), UpdatedAt: fromTime(u.UpdatedAt),
+		CreatedAt: fromTime(u.CreatedAt), UpdatedAt: fromTime(u.UpdatedAt), PasswordSetAt: fromTimeOrNull(u.PasswordSetAt),
 	}
 }
 
@@ -49,8 +53,16 @@ func (r userRow) user() identity.User {
 	return identity.User{
 		ID: r.ID, Sub: r.Sub, Email: r.Email, EmailVerified: r.EmailVerified, Name: r.Name,
 		PasswordHash: r.PasswordHash, Epoch: r.Epoch, DisabledAt: r.DisabledAt.timeOrZero(),
-		CreatedAt: r.CreatedAt.time(), UpdatedAt: r.UpdatedAt.time(),
+		CreatedAt: r.CreatedAt.time(), UpdatedAt: r.UpdatedAt.time(), PasswordSetAt: r.passwordSetAt(),
 	}
+}
+
+// passwordSetAt knows of accounts from before it was kept only when they were made.
+func (r userRow) passwordSetAt() time.Time {
+	if r.PasswordSetAt == nil {
+		return r.CreatedAt.time()
+	}
+	return r.PasswordSetAt.time()
 }
 
 // CreateUser adds an account. It refuses an e-mail address that is taken: Conflict, field "username".
@@ -86,26 +98,4 @@ func (d *DB) user(ctx context.Context, where string, arg any) (identity.User, er
 		return identity.User{}, notFound("user")
 	}
 	return row.user(), d.fail("read user", err)
-}
-
-// SetPassword writes a new password hash and ends all that rested on the old one: every SignIn and Session of the user,
-// with an Event each. The user row comes first, so that a code that is being redeemed is either seen here or sees the
-// new epoch (DESIGN §2).
-func (d *DB) SetPassword(ctx context.Context, userID identity.ID, hash string) error {
-	return d.InTx(ctx, func(ctx context.Context) error {
-		res := d.q(ctx).Exec("UPDATE users SET password_hash = ?, epoch = epoch + 1, updated_at = ? WHERE id = ?",
-			hash, fromTime(d.Now()), userID)
-		switch {
-		case res.Error != nil:
-			return d.fail("set password", res.Error)
-		case res.RowsAffected == 0:
-			return notFound("user")
-		}
-		if _, err := d.endSignIns(ctx, identity.EndPassword, "user_id = ?", userID); err != nil {
-			return err
-		}
-		d.record(ctx, Ending{User: userID, Cause: identity.EndPassword})
-		_, err := d.endSessions(ctx, identity.EndPassword, "user_id = ?", userID)
-		return err
-	})
 }

@@ -20,8 +20,9 @@ func TestUsers_comeBackAsTheyWere(t *testing.T) {
 		full := identity.User{
 			ID: identity.NewID(), Sub: "sub", Email: "ü@example.com", EmailVerified: true, Name: `Zoë "Z" O'Hara 🦊`,
 			PasswordHash: "$argon2id$…", Epoch: 3, DisabledAt: at.Add(time.Hour), CreatedAt: at, UpdatedAt: at.Add(time.Minute),
+			PasswordSetAt: at.Add(time.Second),
 		}
-		bare := identity.User{ID: identity.NewID(), Sub: "bare", Email: "b@example.com", CreatedAt: at, UpdatedAt: at}
+		bare := identity.User{ID: identity.NewID(), Sub: "bare", Email: "b@example.com", CreatedAt: at, UpdatedAt: at, PasswordSetAt: at}
 		for _, want := range []identity.User{full, bare} {
 			ok(t, db.CreateUser(t.Context(), want))
 			same(t, want, must[identity.User](t)(db.UserByID(t.Context(), want.ID)))
@@ -64,7 +65,7 @@ func TestSetPassword_endsAllThatRestedOnTheOldOne(t *testing.T) {
 			p.begin(t, db, scope)
 			other.begin(t, db, scope)
 		}
-		ok(t, db.SetPassword(t.Context(), p.user.ID, "new"))
+		ok(t, storagetest.SetPassword(t.Context(), db, p.user.ID, "new"))
 
 		user := must[identity.User](t)(db.UserByID(t.Context(), p.user.ID))
 		if user.PasswordHash != "new" || user.Epoch != 1 || user.UpdatedAt.Before(p.user.UpdatedAt) {
@@ -81,7 +82,7 @@ func TestSetPassword_endsAllThatRestedOnTheOldOne(t *testing.T) {
 			t.Errorf("%d sessions and %d sign-ins were told, want 2 and 1", s, i)
 		}
 		wantKind(t, db.StartSignIn(t.Context(), fresh(p.signIn)), identity.SignInAgain)
-		wantKind(t, db.SetPassword(t.Context(), identity.NewID(), "new"), identity.NotFound)
+		wantKind(t, storagetest.SetPassword(t.Context(), db, identity.NewID(), "new"), identity.NotFound)
 	})
 }
 
@@ -89,7 +90,7 @@ func TestSetPassword_endsMoreSessionsThanOneStatementDoes(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
 		p := someone(t, db)
-		const many = storage.Batch + 3
+		const many = storage.EndBatch + 3
 		ok(t, db.InTx(t.Context(), func(ctx context.Context) error {
 			for range many {
 				promise := p.promise()
@@ -99,7 +100,7 @@ func TestSetPassword_endsMoreSessionsThanOneStatementDoes(t *testing.T) {
 			}
 			return nil
 		}))
-		ok(t, db.SetPassword(t.Context(), p.user.ID, "new"))
+		ok(t, storagetest.SetPassword(t.Context(), db, p.user.ID, "new"))
 		if left, told := p.living(t, db), p.told(t, db, identity.SessionEnded, changed); left != 0 || told != many {
 			t.Errorf("%d sessions are left and %d were told of %d", left, told, many)
 		}
@@ -114,7 +115,7 @@ func TestSetPassword_leavesNoSessionOfACodeBesideIt(t *testing.T) {
 			p := someone(t, db)
 			race(func(i int) bool {
 				if i == 7 {
-					ok(t, db.SetPassword(t.Context(), p.user.ID, "new"))
+					ok(t, storagetest.SetPassword(t.Context(), db, p.user.ID, "new"))
 					return true
 				}
 				promise := p.promise("offline_access")
@@ -137,7 +138,7 @@ func TestSetPassword_leavesNoSignInBesideIt(t *testing.T) {
 		p := someone(t, db)
 		race(func(i int) bool {
 			if i == 7 {
-				ok(t, db.SetPassword(t.Context(), p.user.ID, "new"))
+				ok(t, storagetest.SetPassword(t.Context(), db, p.user.ID, "new"))
 				return true
 			}
 			return db.StartSignIn(t.Context(), fresh(p.signIn)) == nil

@@ -14,7 +14,7 @@ func (p *Pages) submitSignOut(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if v.standing.SignedIn() {
-		if err := p.SignIns.End(r.Context(), v.standing, identity.EndSignedOut); err != nil {
+		if _, err := p.SignIns.End(r.Context(), v.standing, identity.ID{}); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/storage/storagetest"
 )
 
 func TestTOTP_makesTheSignInStrongerUnderANewCookie(t *testing.T) {
@@ -151,7 +152,7 @@ func TestTOTP_signInThatIsOverLeadsToSignIn(t *testing.T) {
 		anna := s.user("anna@example.com")
 		s.enrolled(anna)
 		b, next := s.signedIn("anna@example.com"), s.next()
-		if err := s.db.SetPassword(t.Context(), anna.ID, anna.PasswordHash); err != nil {
+		if err := storagetest.SetPassword(t.Context(), s.db, anna.ID, anna.PasswordHash); err != nil {
 			t.Fatal(err)
 		}
 		b.get("/signin/totp?next=" + next).leadsTo("/signin?next=" + next)

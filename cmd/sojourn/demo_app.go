@@ -70,7 +70,7 @@ func (o opened) signOut(back string) http.Handler {
 		if cookie, err := r.Cookie(name); err == nil {
 			standing, err := signIns.Current(r.Context(), cookie.Value)
 			if err == nil && standing.SignedIn() {
-				err = signIns.End(r.Context(), standing, identity.EndSignedOut)
+				_, err = signIns.End(r.Context(), standing, identity.ID{})
 			}
 			if err != nil {
 				http.Error(w, "The sign-in could not be ended. Try again.", http.StatusServiceUnavailable)

@@ -69,8 +69,7 @@ func (p *program) addUser(ctx context.Context, o opened, n newUser) error {
 			return fmt.Errorf("--totp-secret: %w", err)
 		}
 	}
-	users := identity.Users{Store: o.db, Passwords: identity.NewPasswords(), Now: o.db.Now}
-	user, err := users.Add(ctx, identity.NewUser{Email: n.email, EmailVerified: true, Name: n.name, Password: password})
+	user, err := o.users().Add(ctx, identity.NewUser{Email: n.email, EmailVerified: true, Name: n.name, Password: password})
 	if identity.KindOf(err) == identity.Conflict {
 		return fmt.Errorf("there is a user %s already; sojourn user set-password changes the password", n.email)
 	}
@@ -116,16 +115,13 @@ func (p *program) userSetPassword() *cobra.Command {
 
 // setPassword ends everything of the user: whoever knows the old password is out.
 func (o opened) setPassword(ctx context.Context, address, password string) (identity.User, error) {
-	if err := identity.CheckPassword(password); err != nil {
-		return identity.User{}, err
-	}
 	user, err := o.userOf(ctx, address)
 	if err != nil {
 		return user, err
 	}
-	hash, err := identity.NewPasswords().Hash(ctx, password)
-	if err != nil {
-		return user, err
-	}
-	return user, o.db.SetPassword(ctx, user.ID, hash)
+	return user, o.users().SetPassword(ctx, user.Email, password)
+}
+
+func (o opened) users() identity.Users {
+	return identity.Users{Store: o.db, Passwords: identity.NewPasswords(), Now: o.db.Now}
 }

@@ -1,0 +1,122 @@
+package identity
+
+import (
+	"context"
+	"time"
+)
+
+type credentialStore interface {
+	throttleStore
+	InTx(ctx context.Context, fn func(context.Context) error) error
+	// RaiseEpoch ends the worth of every SignIn that was proved before, and locks the user's row.
+	RaiseEpoch(ctx context.Context, userID ID) (epoch int, err error)
+	WritePassword(ctx context.Context, userID ID, hash string) (epoch int, err error)
+	EndUser(ctx context.Context, e UserEnding) (sessions int, err error)
+	ProveSignIn(ctx context.Context, s SignIn, old []byte) error
+	AddEvent(ctx context.Context, e Event) error
+}
+
+// Credentials changes how an account is opened. Whoever changes that starts again from one browser: every Session and
+// every other SignIn ends, since any of them may be the reason for the change.
+type Credentials struct {
+	Store     credentialStore
+	Keys      *Keyring
+	Passwords *Passwords
+	Now       func() time.Time
+}
+
+// FreshFor is how old a proof may be for a change of what opens the account (step-up).
+const FreshFor = 10 * time.Minute
+
+// Fresh reports whether the person proved within the last ten minutes who they are, with every factor that they have.
+func (s Standing) Fresh(now time.Time) bool {
+	return s.SignedIn() && now.Sub(s.SignIn.ProvedAt) <= FreshFor && (!s.Enrolled || s.SignIn.AMR.Has(MFA))
+}
+
+// Change is a change of what opens an account.
+type Change struct {
+	Cause  EndCause
+	Event  EventKind
+	Detail string
+	Seen   Seen
+}
+
+// Change makes a change: write does it, in the same transaction as all that ends by it. It returns the new value of the
+// cookie of the browser in which it was made. Refusal: SignInAgain, when that was signed out meanwhile.
+func (c Credentials) Change(ctx context.Context, s Standing, ch Change, write func(context.Context) error) (cookie string, err error) {
+	pointer := s.Pointer
+	pointer.Secret = NewSecret() // session fixation: an old copy of the cookie is worth nothing
+	next := s.SignIn
+	next.SecretHash = pointer.Secret.Hash()
+	err = c.Store.InTx(ctx, func(ctx context.Context) error {
+		if next.Epoch, err = c.Store.RaiseEpoch(ctx, s.User.ID); err != nil {
+			return err
+		}
+		if err := write(ctx); err != nil {
+			return err
+		}
+		if err := c.Store.ProveSignIn(ctx, next, s.SignIn.SecretHash); err != nil {
+			return err
+		}
+		return c.end(ctx, s, ch)
+	})
+	return c.Keys.CookieText(pointer), err
+}
+
+func (c Credentials) end(ctx context.Context, s Standing, ch Change) error {
+	_, err := c.Store.EndUser(ctx, UserEnding{UserID: s.User.ID, Cause: ch.Cause, Keep: s.SignIn.ID})
+	if err != nil {
+		return err
+	}
+	return c.Store.AddEvent(ctx, Event{
+		ID: NewID(), At: c.Now(), Kind: ch.Event, UserID: s.User.ID, Detail: ch.Detail, Address: ch.Seen.Address,
+	})
+}
+
+// NewPassword is a password form.
+type NewPassword struct {
+	Current, New string
+	Seen         Seen
+}
+
+// ChangePassword checks the current password and takes a new one in its place. Refusals: BadLogin (field
+// current_password), Invalid (field new_password), Throttled, SignInAgain.
+func (c Credentials) ChangePassword(ctx context.Context, s Standing, p NewPassword) (cookie string, err error) {
+	if err := CheckNewPassword(p.New); err != nil {
+		return "", err
+	}
+	key := ThrottleKey("password", s.User.Email) // the same guesses as at the sign-in page
+	if err := TryOrWait(ctx, c.Store, key, PasswordThrottle); err != nil {
+		return "", err
+	}
+	ok, err := c.Passwords.Matches(ctx, p.Current, s.User.PasswordHash)
+	if err != nil {
+		return "", err
+	}
+	if !ok {
+		return "", &Error{Kind: BadLogin, Field: "current_password", Msg: "That is not your password. Try again."}
+	}
+	if err := c.Store.ClearTries(ctx, key); err != nil {
+		return "", err
+	}
+	hash, err := c.Passwords.Hash(ctx, p.New)
+	if err != nil {
+		return "", err
+	}
+	return c.Change(ctx, s, Change{Cause: EndPassword, Event: PasswordChanged, Seen: p.Seen}, func(ctx context.Context) error {
+		_, err := c.Store.WritePassword(ctx, s.User.ID, hash)
+		return err
+	})
+}
+
+// ResetPassword gives an account whose owner proved it by a mailed link a new password hash and ends everything. It
+// belongs in the transaction that spends the link.
+func (c Credentials) ResetPassword(ctx context.Context, userID ID, hash string, seen Seen) error {
+	if _, err := c.Store.WritePassword(ctx, userID, hash); err != nil {
+		return err
+	}
+	if _, err := c.Store.EndUser(ctx, UserEnding{UserID: userID, Cause: EndReset}); err != nil {
+		return err
+	}
+	return c.Store.AddEvent(ctx, Event{ID: NewID(), At: c.Now(), Kind: PasswordReset, UserID: userID, Address: seen.Address})
+}

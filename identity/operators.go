@@ -1,0 +1,131 @@
+package identity
+
+import (
+	"context"
+	"time"
+)
+
+type operatorStore interface {
+	InTx(ctx context.Context, fn func(context.Context) error) error
+	SessionByID(ctx context.Context, id ID) (Session, error)
+	EndSession(ctx context.Context, id ID, cause EndCause) (bool, error)
+	EndSignIn(ctx context.Context, e SignInEnding) ([]Ended, error)
+	EndUser(ctx context.Context, e UserEnding) (sessions int, err error)
+	// SetUserDisabled locks an account and raises its epoch, or unlocks it for the zero time; false: it was so already.
+	SetUserDisabled(ctx context.Context, userID ID, at time.Time) (bool, error)
+	DeleteUser(ctx context.Context, userID ID) error
+	SetClientDisabled(ctx context.Context, clientID string, at time.Time) (bool, error)
+	EndClient(ctx context.Context, clientID string, cause EndCause) (sessions int, err error)
+	DeleteClient(ctx context.Context, id string) error
+	AddEvent(ctx context.Context, e Event) error
+}
+
+// Operators does what the people who run the service may do to accounts, Sessions and clients. Who of them acts is said
+// by WithActor, and stands in every Event.
+type Operators struct {
+	Store operatorStore
+	Now   func() time.Time
+}
+
+// EndSession ends one Session, and with its device the browser sign-in that it began from and all that began from that.
+// It returns how many Sessions ended; NotFound when there is no such Session.
+func (o Operators) EndSession(ctx context.Context, id ID, device bool) (int, error) {
+	s, err := o.Store.SessionByID(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	if device {
+		ended, err := o.Store.EndSignIn(ctx, SignInEnding{ID: s.SignInID, Cause: EndOperator, Offline: true, Session: id})
+		return len(ended), err
+	}
+	ended, err := o.Store.EndSession(ctx, id, EndOperator)
+	if !ended {
+		return 0, err
+	}
+	return 1, err
+}
+
+// EndAll ends every SignIn and Session of a person, and returns how many Sessions that were.
+func (o Operators) EndAll(ctx context.Context, userID ID) (int, error) {
+	return o.Store.EndUser(ctx, UserEnding{UserID: userID, Cause: EndOperator})
+}
+
+// Lock locks an account and ends everything of it; false when it was locked already. Unlocking resurrects nothing.
+func (o Operators) Lock(ctx context.Context, userID ID) (changed bool, err error) {
+	err = o.Store.InTx(ctx, func(ctx context.Context) error {
+		if changed, err = o.Store.SetUserDisabled(ctx, userID, o.Now()); err != nil {
+			return err
+		}
+		if _, err := o.Store.EndUser(ctx, UserEnding{UserID: userID, Cause: EndLocked}); err != nil || !changed {
+			return err
+		}
+		return o.tell(ctx, Event{Kind: UserLocked, UserID: userID})
+	})
+	return changed, err
+}
+
+// Unlock lets a person sign in again; false when they could already.
+func (o Operators) Unlock(ctx context.Context, userID ID) (changed bool, err error) {
+	err = o.Store.InTx(ctx, func(ctx context.Context) error {
+		changed, err = o.Store.SetUserDisabled(ctx, userID, time.Time{})
+		if err != nil || !changed {
+			return err
+		}
+		return o.tell(ctx, Event{Kind: UserUnlocked, UserID: userID})
+	})
+	return changed, err
+}
+
+// DeleteUser ends everything of a person and then deletes the account with all that it held.
+func (o Operators) DeleteUser(ctx context.Context, userID ID) error {
+	return o.Store.InTx(ctx, func(ctx context.Context) error {
+		if _, err := o.Store.EndUser(ctx, UserEnding{UserID: userID, Cause: EndDeleted}); err != nil {
+			return err
+		}
+		if err := o.Store.DeleteUser(ctx, userID); err != nil {
+			return err
+		}
+		return o.tell(ctx, Event{Kind: UserDeleted, UserID: userID})
+	})
+}
+
+// DisableClient keeps a client from everything and ends its Sessions; false when it was disabled already.
+func (o Operators) DisableClient(ctx context.Context, id string) (changed bool, err error) {
+	err = o.Store.InTx(ctx, func(ctx context.Context) error {
+		if changed, err = o.Store.SetClientDisabled(ctx, id, o.Now()); err != nil {
+			return err
+		}
+		if _, err := o.Store.EndClient(ctx, id, EndClientOff); err != nil || !changed {
+			return err
+		}
+		return o.tell(ctx, Event{Kind: ClientDisabled, ClientID: id})
+	})
+	return changed, err
+}
+
+// EnableClient lets a disabled client be used again. It resurrects nothing.
+func (o Operators) EnableClient(ctx context.Context, id string) (changed bool, err error) {
+	err = o.Store.InTx(ctx, func(ctx context.Context) error {
+		changed, err = o.Store.SetClientDisabled(ctx, id, time.Time{})
+		if err != nil || !changed {
+			return err
+		}
+		return o.tell(ctx, Event{Kind: ClientEnabled, ClientID: id})
+	})
+	return changed, err
+}
+
+// DeleteClient removes a client with all that rests on it.
+func (o Operators) DeleteClient(ctx context.Context, id string) error {
+	return o.Store.InTx(ctx, func(ctx context.Context) error {
+		if err := o.Store.DeleteClient(ctx, id); err != nil {
+			return err
+		}
+		return o.tell(ctx, Event{Kind: ClientDeleted, ClientID: id})
+	})
+}
+
+func (o Operators) tell(ctx context.Context, e Event) error {
+	e.ID, e.At = NewID(), o.Now()
+	return o.Store.AddEvent(ctx, e)
+}
