@@ -10,7 +10,7 @@ type credentialStore interface {
 	InTx(ctx context.Context, fn func(context.Context) error) error
 	// RaiseEpoch ends the worth of every SignIn that was proved before, and locks the user's row.
 	RaiseEpoch(ctx context.Context, userID ID) (epoch int, err error)
-	WritePassword(ctx context.Context, userID ID, hash string) (epoch int, err error)
+	WritePassword(ctx context.Context, userID ID, hash string) error
 	EndUser(ctx context.Context, e UserEnding) (sessions int, err error)
 	ProveSignIn(ctx context.Context, s SignIn, old []byte) error
 	AddEvent(ctx context.Context, e Event) error
@@ -33,8 +33,8 @@ func (s Standing) Fresh(now time.Time) bool {
 	return s.SignedIn() && now.Sub(s.SignIn.ProvedAt) <= FreshFor && (!s.Enrolled || s.SignIn.AMR.Has(MFA))
 }
 
-// Change is a change of what opens an account.
-type Change struct {
+// CredentialChange is a change of what opens an account.
+type CredentialChange struct {
 	Cause  EndCause
 	Event  EventKind
 	Detail string
@@ -43,7 +43,7 @@ type Change struct {
 
 // Change makes a change: write does it, in the same transaction as all that ends by it. It returns the new value of the
 // cookie of the browser in which it was made. Refusal: SignInAgain, when that was signed out meanwhile.
-func (c Credentials) Change(ctx context.Context, s Standing, ch Change, write func(context.Context) error) (cookie string, err error) {
+func (c Credentials) Change(ctx context.Context, s Standing, ch CredentialChange, write func(context.Context) error) (cookie string, err error) {
 	pointer := s.Pointer
 	pointer.Secret = NewSecret() // session fixation: an old copy of the cookie is worth nothing
 	next := s.SignIn
@@ -63,7 +63,7 @@ func (c Credentials) Change(ctx context.Context, s Standing, ch Change, write fu
 	return c.Keys.CookieText(pointer), err
 }
 
-func (c Credentials) end(ctx context.Context, s Standing, ch Change) error {
+func (c Credentials) end(ctx context.Context, s Standing, ch CredentialChange) error {
 	_, err := c.Store.EndUser(ctx, UserEnding{UserID: s.User.ID, Cause: ch.Cause, Keep: s.SignIn.ID})
 	if err != nil {
 		return err
@@ -103,16 +103,18 @@ func (c Credentials) ChangePassword(ctx context.Context, s Standing, p NewPasswo
 	if err != nil {
 		return "", err
 	}
-	return c.Change(ctx, s, Change{Cause: EndPassword, Event: PasswordChanged, Seen: p.Seen}, func(ctx context.Context) error {
-		_, err := c.Store.WritePassword(ctx, s.User.ID, hash)
-		return err
+	return c.Change(ctx, s, CredentialChange{Cause: EndPassword, Event: PasswordChanged, Seen: p.Seen}, func(ctx context.Context) error {
+		return c.Store.WritePassword(ctx, s.User.ID, hash)
 	})
 }
 
 // ResetPassword gives an account whose owner proved it by a mailed link a new password hash and ends everything. It
 // belongs in the transaction that spends the link.
 func (c Credentials) ResetPassword(ctx context.Context, userID ID, hash string, seen Seen) error {
-	if _, err := c.Store.WritePassword(ctx, userID, hash); err != nil {
+	if _, err := c.Store.RaiseEpoch(ctx, userID); err != nil {
+		return err
+	}
+	if err := c.Store.WritePassword(ctx, userID, hash); err != nil {
 		return err
 	}
 	if _, err := c.Store.EndUser(ctx, UserEnding{UserID: userID, Cause: EndReset}); err != nil {

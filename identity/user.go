@@ -57,9 +57,11 @@ type userStore interface {
 	CreateUser(ctx context.Context, u User) error
 	AddEvent(ctx context.Context, e Event) error
 	UserByEmail(ctx context.Context, email string) (User, error)
-	// WritePassword writes a hash and raises the epoch, which it returns. It locks the user's row.
-	WritePassword(ctx context.Context, userID ID, hash string) (epoch int, err error)
+	// RaiseEpoch ends the worth of every SignIn that was proved before, and locks the user's row.
+	RaiseEpoch(ctx context.Context, userID ID) (epoch int, err error)
+	WritePassword(ctx context.Context, userID ID, hash string) error
 	EndUser(ctx context.Context, e UserEnding) (sessions int, err error)
+	SetName(ctx context.Context, userID ID, name string) error
 }
 
 // Users makes accounts.
@@ -128,7 +130,10 @@ func (u Users) SetPassword(ctx context.Context, email, password string) error {
 		return err
 	}
 	return u.Store.InTx(ctx, func(ctx context.Context) error {
-		if _, err := u.Store.WritePassword(ctx, user.ID, hash); err != nil {
+		if _, err := u.Store.RaiseEpoch(ctx, user.ID); err != nil {
+			return err
+		}
+		if err := u.Store.WritePassword(ctx, user.ID, hash); err != nil {
 			return err
 		}
 		if _, err := u.Store.EndUser(ctx, UserEnding{UserID: user.ID, Cause: EndPassword}); err != nil {

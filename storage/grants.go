@@ -54,7 +54,7 @@ func (d *DB) SaveGrant(ctx context.Context, g identity.Grant) error {
 func (d *DB) DeleteGrant(ctx context.Context, userID identity.ID, clientID string) error {
 	return d.InTx(ctx, func(ctx context.Context) error {
 		now := fromTime(d.Now()) + 1 // a code of this very microsecond too
-		err := d.changed1(d.q(ctx).Exec("UPDATE users SET codes_from = ? WHERE id = ?", now, userID), "user")
+		err := d.wrote(d.q(ctx).Exec("UPDATE users SET codes_from = ? WHERE id = ?", now, userID), "user")
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/storage"
 	"github.com/sojourn-auth/sojourn/storage/storagetest"
 )
@@ -56,4 +57,37 @@ func BenchmarkLiveSession(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkEndUser ends a thousand Sessions of one person in one transaction, with an Event each.
+func BenchmarkEndUser(b *testing.B) {
+	const many = 1000
+	for _, kind := range storagetest.Kinds(b) {
+		b.Run(kind, func(b *testing.B) {
+			db := storagetest.Open(b, kind)
+			for b.Loop() {
+				b.StopTimer()
+				p := someone(b, db)
+				beginMany(b, db, p, many)
+				b.StartTimer()
+				ended, err := db.EndUser(b.Context(), identity.UserEnding{UserID: p.user.ID, Cause: identity.EndOperator})
+				if err != nil || ended != many {
+					b.Fatal(ended, err)
+				}
+			}
+		})
+	}
+}
+
+func beginMany(t testing.TB, db *storage.DB, p person, many int) {
+	t.Helper()
+	ok(t, db.InTx(t.Context(), func(ctx context.Context) error {
+		for range many {
+			promise := p.promise("offline_access")
+			if _, _, err := db.RedeemCode(ctx, promise, planned(db, promise)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
 }

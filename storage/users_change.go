@@ -9,21 +9,17 @@ import (
 	"github.com/sojourn-auth/sojourn/identity"
 )
 
-// WritePassword writes a new password hash and raises the credential epoch, which it returns. It locks the user's row, so
-// that a code that is being redeemed is either seen by the ending that follows or sees the new epoch (DESIGN §2).
-func (d *DB) WritePassword(ctx context.Context, userID identity.ID, hash string) (int, error) {
+// WritePassword writes a new password hash. Whatever was proved with the old one is RaiseEpoch's and EndUser's to end.
+func (d *DB) WritePassword(ctx context.Context, userID identity.ID, hash string) error {
 	now := fromTime(d.Now())
-	return d.raiseEpoch(ctx, ", password_hash = ?, password_set_at = ?, updated_at = ?", userID, hash, now, now)
+	return d.wrote(d.q(ctx).Exec("UPDATE users SET password_hash = ?, password_set_at = ?, updated_at = ? WHERE id = ?",
+		hash, now, now, userID), "user")
 }
 
-// RaiseEpoch raises the credential epoch of a user and returns it. It locks the user's row.
-func (d *DB) RaiseEpoch(ctx context.Context, userID identity.ID) (int, error) {
-	return d.raiseEpoch(ctx, "", userID)
-}
-
-func (d *DB) raiseEpoch(ctx context.Context, also string, userID identity.ID, args ...any) (epoch int, err error) {
-	found, err := d.one(ctx, []any{&epoch}, "UPDATE users SET epoch = epoch + 1"+also+" WHERE id = ? RETURNING epoch",
-		append(args, userID)...)
+// RaiseEpoch raises the credential epoch of a user and returns it. It locks the user's row, so that a code that is being
+// redeemed is either seen by the ending that follows or sees the new epoch (DESIGN §2).
+func (d *DB) RaiseEpoch(ctx context.Context, userID identity.ID) (epoch int, err error) {
+	found, err := d.one(ctx, []any{&epoch}, "UPDATE users SET epoch = epoch + 1 WHERE id = ? RETURNING epoch", userID)
 	if err == nil && !found {
 		return 0, notFound("user")
 	}
@@ -53,7 +49,7 @@ func (d *DB) DeleteUser(ctx context.Context, userID identity.ID) error {
 				return d.fail("delete user", err)
 			}
 		}
-		return d.changed1(d.q(ctx).Where("id = ?", userID).Delete(&userRow{}), "user")
+		return d.wrote(d.q(ctx).Where("id = ?", userID).Delete(&userRow{}), "user")
 	})
 }
 
@@ -67,24 +63,24 @@ func (d *DB) SetEmail(ctx context.Context, userID identity.ID, email string) err
 	if taken {
 		return identity.Refuse(identity.Conflict, "There is an account with that e-mail address already.")
 	}
-	return d.changed1(d.q(ctx).Exec("UPDATE users SET email = ?, email_verified = ?, updated_at = ? WHERE id = ?",
+	return d.wrote(d.q(ctx).Exec("UPDATE users SET email = ?, email_verified = ?, updated_at = ? WHERE id = ?",
 		email, true, fromTime(d.Now()), userID), "user")
 }
 
 // VerifyEmail notes that the person reads mail that is sent to email; NotFound when the account has another address now.
 func (d *DB) VerifyEmail(ctx context.Context, userID identity.ID, email string) error {
-	return d.changed1(d.q(ctx).Exec("UPDATE users SET email_verified = ?, updated_at = ? WHERE id = ? AND email = ?",
+	return d.wrote(d.q(ctx).Exec("UPDATE users SET email_verified = ?, updated_at = ? WHERE id = ? AND email = ?",
 		true, fromTime(d.Now()), userID, email), "user")
 }
 
 // SetName changes what a person is called.
 func (d *DB) SetName(ctx context.Context, userID identity.ID, name string) error {
-	return d.changed1(d.q(ctx).Exec("UPDATE users SET name = ?, updated_at = ? WHERE id = ?",
+	return d.wrote(d.q(ctx).Exec("UPDATE users SET name = ?, updated_at = ? WHERE id = ?",
 		name, fromTime(d.Now()), userID), "user")
 }
 
-// changed1 refuses (NotFound) when a statement changed no row.
-func (d *DB) changed1(res *gorm.DB, what string) error {
+// wrote refuses (NotFound) when a statement changed no row.
+func (d *DB) wrote(res *gorm.DB, what string) error {
 	if res.Error == nil && res.RowsAffected == 0 {
 		return notFound(what)
 	}

@@ -1,7 +1,6 @@
 package storage_test
 
 import (
-	"context"
 	"errors"
 	"testing"
 	"time"
@@ -91,15 +90,7 @@ func TestSetPassword_endsMoreSessionsThanOneStatementDoes(t *testing.T) {
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
 		p := someone(t, db)
 		const many = storage.EndBatch + 3
-		ok(t, db.InTx(t.Context(), func(ctx context.Context) error {
-			for range many {
-				promise := p.promise()
-				if _, _, err := db.RedeemCode(ctx, promise, planned(db, promise)); err != nil {
-					return err
-				}
-			}
-			return nil
-		}))
+		beginMany(t, db, p, many)
 		ok(t, storagetest.SetPassword(t.Context(), db, p.user.ID, "new"))
 		if left, told := p.living(t, db), p.told(t, db, identity.SessionEnded, changed); left != 0 || told != many {
 			t.Errorf("%d sessions are left and %d were told of %d", left, told, many)

@@ -10,7 +10,10 @@ import (
 // SetPassword changes a password and ends everything of its user, as an operator's command does.
 func SetPassword(ctx context.Context, db *storage.DB, userID identity.ID, hash string) error {
 	return db.InTx(ctx, func(ctx context.Context) error {
-		if _, err := db.WritePassword(ctx, userID, hash); err != nil {
+		if _, err := db.RaiseEpoch(ctx, userID); err != nil {
+			return err
+		}
+		if err := db.WritePassword(ctx, userID, hash); err != nil {
 			return err
 		}
 		_, err := db.EndUser(ctx, identity.UserEnding{UserID: userID, Cause: identity.EndPassword})
