@@ -43,8 +43,13 @@ type Config struct {
 	TrustedProxies  []netip.Prefix
 	FetchAllow      Places
 
+	SMTP     SMTP   // empty: no mail
+	MailFrom string // whom mails are from; empty only without SMTP
+
 	OperatorName string
 	OperatorLogo string // https URL or path of an image file; may be empty
+
+	GeoIP string // file of a MaxMind database of cities or countries; may be empty
 
 	LogLevel  slog.Level
 	LogFormat string // JSON or Text
@@ -90,8 +95,11 @@ var settings = []setting{
 	{name: "TLS_KEY", bind: func(c *Config) value { return text{&c.TLSKey} }},
 	{name: "TRUSTED_PROXIES", bind: func(c *Config) value { return networks{&c.TrustedProxies} }},
 	{name: "FETCH_ALLOW", bind: func(c *Config) value { return &c.FetchAllow }},
+	{name: "SMTP", bind: func(c *Config) value { return &c.SMTP }, fromF: true},
+	{name: "MAIL_FROM", bind: func(c *Config) value { return text{&c.MailFrom} }},
 	{name: "OPERATOR_NAME", std: "Sojourn", bind: func(c *Config) value { return text{&c.OperatorName} }},
 	{name: "OPERATOR_LOGO", bind: func(c *Config) value { return text{&c.OperatorLogo} }},
+	{name: "GEOIP", bind: func(c *Config) value { return text{&c.GeoIP} }},
 	{name: "LOG_LEVEL", std: "info", bind: func(c *Config) value { return level{&c.LogLevel} }},
 	{name: "LOG_FORMAT", std: JSON, bind: func(c *Config) value { return choice{&c.LogFormat, []string{JSON, Text}} }},
 	{name: "ACCESS_TTL", std: "10m", bind: func(c *Config) value { return span{&c.AccessTTL} }},

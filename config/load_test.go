@@ -98,6 +98,8 @@ ending_journal: /var/log/sojourn/endings.jsonl
 recovery_until: 2026-11-23T10:00:00+02:00
 trusted_proxies: [10.0.0.0/8, "fd00::/8", 192.0.2.1]
 fetch_allow: API.internal, 10.1.0.0/16
+smtp: smtp://u:p@mail.example.com:587
+mail_from: Harbour <no-reply@example.com>
 operator_name: 1984
 operator_logo: https://example.com/logo.png
 log_level: debug
@@ -114,7 +116,8 @@ signin_absolute: 4h
 		RefreshDurability: "strict", EndingJournal: "/var/log/sojourn/endings.jsonl", RecoveryUntil: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC),
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("192.0.2.1/32")},
 		FetchAllow:     config.Places{Hosts: []string{"api.internal"}, Networks: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}},
-		OperatorName:   "1984", OperatorLogo: "https://example.com/logo.png", LogLevel: slog.LevelDebug, LogFormat: "text",
+		SMTP:           "smtp://u:p@mail.example.com:587", MailFrom: "Harbour <no-reply@example.com>",
+		OperatorName: "1984", OperatorLogo: "https://example.com/logo.png", LogLevel: slog.LevelDebug, LogFormat: "text",
 		AccessTTL: 5 * time.Minute, SessionIdle: time.Hour, SessionAbsolute: 2 * time.Hour, SignInIdle: 3 * time.Hour, SignInAbsolute: 4 * time.Hour,
 	}
 	if len(c.Secret) != 2 || c.Secret[0][1] != 1 || c.Secret[1][0] != 0xff {

@@ -42,6 +42,8 @@ func (c Config) problems() []problem {
 		{"SECRET", c.secretProblem()},
 		{"TLS_CERT", c.tlsProblem()},
 		{"TRUSTED_PROXIES", proxiesProblem(c.TrustedProxies)},
+		{"SMTP", c.smtpProblem()},
+		{"MAIL_FROM", c.mailFromProblem()},
 		{"OPERATOR_NAME", nameProblem(c.OperatorName)},
 		{"OPERATOR_LOGO", logoProblem(c.OperatorLogo)},
 		{"CLIENT_IDLE_EXPIRY", spanProblem(c.ClientIdleExpiry, time.Hour, century)},
