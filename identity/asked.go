@@ -44,11 +44,16 @@ func (a Asked) AnswerAt(to, issuer string, answer url.Values) string {
 		answer.Set("state", state)
 	}
 	answer.Set("iss", issuer)
+	return withQuery(to, answer)
+}
+
+// withQuery adds parameters to a URI, after the query that it has.
+func withQuery(uri string, query url.Values) string {
 	join := "?"
-	if strings.Contains(to, "?") {
+	if strings.Contains(uri, "?") {
 		join = "&"
 	}
-	return to + join + answer.Encode()
+	return uri + join + query.Encode()
 }
 
 // AskedText seals a request for the `next` field of pages. It refuses one of more than MaxAsked bytes.

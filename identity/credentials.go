@@ -82,7 +82,7 @@ type NewPassword struct {
 // ChangePassword checks the current password and takes a new one in its place. Refusals: BadLogin (field
 // current_password), Invalid (field new_password), Throttled, SignInAgain.
 func (c Credentials) ChangePassword(ctx context.Context, s Standing, p NewPassword) (cookie string, err error) {
-	if err := CheckNewPassword(p.New); err != nil {
+	if err := CheckNewPassword(p.New, s.User.Email, c.Passwords.Service); err != nil {
 		return "", err
 	}
 	key := ThrottleKey("password", s.User.Email) // the same guesses as at the sign-in page

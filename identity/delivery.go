@@ -19,6 +19,7 @@ const (
 type Delivery struct {
 	ID        ID
 	Kind      DeliveryKind
+	Host      string          // where it goes; empty for mail, which goes to our own mail server
 	Body      json.RawMessage // sealed at rest: a Letter may hold an address or a link
 	Tries     int             // those that failed
 	CreatedAt time.Time
@@ -55,4 +56,32 @@ type Letter struct {
 	UserID ID         `json:"user,omitzero"`  // zero for LetterForgot and LetterHave
 	Event  *Event     `json:"event,omitzero"` // of LetterEvent
 	Detail string     `json:"detail,omitempty"`
+}
+
+// DeliveryClaim asks for one Delivery that is due.
+type DeliveryClaim struct {
+	Kind  DeliveryKind
+	Busy  []string      // hosts that get no more for now
+	Lease time.Duration // how long it is nobody else's; longer than a try may take
+}
+
+// DeliveryFilter chooses what a list of Deliveries holds.
+type DeliveryFilter struct {
+	Dead  bool // only those that were given up
+	After ID   // the last one of the page before; zero: from the start
+	Limit int
+}
+
+// ListedDelivery is a Delivery as operators see it: without its Body.
+type ListedDelivery struct {
+	Delivery
+	ClientID  string     // of a LogoutNotice
+	SessionID ID         // of a LogoutNotice
+	Letter    LetterKind // of a Letter
+}
+
+// DeliveryCount is how many Deliveries of a kind there are.
+type DeliveryCount struct {
+	Kind          DeliveryKind
+	Waiting, Dead int
 }

@@ -8,6 +8,7 @@ import (
 type deviceStore interface {
 	InTx(ctx context.Context, fn func(context.Context) error) error
 	SessionByID(ctx context.Context, id ID) (Session, error)
+	StandingOf(ctx context.Context, signInID ID) (Standing, error)
 	EndSession(ctx context.Context, id ID, cause EndCause) (bool, error)
 	EndSignIn(ctx context.Context, e SignInEnding) ([]Ended, error)
 	EndUser(ctx context.Context, e UserEnding) (sessions int, err error)

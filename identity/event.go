@@ -1,7 +1,6 @@
 package identity
 
 import (
-	"context"
 	"slices"
 	"time"
 )
@@ -39,6 +38,11 @@ const (
 	ClientEnabled    EventKind = "client.enabled"
 	ClientDeleted    EventKind = "client.deleted"
 	KeysRotated      EventKind = "keys.rotated"
+
+	RegistrationTokenAdded EventKind = "registration_token.added" // Detail: for how many registrations
+	DeliveryRetried        EventKind = "delivery.retried"         // Detail: its id, or how many of those given up
+	AdminTokenAdded        EventKind = "admin_token.added"        // Detail: its name
+	AdminTokenRemoved      EventKind = "admin_token.removed"
 )
 
 // Event is something that a user or an operator may ask about later. It is written in the transaction of what it tells.
@@ -51,7 +55,7 @@ type Event struct {
 	ClientID  string
 	Detail    string // a cause or a short fact; never a secret
 	Address   string
-	Actor     string // the operator who did it, like operator:ada; empty: the person, their app or the server itself
+	Actor     string // the operator who did it, like cli:ada; empty: the person, their app or the server itself
 }
 
 // mailed are the Events that a person is told of by mail, whoever caused them.
@@ -63,17 +67,4 @@ var mailed = []EventKind{
 func (e Event) Mailed() bool {
 	stolen := e.Kind == SessionEnded && e.Detail == string(EndReuse) // two parties held one refresh token
 	return e.UserID != (ID{}) && (stolen || slices.Contains(mailed, e.Kind))
-}
-
-type actorKey struct{}
-
-// WithActor returns a context whose Events name who of the operators acts, like operator:ada.
-func WithActor(ctx context.Context, actor string) context.Context {
-	return context.WithValue(ctx, actorKey{}, actor)
-}
-
-// ActorOf returns who acts; empty: the person, their app or the server itself.
-func ActorOf(ctx context.Context) string {
-	actor, _ := ctx.Value(actorKey{}).(string)
-	return actor
 }

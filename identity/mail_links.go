@@ -57,7 +57,7 @@ type MailLinks struct {
 }
 
 // errLinkOver is the one answer to a link that is forged, of another kind, used, replaced or too old.
-var errLinkOver = Refuse(NotFound, "This link was used already, is too old, or a newer one took its place. Ask for a new one.")
+var errLinkOver = Refuse(NotFound, "This link was used, is too old, or a newer one took its place. Ask for a new one.")
 
 // Make returns the text of a new link. It takes the place of an earlier one of the same user and kind, but for LinkNotMe:
 // whoever acts in a person's name must not be able to void the way to stop them by causing another mail.

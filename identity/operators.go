@@ -8,6 +8,8 @@ import (
 type operatorStore interface {
 	InTx(ctx context.Context, fn func(context.Context) error) error
 	SessionByID(ctx context.Context, id ID) (Session, error)
+	UserByID(ctx context.Context, id ID) (User, error)
+	Events(ctx context.Context, q EventQuery) ([]Event, error)
 	EndSession(ctx context.Context, id ID, cause EndCause) (bool, error)
 	EndSignIn(ctx context.Context, e SignInEnding) ([]Ended, error)
 	EndUser(ctx context.Context, e UserEnding) (sessions int, err error)
@@ -17,6 +19,11 @@ type operatorStore interface {
 	SetClientDisabled(ctx context.Context, clientID string, at time.Time) (bool, error)
 	EndClient(ctx context.Context, clientID string, cause EndCause) (sessions int, err error)
 	DeleteClient(ctx context.Context, id string) error
+	// CreateClient adds a client; Conflict when its id is taken.
+	CreateClient(ctx context.Context, c Client) error
+	CreateRegistrationToken(ctx context.Context, hash []byte, uses int, expires time.Time) error
+	RetryDelivery(ctx context.Context, id ID) error
+	RetryDead(ctx context.Context) (int, error)
 	AddEvent(ctx context.Context, e Event) error
 }
 

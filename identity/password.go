@@ -5,20 +5,12 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"runtime"
 	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
-)
-
-// Lengths of a password (NIST SP 800-63B §3.1.1.2: 8 is the least beside a second factor, and long ones must be taken;
-// docs/rfc.md, departure 8).
-const (
-	MinPassword = 8   // characters
-	MaxPassword = 256 // characters; a limit only so that hashing stays bounded
 )
 
 // argon2id's cost: OWASP's second choice (19 MiB, 2 passes), about 30 ms, so that a burst of sign-ins fits in memory.
@@ -31,8 +23,9 @@ const (
 // Passwords hashes and checks passwords with argon2id (RFC 9106), at most one per core at a time: a burst of sign-ins
 // waits here instead of starving the refreshes beside it.
 type Passwords struct {
-	slots chan struct{}
-	decoy string
+	Service string // what people know us by: no password may be made of it
+	slots   chan struct{}
+	decoy   string
 }
 
 // NewPasswords returns a hasher that works on as many passwords at once as the machine has cores.
@@ -42,34 +35,11 @@ func NewPasswords() *Passwords {
 	return p
 }
 
-// CheckNewPassword is CheckPassword for the field new_password.
-func CheckNewPassword(password string) error {
-	err := CheckPassword(password)
-	if refusal, ok := errors.AsType[*Error](err); ok {
-		return RefuseField("new_password", refusal.Msg)
-	}
-	return err
-}
-
-// CheckPassword refuses a new password that is too short, too long or not text.
-func CheckPassword(password string) error {
-	n := utf8.RuneCountInString(password)
-	switch {
-	case !utf8.ValidString(password) || strings.ContainsRune(password, 0):
-		return RefuseField("password", "That password has characters that no keyboard makes. Choose another.")
-	case n < MinPassword:
-		return RefuseField("password", fmt.Sprintf("Choose a password of at least %d characters.", MinPassword))
-	case n > MaxPassword:
-		return RefuseField("password", fmt.Sprintf("Choose a password of at most %d characters.", MaxPassword))
-	}
-	return nil
-}
-
 // Hash returns the PHC string of password under a fresh salt. It gives up when ctx ends while it waits for a core.
 func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 	salt := make([]byte, 16)
 	_, _ = rand.Read(salt)
-	key, err := p.key(ctx, password, salt)
+	key, err := p.key(ctx, normal(password), salt)
 	if err != nil {
 		return "", err
 	}
@@ -77,7 +47,7 @@ func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 }
 
 // Matches reports whether password made hash. An empty hash never matches but takes as long: whether an account exists
-// cannot be told by the clock.
+// cannot be told by the clock. Hashes from before passwords were normalized are of the password as it was typed.
 func (p *Passwords) Matches(ctx context.Context, password, hash string) (bool, error) {
 	known := hash != ""
 	if !known {
@@ -90,11 +60,16 @@ func (p *Passwords) Matches(ctx context.Context, password, hash string) (bool, e
 	if utf8.RuneCountInString(password) > MaxPassword {
 		password = ""
 	}
-	got, err := p.key(ctx, password, salt)
-	if err != nil {
-		return false, err
+	ok, err := p.made(ctx, normal(password), salt, want)
+	if err == nil && !ok && normal(password) != password {
+		ok, err = p.made(ctx, password, salt, want)
 	}
-	return subtle.ConstantTimeCompare(got, want) == 1 && known, nil
+	return ok && known, err
+}
+
+func (p *Passwords) made(ctx context.Context, password string, salt, want []byte) (bool, error) {
+	got, err := p.key(ctx, password, salt)
+	return err == nil && subtle.ConstantTimeCompare(got, want) == 1, err
 }
 
 func (p *Passwords) key(ctx context.Context, password string, salt []byte) ([]byte, error) {

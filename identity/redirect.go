@@ -25,15 +25,20 @@ const (
 // a private-use scheme with a dot, which no other app has by chance. Everything that a browser runs, reads from the disk
 // or could take for another host is refused.
 func CheckRedirectURI(uri, applicationType string) error {
-	if err := checkText("redirect_uris", uri); err != nil {
+	return checkWayBack("redirect_uris", uri, applicationType)
+}
+
+// checkWayBack judges an address that browsers will be led back to, of the metadata member called field.
+func checkWayBack(field, uri, applicationType string) error {
+	if err := checkText(field, uri); err != nil {
 		return err
 	}
 	if strings.ContainsAny(uri, "#*") { // RFC 6749 §3.1.2; RFC 9700 §4.1.3: no patterns
-		return RefuseField("redirect_uris", "Use a URI without a fragment (#) and without wildcards (*).")
+		return RefuseField(field, "Use a URI without a fragment (#) and without wildcards (*).")
 	}
 	u, err := url.Parse(uri)
 	if err != nil || u.User != nil {
-		return RefuseField("redirect_uris", "Use an absolute URI without user name and password.")
+		return RefuseField(field, "Use an absolute URI without user name and password.")
 	}
 	switch {
 	case u.Scheme == "https" && wholeHost(u):
@@ -41,15 +46,15 @@ func CheckRedirectURI(uri, applicationType string) error {
 	case u.Scheme == "http" && onLoopback(uri):
 		return nil
 	case u.Scheme == "https" || u.Scheme == "http":
-		return RefuseField("redirect_uris", "Use https with a plain host name, "+
+		return RefuseField(field, "Use https with a plain host name, "+
 			"or http on 127.0.0.1, [::1] or localhost.")
 	case applicationType != nativeApp:
-		return RefuseField("redirect_uris", "Use https, or http on loopback. "+
+		return RefuseField(field, "Use https, or http on loopback. "+
 			"A scheme of the app's own needs application_type native.")
 	case privateUse(u):
 		return nil
 	}
-	return RefuseField("redirect_uris", "Use a scheme that is a domain name of yours in reverse order, "+
+	return RefuseField(field, "Use a scheme that is a domain name of yours in reverse order, "+
 		"such as com.example.app:/callback (RFC 8252 section 7.1).")
 }
 
@@ -57,12 +62,18 @@ func CheckRedirectURI(uri, applicationType string) error {
 // character (RFC 9700 §4.1.3), or it is on loopback and differs from a registered one in nothing but the port, which a
 // native app gets from the system when it starts (RFC 8252 §7.3; localhost too, since apps in use register it).
 // A URI that registration would refuse never matches, however it came into the row.
-func (c Client) MatchRedirect(uri string) bool {
+func (c Client) MatchRedirect(uri string) bool { return matches(uri, c.RedirectURIs) }
+
+// MatchSignedOut reports whether a sign-out may lead back to uri (RP-Initiated Logout 1.0 §3: it is a registered one). The
+// port on loopback may differ as for redirect URIs: an app that listens for one has no other for the other.
+func (c Client) MatchSignedOut(uri string) bool { return matches(uri, c.PostLogoutRedirectURIs) }
+
+func matches(uri string, among []string) bool {
 	if CheckRedirectURI(uri, nativeApp) != nil {
 		return false
 	}
 	host, rest, loopback := splitLoopback(uri)
-	for _, registered := range c.RedirectURIs {
+	for _, registered := range among {
 		if uri == registered {
 			return true
 		}

@@ -33,7 +33,7 @@ const (
 func CleanRegistration(m Metadata) (Metadata, error) {
 	for _, clean := range []func(*Metadata) error{
 		cleanType, cleanGrants, cleanResponses, cleanKeys, cleanAuth, cleanRedirects, cleanScope, cleanTexts, cleanPages,
-		cleanTokens, cleanAccess, cleanRotation,
+		cleanTokens, cleanAccess, cleanRotation, cleanLogout, cleanDevice,
 	} {
 		if err := clean(&m); err != nil {
 			return Metadata{}, err

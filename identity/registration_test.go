@@ -58,6 +58,10 @@ func full() identity.Metadata {
 		SoftwareVersion: "2.1", SubjectType: "public", IDTokenAlg: "EdDSA", DefaultMaxAge: &age, RequireAuthTime: true,
 		DefaultACRValues: []string{"mfa"}, RequireMFA: true, RequirePKCE: true, IDTokenOnRefresh: true, IDTokenProfile: true,
 		AccessFormat: "reference", IntrospectionAlg: "EdDSA",
+		PostLogoutRedirectURIs: []string{"com.example.app:/bye", "https://example.com/bye?x=1"},
+		BackchannelLogoutURI:   "https://example.com/back?x=1", BackchannelSession: true,
+		FrontchannelLogoutURI: "http://127.0.0.1:8000/front", FrontchannelSession: true,
+		Device: identity.Device{Name: "Ada’s phone", Model: "Pixel 9", AppVersion: "2.1", InstallID: "i-1"},
 	}
 }
 
@@ -123,7 +127,25 @@ func TestCleanRegistration_returnsWhatItChanged(t *testing.T) {
 			func(m *identity.Metadata) {
 				m.AuthMethod, m.ResponseTypes, m.Scope, m.RedirectURIs = "client_secret_post", nil, "", nil
 				m.GrantTypes = []string{"client_credentials"}
+				m.PostLogoutRedirectURIs, m.BackchannelLogoutURI, m.FrontchannelLogoutURI = nil, "", ""
+				m.BackchannelSession, m.FrontchannelSession = false, false
 			},
+		},
+		"an address for signing out is kept once": {
+			func(m *identity.Metadata) {
+				m.PostLogoutRedirectURIs = []string{"https://a.example/", "https://a.example/"}
+			},
+			func(m *identity.Metadata) { m.PostLogoutRedirectURIs = []string{"https://a.example/"} },
+		},
+		"who has no address needs no session there": {
+			func(m *identity.Metadata) { m.BackchannelLogoutURI, m.FrontchannelLogoutURI = "", "" },
+			func(m *identity.Metadata) {
+				m.BackchannelLogoutURI, m.FrontchannelLogoutURI, m.BackchannelSession, m.FrontchannelSession = "", "", false, false
+			},
+		},
+		"what is said of the device is cut": {
+			func(m *identity.Metadata) { m.Name, m.Device.Name = "x", "a\x00b\u202e"+strings.Repeat("é", 64) },
+			func(m *identity.Metadata) { m.Name, m.Device.Name = "x", "ab"+strings.Repeat("é", 31) },
 		},
 	} {
 		asked, want := full(), full()
@@ -192,6 +214,19 @@ func TestCleanRegistration_refusesByField(t *testing.T) {
 		{"introspection_signed_response_alg", func(m *identity.Metadata) { m.IntrospectionAlg = "HS256" }},
 		{"refresh_rotation", func(m *identity.Metadata) { m.Rotation = "sometimes" }},
 		{"refresh_rotation", func(m *identity.Metadata) { m.Rotation = identity.RotateNone }}, // a public client without DPoP
+		{"post_logout_redirect_uris", func(m *identity.Metadata) { m.PostLogoutRedirectURIs = make([]string, 21) }},
+		{"post_logout_redirect_uris", func(m *identity.Metadata) { m.PostLogoutRedirectURIs = []string{""} }},
+		{"post_logout_redirect_uris", func(m *identity.Metadata) { m.PostLogoutRedirectURIs = []string{"javascript:x"} }},
+		{"post_logout_redirect_uris", func(m *identity.Metadata) { m.PostLogoutRedirectURIs = []string{"https://a.example/#x"} }},
+		{"post_logout_redirect_uris", func(m *identity.Metadata) { m.PostLogoutRedirectURIs = []string{"http://a.example/"} }},
+		{"post_logout_redirect_uris", func(m *identity.Metadata) { m.PostLogoutRedirectURIs = []string{"https://a.example/" + long} }},
+		{"backchannel_logout_uri", func(m *identity.Metadata) { m.BackchannelLogoutURI = "http://a.example/" }},
+		{"backchannel_logout_uri", func(m *identity.Metadata) { m.BackchannelLogoutURI = "https://a.example/#x" }},
+		{"backchannel_logout_uri", func(m *identity.Metadata) { m.BackchannelLogoutURI = "com.example.app:/out" }},
+		{"backchannel_logout_uri", func(m *identity.Metadata) { m.BackchannelLogoutURI = "https://a.example/" + long }},
+		{"frontchannel_logout_uri", func(m *identity.Metadata) { m.FrontchannelLogoutURI = "https://127.0.0.1/" }},
+		{"frontchannel_logout_uri", func(m *identity.Metadata) { m.FrontchannelLogoutURI = "http://127.0.0.1/#x" }},
+		{"frontchannel_logout_uri", func(m *identity.Metadata) { m.FrontchannelLogoutURI = "http://localhost/" }},
 		{"default_max_age", func(m *identity.Metadata) { n := -1; m.DefaultMaxAge = &n }},
 		{"default_max_age", func(m *identity.Metadata) { n := math.MaxInt; m.DefaultMaxAge = &n }},
 	} {

@@ -132,38 +132,6 @@ func TestCleanEmail_andName(t *testing.T) {
 	}
 }
 
-func TestPassword_hashMatchesOnlyItself(t *testing.T) {
-	t.Parallel()
-	p := identity.NewPasswords()
-	hash, err := p.Hash(t.Context(), "correct horse battery")
-	if err != nil || !strings.HasPrefix(hash, "$argon2id$v=19$m=19456,t=2,p=1$") {
-		t.Fatalf("%q, %v", hash, err)
-	}
-	for password, want := range map[string]bool{"correct horse battery": true, "correct horse": false, "": false, strings.Repeat("x", 1<<20): false} {
-		if got, err := p.Matches(t.Context(), password, hash); err != nil || got != want {
-			t.Errorf("%.20q: %t, %v", password, got, err)
-		}
-	}
-	if got, err := p.Matches(t.Context(), "correct horse battery", ""); err != nil || got {
-		t.Errorf("an account that does not exist: %t, %v", got, err)
-	}
-	if _, err := p.Matches(t.Context(), "x", "$2b$10$abc"); err == nil {
-		t.Error("a hash of another make is judged")
-	}
-}
-
-func TestCheckPassword_saysWhatWouldBeRight(t *testing.T) {
-	t.Parallel()
-	for password, want := range map[string]string{
-		"short": "at least 8", strings.Repeat("x", 257): "at most 256", "nul\x00inside": "characters", "eight888": "", "zwölf Böller": "",
-	} {
-		err := identity.CheckPassword(password)
-		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
-			t.Errorf("%.20q: %v", password, err)
-		}
-	}
-}
-
 func TestSecret_neverPrintsItself(t *testing.T) {
 	t.Parallel()
 	s := identity.NewSecret()

@@ -31,6 +31,8 @@ type sessionStore interface {
 	WriteLine(ctx context.Context, s Session) error
 	// EndSession ends a Session that lives, with its Event; false when it was over already.
 	EndSession(ctx context.Context, id ID, cause EndCause) (bool, error)
+	// EndSignIn ends a SignIn and the Sessions under it that the ending names.
+	EndSignIn(ctx context.Context, e SignInEnding) ([]Ended, error)
 	// DescribeSession writes the parts of a Device that it says, where they differ.
 	DescribeSession(ctx context.Context, id ID, d Device) error
 	MarkClientUsed(ctx context.Context, clientID string) error

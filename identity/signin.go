@@ -28,14 +28,41 @@ type Standing struct {
 	User     User
 	Enrolled bool // a confirmed second factor exists
 	Pointer  Pointer
+	Over     EndCause // in an otherwise zero Standing: why the SignIn is over that the browser still has the cookie of
 }
 
 // SignedIn reports whether anybody is.
 func (s Standing) SignedIn() bool { return s.SignIn.ID != ID{} }
 
-// holds judges a row that was read for pointer p.
-func (s Standing) holds(p Pointer, now time.Time) bool {
-	return s.SignedIn() && p.Secret.Matches(s.SignIn.SecretHash) && s.SignIn.EndedAt.IsZero() &&
-		now.Before(s.SignIn.IdleEndsAt) && now.Before(s.SignIn.EndsAt) &&
-		s.User.DisabledAt.IsZero() && s.User.Epoch == s.SignIn.Epoch
+// judge returns a row that was read for pointer p as what it is worth: itself, or a Standing that says at most why it is
+// over. A cookie that another one has replaced says nothing.
+func (s Standing) judge(p Pointer, now time.Time) Standing {
+	switch {
+	case !s.SignedIn():
+		return Standing{Over: EndExpired} // the row is gone, as is swept what has long been over
+	case !p.Secret.Matches(s.SignIn.SecretHash):
+		return Standing{}
+	}
+	if cause := s.ending(now); cause != "" {
+		return Standing{Over: cause}
+	}
+	s.Pointer = p
+	return s
+}
+
+// ending says why the SignIn is over, or nothing.
+func (s Standing) ending(now time.Time) EndCause {
+	switch {
+	case !s.SignIn.EndedAt.IsZero():
+		return s.SignIn.EndCause
+	case !now.Before(s.SignIn.EndsAt):
+		return EndExpired
+	case !now.Before(s.SignIn.IdleEndsAt):
+		return EndIdle
+	case !s.User.DisabledAt.IsZero():
+		return EndLocked
+	case s.User.Epoch != s.SignIn.Epoch:
+		return EndPassword
+	}
+	return ""
 }

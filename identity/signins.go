@@ -18,6 +18,11 @@ type signInStore interface {
 	TouchSignIn(ctx context.Context, s SignIn) error
 	// EndSignIn ends a SignIn and the Sessions that live only as long as it does, with an Event for each.
 	EndSignIn(ctx context.Context, e SignInEnding) ([]Ended, error)
+	SessionByID(ctx context.Context, id ID) (Session, error)
+	// EndSession ends a Session that lives, with its Event; false when it was over already.
+	EndSession(ctx context.Context, id ID, cause EndCause) (bool, error)
+	// SignedInBefore reports whether the user has ever signed in.
+	SignedInBefore(ctx context.Context, userID ID) (bool, error)
 	AddEvent(ctx context.Context, e Event) error
 }
 
@@ -33,7 +38,8 @@ type SignIns struct {
 // touchEvery bounds how often a SignIn's last use is written (DESIGN §9).
 const touchEvery = 10 * time.Minute
 
-// Current returns who is signed in by the cookie's value: the zero Standing for none, a forged one or one that is over.
+// Current returns who is signed in by the cookie's value: the zero Standing for none or a forged one, and one that says
+// why, for one that is over.
 // It costs one read, and at most every ten minutes a write that slides the idle end.
 func (s SignIns) Current(ctx context.Context, cookie string) (Standing, error) {
 	pointer, err := s.Keys.ReadCookie(cookie)
@@ -45,10 +51,9 @@ func (s SignIns) Current(ctx context.Context, cookie string) (Standing, error) {
 		return Standing{}, err
 	}
 	now := s.Now()
-	if !standing.holds(pointer, now) {
-		return Standing{}, nil
+	if standing = standing.judge(pointer, now); !standing.SignedIn() {
+		return standing, nil
 	}
-	standing.Pointer = pointer
 	if now.Sub(standing.SignIn.LastUsedAt) >= touchEvery {
 		standing.SignIn.LastUsedAt = now
 		standing.SignIn.IdleEndsAt = s.Lives.IdleFrom(now, standing.SignIn.EndsAt)
@@ -59,10 +64,12 @@ func (s SignIns) Current(ctx context.Context, cookie string) (Standing, error) {
 
 // Attempt is someone who types a name and a password into a browser.
 type Attempt struct {
-	Email    string
-	Password string
-	Seen     Seen
-	Before   Standing // who is signed in there already
+	Email       string
+	Password    string
+	Seen        Seen
+	Before      Standing // who is signed in there already
+	Browser     Browser  // who has signed in there before
+	BrowserName string   // in a few words, like "Chrome on Android"
 }
 
 // Begin checks a password and returns the new value of the cookie. The same person's SignIn goes on under a new secret;
@@ -88,6 +95,11 @@ func (s SignIns) Begin(ctx context.Context, a Attempt) (cookie string, err error
 		if err := s.write(ctx, next, a.Before, again); err != nil {
 			return err
 		}
+		if !again && !a.Browser.Knows(user.ID) {
+			if err := s.tellOfBrowser(ctx, user, a); err != nil {
+				return err
+			}
+		}
 		return s.Store.AddEvent(ctx, Event{
 			ID: NewID(), At: now, Kind: SignedIn, UserID: user.ID, Detail: "pwd", Address: a.Seen.Address,
 		})
@@ -106,6 +118,17 @@ func (s SignIns) write(ctx context.Context, next SignIn, before Standing, again 
 		}
 	}
 	return s.Store.StartSignIn(ctx, next)
+}
+
+// tellOfBrowser writes that a browser is new to the person, unless all of it is: everyone's first browser is new.
+func (s SignIns) tellOfBrowser(ctx context.Context, user User, a Attempt) error {
+	before, err := s.Store.SignedInBefore(ctx, user.ID)
+	if err != nil || !before {
+		return err
+	}
+	return s.Store.AddEvent(ctx, Event{
+		ID: NewID(), At: s.Now(), Kind: NewBrowser, UserID: user.ID, Detail: a.BrowserName, Address: a.Seen.Address,
+	})
 }
 
 const badLogin = "That e-mail address and password do not belong together. Check both and try again."

@@ -22,6 +22,7 @@ var (
 	AddressThrottle  = Throttle{Free: 100, First: 30 * time.Second, Max: 15 * time.Minute, Forget: time.Hour}
 	FactorThrottle   = Throttle{Free: 5, First: 30 * time.Second, Max: time.Hour, Forget: 24 * time.Hour}
 	SignUpThrottle   = Throttle{Free: 30, First: time.Minute, Max: time.Hour, Forget: time.Hour}
+	LetterThrottle   = Throttle{Free: 5, First: 5 * time.Minute, Max: time.Hour, Forget: 24 * time.Hour} // to one address
 )
 
 // Wait returns how long after the given miss the next try must wait: 0 for the free ones, then doubling up to Max.

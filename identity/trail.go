@@ -8,6 +8,7 @@ type Trail struct {
 	ClientID  string
 	UserID    ID
 	SessionID ID
+	Actor     string // the operator who acts
 	Refusal   string // the error that was answered, or empty
 }
 

@@ -53,6 +53,7 @@ func CleanName(name string) (string, error) {
 }
 
 type userStore interface {
+	throttleStore
 	InTx(ctx context.Context, fn func(context.Context) error) error
 	CreateUser(ctx context.Context, u User) error
 	AddEvent(ctx context.Context, e Event) error
@@ -62,6 +63,8 @@ type userStore interface {
 	WritePassword(ctx context.Context, userID ID, hash string) error
 	EndUser(ctx context.Context, e UserEnding) (sessions int, err error)
 	SetName(ctx context.Context, userID ID, name string) error
+	// QueueLetter has a mail sent, where mail can be sent.
+	QueueLetter(ctx context.Context, l Letter) error
 }
 
 // Users makes accounts.
@@ -81,7 +84,8 @@ type NewUser struct {
 }
 
 // Add makes an account. It refuses bad fields (Invalid) and an address that is taken (Conflict), and takes equally
-// long in both cases, so that a sign-up page that says the same for both tells nothing.
+// long in both cases, so that a sign-up page that says the same for both tells nothing. An address that is not verified
+// gets a mail, be it a new account's or taken.
 func (u Users) Add(ctx context.Context, n NewUser) (User, error) {
 	email, err := CleanEmail(n.Email)
 	if err != nil {
@@ -91,7 +95,7 @@ func (u Users) Add(ctx context.Context, n NewUser) (User, error) {
 	if err != nil {
 		return User{}, err
 	}
-	if err := CheckPassword(n.Password); err != nil {
+	if err := CheckPassword(n.Password, email, u.Passwords.Service); err != nil {
 		return User{}, err
 	}
 	hash, err := u.Passwords.Hash(ctx, n.Password)
@@ -103,22 +107,41 @@ func (u Users) Add(ctx context.Context, n NewUser) (User, error) {
 		ID: NewID(), Sub: RandomText(16), Email: email, EmailVerified: n.EmailVerified, Name: name,
 		PasswordHash: hash, CreatedAt: now, UpdatedAt: now, PasswordSetAt: now,
 	}
-	return user, u.Store.InTx(ctx, func(ctx context.Context) error {
+	err = u.Store.InTx(ctx, func(ctx context.Context) error {
 		if err := u.Store.CreateUser(ctx, user); err != nil {
 			return err
 		}
-		return u.Store.AddEvent(ctx, Event{ID: NewID(), At: now, Kind: UserCreated, UserID: user.ID, Address: n.Address})
+		event := Event{ID: NewID(), At: now, Kind: UserCreated, UserID: user.ID, Address: n.Address}
+		if err := u.Store.AddEvent(ctx, event); err != nil || user.EmailVerified {
+			return err
+		}
+		return u.Store.QueueLetter(ctx, Letter{Kind: LetterVerify, UserID: user.ID})
 	})
+	if KindOf(err) == Conflict && !n.EmailVerified {
+		if failed := u.tellOwner(ctx, email); failed != nil {
+			return User{}, failed
+		}
+	}
+	return user, err
+}
+
+// tellOwner tells whoever has the account of an address that somebody tried to sign up with it, be it themselves.
+func (u Users) tellOwner(ctx context.Context, email string) error {
+	wait, err := u.Store.CountTry(ctx, letterKey(email), LetterThrottle)
+	if err != nil || wait > 0 {
+		return err
+	}
+	return u.Store.QueueLetter(ctx, Letter{Kind: LetterHave, To: email})
 }
 
 // SetPassword gives the account of email a new password, as an operator does, and ends everything that was signed in
 // with the old one. Refusals: NotFound, and Invalid for a password that is none.
 func (u Users) SetPassword(ctx context.Context, email, password string) error {
-	if err := CheckPassword(password); err != nil {
-		return err
-	}
 	email, err := CleanEmail(email)
 	if err != nil {
+		return err
+	}
+	if err := CheckPassword(password, email, u.Passwords.Service); err != nil {
 		return err
 	}
 	user, err := u.Store.UserByEmail(ctx, email)

@@ -86,11 +86,8 @@ func (t TOTP) Confirm(ctx context.Context, user identity.User, c Confirmation) e
 	if !ok {
 		return bad("totp", notYetRight)
 	}
-	hashes := make([][]byte, len(p.codes))
-	for i, code := range p.codes {
-		hashes[i] = recoveryHash(p.secret, code)
-	}
-	return t.add(ctx, Factor{UserID: user.ID, Secret: p.secret, LastStep: step, ConfirmedAt: now}, hashes, c.Seen)
+	f := Factor{UserID: user.ID, Secret: p.secret, LastStep: step, ConfirmedAt: now}
+	return t.add(ctx, f, recoveryHashes(p.secret, p.codes), c.Seen)
 }
 
 func (t TOTP) add(ctx context.Context, f Factor, hashes [][]byte, seen identity.Seen) error {

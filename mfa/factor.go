@@ -32,6 +32,14 @@ type factorStore interface {
 	// UseRecoveryCode uses a recovery code up: false when there is none with this hash, or not any more.
 	UseRecoveryCode(ctx context.Context, userID identity.ID, hash []byte) (bool, error)
 	RecoveryCodesLeft(ctx context.Context, userID identity.ID) (int, error)
+	// LockTOTP is TOTPOf, and keeps every other change of the factor waiting until the transaction ends.
+	LockTOTP(ctx context.Context, userID identity.ID) (Factor, error)
+	// DeleteTOTP deletes a factor and its recovery codes, or refuses: NotFound.
+	DeleteTOTP(ctx context.Context, userID identity.ID) error
+	// RecoveryHashes returns the hashes of a person's recovery codes, used or not, in an order of their own.
+	RecoveryHashes(ctx context.Context, userID identity.ID) ([][]byte, error)
+	// ReplaceRecoveryCodes writes hashes in the place of all that there are.
+	ReplaceRecoveryCodes(ctx context.Context, userID identity.ID, hashes [][]byte) error
 }
 
 type throttleStore interface {

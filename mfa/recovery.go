@@ -66,6 +66,14 @@ func recoveryHash(secret []byte, code string) []byte {
 	return h.Sum(nil)
 }
 
+func recoveryHashes(secret []byte, codes []string) [][]byte {
+	hashes := make([][]byte, len(codes))
+	for i, code := range codes {
+		hashes[i] = recoveryHash(secret, code)
+	}
+	return hashes
+}
+
 // Recover accepts one of the person's recovery codes, each once. Refusals: Invalid (cannot be a code: not counted),
 // BadLogin (wrong or used), Throttled (together with Verify), NotFound (no authenticator).
 // It must not run inside a transaction: what it counts has to stay.

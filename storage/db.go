@@ -56,7 +56,9 @@ type DB struct {
 	clients    clientCache
 	strict     bool
 	letters    bool
+	queued     bell
 	journal    *journal
+	hub        hub
 }
 
 // Open connects to dsn, "sqlite:PATH" or "postgres://…", and checks that it answers. A missing SQLite file and its folder

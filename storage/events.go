@@ -48,13 +48,14 @@ func (d *DB) addEvents(ctx context.Context, events []identity.Event) error {
 		return nil
 	}
 	rows := make([]eventRow, len(events))
-	for i, e := range events {
-		e.Actor = identity.ActorOf(ctx)
-		rows[i] = newEventRow(e)
+	for i := range events {
+		events[i].Actor = identity.ActorOf(ctx)
+		rows[i] = newEventRow(events[i])
 	}
 	if err := d.q(ctx).CreateInBatches(&rows, batch).Error; err != nil {
 		return d.fail("add event", err)
 	}
+	d.afterCommit(ctx, func() { d.ringFor(events) })
 	return d.queueEvents(ctx, events)
 }
 

@@ -34,8 +34,12 @@ func (recoveryCodeRow) TableName() string { return "recovery_codes" }
 
 // TOTPOf returns a person's authenticator, or NotFound.
 func (d *DB) TOTPOf(ctx context.Context, userID identity.ID) (mfa.Factor, error) {
+	return d.factor(userID, d.q(ctx))
+}
+
+func (d *DB) factor(userID identity.ID, q *gorm.DB) (mfa.Factor, error) {
 	var row totpRow
-	err := d.q(ctx).Where("user_id = ?", userID).Take(&row).Error
+	err := q.Where("user_id = ?", userID).Take(&row).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return mfa.Factor{}, notFound("authenticator")
 	}

@@ -33,12 +33,12 @@ func (d *DB) WriteMailLink(ctx context.Context, l identity.MailLink) error {
 }
 
 // aliveLink finds a link that still works: one to choose a new password is void once another was chosen.
-const aliveLink = ` FROM mail_links WHERE user_id = ? AND kind = ? AND secret_hash = ? AND expires_at > ? AND NOT EXISTS (
-	SELECT 1 FROM users u WHERE u.id = mail_links.user_id AND mail_links.kind = 'reset' AND u.password_set_at > mail_links.created_at)`
+const aliveLink = ` FROM mail_links AS l WHERE l.user_id = ? AND l.kind = ? AND l.secret_hash = ? AND l.expires_at > ?
+	AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = l.user_id AND l.kind = 'reset' AND u.password_set_at > l.created_at)`
 
 // ReadMailLink returns the detail of a link that is alive; false when there is none with this secret.
 func (d *DB) ReadMailLink(ctx context.Context, l identity.MailLink) (detail string, alive bool, err error) {
-	return d.mailLink(ctx, "SELECT detail"+aliveLink, l)
+	return d.mailLink(ctx, "SELECT l.detail"+aliveLink, l)
 }
 
 // SpendMailLink is ReadMailLink and deletes it: of all who spend one link, one is told that it was alive.

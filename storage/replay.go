@@ -19,13 +19,15 @@ func (d *DB) Replay(ctx context.Context, e Ending) (r Replayed, err error) {
 	err = d.InTx(ctx, func(ctx context.Context) error {
 		switch {
 		case e.Session != uuid.Nil:
-			return d.replaySessions(ctx, e, &r, "id = ?", e.Session)
+			r.Sessions, err = counted(d.endSessions(ctx, e.Cause, "id = ?", e.Session))
+			return err
 		case e.SignIn != uuid.Nil:
 			return d.replaySignIn(ctx, e, &r)
 		case e.User != uuid.Nil:
 			return d.replayUser(ctx, e, &r)
 		case e.Client != "":
-			return d.replaySessions(ctx, e, &r, "client_id = ? AND created_at <= ?", e.Client, fromTime(e.At))
+			r.Sessions, err = counted(d.endSessions(ctx, e.Cause, "client_id = ? AND created_at <= ?", e.Client, fromTime(e.At)))
+			return err
 		}
 		return errors.New("an ending that names nothing")
 	})
@@ -37,7 +39,8 @@ func (d *DB) replaySignIn(ctx context.Context, e Ending, r *Replayed) (err error
 		return err
 	}
 	where, args := sessionsUnder(identity.SignInEnding{ID: e.SignIn, Offline: e.Offline})
-	return d.replaySessions(ctx, e, r, where, args...)
+	r.Sessions, err = counted(d.endSessions(ctx, e.Cause, where, args...))
+	return err
 }
 
 // replayUser locks the user's row first, as every user-wide ending does (DESIGN §2). A user who is gone has nothing left.
@@ -55,11 +58,8 @@ func (d *DB) replayUser(ctx context.Context, e Ending, r *Replayed) error {
 		return err
 	}
 	where, args := sessionsOf(ending)
-	return d.replaySessions(ctx, e, r, where+before, append(args, at)...)
-}
-
-func (d *DB) replaySessions(ctx context.Context, e Ending, r *Replayed, where string, args ...any) error {
-	ended, err := d.endSessions(ctx, e.Cause, where, args...)
-	r.Sessions = len(ended)
+	r.Sessions, err = counted(d.endSessions(ctx, e.Cause, where+before, append(args, at)...))
 	return err
 }
+
+func counted(ended []identity.Ended, err error) (int, error) { return len(ended), err }

@@ -128,8 +128,8 @@ func TestSessions_listsWhatLives(t *testing.T) {
 		first, foreign, gone, last := p.begin(t, db, "openid"), other.begin(t, db, "offline_access"), p.begin(t, db, "openid"), p.begin(t, db, "openid")
 		must[bool](t)(db.EndSession(t.Context(), gone.ID, identity.EndOperator))
 		live := func(s identity.Session, p person) identity.Live { return identity.Live{Session: s, User: p.user} }
-		same(t, []identity.Live{live(last, p), live(first, p)}, must[[]identity.Live](t)(db.Sessions(t.Context(), p.user.ID, 10)))
+		same(t, []identity.Live{live(last, p), live(first, p)}, must[[]identity.Live](t)(db.FindSessions(t.Context(), identity.SessionQuery{UserID: p.user.ID, Limit: 10})))
 		same(t, []identity.Live{live(last, p), live(foreign, other)},
-			must[[]identity.Live](t)(db.Sessions(t.Context(), identity.ID{}, 2)))
+			must[[]identity.Live](t)(db.FindSessions(t.Context(), identity.SessionQuery{Limit: 2})))
 	})
 }

@@ -35,5 +35,6 @@ func (d *DB) RedeemCode(ctx context.Context, p identity.Promise, s identity.Sess
 	}
 	s.UserID, s.Sub, s.SignInID, s.Line = row.UserID, row.Sub, p.SignInID, identity.Line{}
 	s.IdleEndsAt, s.EndsAt = row.IdleEndsAt.time(), row.EndsAt.time()
+	d.afterCommit(ctx, func() { d.hub.ring(s.UserID) })
 	return s, true, nil
 }

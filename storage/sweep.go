@@ -18,7 +18,7 @@ const (
 
 // SweptRows counts what a sweep deleted.
 type SweptRows struct {
-	Sessions, SignIns, DeniedTokens, SpentAssertions, RegistrationTokens, Throttles, Events int
+	Sessions, SignIns, DeniedTokens, SpentAssertions, RegistrationTokens, MailLinks, Throttles, Events, Deliveries, States int
 }
 
 // rubbish is what one table holds that nobody can need any more.
@@ -29,8 +29,9 @@ type rubbish struct {
 }
 
 // Sweep deletes what nobody can need any more: Sessions and SignIns whose absolute end is 30 days past, revoked and spent
-// tokens that expired, throttles that would have forgotten, old Events. It decides nothing, since all of it has long been refused,
-// and goes by bounded statements until none is left. Several processes may sweep at once.
+// tokens that expired, throttles that would have forgotten, old Events, Deliveries that were given up, or that nobody
+// tries, for 30 days. It decides nothing, since all of it has long been refused, and goes by bounded statements until none
+// is left. Several processes may sweep at once.
 func (d *DB) Sweep(ctx context.Context) (swept SweptRows, err error) {
 	now := d.Now()
 	old, expired, forgotten := now.Add(-keepEnded), now.Add(-keepTokens), now.Add(-keepMisses)
@@ -40,8 +41,11 @@ func (d *DB) Sweep(ctx context.Context) (swept SweptRows, err error) {
 		{"denied_tokens", "jti", "expires_at < ?", expired, &swept.DeniedTokens},
 		{"spent_assertions", "client_id, jti_hash", "expires_at < ?", expired, &swept.SpentAssertions},
 		{"registration_tokens", "hash", "expires_at < ? OR uses_left < 1", expired, &swept.RegistrationTokens},
+		{"mail_links", "user_id, kind", "expires_at < ?", expired, &swept.MailLinks},
 		{"throttles", "key", "last_try_at < ?", forgotten, &swept.Throttles},
 		{"events", "id", "at < ?", now.Add(-keepEvents), &swept.Events},
+		{"deliveries", "id", "COALESCE(dead_at, next_try_at) < ?", old, &swept.Deliveries},
+		{"states", "user_id, client_id, key", "deleted AND updated_at < ?", old, &swept.States},
 		{"events", "id", "kind = 'session.forked' AND at < ?", now.Add(-keepForks), &swept.Events},
 	} {
 		if err := d.sweep(ctx, r); err != nil {

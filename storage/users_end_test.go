@@ -77,11 +77,13 @@ func TestEndUser_endsAllButWhatItIsToldToKeep(t *testing.T) {
 			func(h household) identity.UserEnding {
 				return identity.UserEnding{Keep: h.signIn.ID, KeepSessions: true}
 			},
-			2, []string{"online", "offline", "this browser"},
+			2,
+			[]string{"online", "offline", "this browser"},
 		},
 		"one client": {
 			func(household) identity.UserEnding { return identity.UserEnding{ClientID: "other"} },
-			1, []string{"online", "offline", "elsewhere", "this browser", "other browser"},
+			1,
+			[]string{"online", "offline", "elsewhere", "this browser", "other browser"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -118,19 +120,23 @@ func TestEndSignIn_endsWhatRestsOnItAndWhatItNames(t *testing.T) {
 	}{
 		"alone": {
 			func(household) identity.SignInEnding { return identity.SignInEnding{} },
-			1, []string{"offline", "elsewhere", "foreign", "other browser"},
+			1,
+			[]string{"offline", "elsewhere", "foreign", "other browser"},
 		},
 		"with the app that asked": {
 			func(h household) identity.SignInEnding { return identity.SignInEnding{Session: h.offline.ID} },
-			2, []string{"elsewhere", "foreign", "other browser"},
+			2,
+			[]string{"elsewhere", "foreign", "other browser"},
 		},
 		"with all that began from it": {
 			func(household) identity.SignInEnding { return identity.SignInEnding{Offline: true} },
-			2, []string{"elsewhere", "foreign", "other browser"},
+			2,
+			[]string{"elsewhere", "foreign", "other browser"},
 		},
 		"with a session of another sign-in": {
 			func(h household) identity.SignInEnding { return identity.SignInEnding{Session: h.elsewhere.ID} },
-			2, []string{"offline", "foreign", "other browser"},
+			2,
+			[]string{"offline", "foreign", "other browser"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -15,6 +15,7 @@ ALTER TABLE events ADD COLUMN actor text NOT NULL DEFAULT '';
 CREATE TABLE deliveries (
     id          text   NOT NULL PRIMARY KEY,
     kind        text   NOT NULL,
+    host        text   NOT NULL,
     body        blob  NOT NULL,
     tries       integer NOT NULL,
     created_at  integer NOT NULL,

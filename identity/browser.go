@@ -1,0 +1,63 @@
+package identity
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"slices"
+	"time"
+)
+
+const (
+	browserPrefix = "sj_br_"
+	knownIDLen    = 16
+	maxKnown      = 8 // people who share a browser
+)
+
+// BrowserLastsFor is how long a browser remembers who signed in there last.
+const BrowserLastsFor = 365 * 24 * time.Hour
+
+// Browser is who has signed in in a browser before, as its own cookie says: the latest first, each as a hash. It opens
+// nothing; it only spares the person a mail about a browser that they know.
+type Browser struct{ known [][]byte }
+
+// BrowserCookieName is the name of the cookie that holds a Browser; see CookieName.
+func BrowserCookieName(secure bool) string { return CookieName(secure) + "-browser" }
+
+func knownID(userID ID) []byte {
+	sum := sha256.Sum256(append([]byte("sojourn known browser "), userID[:]...))
+	return sum[:knownIDLen]
+}
+
+// Knows reports whether the user has signed in there.
+func (b Browser) Knows(userID ID) bool {
+	return slices.ContainsFunc(b.known, func(id []byte) bool { return bytes.Equal(id, knownID(userID)) })
+}
+
+// With returns the browser after the user signed in there. Whoever did longest ago is forgotten beyond eight.
+func (b Browser) With(userID ID) Browser {
+	known := [][]byte{knownID(userID)}
+	for _, id := range b.known {
+		if !bytes.Equal(id, known[0]) && len(known) < maxKnown {
+			known = append(known, id)
+		}
+	}
+	return Browser{known}
+}
+
+// BrowserText seals a Browser into a cookie value.
+func (k *Keyring) BrowserText(b Browser) string {
+	return toText(browserPrefix, k.Seal(ForBrowser, slices.Concat(b.known...), nil))
+}
+
+// ReadBrowser returns what an authentic cookie value says; of any other, a browser that knows nobody.
+func (k *Keyring) ReadBrowser(text string) Browser {
+	raw, err := fromText(browserPrefix, text)
+	if err != nil {
+		return Browser{}
+	}
+	body, err := k.Open(ForBrowser, raw, nil)
+	if err != nil || len(body)%knownIDLen != 0 || len(body) > maxKnown*knownIDLen {
+		return Browser{}
+	}
+	return Browser{slices.Collect(slices.Chunk(body, knownIDLen))}
+}
