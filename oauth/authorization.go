@@ -241,10 +241,10 @@ func (e *Endpoints) checkHint(_ context.Context, a *authorization) error {
 	if text == "" {
 		return nil
 	}
-	sub, ok := e.hinted(text)
+	token, ok := e.hinted(text)
 	if !ok {
 		return say(fosite.ErrInvalidRequest, "id_token_hint is not an ID token of this server.")
 	}
-	a.hint = sub
+	a.hint = token.Subject
 	return nil
 }

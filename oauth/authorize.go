@@ -179,7 +179,9 @@ func (e *Endpoints) issueCode(w http.ResponseWriter, r *http.Request, a *authori
 	if err != nil {
 		return err
 	}
-	redirect(w, e.wayBack(a, resp.GetParameters()))
+	answer := resp.GetParameters()
+	e.addSessionState(r, a, answer)
+	redirect(w, e.wayBack(a, answer))
 	return nil
 }
 

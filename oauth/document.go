@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// document is a public JSON answer, made once and served from memory.
+// document is a public answer, made once and served from memory.
 type document struct {
 	body []byte
 	etag string
@@ -20,8 +20,12 @@ func newDocument(v any) (document, error) {
 	if err != nil {
 		return document{}, fmt.Errorf("write a public document: %w", err)
 	}
+	return newText(body), nil
+}
+
+func newText(body []byte) document {
 	sum := sha256.Sum256(body)
-	return document{body: body, etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`}, nil
+	return document{body: body, etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`}
 }
 
 // serve answers GET and HEAD. Five minutes in a cache are short against the hours that a key is published before it signs.

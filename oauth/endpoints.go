@@ -11,7 +11,8 @@ import (
 	"github.com/sojourn-auth/sojourn/identity"
 )
 
-// Options are what the endpoints are made of. Every field is needed but Fetch, without which no client's jwks_uri is read.
+// Options are what the endpoints are made of. Every field is needed but Fetch, without which no client's jwks_uri is read
+// and none can be told of a logout.
 type Options struct {
 	Issuer       string        // without a slash at its end
 	AccessTTL    time.Duration // of access tokens
@@ -20,6 +21,8 @@ type Options struct {
 	Sessions     identity.Sessions
 	SignIns      identity.SignIns
 	SigningKeys  identity.SigningKeys
+	Devices      identity.Devices
+	States       identity.States
 	Policy       identity.MFAPolicy
 	Registration string        // open, token or closed
 	ClientIdle   time.Duration // how long a self-registered client that no one signed in with is kept
@@ -32,6 +35,7 @@ type Options struct {
 type store interface {
 	clientStore
 	liveStore
+	appStore
 	registrationStore
 }
 
@@ -71,6 +75,7 @@ type Endpoints struct {
 	proofs   *proofs
 	provider *fosite.Fosite
 	guesses  guesses
+	streams  *streams
 	decoy    []byte // the hash of a secret that no client has
 	metadata document
 }
@@ -79,10 +84,11 @@ type Endpoints struct {
 func New(store store, o Options) (*Endpoints, error) {
 	e := &Endpoints{
 		o: o, store: store,
-		keys:   newKeys(o),
-		sets:   newKeySets(o.Fetch, o.Now),
-		proofs: newProofs(o),
-		decoy:  o.Keys.HashSecret(identity.RandomText(32)),
+		keys:    newKeys(o),
+		sets:    newKeySets(o.Fetch, o.Now),
+		proofs:  newProofs(o),
+		decoy:   o.Keys.HashSecret(identity.RandomText(32)),
+		streams: newStreams(),
 	}
 	e.provider = e.newProvider()
 	var err error
@@ -99,8 +105,10 @@ func New(store store, o Options) (*Endpoints, error) {
 // reloadEvery is how soon a key that another process made is known here; it is published long before it signs.
 const reloadEvery = 5 * time.Second
 
-// Run makes the next signing keys and then reads all of them again every few seconds, until ctx ends.
+// Run makes the next signing keys and then reads all of them again every few seconds, until ctx ends. With it end the
+// event streams, which would keep a server from stopping.
 func (e *Endpoints) Run(ctx context.Context) {
+	defer e.streams.stop()
 	prepared := false
 	tick := time.NewTicker(reloadEvery)
 	defer tick.Stop()

@@ -20,11 +20,12 @@ type reply struct {
 	status int
 }
 
-// replies are the answers of the three surfaces.
+// replies are the answers of the surfaces.
 type replies struct {
 	token     reply // token, revocation, introspection: RFC 6749 §5.2
 	authorize reply // RFC 6749 §4.1.2.1, OpenID Connect Core 1.0 §3.1.2.6
 	register  reply // RFC 7591 §3.2.2, RFC 7592 §2
+	app       reply // userinfo and /me, behind an access token: RFC 6750 §3.1
 }
 
 // surface picks one of the answers.
@@ -33,19 +34,20 @@ type surface func(replies) reply
 func atToken(r replies) reply     { return r.token }
 func atAuthorize(r replies) reply { return r.authorize }
 func atRegister(r replies) reply  { return r.register }
+func atApp(r replies) reply       { return r.app }
 
 // table says what every kind of refusal is called on every surface. What an app should do follows from the code: actions.
 var table = map[identity.Kind]replies{
-	identity.Internal:    {token: serverFault, authorize: serverFault, register: serverFault},
-	identity.Invalid:     {token: badRequest, authorize: badRequest, register: reply{"invalid_client_metadata", 400}},
-	identity.BadLogin:    {token: badGrant, authorize: loginNeeded, register: reply{"invalid_token", 401}},
-	identity.SignInAgain: {token: badGrant, authorize: loginNeeded, register: reply{"invalid_token", 401}},
-	identity.Forbidden:   {token: badGrant, authorize: reply{"access_denied", 403}, register: reply{"access_denied", 403}},
-	identity.NotFound:    {token: badGrant, authorize: badRequest, register: reply{"invalid_token", 401}}, // RFC 7592 §2.1: 401, not 404
-	identity.Conflict:    {token: badGrant, authorize: badRequest, register: reply{"invalid_client_metadata", 400}},
-	identity.Throttled:   {token: tooOften, authorize: tooOften, register: tooOften},
-	identity.Unavailable: {token: dbAway, authorize: dbAway, register: dbAway},
-	identity.NoProof:     {token: badProof, authorize: badRequest, register: badProof}, // RFC 9449 §5, §7.1
+	identity.Internal:    {token: serverFault, authorize: serverFault, register: serverFault, app: serverFault},
+	identity.Invalid:     {token: badRequest, authorize: badRequest, register: badMetadata, app: badRequest},
+	identity.BadLogin:    {token: badGrant, authorize: loginNeeded, register: badToken, app: badToken},
+	identity.SignInAgain: {token: badGrant, authorize: loginNeeded, register: badToken, app: badToken},
+	identity.Forbidden:   {token: badGrant, authorize: denied, register: denied, app: denied},
+	identity.NotFound:    {token: badGrant, authorize: badRequest, register: badToken, app: notThere}, // RFC 7592 §2.1: 401, not 404
+	identity.Conflict:    {token: badGrant, authorize: badRequest, register: badMetadata, app: reply{"conflict", 409}},
+	identity.Throttled:   {token: tooOften, authorize: tooOften, register: tooOften, app: tooOften},
+	identity.Unavailable: {token: dbAway, authorize: dbAway, register: dbAway, app: dbAway},
+	identity.NoProof:     {token: badProof, authorize: badRequest, register: badProof, app: badProof}, // RFC 9449 §5, §7.1
 }
 
 var (
@@ -56,6 +58,10 @@ var (
 	tooOften    = reply{"temporarily_unavailable", 429}
 	badProof    = reply{"invalid_dpop_proof", 400}
 	dbAway      = reply{"temporarily_unavailable", 503}
+	badToken    = reply{"invalid_token", 401}
+	badMetadata = reply{"invalid_client_metadata", 400}
+	denied      = reply{"access_denied", 403}
+	notThere    = reply{"not_found", 404}
 )
 
 // actions say what an app does about an error code (DESIGN law 7). Only invalid_grant says that the person must sign in.

@@ -18,7 +18,7 @@ func TestTable_holdsEveryKind(t *testing.T) {
 		if !ok {
 			t.Errorf("kind %d is missing", kind)
 		}
-		for _, spelt := range []reply{r.token, r.authorize, r.register} {
+		for _, spelt := range []reply{r.token, r.authorize, r.register, r.app} {
 			if spelt.code == "" || spelt.status < 400 {
 				t.Errorf("kind %d is answered %+v", kind, spelt)
 			}

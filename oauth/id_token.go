@@ -96,16 +96,28 @@ func halfHash(alg, token string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:sha256.Size/2])
 }
 
-// hinted returns the sub of an id_token_hint: an ID token that we signed with any key that is still known, expired or not
-// (OpenID Connect Core 1.0 §3.1.2.1).
-func (e *Endpoints) hinted(text string) (sub string, ok bool) {
-	var claims struct {
-		Issuer  string `json:"iss"`
-		Subject string `json:"sub"`
+// hint is what an id_token_hint says.
+type hint struct {
+	Issuer    string `json:"iss"`
+	Subject   string `json:"sub"`
+	Audience  string `json:"aud"` // we issue for one client at a time
+	SessionID string `json:"sid"`
+}
+
+// session returns the Session that the ID token was issued in, or zero.
+func (h hint) session() (id identity.ID) {
+	if id.UnmarshalText([]byte(h.SessionID)) != nil {
+		return identity.ID{}
 	}
+	return id
+}
+
+// hinted reads an id_token_hint: an ID token that we signed with any key that is still known, expired or not (OpenID
+// Connect Core 1.0 §3.1.2.1, RP-Initiated Logout 1.0 §2). Anything else is none.
+func (e *Endpoints) hinted(text string) (h hint, ok bool) {
 	payload, err := e.keys.verify(text, "JWT", jose.RS256, jose.ES256, jose.EdDSA)
-	if err != nil || json.Unmarshal(payload, &claims) != nil || claims.Issuer != e.o.Issuer {
-		return "", false
+	if err != nil || json.Unmarshal(payload, &h) != nil || h.Issuer != e.o.Issuer {
+		return hint{}, false
 	}
-	return claims.Subject, true
+	return h, true
 }

@@ -42,6 +42,7 @@ type signingKey struct {
 	idToken jose.Signer // typ JWT
 
 	introspection jose.Signer // typ token-introspection+jwt
+	logout        jose.Signer // typ logout+jwt (OpenID Connect Back-Channel Logout 1.0 §2.4)
 }
 
 // keyMargin is added to the longest token life before a retired key leaves the JWKS: for clocks that are off and key
@@ -111,7 +112,10 @@ func parseKey(row identity.SigningKey) (*signingKey, error) {
 	if key.idToken, err = newSigner(row, private, "JWT"); err != nil {
 		return nil, err
 	}
-	key.introspection, err = newSigner(row, private, "token-introspection+jwt")
+	if key.introspection, err = newSigner(row, private, "token-introspection+jwt"); err != nil {
+		return nil, err
+	}
+	key.logout, err = newSigner(row, private, "logout+jwt")
 	return key, err
 }
 

@@ -19,6 +19,10 @@ type description struct {
 	RegistrationEndpoint  string `json:"registration_endpoint,omitempty"`
 	RevocationEndpoint    string `json:"revocation_endpoint"`
 	IntrospectionEndpoint string `json:"introspection_endpoint"`
+	EndSessionEndpoint    string `json:"end_session_endpoint"` // RP-Initiated Logout 1.0 §2.1
+	CheckSessionFrame     string `json:"check_session_iframe"` // Session Management 1.0 §3.3
+	SignOutEndpoint       string `json:"signout_endpoint"`     // of our own: without a browser
+	MeEndpoint            string `json:"me_endpoint"`          // of our own: the app's session, its siblings, events, documents
 
 	Scopes           []string `json:"scopes_supported"`
 	Claims           []string `json:"claims_supported"`
@@ -42,6 +46,13 @@ type description struct {
 
 	ProofAlgs []jose.SignatureAlgorithm `json:"dpop_signing_alg_values_supported"` // RFC 9449 §5.1
 
+	// OpenID Connect Back-Channel Logout 1.0 §2.1
+	BackchannelLogout  bool `json:"backchannel_logout_supported"`
+	BackchannelSession bool `json:"backchannel_logout_session_supported"`
+
+	FrontLogout        bool `json:"frontchannel_logout_supported"` // Front-Channel Logout 1.0 §3
+	FrontLogoutSession bool `json:"frontchannel_logout_session_supported"`
+
 	IssInResponse bool `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
 	ClaimsParam   bool `json:"claims_parameter_supported"`
 	RequestParam  bool `json:"request_parameter_supported"`
@@ -64,7 +75,8 @@ func (e *Endpoints) describe() description {
 		Issuer:                e.o.Issuer,
 		AuthorizationEndpoint: at(authorizePath), TokenEndpoint: at(tokenPath), UserinfoEndpoint: at(userinfoPath),
 		JWKSURI: at(jwksPath), RevocationEndpoint: at(revokePath), IntrospectionEndpoint: at(introspectPath),
-		Scopes: scopes,
+		EndSessionEndpoint: at(logoutPath), CheckSessionFrame: at(framePath), SignOutEndpoint: at(signOutPath),
+		MeEndpoint: at(mePath), Scopes: scopes,
 		Claims: []string{
 			"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash",
 			"name", "updated_at", "email", "email_verified",
@@ -77,7 +89,10 @@ func (e *Endpoints) describe() description {
 		IntrospectionMethods: proving, IntrospectionAlgs: algs,
 		IntrospectionSigned: identity.SigningAlgs,
 		ProofAlgs:           proofAlgs,
-		IssInResponse:       true,
+		BackchannelLogout:   true,
+		BackchannelSession:  true,
+		FrontLogout:         true, FrontLogoutSession: true,
+		IssInResponse: true,
 	}
 	if e.o.Registration != "closed" {
 		d.RegistrationEndpoint = at(registerPath)

@@ -82,6 +82,29 @@ func TestRegister_secretIsShownOnceAndWorksBothWays(t *testing.T) {
 	})
 }
 
+// RP-Initiated Logout 1.0 §3.1, Back-Channel Logout 1.0 §2.2, Front-Channel Logout 1.0 §2.
+func TestRegister_whatSigningOutNeedsIsReturned(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		const members = `"post_logout_redirect_uris":["https://a.example/bye"],"backchannel_logout_uri":"https://b.example/back",` +
+			`"backchannel_logout_session_required":true,"frontchannel_logout_uri":"https://a.example/front",` +
+			`"frontchannel_logout_session_required":true,"device_name":"Ada's phone","install_id":"i-1"`
+		var want map[string]any
+		if err := json.Unmarshal([]byte(`{`+members+`}`), &want); err != nil {
+			t.Fatal(err)
+		}
+		made := s.askJSON(http.MethodPost, registerAt, `{"redirect_uris":["https://a.example/cb"],`+members+`}`).want(http.StatusCreated)
+		read := s.askJSON(http.MethodGet, registerAt+"/"+made.text("client_id"), "", bearer(made.text("registration_access_token")))
+		for _, got := range []reply{made, read} {
+			for member, value := range want {
+				if diff := cmp.Diff(value, got.json[member]); diff != "" {
+					t.Errorf("%s: %s", member, diff)
+				}
+			}
+		}
+	})
+}
+
 func TestRegister_refusesByName(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) {
@@ -98,6 +121,9 @@ func TestRegister_refusesByName(t *testing.T) {
 			"id_token_signed_response_alg": {`"none"`, "invalid_client_metadata"},
 			"subject_type":                 {`"pairwise"`, "invalid_client_metadata"},
 			"default_max_age":              {`1.5`, "invalid_client_metadata"},
+			"post_logout_redirect_uris":    {`["http://a.example/"]`, "invalid_client_metadata"},
+			"backchannel_logout_uri":       {`"http://a.example/"`, "invalid_client_metadata"},
+			"frontchannel_logout_uri":      {`"https://b.example/"`, "invalid_client_metadata"},
 			"default_max_age ":             {`1e400`, "invalid_client_metadata"},
 			"require_mfa":                  {`"yes"`, "invalid_client_metadata"},
 			"jwks":                         {`{"keys":[{"kty":"oct","k":"AA"}]}`, "invalid_client_metadata"},

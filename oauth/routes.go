@@ -1,6 +1,10 @@
 package oauth
 
-import "github.com/gorilla/mux"
+import (
+	"net/http"
+
+	"github.com/gorilla/mux"
+)
 
 // The paths. Discovery names them, so that no one else has to.
 const (
@@ -11,9 +15,13 @@ const (
 	userinfoPath   = "/oauth2/userinfo"
 	registerPath   = "/oauth2/register"
 	jwksPath       = "/oauth2/jwks"
+	logoutPath     = "/oauth2/logout"
+	signOutPath    = "/oauth2/signout"
+	framePath      = "/oauth2/check_session"
+	mePath         = "/me"
 )
 
-// Routes mounts everything under /oauth2/ and /.well-known/. Each handler judges the method itself, so that a wrong one
+// Routes mounts everything under /oauth2/, /.well-known/ and /me. Each handler judges the method itself, so that a wrong one
 // is answered in the protocol's words.
 func (e *Endpoints) Routes(r *mux.Router) {
 	r.HandleFunc("/.well-known/openid-configuration", e.discovery)
@@ -23,7 +31,16 @@ func (e *Endpoints) Routes(r *mux.Router) {
 	r.HandleFunc(tokenPath, e.token)
 	r.HandleFunc(revokePath, e.revoke)
 	r.HandleFunc(introspectPath, e.introspect)
-	r.HandleFunc(userinfoPath, e.userinfo)
+	r.HandleFunc(userinfoPath, e.forApp(e.userinfo, http.MethodGet, http.MethodPost))
+	r.HandleFunc(logoutPath, e.logout)
+	r.HandleFunc(signOutPath, e.signOut)
+	r.HandleFunc(framePath, e.checkSession)
+	r.HandleFunc(framePath+".js", e.checkSessionScript)
 	r.HandleFunc(registerPath, e.register)
 	r.HandleFunc(registerPath+"/{id}", e.registration)
+	r.HandleFunc(mePath, e.forApp(e.me, http.MethodGet))
+	r.HandleFunc(mePath+"/sessions/{id}", e.forApp(e.endMine, http.MethodDelete))
+	r.HandleFunc(mePath+"/events", e.forApp(e.events, http.MethodGet))
+	r.HandleFunc(mePath+"/state", e.forApp(e.listStates, http.MethodGet))
+	r.HandleFunc(mePath+"/state/{key}", e.forApp(e.state, http.MethodGet, http.MethodPut, http.MethodPatch, http.MethodDelete))
 }

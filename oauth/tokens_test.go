@@ -284,9 +284,14 @@ func TestDiscovery_saysOnlyWhatIsTrue(t *testing.T) {
 			t.Error("the two documents differ")
 		}
 		for name, want := range map[string]any{
-			"issuer":                          issuer,
-			"token_endpoint":                  issuer + "/oauth2/token",
-			"registration_endpoint":           issuer + "/oauth2/register",
+			"issuer":                        issuer,
+			"token_endpoint":                issuer + "/oauth2/token",
+			"registration_endpoint":         issuer + "/oauth2/register",
+			"end_session_endpoint":          issuer + "/oauth2/logout",
+			"signout_endpoint":              issuer + "/oauth2/signout",
+			"me_endpoint":                   issuer + "/me",
+			"check_session_iframe":          issuer + "/oauth2/check_session",
+			"frontchannel_logout_supported": true, "frontchannel_logout_session_supported": true,
 			"request_uri_parameter_supported": false, "request_parameter_supported": false, "claims_parameter_supported": false,
 			"authorization_response_iss_parameter_supported": true,
 			"code_challenge_methods_supported":               []any{"S256"},

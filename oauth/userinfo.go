@@ -1,13 +1,11 @@
 package oauth
 
 import (
-	"context"
 	"errors"
 	"mime"
 	"net/http"
 	"strings"
 
-	"github.com/google/uuid"
 	"github.com/ory/fosite"
 
 	"github.com/sojourn-auth/sojourn/identity"
@@ -23,9 +21,6 @@ var (
 	}
 )
 
-// atBearer spells refusals as every endpoint behind a bearer token does; those of RFC 7592 are among them.
-func atBearer(r replies) reply { return r.register }
-
 // claims are what an app is told of the person who signed in (OpenID Connect Core 1.0 §5.3.2).
 type claims struct {
 	Subject string `json:"sub"`
@@ -33,65 +28,12 @@ type claims struct {
 }
 
 // userinfo serves GET and POST /oauth2/userinfo (OpenID Connect Core 1.0 §5.3).
-func (e *Endpoints) userinfo(w http.ResponseWriter, r *http.Request) {
-	e.proofs.offer(w, r)
-	about, err := e.aboutUser(w, r)
-	if err != nil {
-		e.refuseBearer(w, r, err)
-		return
+func (e *Endpoints) userinfo(w http.ResponseWriter, _ *http.Request, c caller) error {
+	if !identity.HasScope(c.token.Scopes(), "openid") {
+		return errScope
 	}
-	e.writeJSON(w, http.StatusOK, about)
-}
-
-func (e *Endpoints) aboutUser(w http.ResponseWriter, r *http.Request) (claims, error) {
-	if r.Method != http.MethodGet && r.Method != http.MethodPost {
-		w.Header().Set("Allow", "GET, POST, OPTIONS")
-		return claims{}, say(errMethod, "Use GET or POST.")
-	}
-	text, err := presented(w, r)
-	if err != nil {
-		return claims{}, err
-	}
-	token, err := e.VerifyAccessToken(text)
-	if err != nil || token.Audience != e.o.Issuer { // RFC 8707 §3: it is meant for someone else
-		return claims{}, errToken
-	}
-	if err := e.proven(w, r, text, token); err != nil {
-		return claims{}, err
-	}
-	if token.SessionID == "" { // nobody signed in, so openid is not among its scopes
-		return claims{}, errScope
-	}
-	live, ok, err := e.live(r.Context(), &token)
-	if err != nil {
-		return claims{}, err
-	}
-	if !ok {
-		return claims{}, errToken
-	}
-	if !identity.HasScope(token.Scopes(), "openid") {
-		return claims{}, errScope
-	}
-	return claims{Subject: live.Session.Sub, person: personOf(live.User, token.Scopes())}, nil
-}
-
-// live reads, in one statement, what stands behind an access token of a Session: whether the Session lives, its user may
-// sign in, and the token was not revoked. It fills in what a reference token leaves to the row.
-func (e *Endpoints) live(ctx context.Context, token *AccessClaims) (identity.Live, bool, error) {
-	id, err := uuid.Parse(token.SessionID)
-	if err != nil {
-		return identity.Live{}, false, nil // a token that a client got for itself
-	}
-	live, err := e.store.LiveSession(ctx, id, token.ID)
-	if identity.KindOf(err) == identity.NotFound {
-		return live, false, nil
-	}
-	token.fill(live.Session)
-	return live, err == nil && !live.Denied && token.points(live.Session) && e.alive(live), err
-}
-
-func (e *Endpoints) alive(live identity.Live) bool {
-	return live.Session.Alive(e.o.Now()) && live.User.DisabledAt.IsZero()
+	e.writeJSON(w, http.StatusOK, claims{Subject: c.live.Session.Sub, person: personOf(c.live.User, c.token.Scopes())})
+	return nil
 }
 
 // presented returns the access token of a request. It is taken from the header or from a form, but never from the
@@ -144,7 +86,7 @@ func bearerOf(r *http.Request) string {
 // refuseBearer answers as RFC 6750 §3 and RFC 9449 §7.1 want it: with a challenge whatever was wrong about the token or
 // the proof that came with it.
 func (e *Endpoints) refuseBearer(w http.ResponseWriter, r *http.Request, err error) {
-	v := surface(atBearer).judge(err)
+	v := surface(atApp).judge(err)
 	if v.Code == errProof.ErrorField || v.Code == errNonce.ErrorField {
 		v.status = http.StatusUnauthorized
 	}

@@ -3,6 +3,7 @@
 //   ISSUER REDIRECT_URI USERNAME PASSWORD   required
 //   TOTP_SECRET                             base32, when the user has a second factor
 //   CLIENT_ID CLIENT_SECRET                 a client that exists (with offline_access); without a secret it is public
+//   POST_LOGOUT_REDIRECT_URI                where its sign-outs lead back to; without one, it does not sign out
 //   INITIAL_ACCESS_TOKEN                    when registration is not open
 //   SOJOURN_TEST_RECORD                     a file that gets one line about this run
 //
@@ -39,7 +40,10 @@ async function operatorsClient() {
   const authentication = env.CLIENT_SECRET ? client.ClientSecretBasic(env.CLIENT_SECRET) : client.None();
   const config = await promise('discovery describes the issuer it was asked for', () =>
     client.discovery(issuer, env.CLIENT_ID, undefined, authentication, { execute }));
-  return { config, redirectUri: env.REDIRECT_URI, confidential: Boolean(env.CLIENT_SECRET) };
+  return {
+    config, redirectUri: env.REDIRECT_URI, confidential: Boolean(env.CLIENT_SECRET),
+    back: env.POST_LOGOUT_REDIRECT_URI, asks: 0,
+  };
 }
 
 async function registeredApp() {
@@ -51,8 +55,11 @@ async function registeredApp() {
 // ES256 rather than the default RS256, so that both are verified by someone else's code.
 async function registeredWebClient() {
   const redirectUri = 'https://app.example/callback'; // nobody goes there: the person stops at the redirect
-  const metadata = { token_endpoint_auth_method: 'client_secret_post', id_token_signed_response_alg: 'ES256' };
-  return { config: await register(redirectUri, metadata), redirectUri, confidential: true };
+  const back = 'https://app.example/signed-out';
+  const metadata = {
+    token_endpoint_auth_method: 'client_secret_post', id_token_signed_response_alg: 'ES256', post_logout_redirect_uris: [back],
+  };
+  return { config: await register(redirectUri, metadata), redirectUri, confidential: true, back, asks: 1 };
 }
 
 function register(redirectUri, metadata, authentication) {
@@ -77,7 +84,7 @@ function register(redirectUri, metadata, authentication) {
 async function walk(who, prepare) {
   console.log(`# ${who}`);
   try {
-    const { config, redirectUri, confidential } = await prepare();
+    const { config, redirectUri, confidential, back, asks } = await prepare();
     const tokens = await signIn(config, redirectUri);
     const { sub } = tokens.claims();
     await readUserInfo(config, tokens.access_token, sub);
@@ -87,6 +94,7 @@ async function walk(who, prepare) {
     if (confidential) await introspect(config, second.access_token, { active: true, sub });
     await revoke(config, second.refresh_token);
     await expectSignedOut(config, second, confidential);
+    if (back) await signOut(config, { redirectUri, back, asks, idToken: tokens.id_token });
   } catch (error) {
     if (!error.counted) throw error;
   }
@@ -155,6 +163,26 @@ async function expectSignedOut(config, tokens, confidential) {
     same(error.status, 401, 'status');
   });
   if (confidential) await introspect(config, tokens.access_token, { active: false });
+}
+
+// One of the operator's apps that shows its ID token signs out at once; one that registered itself lets the person decide.
+async function signOut(config, { redirectUri, back, asks, idToken }) {
+  const state = client.randomState();
+  const url = client.buildEndSessionUrl(config, { id_token_hint: idToken, post_logout_redirect_uri: back, state });
+  await promise(`the end-session address leads back, having asked ${asks} times`, async () => {
+    const { to, asked } = await person.signOut(url, back);
+    same(to.searchParams.get('state'), state, 'state');
+    same(asked, asks, 'the number of questions');
+  });
+  await promise('prompt=none finds nobody afterwards', async () => {
+    const verifier = client.randomPKCECodeVerifier();
+    const silent = client.buildAuthorizationUrl(config, {
+      redirect_uri: redirectUri, scope, prompt: 'none', state,
+      code_challenge: await client.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256',
+    });
+    const answer = await person.authorize(silent, redirectUri);
+    same(answer.searchParams.get('error'), 'login_required', 'error');
+  });
 }
 
 async function refusal(call) {

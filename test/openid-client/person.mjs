@@ -22,17 +22,34 @@ export class Person {
 
   // authorize opens url and does what the pages ask until the server sends the browser to redirectUri; it returns
   // that whole URL, which belongs to the app.
-  async authorize(url, redirectUri) {
+  authorize(url, redirectUri) {
+    return this.#follow(url, redirectUri, (html, status, at) => this.#fillIn(html, status, at));
+  }
+
+  // signOut opens url and presses the button of a page that asks, until the server sends the browser to back; it returns
+  // that URL, and how often the person was asked.
+  async signOut(url, back) {
+    let asked = 0;
+    const to = await this.#follow(url, back, (html, status, at) => {
+      const [form] = forms(html);
+      if (status !== 200 || !form) throw new Error(`${at.pathname} answered ${status} with nothing to press: ${textOf(html)}`);
+      asked++;
+      return { url: new URL(form.action || at.href, at), body: new URLSearchParams(form.hidden) };
+    });
+    return { to, asked };
+  }
+
+  async #follow(url, destination, answer) {
     let request = { url: new URL(url) };
     for (let step = 0; step < maxSteps; step++) {
       const response = await this.#send(request);
       const location = response.headers.get('location');
       if (location === null) {
-        request = await this.#fillIn(await response.text(), response.status, request.url);
+        request = await answer(await response.text(), response.status, request.url);
         continue;
       }
       const next = new URL(location, request.url);
-      if (next.href.split('?')[0] === new URL(redirectUri).href.split('?')[0]) return next;
+      if (next.href.split('?')[0] === new URL(destination).href.split('?')[0]) return next;
       request = { url: next };
     }
     throw new Error(`no way back to the app within ${maxSteps} pages`);

@@ -1,0 +1,151 @@
+package oauth
+
+import (
+	"context"
+	"net/http"
+	"path"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+// maxSiblings bounds the list of a person's other Sessions: the newest are told.
+const maxSiblings = 200
+
+// appStore keeps what apps are told while they hold an access token.
+type appStore interface {
+	FindSessions(ctx context.Context, q identity.SessionQuery) ([]identity.Live, error)
+	EndSession(ctx context.Context, id identity.ID, cause identity.EndCause) (bool, error)
+	// Subscribe returns a channel that is written to when there may be changes about a user.
+	Subscribe(userID identity.ID) (wake <-chan struct{}, cancel func())
+	// ChangesSince returns what happened since a little before a time, the oldest first.
+	ChangesSince(ctx context.Context, f identity.Feed) ([]identity.Change, error)
+	StateOf(ctx context.Context, at identity.StateKey) (identity.State, error)
+	States(ctx context.Context, userID identity.ID, clientID string) ([]identity.State, error)
+}
+
+// aboutMe is the answer of /me.
+type aboutMe struct {
+	Subject  string       `json:"sub"`
+	Session  appSession   `json:"session"`
+	Siblings []appSession `json:"siblings"`
+}
+
+// appSession is a Session as apps are told of it. When it was last used they learn to the day, and its idle end not at
+// all: either would tell whoever shadows the app when it refreshes (DESIGN §2).
+type appSession struct {
+	ID         string   `json:"sid"`
+	ClientID   string   `json:"client_id"`
+	ClientName string   `json:"client_name,omitempty"`
+	DeviceName string   `json:"device_name,omitempty"`
+	Model      string   `json:"device_model,omitempty"`
+	AppVersion string   `json:"app_version,omitempty"`
+	InstallID  string   `json:"install_id,omitempty"` // its own only
+	SignedInAt int64    `json:"signed_in_at"`
+	LastSeen   string   `json:"last_seen"` // YYYY-MM-DD
+	EndsAt     int64    `json:"ends_at"`   // at the latest
+	AMR        []string `json:"amr"`
+	Offline    bool     `json:"offline"`      // it outlives the browser's sign-in
+	SameSignIn bool     `json:"same_sign_in"` // it began from the same sign-in as the caller's
+	Current    bool     `json:"current"`
+}
+
+// me serves GET /me: the Session of the access token and its siblings.
+func (e *Endpoints) me(w http.ResponseWriter, r *http.Request, c caller) error {
+	visible, err := e.visibleTo(r.Context(), c)
+	if err != nil {
+		return err
+	}
+	all, err := e.store.FindSessions(r.Context(),
+		identity.SessionQuery{UserID: c.live.User.ID, ClientID: visible, Limit: maxSiblings + 1})
+	if err != nil {
+		return err
+	}
+	own := c.live.Session
+	answer := aboutMe{Subject: own.Sub, Session: e.tellSession(r.Context(), c, own), Siblings: []appSession{}}
+	for _, other := range all {
+		if other.Session.ID != own.ID {
+			answer.Siblings = append(answer.Siblings, e.tellSession(r.Context(), c, other.Session))
+		}
+	}
+	e.writeJSON(w, http.StatusOK, answer)
+	return nil
+}
+
+// visibleTo returns whose Sessions an app may know of: a client that registered itself only of its own, since nobody
+// vouches for it; one that the operator added of all, which is the empty id.
+func (e *Endpoints) visibleTo(ctx context.Context, c caller) (clientID string, err error) {
+	client, err := e.clientByID(ctx, c.token.ClientID)
+	switch {
+	case identity.KindOf(err) == identity.NotFound:
+		return "", errToken
+	case err != nil:
+		return "", err
+	case client.SelfRegistered:
+		return client.ID, nil
+	}
+	return "", nil
+}
+
+func (e *Endpoints) tellSession(ctx context.Context, c caller, s identity.Session) appSession {
+	own := c.live.Session
+	told := appSession{
+		ID: s.ID.String(), ClientID: s.ClientID, ClientName: e.nameOf(ctx, s.ClientID),
+		DeviceName: s.Device.Name, Model: s.Device.Model, AppVersion: s.Device.AppVersion,
+		SignedInAt: s.CreatedAt.Unix(), LastSeen: s.LastUsedAt.UTC().Format(time.DateOnly), EndsAt: s.EndsAt.Unix(),
+		AMR: s.AMR.Names(), Offline: s.Offline(), SameSignIn: s.SignInID == own.SignInID, Current: s.ID == own.ID,
+	}
+	if told.Current {
+		told.InstallID = s.Device.InstallID
+	}
+	return told
+}
+
+// nameOf is what a client calls itself; empty where it cannot be read.
+func (e *Endpoints) nameOf(ctx context.Context, clientID string) string {
+	client, err := e.clientByID(ctx, clientID)
+	if err != nil {
+		return ""
+	}
+	return client.Name
+}
+
+var errNoSibling = identity.Refuse(identity.NotFound, "There is no such session of yours, or it is over already.")
+
+// endMine serves DELETE /me/sessions/{id}: the app signs itself out, or another device of the person's.
+func (e *Endpoints) endMine(w http.ResponseWriter, r *http.Request, c caller) error {
+	id, err := uuid.Parse(path.Base(r.URL.Path))
+	if err != nil {
+		return errNoSibling
+	}
+	if id == c.live.Session.ID {
+		_, err = e.store.EndSession(r.Context(), id, identity.EndSignedOut)
+	} else {
+		err = e.endSibling(r, c, id)
+	}
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// endSibling ends another Session that the app may know of.
+func (e *Endpoints) endSibling(r *http.Request, c caller, id identity.ID) error {
+	visible, err := e.visibleTo(r.Context(), c)
+	if err != nil {
+		return err
+	}
+	s, err := e.store.SessionByID(r.Context(), id)
+	switch {
+	case identity.KindOf(err) == identity.NotFound, err == nil && visible != "" && s.ClientID != visible:
+		return errNoSibling
+	case err != nil:
+		return err
+	}
+	from := identity.From{UserID: c.live.User.ID, SignInID: c.live.Session.SignInID, Address: addressOf(r)}
+	return e.o.Devices.End(r.Context(), from, id)
+}
