@@ -32,6 +32,7 @@ func TestStyle_contrastIsEnoughInLightAndDark(t *testing.T) {
 		{"accent", "soft", 4.5},  // a second button under the mouse
 		{"paper", "pressed", 4.5},
 		{"danger", "paper", 4.5},
+		{"danger", "soft", 4.5}, // its button under the mouse
 		{"ok", "paper", 4.5},
 		{"line", "paper", 3},
 	}

@@ -3,9 +3,7 @@ package templates
 import (
 	"encoding/base64"
 	"html/template"
-	"net/url"
 	"slices"
-	"strings"
 )
 
 // TOTP asks for the authenticator's code (field "totp", hidden "next").
@@ -82,10 +80,5 @@ func (p Enrol) Picture() template.URL {
 
 // RecoveryDownload is the recovery codes as a text file that needs neither script nor server.
 func (p Enrol) RecoveryDownload() (template.URL, error) {
-	head, err := text("enrol.file", "operator", p.Operator.Name, "username", p.Username)
-	if err != nil {
-		return "", err
-	}
-	lines := head + "\r\n\r\n" + strings.Join(p.RecoveryCodes, "\r\n") + "\r\n"
-	return template.URL("data:text/plain;charset=utf-8," + url.PathEscape(lines)), nil //nolint:gosec // escaped above, never HTML
+	return recoveryFile(p.Operator.Name, p.Username, p.RecoveryCodes)
 }

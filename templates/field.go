@@ -14,6 +14,8 @@ type field struct {
 	MinLength int
 	Problem   string
 	Focus     bool
+	// Fixed is whether the value only tells whose form it is.
+	Fixed bool
 }
 
 // Describers are the ids of what explains the input, for aria-describedby.
@@ -55,6 +57,20 @@ func newPasswordField(minLength int) field {
 	if minLength > 0 {
 		f.MinLength, f.Hint = minLength, "signup.password_hint"
 	}
+	return f
+}
+
+// oldPasswordField is for a change. A password manager fills it in and keeps what stands in otherPasswordField.
+func oldPasswordField() field {
+	return field{
+		Name: "current_password", Label: "field.current_password", Type: "password", Autocomplete: "current-password",
+		EnterKeyHint: "next",
+	}
+}
+
+func otherPasswordField(minLength int) field {
+	f := newPasswordField(minLength)
+	f.Name, f.Label = "new_password", "field.other_password"
 	return f
 }
 

@@ -7,6 +7,7 @@ var (
 	notes    = templates.App{Name: "Notes", LogoURL: "/logo/notes", Host: "notes.example"}
 	frame    = templates.Frame{Operator: operator, App: notes}
 	alone    = templates.Frame{Operator: templates.Operator{Name: "Harbour"}}
+	leaving  = templates.Frame{Operator: operator, Title: templates.Say(templates.AskSignOut, "username", "anna@example.com")}
 	anna     = templates.Person{Username: "anna@example.com", NotYouURL: "/signin?switch=1"}
 	asked    = templates.Form{Next: "sealed-request"}
 )
@@ -16,7 +17,7 @@ func problem(field, sentence string) templates.Form {
 }
 
 // golden is every page in every state that looks different.
-var golden = map[string]templates.Page{
+var golden = with(account, with(mailed, map[string]templates.Page{
 	"signin": templates.SignIn{Frame: frame, Form: asked, SignUpURL: "/signup?next=sealed-request"},
 	"signin-alone": templates.SignIn{
 		Frame: alone, Form: templates.Form{Action: "/signin"},
@@ -54,14 +55,21 @@ var golden = map[string]templates.Page{
 	"enrol-over":    enrol(problem("enrolment", "This page was open for too long, so here is a new key.")),
 	"consent":       consent(notes, false),
 	"consent-self":  consent(templates.App{Name: "Notes"}, true),
-	"signedin": templates.SignedIn{
-		Frame: alone, Username: "anna@example.com", EnrolURL: "/account/totp", SignOutAction: "/signout",
+	"signedout":     templates.SignedOut{Frame: alone, SignInURL: "/signin"},
+	"signedout-app": templates.SignedOut{
+		Frame: alone, SignInURL: "/signin", Host: "notes.example",
+		Back: templates.Link{URL: "https://notes.example/bye", Label: templates.Say(templates.BackTo, "app", "Notes")},
 	},
-	"signedin-authenticator": templates.SignedIn{
-		Frame: alone, Username: "anna@example.com", AuthenticatorOn: true, SignOutAction: "/signout",
+	"signedout-stranded": templates.SignedOut{Frame: alone, SignInURL: "/signin", Stranded: true},
+	"signedout-frames": templates.SignedOut{
+		Frame: alone, SignInURL: "/signin", Onward: true,
+		Back: templates.Link{URL: "https://notes.example/bye?state=s", Label: templates.Say(templates.BackTo, "app", "Notes")},
+		Frames: []string{
+			"https://notes.example/out?iss=https%3A%2F%2Fdoor.example&sid=1", "https://maps.example/out?iss=https%3A%2F%2Fdoor.example&sid=2",
+		},
 	},
-	"signedout":       templates.SignedOut{Frame: alone, SignInURL: "/signin"},
-	"signedout-app":   templates.SignedOut{Frame: frame, SignInURL: "/signin", BackURL: "https://notes.example/"},
+	"signout":         templates.SignOut{Frame: leaving, Asker: "Notes", StayURL: "/signin"},
+	"signout-unknown": templates.SignOut{Frame: leaving, StayURL: "/signin"},
 	"problem":         templates.Problem{Frame: templates.Frame{Operator: operator, Reference: "7F3K-22QA"}},
 	"problem-app":     refused(),
 	"problem-mistake": templates.Problem{Frame: alone, Cause: templates.NothingHere, Mistake: true},
@@ -69,7 +77,7 @@ var golden = map[string]templates.Page{
 		Frame: frame, Cause: templates.TooManyTries, Back: templates.Link{URL: "/oauth2/authorize", Label: "Try again"},
 	},
 	"interstitial": templates.Interstitial{Frame: frame, URL: "com.example.notes:/callback?code=c&state=s"},
-}
+}))
 
 func refused() templates.Problem {
 	f := frame

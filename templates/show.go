@@ -12,17 +12,20 @@ import (
 var files embed.FS
 
 var pages = template.Must(template.New("").Funcs(template.FuncMap{
-	"t":       rich,
-	"n":       count,
-	"heading": heading,
-	"title":   title,
-	"scope":   scope,
-	"lang":    func() string { return english.tag },
-	"dir":     func() string { return english.dir },
-	"static":  staticURL,
-	"link":    link,
-	"weblink": weblink,
-	"otpauth": otpauth,
+	"t":        rich,
+	"n":        count,
+	"heading":  heading,
+	"title":    title,
+	"scope":    scope,
+	"ago":      ago,
+	"cause":    cause,
+	"happened": happened,
+	"lang":     func() string { return english.tag },
+	"dir":      func() string { return english.dir },
+	"static":   staticURL,
+	"link":     link,
+	"weblink":  weblink,
+	"otpauth":  otpauth,
 }).ParseFS(files, "*.html"))
 
 // Show answers with page under status. It renders to memory first: an error means that

@@ -13,6 +13,8 @@ type SignIn struct {
 	ContinueURL string
 	// SignUpURL leads to SignUp. Empty: the link is left out.
 	SignUpURL string
+	// ForgotURL leads to Forgot. Empty: the link is left out.
+	ForgotURL string
 }
 
 func (SignIn) template() string { return "signin" }
@@ -40,28 +42,3 @@ func (SignUp) template() string { return "signup" }
 func (p SignUp) Inputs() inputs {
 	return p.arrange(usernameField(p.Username, "username"), nameField(p.Name), newPasswordField(p.MinPassword))
 }
-
-// SignedIn says who is signed in, when no app asks, and lets them sign out.
-type SignedIn struct {
-	Frame
-	// Username is the e-mail address.
-	Username string
-	// AuthenticatorOn is whether a second factor is confirmed.
-	AuthenticatorOn bool
-	// EnrolURL leads to Enrol. Empty: the link is left out.
-	EnrolURL string
-	// SignOutAction is where the sign-out form posts.
-	SignOutAction string
-}
-
-func (SignedIn) template() string { return "signedin" }
-
-// SignedOut says that this browser is signed out.
-type SignedOut struct {
-	Frame
-	SignInURL string
-	// BackURL leads back to the app. Empty: the link is left out.
-	BackURL string
-}
-
-func (SignedOut) template() string { return "signedout" }

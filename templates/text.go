@@ -66,11 +66,13 @@ func plain(s string) string {
 // Sentence names a sentence of the catalogue that a page handler chooses.
 type Sentence string
 
-// The sentences that page handlers choose. SignInAgain speaks of {username}.
+// The sentences that page handlers choose. SignInAgain and AskSignOut speak of {username}, BackTo of {app}.
 const (
 	SignInAgain  Sentence = "signin.again"
 	SignedUp     Sentence = "signin.signed_up"
 	SignUpClosed Sentence = "signup.closed"
+	AskSignOut   Sentence = "signout.ask"
+	BackTo       Sentence = "app.back"
 	GoOn         Sentence = "problem.go_on"
 	Unreadable   Sentence = "problem.unreadable"
 	TooLong      Sentence = "problem.too_long"

@@ -40,8 +40,8 @@ func (p *Pages) consenting(w http.ResponseWriter, r *http.Request, ask func(visi
 	switch {
 	case err != nil:
 		return err
-	case v.next == "":
-		return see(w, r, signInPath)
+	case v.next == "", v.page != "":
+		return see(w, r, v.onward())
 	case !v.standing.SignedIn():
 		return p.nobody(w, r, v)
 	case p.Policy.Asks(v.standing.Enrolled, v.client) && !v.standing.SignIn.AMR.Has(identity.MFA):

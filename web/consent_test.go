@@ -98,7 +98,7 @@ func TestConsent_buttonCountsOnlyForThePageItWasOn(t *testing.T) {
 		swapped("no binding", b, next, "")
 		swapped("a forged one", b, next, "forged")
 		swapped("another person", s.signedIn("bob@example.com"), next, binding)
-		b.post("/signin", "username", "bob@example.com", "password", password).leadsTo("/signin")
+		b.post("/signin", "username", "bob@example.com", "password", password).leadsTo("/account")
 		fresh := swapped("another person in the same browser", b, next, binding)
 		if grant, err := s.db.GrantOf(t.Context(), bob.ID, "notes"); err != nil || !grant.UpdatedAt.IsZero() {
 			t.Errorf("a grant was kept: %+v (%v)", grant, err)
@@ -178,7 +178,7 @@ func TestConsent_asksOnlyWhoIsSignedInForAnApp(t *testing.T) {
 		next := s.next()
 		s.browser().get("/consent?next=" + next).leadsTo("/signin?next=" + next)
 		s.browser().post("/consent", "next", next, "consent", "allow").leadsTo(onward(next))
-		s.signedIn("anna@example.com").get("/consent").leadsTo("/signin")
-		s.signedIn("anna@example.com").post("/consent", "consent", "allow").leadsTo("/signin")
+		s.signedIn("anna@example.com").get("/consent").leadsTo("/account")
+		s.signedIn("anna@example.com").post("/consent", "consent", "allow").leadsTo("/account")
 	})
 }

@@ -28,13 +28,18 @@ func (p *Pages) keep(w http.ResponseWriter, r *http.Request, value string) error
 	if !standing.SignedIn() {
 		return identity.Refuse(identity.SignInAgain, "The sign-in ended again at once. Sign in once more.")
 	}
-	lasts := standing.SignIn.EndsAt.Sub(p.Now())
-	http.SetCookie(w, p.cookie(value, max(1, int(lasts/time.Second))))
+	lasts := max(1, int(standing.SignIn.EndsAt.Sub(p.Now())/time.Second))
+	http.SetCookie(w, p.cookie(value, lasts))
+	http.SetCookie(w, p.stateCookie(standing.BrowserState(), lasts))
+	p.remember(w, r, standing.User.ID)
 	return nil
 }
 
-// forget takes the cookie from the browser.
-func (p *Pages) forget(w http.ResponseWriter) { http.SetCookie(w, p.cookie("", -1)) }
+// forget takes the cookies from the browser.
+func (p *Pages) forget(w http.ResponseWriter) {
+	http.SetCookie(w, p.cookie("", -1))
+	http.SetCookie(w, p.stateCookie("", -1))
+}
 
 // cookie has what the __Host- prefix demands (RFC 6265bis §4.1.3.2). Lax, because the way here from an app is a
 // cross-site navigation.
@@ -43,4 +48,33 @@ func (p *Pages) cookie(value string, maxAge int) *http.Cookie {
 		Name: identity.CookieName(p.Secure), Value: value, Path: "/", MaxAge: maxAge,
 		Secure: p.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	}
+}
+
+// stateCookie is for our frame in other sites' pages (OpenID Connect Session Management 1.0 §3), so scripts may read it and
+// it goes where the other does not. Browsers take SameSite=None over https alone; and many give frames of another site no
+// cookies at all, so what comes of it is best effort.
+func (p *Pages) stateCookie(value string, maxAge int) *http.Cookie {
+	cookie := &http.Cookie{
+		Name: identity.StateCookie, Value: value, Path: "/", MaxAge: maxAge, Secure: p.Secure, SameSite: http.SameSiteLaxMode,
+	}
+	if p.Secure {
+		cookie.SameSite = http.SameSiteNoneMode
+	}
+	return cookie
+}
+
+// knownBrowser says who has signed in in this browser before.
+func (p *Pages) knownBrowser(r *http.Request) identity.Browser {
+	cookie, err := r.Cookie(identity.BrowserCookieName(p.Secure))
+	if err != nil { // http.ErrNoCookie is the only one there is
+		return identity.Browser{}
+	}
+	return p.Keys.ReadBrowser(cookie.Value)
+}
+
+// remember notes in the browser that a person has signed in there. That outlives signing out.
+func (p *Pages) remember(w http.ResponseWriter, r *http.Request, userID identity.ID) {
+	cookie := p.cookie(p.Keys.BrowserText(p.knownBrowser(r).With(userID)), int(identity.BrowserLastsFor/time.Second))
+	cookie.Name = identity.BrowserCookieName(p.Secure)
+	http.SetCookie(w, cookie)
 }

@@ -27,8 +27,11 @@ func (p *Pages) submitEnrol(w http.ResponseWriter, r *http.Request) error {
 		err := p.TOTP.Confirm(r.Context(), v.standing.User, mfa.Confirmation{
 			Sealed: sealed, Code: r.PostFormValue("totp"), Seen: seen(r),
 		})
-		if identity.KindOf(err) == identity.Conflict { // added meanwhile, in another tab or by another press
+		switch {
+		case identity.KindOf(err) == identity.Conflict: // added meanwhile, in another tab or by another press
 			return see(w, r, v.onward())
+		case beginsAnew(err) && !v.standing.Fresh(p.Now()):
+			return p.stepUp(w, r, v)
 		}
 		return p.proved(w, r, v, proof{err, "otp", func() error {
 			page, pageErr := p.enrolPage(v, sealed, err)
@@ -41,9 +44,13 @@ func (p *Pages) submitEnrol(w http.ResponseWriter, r *http.Request) error {
 }
 
 // enrolling lets add only whoever has no authenticator: one is never replaced without a word. Whoever has one and has
-// not shown it in this browser is asked for it first.
+// not shown it in this browser is asked for it first. A key is shown only on a fresh proof: an authenticator that a
+// thief of a cookie adds would keep the owner out.
 func (p *Pages) enrolling(w http.ResponseWriter, r *http.Request, add func(visit) error) error {
 	v, err := p.visit(r)
+	if v.next == "" {
+		v = p.backTo(enrolPath).by(v.standing)
+	}
 	switch {
 	case err != nil:
 		return err
@@ -51,8 +58,12 @@ func (p *Pages) enrolling(w http.ResponseWriter, r *http.Request, add func(visit
 		return p.nobody(w, r, v)
 	case v.standing.Enrolled && !v.standing.SignIn.AMR.Has(identity.MFA):
 		return see(w, r, v.to(totpPath))
+	case v.standing.Enrolled && v.page == enrolPath:
+		return see(w, r, securityPath)
 	case v.standing.Enrolled:
 		return see(w, r, v.onward())
+	case r.Method == http.MethodGet && !v.standing.Fresh(p.Now()):
+		return p.stepUp(w, r, v)
 	}
 	return add(v)
 }
@@ -67,16 +78,21 @@ func (p *Pages) enrolPage(v visit, sealed string, refusal error) (templates.Enro
 		Frame: p.frame(v), Form: v.form(refusal), Person: v.person(),
 		OtpauthURL: e.URI, Secret: e.Secret, QR: e.QR, RecoveryCodes: e.Codes, Enrolment: e.Sealed,
 	}
-	if v.next == "" { // an app's request leads here only where an authenticator is required
-		page.LaterURL = signInPath
+	if v.page == enrolPath { // anything else leads here only where an authenticator is required
+		page.LaterURL = securityPath
 	}
 	return page, nil
 }
 
 func (p *Pages) enrolment(user identity.User, sealed string, refusal error) (mfa.Enrolment, error) {
-	why, _ := errors.AsType[*identity.Error](refusal)
-	if sealed == "" || why != nil && why.Field == "enrolment" {
+	if sealed == "" || beginsAnew(refusal) {
 		return p.TOTP.Begin(user)
 	}
 	return p.TOTP.Resume(user, sealed)
+}
+
+// beginsAnew reports whether the form's enrolment is of no use any more.
+func beginsAnew(refusal error) bool {
+	why, _ := errors.AsType[*identity.Error](refusal)
+	return why != nil && why.Field == "enrolment"
 }

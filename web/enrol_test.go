@@ -29,7 +29,7 @@ func TestEnrol_countsAsTheSecondFactorUnderANewCookie(t *testing.T) {
 		if !strings.Contains(link, "secret="+key(page)) || len(picture) < 200 || codes.Length() != 10 {
 			t.Errorf("the page shows link %q, a picture of %d bytes, %d codes", link, len(picture), codes.Length())
 		}
-		if page.Find("a[href='/signin']").Length() != 0 {
+		if page.Find(".ways a[href^='/account']").Length() != 0 {
 			t.Error("where an app's request asks for an authenticator, the page offers a way past it")
 		}
 		code := s.codeOf(key(page))
@@ -43,7 +43,7 @@ func TestEnrol_countsAsTheSecondFactorUnderANewCookie(t *testing.T) {
 		}
 		other := s.signedIn("anna@example.com")
 		other.post("/signin/totp", "totp", code).is(http.StatusUnauthorized, "used up")
-		other.post("/signin/recovery", "recovery_code", codes.First().Text()).leadsTo("/signin")
+		other.post("/signin/recovery", "recovery_code", codes.First().Text()).leadsTo("/account")
 	})
 }
 
@@ -53,12 +53,12 @@ func TestEnrol_withoutARequestLeadsToThePageThatSaysItIsOn(t *testing.T) {
 		s.user("anna@example.com")
 		b := s.signedIn("anna@example.com")
 		page := b.get("/account/totp").is(http.StatusOK)
-		if page.Find("a[href='/signin']").Length() != 1 {
+		if page.Find("a[href='/account/security']").Length() != 1 {
 			t.Error("no way past the page")
 		}
-		b.post("/account/totp", "enrolment", field(page, "enrolment"), "totp", s.codeOf(key(page))).leadsTo("/signin")
-		b.get("/signin").is(http.StatusOK, "Your authenticator app is on")
-		b.get("/account/totp").leadsTo("/signin")
+		b.post("/account/totp", "enrolment", field(page, "enrolment"), "totp", s.codeOf(key(page))).leadsTo("/account/totp")
+		b.get("/account/totp").leadsTo("/account/security")
+		b.get("/account/security").is(http.StatusOK, "On: signing in takes a code from the app")
 	})
 }
 
@@ -86,10 +86,15 @@ func TestEnrol_formThatIsOldOrNotOursBeginsAnew(t *testing.T) {
 		s.user("bob@example.com")
 		b := s.signedIn("anna@example.com")
 		page := b.get("/account/totp").is(http.StatusOK)
+		old := field(page, "enrolment")
 		bobs := s.signedIn("bob@example.com").get("/account/totp").is(http.StatusOK)
 		s.wait(61 * time.Minute)
+		if to := b.post("/account/totp", "enrolment", old, "totp", "123456").header.Get("Location"); !strings.HasPrefix(to, "/signin?next=") {
+			t.Errorf("whoever signed in an hour ago gets a key at %q", to)
+		}
+		b.post("/signin", "username", "anna@example.com", "password", password).leadsTo("/account")
 		for what, sealed := range map[string]string{
-			"old": field(page, "enrolment"), "bob's": field(bobs, "enrolment"), "garbage": "garbage", "none": "",
+			"old": old, "bob's": field(bobs, "enrolment"), "garbage": "garbage", "none": "",
 		} {
 			fresh := b.post("/account/totp", "enrolment", sealed, "totp", s.codeOf(key(page))).is(http.StatusBadRequest, "here is a new key")
 			if key(fresh) == key(page) || key(fresh) == "" {
@@ -97,7 +102,7 @@ func TestEnrol_formThatIsOldOrNotOursBeginsAnew(t *testing.T) {
 			}
 		}
 		fresh := b.post("/account/totp", "totp", "123456").is(http.StatusBadRequest)
-		b.post("/account/totp", "enrolment", field(fresh, "enrolment"), "totp", s.codeOf(key(fresh))).leadsTo("/signin")
+		b.post("/account/totp", "enrolment", field(fresh, "enrolment"), "totp", s.codeOf(key(fresh))).leadsTo("/account/totp")
 	})
 }
 

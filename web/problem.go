@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sojourn-auth/sojourn/identity"
@@ -107,8 +108,11 @@ func (p *Pages) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	} else {
 		p.log(r, err)
 	}
-	if v.next != "" {
+	switch {
+	case v.next != "":
 		shown.Back, shown.App.Host = templates.Link{URL: v.onward(), Label: templates.Say(templates.GoOn)}, "" // it does not lead there yet
+	case strings.HasPrefix(r.URL.Path, accountPath):
+		shown.Back = way(accountPath, templates.ToAccount)
 	}
 	retryAfter(w, err)
 	p.showProblem(w, r, answers[kind].status, shown)

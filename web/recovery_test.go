@@ -44,7 +44,7 @@ func TestRecovery_codeStandsInForTheAuthenticatorOnce(t *testing.T) {
 		if problemBeside(again, "recovery_code") == "" {
 			t.Error("no word beside the field")
 		}
-		s.signedIn("anna@example.com").post("/signin/recovery", "recovery_code", codes[4]).leadsTo("/signin")
+		s.signedIn("anna@example.com").post("/signin/recovery", "recovery_code", codes[4]).leadsTo("/account")
 	})
 }
 

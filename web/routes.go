@@ -14,6 +14,20 @@ const (
 	totpPath      = "/signin/totp"
 	recoveryPath  = "/signin/recovery"
 	signUpPath    = "/signup"
+	accountPath   = "/account"
+	devicesPath   = "/account/devices"
+	appsPath      = "/account/apps"
+	securityPath  = "/account/security"
+	namePath      = "/account/name"
+	codesPath     = "/account/codes"
+	emailPath     = "/account/email"
+	askVerifyPath = "/account/verify"
+	forgotPath    = "/forgot"
+	resetPath     = "/reset"
+	verifyPath    = "/verify"
+	movePath      = "/email"
+	notMePath     = "/not-me"
+	removePath    = "/account/totp/remove"
 	enrolPath     = "/account/totp"
 	consentPath   = "/consent"
 	signOutPath   = "/signout"
@@ -37,10 +51,42 @@ func (p *Pages) Routes(r *mux.Router) {
 	post(signUpPath, p.submitSignUp)
 	get(enrolPath, p.showEnrol)
 	post(enrolPath, p.submitEnrol)
+	get(accountPath, p.account(accountPath, p.showAccount))
+	get(devicesPath, p.account(devicesPath, p.showDevices))
+	post(devicesPath, p.account(devicesPath, p.submitDevices))
+	get(appsPath, p.account(appsPath, p.showApps))
+	post(appsPath, p.account(appsPath, p.submitApps))
+	get(securityPath, p.account(securityPath, p.showSecurity))
+	post(securityPath, p.account(securityPath, p.submitSecurity))
+	get(removePath, func(w http.ResponseWriter, r *http.Request) error { return see(w, r, securityPath) }) // a restored tab
+	post(removePath, p.account(securityPath, p.fresh(p.removeTOTP)))
+	get(namePath, p.account(namePath, p.showName))
+	post(namePath, p.account(namePath, p.submitName))
+	get(codesPath, p.account(codesPath, p.fresh(p.showCodes)))
+	post(codesPath, p.account(codesPath, p.submitCodes))
+	p.mailRoutes(get, post)
 	get(consentPath, p.showConsent)
 	post(consentPath, p.submitConsent)
-	get(signOutPath, p.toSignIn) // a restored tab
+	get(signOutPath, p.showSignOut)
 	post(signOutPath, p.submitSignOut)
 	get(logoPath+"{client}", p.showLogo)
 	r.PathPrefix("/static/").Handler(templates.Static())
+}
+
+// mailRoutes mounts what only makes sense where mail can be sent.
+func (p *Pages) mailRoutes(get, post func(path string, h page)) {
+	get(forgotPath, p.byMail(p.showForgot))
+	post(forgotPath, p.byMail(p.submitForgot))
+	get(resetPath, p.byLink(p.showReset))
+	post(resetPath, p.byLink(p.submitReset))
+	get(verifyPath, p.byLink(p.showVerify))
+	post(verifyPath, p.byLink(p.submitVerify))
+	get(movePath, p.byLink(p.showMove))
+	post(movePath, p.byLink(p.submitMove))
+	get(notMePath, p.byLink(p.showNotMe))
+	post(notMePath, p.byLink(p.submitNotMe))
+	get(emailPath, p.byMail(p.account(emailPath, p.fresh(p.showNewEmail))))
+	post(emailPath, p.byMail(p.account(emailPath, p.fresh(p.submitNewEmail))))
+	get(askVerifyPath, p.toSignIn) // a restored tab
+	post(askVerifyPath, p.byMail(p.account(securityPath, p.askVerify)))
 }

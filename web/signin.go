@@ -18,7 +18,7 @@ func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request) error {
 	}
 	other := r.FormValue("switch") != ""
 	if v.next == "" && v.standing.SignedIn() && !other {
-		return templates.Show(w, http.StatusOK, p.signedInPage(v))
+		return see(w, r, accountPath)
 	}
 	page := p.signInPage(v, nil)
 	if !other {
@@ -27,13 +27,38 @@ func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request) error {
 	who := v.standing.User.Email
 	switch {
 	case r.FormValue("notice") == "signup":
-		page.Notice = templates.Say(templates.SignedUp) // whether the address was free or taken
+		page.Notice = p.signedUp()
+	case r.FormValue("notice") == "reset":
+		page.Notice = templates.Say(templates.ResetDone)
 	case v.provedSince() && !other: // the back button: authorize would not ask again
 		page.Person, page.ContinueURL = who, v.onward()
+	case v.page != "" && v.standing.SignedIn() && !other:
+		page.Notice = templates.Say(templates.StepUp)
 	case v.standing.SignedIn() && !other:
 		page.Notice = templates.Say(templates.SignInAgain, "username", who)
+	default:
+		page.Notice = over(v.standing.Over)
 	}
 	return templates.Show(w, http.StatusOK, page)
+}
+
+// over says kindly why nobody is signed in where somebody was, or nothing.
+func over(cause identity.EndCause) string {
+	if cause == "" {
+		return ""
+	}
+	if cause == identity.EndIdle || cause == identity.EndExpired {
+		return templates.Say(templates.SignInOver)
+	}
+	return templates.Say(templates.SignInEnded)
+}
+
+// signedUp is the same whether the address was free or taken.
+func (p *Pages) signedUp() string {
+	if p.MailOn {
+		return templates.Say(templates.SignedUpBy)
+	}
+	return templates.Say(templates.SignedUp)
 }
 
 // provedSince reports whether the person signed in after the app had asked.
@@ -75,6 +100,10 @@ func (p *Pages) submitSignIn(w http.ResponseWriter, r *http.Request) error {
 func (p *Pages) begin(r *http.Request, before identity.Standing) (cookie string, err error) {
 	a := identity.Attempt{
 		Email: r.PostFormValue("username"), Password: r.PostFormValue("password"), Seen: seen(r), Before: before,
+		Browser: p.knownBrowser(r),
+	}
+	if a.BrowserName, err = machine(identity.Device{}, r.UserAgent()).Called(); err != nil {
+		return "", err
 	}
 	cookie, err = p.SignIns.Begin(r.Context(), a)
 	if identity.KindOf(err) == identity.SignInAgain && before.SignedIn() {
@@ -89,17 +118,8 @@ func (p *Pages) signInPage(v visit, refusal error) templates.SignIn {
 	if p.SignupOpen {
 		page.SignUpURL = v.to(signUpPath)
 	}
-	return page
-}
-
-// signedInPage says who is signed in, when no app asks.
-func (p *Pages) signedInPage(v visit) templates.SignedIn {
-	page := templates.SignedIn{
-		Frame: p.frame(v), Username: v.standing.User.Email,
-		AuthenticatorOn: v.standing.Enrolled, SignOutAction: signOutPath,
-	}
-	if !v.standing.Enrolled && p.Policy != identity.MFAOff {
-		page.EnrolURL = enrolPath
+	if p.MailOn {
+		page.ForgotURL = v.to(forgotPath)
 	}
 	return page
 }

@@ -43,8 +43,8 @@ func TestSignUp_saysTheSameForAFreeAndForATakenAddress(t *testing.T) {
 			}
 		}
 		b.post("/signin", "username", "taken@example.com", "password", "another password").is(http.StatusUnauthorized)
-		b.post("/signin", "username", "taken@example.com", "password", password).leadsTo("/signin")
-		b.post("/signin", "username", "free@example.com", "password", "another password").leadsTo("/signin")
+		b.post("/signin", "username", "taken@example.com", "password", password).leadsTo("/account")
+		b.post("/signin", "username", "free@example.com", "password", "another password").leadsTo("/account")
 	})
 }
 

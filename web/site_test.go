@@ -50,6 +50,8 @@ type site struct {
 	away    atomic.Bool            // whether the database cannot be reached
 	between atomic.Pointer[func()] // happens once, right after a page has read who is signed in
 
+	statements atomic.Int64 // what the database was asked
+
 	mu  sync.Mutex
 	now time.Time
 }
@@ -68,7 +70,7 @@ func run(t *testing.T, change func(*web.Options), f func(t *testing.T, s *site))
 func open(t *testing.T, kind string, change func(*web.Options)) *site {
 	t.Helper()
 	s := &site{t: t, keys: storagetest.Keys(t), now: time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)}
-	s.db = storagetest.OpenAt(t, kind, s.time)
+	s.db = s.database(kind)
 	passwords := identity.NewPasswords()
 	s.signIns = identity.SignIns{
 		Store: door{s.db, s}, Keys: s.keys, Passwords: passwords, Now: s.time,
@@ -78,7 +80,9 @@ func open(t *testing.T, kind string, change func(*web.Options)) *site {
 	o := web.Options{
 		Store: door{s.db, s}, Keys: s.keys, Now: s.time, SignIns: s.signIns, TOTP: s.totp,
 		Users:  identity.Users{Store: s.db, Passwords: passwords, Now: s.time},
-		Grants: identity.Grants{Store: s.db, Now: s.time}, Policy: identity.MFAOptional, SignupOpen: true,
+		Grants: identity.Grants{Store: s.db, Now: s.time}, Devices: identity.Devices{Store: s.db, Now: s.time},
+		Credentials: identity.Credentials{Store: s.db, Keys: s.keys, Passwords: passwords, Now: s.time},
+		Policy:      identity.MFAOptional, SignupOpen: true,
 		Issuer: issuer, Operator: templates.Operator{Name: "Harbour"}, Fetch: http.DefaultClient,
 		Log: slog.New(slog.NewTextHandler(&s.log, nil)),
 	}
@@ -99,6 +103,19 @@ func open(t *testing.T, kind string, change func(*web.Options)) *site {
 	t.Cleanup(s.server.Close)
 	s.client(identity.Client{ID: "notes", Metadata: identity.Metadata{Name: "Notes", RedirectURIs: []string{callback}}})
 	return s
+}
+
+// database is fresh, and one of a server that can send mail.
+func (s *site) database(kind string) *storage.DB {
+	s.t.Helper()
+	db, err := storage.Open(context.Background(), storagetest.DSN(s.t, kind), storage.Options{
+		MaxConns: 8, Keys: s.keys, Now: s.time, Letters: true, Trace: func(string) { s.statements.Add(1) },
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = db.Close() })
+	return db
 }
 
 // door is the database, or where it would be.
@@ -211,8 +228,9 @@ func (s *site) next(pairs ...string) string {
 
 // browser has a cookie jar and follows no redirect.
 type browser struct {
-	s    *site
-	http *http.Client
+	s     *site
+	http  *http.Client
+	agent string // its User-Agent, or empty for Go's
 }
 
 func (s *site) browser() *browser {
@@ -224,7 +242,7 @@ func (s *site) browser() *browser {
 	client := *s.server.Client()
 	client.Jar = jar
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &browser{s, &client}
+	return &browser{s: s, http: &client}
 }
 
 // signedIn is a browser in which someone has just signed in with a password.
@@ -327,6 +345,9 @@ func (b *browser) send(path, body string) answer {
 
 func (b *browser) do(req *http.Request) answer {
 	b.s.t.Helper()
+	if b.agent != "" {
+		req.Header.Set("User-Agent", b.agent)
+	}
 	resp, err := b.http.Do(req)
 	if err != nil {
 		b.s.t.Fatal(err)

@@ -63,7 +63,7 @@ func TestTOTP_manyMissesCostAWaitThatANewBrowserDoesNotShorten(t *testing.T) {
 		}
 		b.post("/signin/recovery", "recovery_code", "4k7m-9xqd-2f").is(http.StatusTooManyRequests)
 		s.wait(30 * time.Second)
-		b.post("/signin/totp", "totp", s.code()).leadsTo("/signin")
+		b.post("/signin/totp", "totp", s.code()).leadsTo("/account")
 	})
 }
 
@@ -76,7 +76,7 @@ func TestTOTP_asksOnlyWhoHasSomethingToShow(t *testing.T) {
 			s.browser().get(path + "?next=" + next).leadsTo("/signin?next=" + next)
 			s.browser().get(path).leadsTo("/signin")
 			s.browser().post(path, "next", next, "totp", "123456").leadsTo(onward(next))
-			s.browser().post(path, "totp", "123456").leadsTo("/signin")
+			s.browser().post(path, "totp", "123456").leadsTo("/account")
 			s.signedIn("anna@example.com").get(path + "?next=" + next).leadsTo(onward(next))
 			s.signedIn("anna@example.com").post(path, "next", next, "totp", "123456").leadsTo(onward(next))
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/templates"
@@ -12,10 +13,15 @@ import (
 // visit is one request to a page: what app it is for, and who stands before it.
 type visit struct {
 	next     string // the sealed request, or empty: the person came by themselves
+	page     string // of the account, which the request leads to instead of to an app
 	asked    identity.Asked
 	client   identity.Client // that asked
 	standing identity.Standing
 }
+
+// pageParam is the only parameter of a request that leads to a page of the account. A request of an app, which may have
+// any parameters, has a client_id too.
+const pageParam = "page"
 
 // errBrokenNext says that the sealed request is not one of ours, or that its app is gone.
 var errBrokenNext = identity.RefuseField("next", templates.Say(templates.BrokenNext))
@@ -40,6 +46,10 @@ func (p *Pages) request(r *http.Request) (v visit, err error) {
 		return visit{}, errBrokenNext
 	}
 	v.next = next
+	if page := v.asked.Get(pageParam); v.asked.Get("client_id") == "" && slices.Contains(accountPages, page) {
+		v.page = page
+		return v, nil
+	}
 	v.client, err = p.Store.ClientByID(r.Context(), v.asked.Get("client_id"))
 	if identity.KindOf(err) == identity.NotFound {
 		return visit{}, errBrokenNext
@@ -56,10 +66,14 @@ func (v visit) query() url.Values {
 	return url.Values{"next": {v.next}}
 }
 
-// onward is where a page leads once its part is done: to authorize, which decides what else is missing.
+// onward is where a page leads once its part is done: to authorize or to a page of the account, which decide what else
+// is missing.
 func (v visit) onward() string {
-	if v.next == "" {
-		return signInPath
+	switch {
+	case v.page != "":
+		return v.page
+	case v.next == "":
+		return accountPath
 	}
 	return v.to(authorizePath)
 }

@@ -48,6 +48,13 @@ if (matchMedia("(min-width: 600px) and (not (pointer: coarse))").matches) {
   });
 }
 
+// A page that only lets other apps know goes on by itself: once their frames have loaded, or have had their time.
+each("a[data-continue]", (link) => {
+  const go = () => location.replace(link.href);
+  const late = setTimeout(go, 3000);
+  addEventListener("load", () => { clearTimeout(late); go(); });
+});
+
 // A form is sent once. It can be sent again after coming back, or when the answer is lost.
 const idle = () => each("[aria-busy]", (button) => {
   button.removeAttribute("aria-busy");

@@ -1,0 +1,98 @@
+package web
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/templates"
+)
+
+const (
+	maxListed = 100
+	maxPast   = 20
+	pastFor   = 30 * 24 * time.Hour
+)
+
+func (p *Pages) past(ctx context.Context, v visit) ([]identity.Session, error) {
+	return p.Store.SessionsPast(ctx, v.standing.User.ID, p.Now().Add(-pastFor), maxPast)
+}
+
+func (p *Pages) devicesPage(ctx context.Context, v visit) (templates.Devices, error) {
+	user, known := v.standing.User.ID, clients{}
+	page := templates.Devices{Frame: p.frame(v), SignOutAction: signOutPath}
+	sessions, err := p.Store.FindSessions(ctx, identity.SessionQuery{UserID: user, Limit: maxListed + 1})
+	if err != nil {
+		return page, err
+	}
+	browsers, err := p.Store.BareSignIns(ctx, user, maxListed+1)
+	if err != nil {
+		return page, err
+	}
+	for _, s := range sessions {
+		app, err := p.client(ctx, known, s.Session.ClientID)
+		if err != nil {
+			return page, err
+		}
+		page.Devices = append(page.Devices, p.device(v, s.Session, app))
+	}
+	for _, s := range browsers {
+		page.Devices = append(page.Devices, p.browser(v, s))
+	}
+	slices.SortStableFunc(page.Devices, byUse)
+	if page.More = len(page.Devices) > maxListed; page.More {
+		page.Devices = page.Devices[:maxListed]
+	}
+	page.Past, err = p.pastDevices(ctx, v, known)
+	return page, err
+}
+
+// byUse puts what the person looks at first, then what was used last.
+func byUse(a, b templates.Device) int {
+	switch {
+	case a.This == b.This:
+		return b.Last.At.Compare(a.Last.At)
+	case a.This:
+		return -1
+	}
+	return 1
+}
+
+func (p *Pages) device(v visit, s identity.Session, c identity.Client) templates.Device {
+	return templates.Device{
+		Machine: machine(s.Device, s.UserAgent), App: called(c), Version: s.Device.AppVersion, Address: s.Address,
+		Place: p.Place(s.Address),
+		First: p.moment(s.CreatedAt), Last: p.moment(s.LastUsedAt), Authenticator: s.AMR.Has(identity.MFA),
+		This: s.SignInID == v.standing.SignIn.ID, Field: "sid", ID: s.ID.String(),
+	}
+}
+
+// browser is a browser in which the account is open and no app.
+func (p *Pages) browser(v visit, s identity.SignIn) templates.Device {
+	return templates.Device{
+		Machine: machine(identity.Device{}, s.UserAgent), Browser: true, Address: s.Address, Place: p.Place(s.Address),
+		First: p.moment(s.CreatedAt), Last: p.moment(s.LastUsedAt), Authenticator: s.AMR.Has(identity.MFA),
+		This: s.ID == v.standing.SignIn.ID, Field: "signin", ID: s.ID.String(),
+	}
+}
+
+func (p *Pages) pastDevices(ctx context.Context, v visit, known clients) (all []templates.PastDevice, err error) {
+	past, err := p.past(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range past {
+		c, err := p.client(ctx, known, s.ClientID)
+		if err != nil {
+			return nil, err
+		}
+		cause, at, _ := s.Ending(p.Now())
+		all = append(all, templates.PastDevice{
+			Machine: machine(s.Device, s.UserAgent), App: called(c), Cause: string(cause), Ended: p.moment(at),
+		})
+	}
+	return all, nil
+}
+
+func (p *Pages) moment(at time.Time) templates.Moment { return templates.Moment{At: at, Now: p.Now()} }

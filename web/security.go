@@ -1,0 +1,112 @@
+package web
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/templates"
+)
+
+// showSecurity serves GET /account/security.
+func (p *Pages) showSecurity(w http.ResponseWriter, r *http.Request, v visit) error {
+	page, err := p.securityPage(r.Context(), v)
+	if err != nil {
+		return err
+	}
+	page.Notice = notice(r)
+	return templates.Show(w, http.StatusOK, page)
+}
+
+// submitSecurity serves POST /account/security: it changes the password. The current one is the proof.
+func (p *Pages) submitSecurity(w http.ResponseWriter, r *http.Request, v visit) error {
+	cookie, err := p.Credentials.ChangePassword(r.Context(), v.standing, identity.NewPassword{
+		Current: r.PostFormValue("current_password"), New: r.PostFormValue("new_password"), Seen: seen(r),
+	})
+	if onForm(err) {
+		page, pageErr := p.securityPage(r.Context(), v)
+		if pageErr != nil {
+			return pageErr
+		}
+		page.Form = own(err)
+		return p.showAgain(w, err, page)
+	}
+	return p.changed(w, r, change{cookie, err, templates.PasswordChanged})
+}
+
+// removeTOTP serves POST /account/totp/remove.
+func (p *Pages) removeTOTP(w http.ResponseWriter, r *http.Request, v visit) error {
+	switch {
+	case !v.standing.Enrolled: // one press too many
+		return see(w, r, securityPath)
+	case p.Policy == identity.MFARequired:
+		return identity.Refuse(identity.Forbidden, templates.Say(templates.FactorRequired))
+	}
+	removal := identity.CredentialChange{
+		Cause: identity.EndFactor, Event: identity.FactorRemoved, Detail: "totp", Seen: seen(r),
+	}
+	cookie, err := p.Credentials.Change(r.Context(), v.standing, removal, func(ctx context.Context) error {
+		return p.TOTP.Remove(ctx, v.standing.User.ID)
+	})
+	if identity.KindOf(err) == identity.NotFound {
+		return see(w, r, securityPath)
+	}
+	return p.changed(w, r, change{cookie, err, templates.FactorRemoved})
+}
+
+// change is a change of what opens the account, and what came of it.
+type change struct {
+	cookie string
+	err    error
+	said   templates.Sentence
+}
+
+// changed gives the browser the cookie that it stays signed in by, and says what was done.
+func (p *Pages) changed(w http.ResponseWriter, r *http.Request, c change) error {
+	if c.err != nil {
+		return c.err
+	}
+	if err := p.keep(w, r, c.cookie); err != nil {
+		return err
+	}
+	return see(w, r, noticed(securityPath, c.said))
+}
+
+func (p *Pages) securityPage(ctx context.Context, v visit) (templates.Security, error) {
+	user := v.standing.User
+	page := templates.Security{
+		Frame: p.frame(v), PasswordSet: p.moment(user.PasswordSetAt), MinPassword: identity.MinPassword,
+		Name: user.Name, NameURL: namePath, Contact: p.contact(user),
+	}
+	var err error
+	if page.Authenticator, err = p.authenticator(ctx, v); err != nil {
+		return page, err
+	}
+	page.Activity, err = p.activity(ctx, user.ID)
+	return page, err
+}
+
+// contact is the person's address, which is changed and confirmed by mail.
+func (p *Pages) contact(user identity.User) templates.Contact {
+	c := templates.Contact{Email: user.Email, Verified: user.EmailVerified}
+	if p.MailOn {
+		c.ChangeURL = emailPath
+		if !c.Verified {
+			c.VerifyAction = askVerifyPath
+		}
+	}
+	return c
+}
+
+func (p *Pages) authenticator(ctx context.Context, v visit) (templates.Authenticator, error) {
+	a := templates.Authenticator{On: v.standing.Enrolled, CodesURL: codesPath}
+	if !a.On && p.Policy != identity.MFAOff {
+		a.EnrolURL = enrolPath
+	}
+	if p.Policy != identity.MFARequired {
+		a.RemoveAction = removePath
+	}
+	left, err := p.Store.RecoveryCodesLeft(ctx, v.standing.User.ID)
+	a.CodesLeft = left
+	return a, err
+}

@@ -1,0 +1,131 @@
+package web_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/web"
+)
+
+const changed = "/account/security?notice=security.password.changed"
+
+func TestSecurity_newPasswordKeepsThisBrowserAndEndsTheRest(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *site) {
+		u := s.user("anna@example.com")
+		here, other := s.signedIn(u.Email), s.signedIn(u.Email)
+		mine, theirs := here.session("notes", "openid", "offline_access"), other.session("notes", "openid")
+		old, late := here.cookie(), here.twin()
+		s.wait(time.Hour) // the current password is proof enough
+		form := []string{"current_password", password, "new_password", "another long password"}
+		here.post("/account/security", form...).leadsTo(changed)
+		here.get(changed).is(http.StatusOK, "Everything but this browser was signed out.", "Chosen just now")
+		late.post("/account/security", form...).leadsTo("/account/security") // a second press, with the cookie of before
+		if !here.standing().SignedIn() || here.cookie() == old || s.standingOf(old).SignedIn() {
+			t.Error("this browser is signed out, or its old cookie still works")
+		}
+		if s.alive(mine.ID) || s.alive(theirs.ID) || other.standing().SignedIn() {
+			t.Error("something else stays signed in")
+		}
+		s.browser().post("/signin", "username", u.Email, "password", password).is(http.StatusUnauthorized)
+		s.browser().post("/signin", "username", u.Email, "password", "another long password").leadsTo("/account")
+	})
+}
+
+func TestSecurity_wrongCurrentPasswordIsToldBesideItAndThenCostsAWait(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *site) {
+		u := s.user("anna@example.com")
+		b := s.signedIn(u.Email)
+		wrong := []string{"current_password", "wrong", "new_password", "another long password"}
+		for range 5 {
+			page := b.post("/account/security", wrong...).is(http.StatusUnauthorized)
+			if problemBeside(page, "current_password") == "" {
+				t.Fatal("no word beside the current password")
+			}
+		}
+		a := b.post("/account/security", "current_password", password, "new_password", "another long password")
+		a.is(http.StatusTooManyRequests, "Too many tries")
+		if a.header.Get("Retry-After") == "" {
+			t.Error("the page does not say how long to wait")
+		}
+		s.wait(time.Minute)
+		page := b.post("/account/security", "current_password", password, "new_password", "short").is(http.StatusBadRequest)
+		if problemBeside(page, "new_password") == "" || strings.Contains(page.Text(), "short"+password) {
+			t.Error("no word beside the new password")
+		}
+		b.post("/account/security", "current_password", password, "new_password", "another long password").leadsTo(changed)
+	})
+}
+
+func TestSecurity_authenticatorIsRemovedOnAFreshProofOnly(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *site) {
+		u := s.user("anna@example.com")
+		s.enrolled(u)
+		here, other := s.signedIn(u.Email), s.signedIn(u.Email)
+		next := here.get("/account/security").nextOf("/signin/totp")
+		here.post("/signin/totp", "next", next, "totp", s.code()).leadsTo("/account/security")
+		here.get("/account/security").is(http.StatusOK, "On: signing in", "0 recovery codes left", "before you need them")
+		session := other.session("notes", "openid")
+		s.wait(11 * time.Minute)
+		next = here.post("/account/totp/remove").nextOf("/signin")
+		here.get("/signin?next="+next).is(http.StatusOK, "To change this, sign in once more.")
+		here.signIn(u.Email, next).leadsTo("/account/security")
+		next = here.get("/account/security").nextOf("/signin/totp")
+		here.post("/signin/totp", "next", next, "totp", s.code()).leadsTo("/account/security")
+		if !here.standing().Enrolled {
+			t.Fatal("it is removed without a fresh proof")
+		}
+		late := here.twin()
+		here.post("/account/totp/remove").leadsTo("/account/security?notice=security.totp.removed")
+		late.post("/account/totp/remove").leadsTo("/account/security") // a second press
+		here.post("/account/totp/remove").leadsTo("/account/security") // and one of a restored tab
+		here.get("/account/totp/remove").leadsTo("/account/security")
+		here.get("/account/security").is(http.StatusOK, "Off. A code from an app", "The authenticator app was removed")
+		if s.alive(session.ID) || other.standing().SignedIn() || s.told(u.ID, identity.FactorRemoved) != 1 {
+			t.Error("something else stays signed in, or more than one Event tells of it")
+		}
+	})
+}
+
+func TestSecurity_whereNoOneIsChallengedAStepUpAsksForTheCodeAllTheSame(t *testing.T) {
+	t.Parallel()
+	run(t, func(o *web.Options) { o.Policy = identity.MFAOff }, func(_ *testing.T, s *site) {
+		u := s.user("anna@example.com")
+		s.enrolled(u)
+		b := s.signedIn(u.Email)
+		next := b.post("/account/totp/remove").nextOf("/signin/totp")
+		b.post("/signin/totp", "next", next, "totp", s.code()).leadsTo("/account/security")
+		b.post("/account/totp/remove").leadsTo("/account/security?notice=security.totp.removed")
+		if page := b.get("/account/security").is(http.StatusOK); page.Find("a[href='/account/totp']").Length() != 0 {
+			s.t.Error("where no one is challenged, an authenticator is offered")
+		}
+	})
+}
+
+func TestEnrol_byThePersonThemselvesNeedsAFreshProof(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *site) {
+		u := s.user("anna@example.com")
+		b := s.signedIn(u.Email)
+		b.get("/account/totp").is(http.StatusOK)
+		s.wait(11 * time.Minute)
+		for _, path := range []string{"/account/totp", "/account/totp?next=" + s.next()} {
+			b.signIn(u.Email, b.get(path).nextOf("/signin"))
+			s.wait(11 * time.Minute)
+		}
+		next := b.get("/account/totp").nextOf("/signin")
+		b.get("/signin?next="+next).is(http.StatusOK, "To change this, sign in once more.")
+		b.signIn(u.Email, next).leadsTo("/account/totp")
+		page := b.get("/account/totp").is(http.StatusOK)
+		s.wait(11 * time.Minute) // finding the app took its time
+		b.post("/account/totp", "enrolment", field(page, "enrolment"), "totp", s.codeOf(key(page))).leadsTo("/account/totp")
+		if !b.standing().Enrolled {
+			t.Error("a key that was shown on a fresh proof is not taken")
+		}
+	})
+}
