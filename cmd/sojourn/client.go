@@ -15,7 +15,8 @@ import (
 )
 
 func (p *program) client() *cobra.Command {
-	return group("client", "Add apps", p.clientAdd())
+	return group("client", "Add, see, disable and delete apps", p.clientAdd(), p.clientList(), p.clientShow(),
+		p.clientDisable(), p.clientEnable(), p.clientDelete())
 }
 
 // newClient is what `client add` was told.
@@ -37,7 +38,7 @@ func (p *program) clientAdd() *cobra.Command {
 			"    --redirect-uri com.example.notes:/callback --scope 'openid profile offline_access'",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.work(cmd.Context(), func(ctx context.Context, o opened) error { return p.addClient(ctx, o, n) })
+			return p.act(cmd.Context(), func(ctx context.Context, o opened) error { return p.addClient(ctx, o, n) })
 		},
 	}
 	n.flags(cmd)
@@ -52,6 +53,9 @@ func (n *newClient) flags(cmd *cobra.Command) {
 	f.BoolVar(&n.secret, "secret-stdin", false, "read the client's secret from the standard input")
 	f.StringVar(&n.jwksFile, "jwks-file", "", "JSON Web Key Set with the public keys of a client that signs assertions (private_key_jwt)")
 	f.StringArrayVar(&n.RedirectURIs, "redirect-uri", nil, "where sign-ins lead back to; may be repeated")
+	f.StringArrayVar(&n.PostLogoutRedirectURIs, "post-logout-redirect-uri", nil, "where sign-outs lead back to; may be repeated")
+	f.StringVar(&n.BackchannelLogoutURI, "backchannel-logout-uri", "", "address that this server tells of each session that ended")
+	f.StringVar(&n.FrontchannelLogoutURI, "frontchannel-logout-uri", "", "page that browsers load, unseen, when they are signed out")
 	f.StringArrayVar(&n.GrantTypes, "grant-type", nil, "authorization_code, refresh_token or client_credentials; may be repeated")
 	f.StringVar(&n.Scope, "scope", "", "the scopes it may ask for, with spaces between them")
 	f.BoolVar(&n.trusted, "trusted", false, "the operator's own: people are not asked for consent")
@@ -91,7 +95,7 @@ func (p *program) addClient(ctx context.Context, o opened, n newClient) error {
 		}
 		c.SecretHash = o.keys.HashSecret(secret)
 	}
-	err = o.db.CreateClient(ctx, c)
+	err = o.operators().AddClient(ctx, c)
 	if identity.KindOf(err) == identity.Conflict {
 		return fmt.Errorf("there is a client %s already: choose another --id", c.ID)
 	}
@@ -186,6 +190,9 @@ var flagOf = map[string]string{
 	"refresh_rotation":             "refresh-rotation",
 	"access_token_format":          "access-token-format",
 	"resources":                    "resource",
+	"post_logout_redirect_uris":    "post-logout-redirect-uri",
+	"backchannel_logout_uri":       "backchannel-logout-uri",
+	"frontchannel_logout_uri":      "frontchannel-logout-uri",
 
 	"introspection_signed_response_alg": "introspection-alg",
 }

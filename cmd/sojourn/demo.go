@@ -18,7 +18,10 @@ import (
 const demoFolder = "sojourn-demo"
 
 // demoSettings differ from the usual ones: everyone may try everything.
-var demoSettings = map[string]string{"registration": config.Open, "log_level": "warn", "log_format": config.Text}
+var demoSettings = map[string]string{
+	"registration": config.Open, "log_level": "warn", "log_format": config.Text,
+	"mail_from": "Sojourn demo <no-reply@example.com>",
+}
 
 func (p *program) demo() *cobra.Command {
 	appListen := "127.0.0.1:8090"
@@ -47,7 +50,8 @@ func (p *program) demoConfig() (config.Config, error) {
 		return config.Config{}, errors.New("--database: the demo always uses its own folder, " + demoFolder)
 	}
 	p.flags["database"] = "sqlite:" + demoFolder + "/sojourn.db"
-	cfg, err := p.load(maps.Clone(demoSettings))
+	defaults := maps.Clone(demoSettings)
+	cfg, err := p.load(defaults)
 	if err != nil {
 		return cfg, err
 	}
@@ -55,7 +59,8 @@ func (p *program) demoConfig() (config.Config, error) {
 		return cfg, fmt.Errorf("SOJOURN_ISSUER: %s is not this machine: the demo has a known user, "+
 			"so it runs on localhost, 127.0.0.1 or [::1] alone", cfg.Issuer)
 	}
-	return cfg, nil
+	defaults["smtp"] = "print:" // mails appear on the terminal, which only now can be asked for
+	return p.load(defaults)
 }
 
 func (p *program) runDemo(ctx context.Context, o opened, appListen string) error {
@@ -76,7 +81,6 @@ func (p *program) runDemo(ctx context.Context, o opened, appListen string) error
 		return err
 	}
 	s.Handle("/demo", http.RedirectHandler(app.url+"/", http.StatusSeeOther))
-	s.Handle("/demo/signout", o.signOut(app.url+"/"))
 	if err := s.Listen(ctx); err != nil {
 		return err
 	}

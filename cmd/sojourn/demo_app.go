@@ -5,10 +5,7 @@ import (
 	"encoding/json"
 	"io/fs"
 	"net/http"
-	"strings"
 	"time"
-
-	"github.com/sojourn-auth/sojourn/identity"
 )
 
 const readHeaderTimeout = 5 * time.Second
@@ -52,32 +49,5 @@ func appHeaders(issuer string, next http.Handler) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
 		next.ServeHTTP(w, r)
-	})
-}
-
-// signOut ends the browser's sign-in and leads back to the sample app. It stands on the issuer's own origin, because
-// /signout refuses forms that another origin posts. That one GET ends a sign-in, so that any site could sign people out
-// by a link, is fit for a demo on loopback and for nothing else: it will go when apps can sign people out (OpenID
-// Connect RP-Initiated Logout).
-func (o opened) signOut(back string) http.Handler {
-	signIns := identity.SignIns{
-		Store: o.db, Keys: o.keys, Now: o.db.Now,
-		Lives: identity.Lifetimes{Idle: o.cfg.SignInIdle, Absolute: o.cfg.SignInAbsolute},
-	}
-	secure := strings.HasPrefix(o.cfg.Issuer, "https://")
-	name := identity.CookieName(secure)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if cookie, err := r.Cookie(name); err == nil {
-			standing, err := signIns.Current(r.Context(), cookie.Value)
-			if err == nil && standing.SignedIn() {
-				_, err = signIns.End(r.Context(), standing, identity.ID{})
-			}
-			if err != nil {
-				http.Error(w, "The sign-in could not be ended. Try again.", http.StatusServiceUnavailable)
-				return
-			}
-		}
-		http.SetCookie(w, &http.Cookie{Name: name, Path: "/", MaxAge: -1, HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode})
-		http.Redirect(w, r, back, http.StatusSeeOther)
 	})
 }

@@ -37,7 +37,9 @@ func (o opened) seed(ctx context.Context) (seeded, error) {
 	}
 	for _, c := range []newClient{
 		// Loopback redirects match on any port (RFC 8252 §7.3), so --app-listen may change.
-		{id: demoClient, Metadata: identity.Metadata{Name: "Notes", RedirectURIs: []string{"http://localhost/callback"}}},
+		{id: demoClient, Metadata: identity.Metadata{
+			Name: "Notes", RedirectURIs: []string{"http://localhost/callback"}, PostLogoutRedirectURIs: []string{"http://localhost/"},
+		}},
 		{id: demoNative, Metadata: identity.Metadata{Name: "Notes for the terminal", RedirectURIs: []string{"http://127.0.0.1/callback"}}},
 	} {
 		if err := o.seedClient(ctx, c); err != nil {
@@ -50,13 +52,30 @@ func (o opened) seed(ctx context.Context) (seeded, error) {
 func (o opened) seedUser(ctx context.Context, password string) (identity.User, error) {
 	user, err := o.db.UserByEmail(ctx, demoUser)
 	if identity.KindOf(err) == identity.NotFound {
-		users := identity.Users{Store: o.db, Passwords: identity.NewPasswords(), Now: o.db.Now}
-		return users.Add(ctx, identity.NewUser{Email: demoUser, EmailVerified: true, Name: "Ada Lovelace", Password: password})
+		return o.users().Add(ctx, identity.NewUser{Email: demoUser, EmailVerified: true, Name: "Ada Lovelace", Password: password})
 	}
 	if err != nil {
 		return user, err
 	}
-	return o.setPassword(ctx, user.Email, password)
+	return user, o.renewPassword(ctx, user.ID, password)
+}
+
+// renewPassword changes a password without an Event: nobody wants a mail about it at every start of a demo.
+func (o opened) renewPassword(ctx context.Context, userID identity.ID, password string) error {
+	hash, err := o.users().Passwords.Hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	return o.db.InTx(ctx, func(ctx context.Context) error {
+		if _, err := o.db.RaiseEpoch(ctx, userID); err != nil {
+			return err
+		}
+		if err := o.db.WritePassword(ctx, userID, hash); err != nil {
+			return err
+		}
+		_, err := o.db.EndUser(ctx, identity.UserEnding{UserID: userID, Cause: identity.EndPassword})
+		return err
+	})
 }
 
 // seedFactor keeps the authenticator of an earlier start: it may be in someone's phone by now.
@@ -77,10 +96,16 @@ func (o opened) seedClient(ctx context.Context, n newClient) error {
 	if err != nil {
 		return err
 	}
-	if err := o.db.CreateClient(ctx, c); identity.KindOf(err) != identity.Conflict {
+	if err := o.operators().AddClient(ctx, c); identity.KindOf(err) != identity.Conflict {
 		return err
 	}
-	return nil // an earlier start made it
+	// An earlier start made it, maybe one of an earlier version.
+	before, err := o.db.ClientByID(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	before.Metadata = c.Metadata
+	return o.db.UpdateClient(ctx, before)
 }
 
 func (who seeded) banner(issuer, app string) string {
@@ -95,6 +120,7 @@ func (who seeded) banner(issuer, app string) string {
   Try       go run ./examples/nativeapp   a terminal app signs you in
             go run ./examples/thirdparty  an app registers itself first
             %s/signup  an account of your own
+  Mails     appear here; none is sent
   Kept in   %s/
 
 `, app, demoUser, who.password, who.totp, who.totp, issuer, demoFolder)

@@ -78,7 +78,7 @@ func TestDemo_theExamplesSignIn(t *testing.T) {
 		name, says string
 		args       []string
 	}{
-		{"nativeapp", "Refreshed", nil},
+		{"nativeapp", "Signed out", nil},
 		{"thirdparty", "Signed in as " + demoUser, []string{"--file", file}},
 		{"thirdparty", "Signed in as " + demoUser, []string{"--file", file}}, // registered by now
 	} {

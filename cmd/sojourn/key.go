@@ -37,7 +37,7 @@ func (p *program) keyRotate() *cobra.Command {
 			"Tokens of the key that retires verify until they expire. Running servers notice within seconds.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.work(cmd.Context(), func(ctx context.Context, o opened) error {
+			return p.act(cmd.Context(), func(ctx context.Context, o opened) error {
 				keys := o.signingKeys()
 				if err := keys.Rotate(ctx, alg); err != nil {
 					return err

@@ -42,6 +42,7 @@ type program struct {
 	getenv func(string) string
 	file   string            // --config
 	json   bool              // --json
+	as     string            // --as
 	flags  map[string]string // settings that the command line said, by their YAML names
 }
 
@@ -56,8 +57,10 @@ func (p *program) root() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().StringVar(&p.file, "config", "", "read settings from this YAML file")
 	root.PersistentFlags().BoolVar(&p.json, "json", false, "print JSON")
+	root.PersistentFlags().StringVar(&p.as, "as", "", "who does this, for its Events (default: who called sudo, or the user)")
 	p.setting(root, "database", "sqlite:PATH or postgres://…")
-	root.AddCommand(p.serve(), p.demo(), p.migrate(), p.user(), p.client(), p.session(), p.key(), p.registrationToken(), p.simulate(), p.loadTest())
+	root.AddCommand(p.serve(), p.demo(), p.migrate(), p.user(), p.client(), p.session(), p.delivery(), p.event(), p.adminToken(),
+		p.key(), p.registrationToken(), p.simulate(), p.loadTest())
 	return root
 }
 

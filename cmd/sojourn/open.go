@@ -56,6 +56,7 @@ func (p *program) with(ctx context.Context, cfg config.Config, job func(context.
 func (p *program) storageOptions(o opened) storage.Options {
 	return storage.Options{
 		Keys: o.keys, StrictRefresh: o.cfg.RefreshDurability == config.Strict, Journal: o.cfg.EndingJournal, Log: p.logger(o.cfg),
+		Letters: o.cfg.SMTP != "",
 	}
 }
 

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"github.com/sojourn-auth/sojourn/identity"
 )
 
 func (p *program) registrationToken() *cobra.Command {
@@ -23,10 +21,10 @@ func (p *program) registrationToken() *cobra.Command {
 			if ttl < time.Minute {
 				return errors.New("--ttl: at least 1m")
 			}
-			return p.work(cmd.Context(), func(ctx context.Context, o opened) error {
-				token, hash := identity.NewInitialToken()
+			return p.act(cmd.Context(), func(ctx context.Context, o opened) error {
 				expires := o.db.Now().Add(ttl)
-				if err := o.db.CreateRegistrationToken(ctx, hash, uses, expires); err != nil {
+				token, err := o.operators().AddRegistrationToken(ctx, uses, expires)
+				if err != nil {
 					return err
 				}
 				return p.print(struct {

@@ -21,6 +21,7 @@ func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: map[string]func(*testscript.TestScript, bool, []string){
 		"begin": beginSession,
+		"bury":  buryDelivery,
 	}})
 }
 

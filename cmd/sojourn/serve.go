@@ -40,5 +40,5 @@ func (p *program) collectRarely() {
 func (p *program) listenFlags(cmd *cobra.Command) {
 	p.setting(cmd, "issuer", "how apps and browsers reach the server, such as https://id.example.com")
 	p.setting(cmd, "listen", "host:port of the public listener")
-	p.setting(cmd, "admin_listen", "host:port of health checks and metrics")
+	p.setting(cmd, "admin_listen", "host:port of health checks, metrics and the admin API")
 }

@@ -25,11 +25,11 @@ func beginSession(ts *testscript.TestScript, _ bool, args []string) {
 		CodeSecretHash: code.Hash(), ProvedAt: now, CreatedAt: now, LastUsedAt: now, IdleEndsAt: now.Add(time.Hour), EndsAt: now.Add(time.Hour),
 	}
 	ts.Check(db.StartSignIn(ctx, signIn))
-	p := identity.Promise{SessionID: identity.NewID(), SignInID: signIn.ID, SignInSecret: code}
+	p := identity.Promise{SessionID: identity.NewID(), SignInID: signIn.ID, SignInSecret: code, IssuedAt: now}
 	_, won, err := db.RedeemCode(ctx, p, identity.Session{
 		ID: p.SessionID, ClientID: "notes", SecretHash: identity.NewSecret().Hash(), Scopes: []string{"offline_access"},
 		AMR: identity.PWD, AuthTime: now, CreatedAt: now, LastUsedAt: now, IdleEndsAt: now.Add(time.Hour), EndsAt: now.Add(2 * time.Hour),
-		Address: "192.0.2.1",
+		Address: "192.0.2.1", Device: identity.Device{Name: "Ada's phone", Model: "Pixel 9"},
 	})
 	ts.Check(err)
 	if !won {

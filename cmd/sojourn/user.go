@@ -11,7 +11,8 @@ import (
 )
 
 func (p *program) user() *cobra.Command {
-	return group("user", "Add people, change their passwords", p.userAdd(), p.userSetPassword())
+	return group("user", "Add, see, lock and delete people, change their passwords", p.userAdd(), p.userSetPassword(),
+		p.userList(), p.userShow(), p.userLock(), p.userUnlock(), p.userEndSessions(), p.userDelete())
 }
 
 // newUser is what `user add` was told.
@@ -27,7 +28,7 @@ func (p *program) userAdd() *cobra.Command {
 		Example: "  echo 'a long password' | sojourn user add --email ada@example.com --password-stdin",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.work(cmd.Context(), func(ctx context.Context, o opened) error { return p.addUser(ctx, o, n) })
+			return p.act(cmd.Context(), func(ctx context.Context, o opened) error { return p.addUser(ctx, o, n) })
 		},
 	}
 	cmd.Flags().StringVar(&n.email, "email", "", "the address the person signs in with; it counts as verified")
@@ -95,7 +96,7 @@ func (p *program) userSetPassword() *cobra.Command {
 		Short: "Change a person's password and sign them out everywhere",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.work(cmd.Context(), func(ctx context.Context, o opened) error {
+			return p.act(cmd.Context(), func(ctx context.Context, o opened) error {
 				password, err := p.readSecret()
 				if err != nil {
 					return err
@@ -123,5 +124,7 @@ func (o opened) setPassword(ctx context.Context, address, password string) (iden
 }
 
 func (o opened) users() identity.Users {
-	return identity.Users{Store: o.db, Passwords: identity.NewPasswords(), Now: o.db.Now}
+	passwords := identity.NewPasswords()
+	passwords.Service = o.cfg.OperatorName
+	return identity.Users{Store: o.db, Passwords: passwords, Now: o.db.Now}
 }

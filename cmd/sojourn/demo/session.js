@@ -98,15 +98,16 @@ export class Session {
     return answer(ask());
   }
 
-  // signOut ends the session at the server, then this browser's sign-in, so that the next person is asked.
+  // signOut ends the session at the server, then this browser's sign-in, so that the next person is asked. The server
+  // leads back here (OpenID Connect RP-Initiated Logout 1.0 §2).
   async signOut() {
-    const { refresh_token } = this.tokens;
-    await answer(fetch(this.server.revocation_endpoint, {
-      method: "POST",
-      body: new URLSearchParams({ token: refresh_token, client_id: this.settings.client_id }),
-    }));
+    const { refresh_token, id_token } = this.tokens;
+    const { client_id } = this.settings;
+    await answer(fetch(this.server.signout_endpoint, { method: "POST", body: new URLSearchParams({ refresh_token, client_id }) }));
     this.forget();
-    location.assign(this.settings.issuer + "/demo/signout");
+    const leave = new URL(this.server.end_session_endpoint);
+    leave.search = new URLSearchParams({ id_token_hint: id_token, client_id, post_logout_redirect_uri: new URL("./", location.href).href });
+    location.assign(leave);
   }
 
   forget() {

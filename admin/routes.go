@@ -1,0 +1,56 @@
+package admin
+
+import (
+	_ "embed"
+	"net/http"
+	"net/url"
+
+	"github.com/gorilla/mux"
+)
+
+// Prefix is where every address of the API begins.
+const Prefix = "/api/"
+
+// description is the API in OpenAPI 3.1, for people and for programs that make clients of it.
+//
+//go:embed openapi.json
+var description []byte
+
+// Routes mounts the API on a router that matches encoded paths: the id of a client may hold any visible character.
+func (a *API) Routes(r *mux.Router) {
+	on := func(method, path string, op operation) { r.Handle(Prefix+path, a.operation(op)).Methods(method) }
+
+	on(http.MethodGet, "users", a.userList)
+	on(http.MethodGet, "users/{id}", a.userShow)
+	on(http.MethodDelete, "users/{id}", a.userDelete)
+	on(http.MethodPost, "users/{id}/lock", a.userLock)
+	on(http.MethodPost, "users/{id}/unlock", a.userUnlock)
+	on(http.MethodPost, "users/{id}/end-sessions", a.userEndSessions)
+	on(http.MethodGet, "sessions", a.sessionList)
+	on(http.MethodGet, "sessions/{id}", a.sessionShow)
+	on(http.MethodDelete, "sessions/{id}", a.sessionEnd)
+	on(http.MethodGet, "clients", a.clientList)
+	on(http.MethodGet, "clients/{id}", a.clientShow)
+	on(http.MethodDelete, "clients/{id}", a.clientDelete)
+	on(http.MethodPost, "clients/{id}/disable", a.clientDisable)
+	on(http.MethodPost, "clients/{id}/enable", a.clientEnable)
+	on(http.MethodGet, "events", a.eventList)
+	on(http.MethodGet, "deliveries", a.deliveryList)
+	on(http.MethodPost, "deliveries/{id}/retry", a.deliveryRetry)
+	r.HandleFunc(Prefix+"openapi.json", describe).Methods(http.MethodGet)
+}
+
+// named is what the address names, as it was before it was escaped; "" for what can name nothing.
+func named(r *http.Request) string {
+	id, err := url.PathUnescape(mux.Vars(r)["id"])
+	if err != nil || !plain(id) {
+		return ""
+	}
+	return id
+}
+
+// describe needs no token: it tells nothing of what this server holds.
+func describe(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(description)
+}

@@ -1,0 +1,72 @@
+package admin
+
+import (
+	"net/http"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+// sessionList answers GET /api/sessions: those that live, the newest first.
+func (a *API) sessionList(r *http.Request) (any, error) {
+	q := queryOf(r, "user", "client", "limit", "after")
+	asked := identity.SessionQuery{UserID: q.id("user"), ClientID: q.text("client"), After: q.id("after"), Limit: q.limit()}
+	if q.err != nil {
+		return nil, q.err
+	}
+	limit := asked.Limit
+	asked.Limit++
+	all, err := a.o.Store.FindSessions(r.Context(), asked)
+	sessions, next := cut(all, limit, func(one identity.Live) (Session, string) {
+		return NewSession(one), one.Session.ID.String()
+	})
+	return struct {
+		Sessions []Session `json:"sessions"`
+		Next     string    `json:"next,omitempty"`
+	}{sessions, next}, err
+}
+
+func (a *API) sessionShow(r *http.Request) (any, error) {
+	id, err := sessionIn(r)
+	if err != nil {
+		return nil, err
+	}
+	dossier, err := a.o.Operators.Session(r.Context(), id)
+	return NewDossier(dossier, a.o.Operators.Now()), err
+}
+
+// Ended is what ending a Session did.
+type Ended struct {
+	ID       identity.ID `json:"sid"`
+	Ended    bool        `json:"ended"`                    // false: it was over already
+	Sessions int         `json:"sessions_ended,omitempty"` // with its device: how many Sessions ended
+}
+
+// NewEnded shows an ending.
+func NewEnded(id identity.ID, ended int, device bool) Ended {
+	e := Ended{ID: id, Ended: ended > 0}
+	if device {
+		e.Sessions = ended
+	}
+	return e
+}
+
+func (a *API) sessionEnd(r *http.Request) (any, error) {
+	q := queryOf(r, "device")
+	device := q.yes("device")
+	if q.err != nil {
+		return nil, q.err
+	}
+	id, err := sessionIn(r)
+	if err != nil {
+		return nil, err
+	}
+	ended, err := a.o.Operators.EndSession(r.Context(), id, device)
+	return NewEnded(id, ended, device), err
+}
+
+// sessionIn reads which Session the address names, for the log too.
+func sessionIn(r *http.Request) (identity.ID, error) {
+	id, err := idOf(named(r), "session")
+	identity.TrailOf(r.Context()).SessionID = id
+	return id, err
+}

@@ -1,0 +1,87 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+// userList answers GET /api/users: one person by the address, or everyone, the newest first.
+func (a *API) userList(r *http.Request) (any, error) {
+	q := queryOf(r, "email", "limit", "after")
+	asked := identity.AccountQuery{Email: q.email("email"), After: q.id("after"), Limit: q.limit()}
+	if q.err != nil {
+		return nil, q.err
+	}
+	limit := asked.Limit
+	asked.Limit++
+	all, err := a.o.Store.Accounts(r.Context(), asked)
+	users, next := cut(all, limit, func(one identity.Account) (User, string) { return NewUser(one), one.ID.String() })
+	return struct {
+		Users []User `json:"users"`
+		Next  string `json:"next,omitempty"`
+	}{users, next}, err
+}
+
+func (a *API) userShow(r *http.Request) (any, error) {
+	id, err := userIn(r)
+	if err != nil {
+		return nil, err
+	}
+	return a.user(r.Context(), id)
+}
+
+func (a *API) user(ctx context.Context, id identity.ID) (User, error) {
+	account, err := a.o.Store.AccountByID(ctx, id)
+	return NewUser(account), err
+}
+
+// changedUser is a person after a change, and whether it was one.
+type changedUser struct {
+	Changed bool `json:"changed"`
+	User
+}
+
+func (a *API) userLock(r *http.Request) (any, error) { return a.changeUser(r, a.o.Operators.Lock) }
+
+func (a *API) userUnlock(r *http.Request) (any, error) { return a.changeUser(r, a.o.Operators.Unlock) }
+
+func (a *API) changeUser(r *http.Request, change func(context.Context, identity.ID) (bool, error)) (any, error) {
+	id, err := userIn(r)
+	if err != nil {
+		return nil, err
+	}
+	changed, err := change(r.Context(), id)
+	if err != nil {
+		return nil, err
+	}
+	user, err := a.user(r.Context(), id)
+	return changedUser{changed, user}, err
+}
+
+func (a *API) userEndSessions(r *http.Request) (any, error) {
+	id, err := userIn(r)
+	if err != nil {
+		return nil, err
+	}
+	ended, err := a.o.Operators.EndAll(r.Context(), id)
+	return struct {
+		Ended int `json:"sessions_ended"`
+	}{ended}, err
+}
+
+func (a *API) userDelete(r *http.Request) (any, error) {
+	id, err := userIn(r)
+	if err != nil {
+		return nil, err
+	}
+	return nil, a.o.Operators.DeleteUser(r.Context(), id)
+}
+
+// userIn reads whom the address names, for the log too.
+func userIn(r *http.Request) (identity.ID, error) {
+	id, err := idOf(named(r), "user")
+	identity.TrailOf(r.Context()).UserID = id
+	return id, err
+}

@@ -1,0 +1,158 @@
+package admin_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/sojourn-auth/sojourn/admin"
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+type users struct {
+	Users []admin.User `json:"users"`
+	Next  string       `json:"next"`
+}
+
+type changed struct {
+	Changed bool `json:"changed"`
+	Locked  bool `json:"locked"`
+}
+
+func TestUsers_areListedPageByPage(t *testing.T) {
+	t.Parallel()
+	atDesk(t, func(d *desk) {
+		want := []string{}
+		for _, email := range []string{"c@example.com", "b@example.com", "a@example.com"} {
+			d.user(email)
+			want = append([]string{email}, want...)
+		}
+		got, after := []string{}, ""
+		for range want {
+			var page users
+			d.want(http.StatusOK, "GET /api/users?limit=1"+after, &page)
+			got, after = append(got, page.Users[0].Email), "&after="+page.Next
+		}
+		d.same(want, got)
+		if after != "&after=" {
+			d.Errorf("after the last page comes %s", after)
+		}
+		var one users
+		d.want(http.StatusOK, "GET /api/users?email=%20B@example.com", &one)
+		if len(one.Users) != 1 || one.Users[0].Email != "b@example.com" {
+			d.Errorf("%+v", one)
+		}
+	})
+}
+
+func TestUsers_oneIsShownWithoutSecrets(t *testing.T) {
+	t.Parallel()
+	atDesk(t, func(d *desk) {
+		ada := d.user("ada@example.com")
+		d.client("notes")
+		d.begin(ada, "notes")
+		var got admin.User
+		reply := d.want(http.StatusOK, "GET /api/users/"+ada.ID.String(), &got)
+		d.same(admin.User{
+			ID: ada.ID, Sub: ada.Sub, Email: ada.Email, EmailVerified: true, Name: "Ada", Factors: []string{}, Sessions: 1,
+			CreatedAt: ada.CreatedAt, PasswordSetAt: ada.PasswordSetAt,
+		}, got)
+		if strings.Contains(reply.body, "argon2id") || reply.header.Get("Content-Type") != "application/json" {
+			d.Error(reply.header, reply.body)
+		}
+		for _, nobody := range []string{identity.NewID().String(), "ada@example.com", "%00", "%ff", "1"} {
+			d.want(http.StatusNotFound, "GET /api/users/"+nobody, nil)
+		}
+	})
+}
+
+// Sixteen operators press the same button: one lock, one Event, and everybody is told that the account is locked.
+func TestUsers_sixteenLocksAtOnceAreOne(t *testing.T) {
+	t.Parallel()
+	atDesk(t, func(d *desk) {
+		ada := d.user("ada@example.com")
+		d.client("notes")
+		s := d.begin(ada, "notes")
+		answers := make([]changed, 16)
+		var all sync.WaitGroup
+		start := make(chan struct{})
+		for i := range answers {
+			all.Go(func() {
+				<-start
+				got := d.ask("POST /api/users/" + ada.ID.String() + "/lock")
+				if err := json.Unmarshal([]byte(got.body), &answers[i]); err != nil || got.status != http.StatusOK {
+					d.Errorf("%d %s", got.status, got.body)
+				}
+			})
+		}
+		close(start)
+		all.Wait()
+		won := 0
+		for _, a := range answers {
+			if !a.Locked {
+				d.Error("somebody is told that the account is open")
+			}
+			if a.Changed {
+				won++
+			}
+		}
+		if told := d.told(identity.UserLocked, "api:deploy"); won != 1 || told != 1 {
+			d.Errorf("%d locks and %d Events", won, told)
+		}
+		over, err := d.db.SessionByID(d.Context(), s.ID)
+		d.ok(err)
+		d.same(identity.EndLocked, over.EndCause)
+		d.same(1, d.told(identity.SessionEnded, "api:deploy"))
+	})
+}
+
+func TestUsers_unlockingBringsNothingBack(t *testing.T) {
+	t.Parallel()
+	atDesk(t, func(d *desk) {
+		ada := d.user("ada@example.com")
+		d.client("notes")
+		s := d.begin(ada, "notes")
+		one := "/api/users/" + ada.ID.String()
+		var got changed
+		for _, step := range []struct {
+			what string
+			want changed
+		}{
+			{"unlock", changed{false, false}},
+			{"lock", changed{true, true}},
+			{"lock", changed{false, true}},
+			{"unlock", changed{true, false}},
+		} {
+			d.want(http.StatusOK, "POST "+one+"/"+step.what, &got)
+			d.same(step.want, got)
+		}
+		over, err := d.db.SessionByID(d.Context(), s.ID)
+		d.ok(err)
+		if over.Alive(d.now()) {
+			d.Error("it is alive again")
+		}
+		d.same(1, d.told(identity.UserUnlocked, "api:deploy"))
+		d.want(http.StatusNotFound, "POST /api/users/"+identity.NewID().String()+"/lock", nil)
+	})
+}
+
+func TestUsers_endSessionsAndDelete(t *testing.T) {
+	t.Parallel()
+	atDesk(t, func(d *desk) {
+		ada := d.user("ada@example.com")
+		d.client("notes")
+		d.begin(ada, "notes")
+		d.begin(ada, "notes")
+		one := "/api/users/" + ada.ID.String()
+		if got := d.want(http.StatusOK, "POST "+one+"/end-sessions", nil); got.body != "{\"sessions_ended\":2}\n" {
+			d.Error(got.body)
+		}
+		d.same(2, d.told(identity.SessionEnded, "api:deploy"))
+		d.want(http.StatusNoContent, "DELETE "+one, nil)
+		d.want(http.StatusNotFound, "DELETE "+one, nil)
+		d.want(http.StatusNotFound, "GET "+one, nil)
+		d.same(1, d.told(identity.UserDeleted, "api:deploy"))
+	})
+}

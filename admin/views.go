@@ -1,0 +1,104 @@
+package admin
+
+import (
+	"strings"
+	"time"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+// User is a person as operators see them.
+type User struct {
+	ID            identity.ID `json:"id"`
+	Sub           string      `json:"sub"`
+	Email         string      `json:"email"`
+	EmailVerified bool        `json:"email_verified"`
+	Name          string      `json:"name,omitempty"`
+	Locked        bool        `json:"locked"`
+	LockedAt      time.Time   `json:"locked_at,omitzero"`
+	Factors       []string    `json:"factors"` // totp
+	CodesLeft     int         `json:"recovery_codes_left"`
+	Sessions      int         `json:"sessions"` // that live
+	CreatedAt     time.Time   `json:"created_at"`
+	PasswordSetAt time.Time   `json:"password_set_at"`
+}
+
+// NewUser shows an account.
+func NewUser(a identity.Account) User {
+	u := User{
+		ID: a.ID, Sub: a.Sub, Email: a.Email, EmailVerified: a.EmailVerified, Name: a.Name,
+		Locked: !a.DisabledAt.IsZero(), LockedAt: a.DisabledAt, Factors: []string{}, CodesLeft: a.CodesLeft,
+		Sessions: a.Sessions, CreatedAt: a.CreatedAt, PasswordSetAt: a.PasswordSetAt,
+	}
+	if a.TOTP {
+		u.Factors = append(u.Factors, "totp")
+	}
+	return u
+}
+
+// Client is an app as operators see it.
+type Client struct {
+	ID             string    `json:"client_id"`
+	Trusted        bool      `json:"trusted"`
+	SelfRegistered bool      `json:"self_registered"`
+	Disabled       bool      `json:"disabled"`
+	DisabledAt     time.Time `json:"disabled_at,omitzero"`
+	CreatedAt      time.Time `json:"created_at"`
+	FirstUsedAt    time.Time `json:"first_used_at,omitzero"`
+	Idle           int64     `json:"session_idle_seconds,omitempty"` // 0: the server's
+	Absolute       int64     `json:"session_absolute_seconds,omitempty"`
+	identity.Metadata
+}
+
+// NewClient shows a client without its secrets.
+func NewClient(c identity.Client) Client {
+	return Client{
+		ID: c.ID, Trusted: c.Trusted, SelfRegistered: c.SelfRegistered, Disabled: !c.DisabledAt.IsZero(),
+		DisabledAt: c.DisabledAt, CreatedAt: c.CreatedAt, FirstUsedAt: c.FirstUsedAt,
+		Idle: int64(c.Lives.Idle / time.Second), Absolute: int64(c.Lives.Absolute / time.Second), Metadata: c.Metadata,
+	}
+}
+
+// Session is an app on a device as operators see it.
+type Session struct {
+	ID         identity.ID `json:"sid"`
+	User       string      `json:"user"` // the address
+	UserID     identity.ID `json:"user_id"`
+	Sub        string      `json:"sub"`
+	Client     string      `json:"client_id"`
+	Scope      string      `json:"scope"`
+	AMR        []string    `json:"amr"`
+	CreatedAt  time.Time   `json:"created_at"`
+	LastUsedAt time.Time   `json:"last_used_at"`
+	IdleEndsAt time.Time   `json:"idle_ends_at"`
+	EndsAt     time.Time   `json:"ends_at"`
+	Address    string      `json:"address,omitempty"`
+	UserAgent  string      `json:"user_agent,omitempty"`
+	identity.Device
+}
+
+// NewSession shows a Session in a list.
+func NewSession(l identity.Live) Session {
+	s := l.Session
+	return Session{
+		ID: s.ID, User: l.User.Email, UserID: s.UserID, Sub: s.Sub, Client: s.ClientID, Scope: strings.Join(s.Scopes, " "),
+		AMR: s.AMR.Names(), CreatedAt: s.CreatedAt, LastUsedAt: s.LastUsedAt, IdleEndsAt: s.IdleEndsAt, EndsAt: s.EndsAt,
+		Address: s.Address, UserAgent: s.UserAgent, Device: s.Device,
+	}
+}
+
+// Event is something that happened.
+type Event struct {
+	ID        identity.ID        `json:"id"`
+	At        time.Time          `json:"at"`
+	Kind      identity.EventKind `json:"kind"`
+	UserID    identity.ID        `json:"user_id,omitzero"`
+	SessionID identity.ID        `json:"sid,omitzero"`
+	ClientID  string             `json:"client_id,omitempty"`
+	Detail    string             `json:"detail,omitempty"`
+	Address   string             `json:"address,omitempty"`
+	Actor     string             `json:"actor,omitempty"` // empty: the person, their app or the server itself
+}
+
+// NewEvent shows an Event.
+func NewEvent(e identity.Event) Event { return Event(e) }
