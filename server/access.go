@@ -60,6 +60,9 @@ func appendTrail(attrs []slog.Attr, t *identity.Trail) []slog.Attr {
 	if t.ClientID != "" {
 		attrs = append(attrs, slog.String("client", t.ClientID))
 	}
+	if t.Actor != "" {
+		attrs = append(attrs, slog.String("actor", t.Actor))
+	}
 	if t.Refusal != "" {
 		attrs = append(attrs, slog.String("refusal", t.Refusal))
 	}
@@ -69,7 +72,8 @@ func appendTrail(attrs []slog.Attr, t *identity.Trail) []slog.Attr {
 // methodName keeps invented methods out of the log.
 func methodName(method string) string {
 	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions:
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodOptions:
 		return method
 	}
 	return "other"

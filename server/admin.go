@@ -4,20 +4,30 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
+
+	"github.com/sojourn-auth/sojourn/admin"
 )
 
 // probeTimeout bounds a readiness check: one that hangs is a no.
 const probeTimeout = 2 * time.Second
 
-// Admin serves what the operator's machinery asks: /healthz (the process answers), /readyz (it can do its work) and
-// /metrics. It belongs on a listener that strangers can't reach.
+// Admin serves what the operator's machinery asks: /healthz (the process answers), /readyz (it can do its work), /metrics,
+// and the management API under /api/. It belongs on a listener that strangers can't reach; the API asks for a token.
 func (s *Server) Admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.Handle("GET /metrics", s.metrics.handler())
-	return mux
+	api := s.adminAPI()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, admin.Prefix) { // its own router cleans no path
+			api.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {

@@ -35,6 +35,12 @@ var (
 	errNoEndpoint = refusal{
 		http.StatusNotFound, "", "There is no endpoint at this address; the discovery document names them all.", "invalid_request", "",
 	}
+	errNoOperation = refusal{
+		http.StatusNotFound, "", "There is no operation at this address; /api/openapi.json names them all.", "", "",
+	}
+	errForeignRequest = refusal{
+		http.StatusForbidden, "", "A page in a browser sent this request, so nothing was done. Call the API from a program.", "", "",
+	}
 	errWrongMethod = refusal{
 		http.StatusMethodNotAllowed, "That does not work here",
 		"This address takes other requests than the one that came.", "invalid_request", "",
@@ -79,7 +85,7 @@ func (e refusal) writeJSON(w http.ResponseWriter) {
 func wrongMethod(router *mux.Router, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var allowed []string
-		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 			trial := *r
 			trial.Method = method
 			var match mux.RouteMatch

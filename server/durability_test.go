@@ -28,7 +28,7 @@ func TestRefresh_aheadOfTheDatabaseGoesOnAndRaisesTheAlarm(t *testing.T) {
 			for range 2 {
 				token = a.tokens(t, a.refresh(t, token)).RefreshToken
 			}
-			live, err := w.db.Sessions(t.Context(), identity.ID{}, 1)
+			live, err := w.db.FindSessions(t.Context(), identity.SessionQuery{Limit: 1})
 			if err != nil {
 				t.Fatal(err)
 			}

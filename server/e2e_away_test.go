@@ -33,6 +33,7 @@ func TestDatabaseAway_everyoneIsToldToRetryAndNothingIsLost(t *testing.T) {
 		"introspect refresh": a.form(t, "/oauth2/introspect", "token", got.RefreshToken),
 		"revoke":             a.form(t, "/oauth2/revoke", "token", got.AccessToken),
 		"revoke refresh":     a.form(t, "/oauth2/revoke", "token", got.RefreshToken),
+		"sign out":           a.form(t, "/oauth2/signout", "refresh_token", got.RefreshToken),
 		"register":           w.post(t, w.issuer+"/oauth2/register", "application/json", `{"redirect_uris":["https://app.example/cb"]}`),
 		"manage":             w.bearing(t, http.MethodGet, w.issuer+"/oauth2/register/"+spare.client.ID, "sj_xx_whatever"),
 	} {

@@ -285,6 +285,19 @@ func (w *world) endpoints(t *testing.T) map[string]endpoint {
 			post("/oauth2/revoke", with("token", a.redeem(t, v.signIn(t, a, p)).RefreshToken)), 200,
 			formWant(map[string]string{"garbage tokens": "200 ", "forged tokens": "200 "}),
 		},
+		"sign out": {
+			post("/oauth2/signout", with("refresh_token", a.redeem(t, v.signIn(t, a, p)).RefreshToken)), 200,
+			formWant(map[string]string{"garbage tokens": "200 ", "forged tokens": "200 "}),
+		},
+		"logout": {
+			request{method: "GET", path: "/oauth2/logout", query: url.Values{"id_token_hint": {got.IDToken}, "state": {"s"}}},
+			303,
+			map[string]string{"wrong method": "405 "},
+		},
+		"logout by post": {
+			post("/oauth2/logout", url.Values{"id_token_hint": {got.IDToken}, "state": {"s"}}), 303,
+			map[string]string{"wrong type": "400 ", "oversized": "413 invalid_request", "malformed UTF-8": "400 ", "NUL byte": "400 "},
+		},
 		"userinfo": {
 			request{method: "GET", path: "/oauth2/userinfo", bearer: got.AccessToken},
 			200,

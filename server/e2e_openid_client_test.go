@@ -13,7 +13,23 @@ import (
 // TestOpenIDClient_keepsEveryPromise runs test/openid-client, an app in JavaScript that somebody else's library makes.
 func TestOpenIDClient_keepsEveryPromise(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join("..", "test", "openid-client")
+	node, dir := foreignClient(t)
+	for name, change := range map[string]func(*app){"public": func(*app) {}, "confidential": confidential} {
+		comesBack := func(a *app) { a.client.PostLogoutRedirectURIs = []string{a.home + "signed-out"} }
+		for _, kind := range storagetest.Kinds(t) {
+			t.Run(name+"/"+kind, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, kind)
+				openIDClient(t, exec.CommandContext(t.Context(), node, "flow.mjs"), w.app(t, change, comesBack), dir)
+			})
+		}
+	}
+}
+
+// foreignClient finds node, and the folder where openid-client is.
+func foreignClient(t *testing.T) (node, dir string) {
+	t.Helper()
+	dir = filepath.Join("..", "test", "openid-client")
 	node, err := exec.LookPath("node")
 	if err == nil {
 		_, err = os.Stat(filepath.Join(dir, "node_modules", "openid-client"))
@@ -24,15 +40,7 @@ func TestOpenIDClient_keepsEveryPromise(t *testing.T) {
 	case err != nil:
 		t.Skip("openid-client was not run (npm ci in test/openid-client brings it, test/run does):", err)
 	}
-	for name, change := range map[string]func(*app){"public": func(*app) {}, "confidential": confidential} {
-		for _, kind := range storagetest.Kinds(t) {
-			t.Run(name+"/"+kind, func(t *testing.T) {
-				t.Parallel()
-				w := newWorld(t, kind)
-				openIDClient(t, exec.CommandContext(t.Context(), node, "flow.mjs"), w.app(t, change), dir)
-			})
-		}
-	}
+	return node, dir
 }
 
 func openIDClient(t *testing.T, cmd *exec.Cmd, a *app, dir string) {
@@ -40,7 +48,8 @@ func openIDClient(t *testing.T, cmd *exec.Cmd, a *app, dir string) {
 	p := a.w.enrolled(t)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "ISSUER="+a.w.issuer, "REDIRECT_URI="+a.client.RedirectURIs[0], "CLIENT_ID="+a.client.ID,
-		"CLIENT_SECRET="+a.secret, "USERNAME="+p.email, "PASSWORD="+p.password, "TOTP_SECRET="+p.secret)
+		"CLIENT_SECRET="+a.secret, "POST_LOGOUT_REDIRECT_URI="+a.client.PostLogoutRedirectURIs[0],
+		"USERNAME="+p.email, "PASSWORD="+p.password, "TOTP_SECRET="+p.secret)
 	out, err := cmd.CombinedOutput()
 	t.Logf("\n%s", out)
 	if err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), " 0 failed") {

@@ -23,14 +23,14 @@ const (
 // errPrivate says that an address is none that a stranger's URL may make us call.
 var errPrivate = errors.New("refused: not a public address (SOJOURN_FETCH_ALLOW lets it through)")
 
-// fetchRules say where our own fetches (a client's jwks_uri, its logo) may lead: to any public address over https, and to
-// what the operator allows.
+// fetchRules say where our own calls (a client's jwks_uri, its logo, its back channel) may lead: to any public address over
+// https, and to what the operator allows.
 type fetchRules struct {
 	allow    config.Places // although private; a host whatever it resolves to
 	loopback bool          // the issuer is loopback: so may its clients be, and http is good enough
 }
 
-// client returns the one http.Client that fetches what strangers name. It asks no proxy: a proxy would resolve names
+// client returns the one http.Client that calls what strangers name. It asks no proxy: a proxy would resolve names
 // where the guard can't see.
 func (f fetchRules) client() *http.Client {
 	return &http.Client{
@@ -85,7 +85,7 @@ type onlyHTTPS struct {
 // RoundTrip passes on what is https, and http where that is allowed.
 func (t onlyHTTPS) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Scheme != "https" && (r.URL.Scheme != "http" || !t.alsoHTTP) {
-		return nil, fmt.Errorf("refused: %q is not https", r.URL.Scheme)
+		return nil, fmt.Errorf("refused: %s is not https", r.URL.Scheme)
 	}
 	return t.next.RoundTrip(r)
 }

@@ -29,5 +29,6 @@ func ownForms(issuer string, denied http.Handler) (func(http.Handler) http.Handl
 
 // isProtocol tells the endpoints that programs speak to from the pages for people.
 func isProtocol(path string) bool {
-	return strings.HasPrefix(path, "/oauth2/") || strings.HasPrefix(path, "/.well-known/")
+	return strings.HasPrefix(path, "/oauth2/") || strings.HasPrefix(path, "/.well-known/") ||
+		path == "/me" || strings.HasPrefix(path, "/me/")
 }

@@ -13,10 +13,11 @@ import (
 // metrics counts requests for Prometheus. Labels are route templates and statuses: what strangers send can't make a
 // new series.
 type metrics struct {
-	registry *prometheus.Registry
-	requests *prometheus.CounterVec
-	duration *prometheus.HistogramVec
-	rolled   *prometheus.CounterVec
+	registry   *prometheus.Registry
+	requests   *prometheus.CounterVec
+	duration   *prometheus.HistogramVec
+	rolled     *prometheus.CounterVec
+	deliveries *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -35,15 +36,21 @@ func newMetrics() *metrics {
 			Name: "sojourn_sessions_rolled_forward_total",
 			Help: "Sessions whose app was ahead of the database, by whether SOJOURN_RECOVERY_UNTIL announced it.",
 		}, []string{"announced"}),
+		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sojourn_deliveries_total",
+			Help: "Tries to deliver a logout or a mail: delivered, failed (tried again later) or dead (given up).",
+		}, []string{"kind", "outcome"}),
 	}
-	m.registry.MustRegister(m.requests, m.duration, m.rolled, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.requests, m.duration, m.rolled, m.deliveries, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
 func (m *metrics) count(rec *record, took time.Duration) {
 	m.requests.WithLabelValues(rec.route, strconv.Itoa(rec.status)).Inc()
-	m.duration.WithLabelValues(rec.route).Observe(took.Seconds())
+	if rec.route != eventsPath { // how long somebody listened is no measure of how long answers take
+		m.duration.WithLabelValues(rec.route).Observe(took.Seconds())
+	}
 }
 
 // showJournal adds what count counts: endings that are missing from the journal.

@@ -33,6 +33,8 @@ func TestCORS_openToAppsWithoutCredentials(t *testing.T) {
 		"/oauth2/jwks":         "GET, HEAD",
 		"/oauth2/token":        "POST",
 		"/oauth2/revoke":       "POST",
+		"/oauth2/signout":      "POST",
+		"/oauth2/logout":       "",
 		"/oauth2/userinfo":     "GET, POST",
 		"/oauth2/register":     "POST",
 		"/oauth2/register/abc": "GET, PUT, DELETE",

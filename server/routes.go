@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/gorilla/mux"
 )
@@ -26,7 +27,7 @@ func (s *Server) wrap(router http.Handler) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	layers := []func(http.Handler) http.Handler{
+	return layered(router,
 		realAddress(s.cfg.TrustedProxies),
 		observe(s.log, s.metrics),
 		headers(s.secure(), s.logo.origin),
@@ -36,9 +37,13 @@ func (s *Server) wrap(router http.Handler) (http.Handler, error) {
 		foreign,
 		headAsGet,
 		deadline,
+	), nil
+}
+
+// layered puts layers around a handler; the first one meets a request first.
+func layered(h http.Handler, layers ...func(http.Handler) http.Handler) http.Handler {
+	for _, layer := range slices.Backward(layers) {
+		h = layer(h)
 	}
-	for i := len(layers) - 1; i >= 0; i-- {
-		router = layers[i](router)
-	}
-	return router, nil
+	return h
 }

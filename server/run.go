@@ -62,8 +62,13 @@ func (s *Server) Serve(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var loops sync.WaitGroup
-	for _, loop := range []func(context.Context){s.protocol.Run, s.db.Clock().Run, s.sweep, s.warnOfRisks} {
+	for _, loop := range []func(context.Context){
+		s.protocol.Run, s.db.Clock().Run, s.db.WatchChanges, s.sweep, s.warnOfRisks, s.warnOfNoMail,
+	} {
 		loops.Go(func() { loop(ctx) })
+	}
+	for _, c := range s.couriers() {
+		loops.Go(func() { c.run(ctx) })
 	}
 	public, admin := s.httpServer(s.handler), s.httpServer(s.Admin())
 	broken := make(chan error, 2)

@@ -30,6 +30,8 @@ type Server struct {
 	router   *mux.Router
 	handler  http.Handler
 	logo     logo
+	places   places
+	postman  *postman // nil: no mail is sent
 	ports    ports
 	leaving  atomic.Bool
 }
@@ -46,7 +48,11 @@ func New(ctx context.Context, cfg config.Config, db *storage.DB, log *slog.Logge
 	}
 	s := &Server{cfg: cfg, db: db, log: slog.New(withRequest{log.Handler()}), metrics: newMetrics()}
 	s.metrics.showJournal(db.JournalFailures)
+	s.metrics.showDeliveries(db.CountDeliveries)
 	if s.logo, err = readLogo(cfg.OperatorLogo); err != nil {
+		return nil, err
+	}
+	if s.places, err = readPlaces(cfg.GeoIP); err != nil {
 		return nil, err
 	}
 	if err := s.assemble(keys); err != nil {
@@ -61,18 +67,28 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 	cfg, db := s.cfg, s.db
 	policy := identity.MFAPolicy(cfg.MFA)
 	passwords := identity.NewPasswords()
+	passwords.Service = cfg.OperatorName
+	links := identity.MailLinks{Store: db, Keys: keys, Now: db.Now}
+	if s.postman, err = s.newPostman(links); err != nil {
+		return err
+	}
 	fetch := fetchRules{allow: cfg.FetchAllow, loopback: cfg.Loopback()}.client()
 	signIns := identity.SignIns{
 		Store: db, Keys: keys, Passwords: passwords, Now: db.Now,
 		Lives: identity.Lifetimes{Idle: cfg.SignInIdle, Absolute: cfg.SignInAbsolute},
 	}
+	devices := identity.Devices{Store: db, Now: db.Now}
+	credentials := identity.Credentials{Store: db, Keys: keys, Passwords: passwords, Now: db.Now}
 	s.pages = web.New(web.Options{
 		Store: db, Keys: keys, Now: db.Now, SignIns: signIns,
 		Users:  identity.Users{Store: db, Passwords: passwords, Now: db.Now},
-		Grants: identity.Grants{Store: db, Now: db.Now},
+		Grants: identity.Grants{Store: db, Now: db.Now}, Devices: devices, Credentials: credentials,
+		Mailed: identity.Mailed{Store: db, Links: links, Credentials: credentials, Devices: devices, Now: db.Now},
+		MailOn: cfg.SMTP != "",
 		TOTP:   mfa.TOTP{Store: db, Keys: keys, Now: db.Now, Issuer: cfg.OperatorName},
 		Policy: policy, SignupOpen: cfg.Signup == config.Open, Secure: s.secure(), Issuer: cfg.Issuer,
-		Operator: templates.Operator{Name: cfg.OperatorName, LogoURL: s.logo.url}, Fetch: fetch, Log: s.log,
+		Operator: templates.Operator{Name: cfg.OperatorName, LogoURL: s.logo.url}, Fetch: fetch, Place: s.places.place,
+		Log: s.log,
 	})
 	s.protocol, err = oauth.New(db, oauth.Options{
 		Issuer: cfg.Issuer, AccessTTL: cfg.AccessTTL, Keys: keys, Now: db.Now,
@@ -81,6 +97,7 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 			Lives: identity.Lifetimes{Idle: cfg.SessionIdle, Absolute: cfg.SessionAbsolute}, RolledForward: s.rolledForward,
 		},
 		SignIns: signIns, SigningKeys: identity.SigningKeys{Store: db, Now: db.Now}, Policy: policy,
+		Devices: devices, States: identity.States{Store: db},
 		Registration: cfg.Registration, ClientIdle: cfg.ClientIdleExpiry,
 		Fetch: fetch, Problem: s.pages.Problem, Log: s.log,
 	})

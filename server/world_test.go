@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -51,7 +52,7 @@ func newWorldAt(t *testing.T, dsn string, settings ...string) *world {
 	w := &world{keys: storagetest.Keys(t), passwords: identity.NewPasswords(), journal: &journal{}}
 	t.Cleanup(func() { w.journal.check(t) })
 	var err error
-	if w.db, err = storage.Open(t.Context(), dsn, storage.Options{Keys: w.keys, Now: w.now, MaxConns: 8}); err != nil {
+	if w.db, err = storage.Open(t.Context(), dsn, storage.Options{Keys: w.keys, Now: w.now, MaxConns: 8, Letters: slices.Contains(settings, "smtp")}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -1,0 +1,128 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/storage"
+	"github.com/sojourn-auth/sojourn/storage/storagetest"
+)
+
+// A server that people reach must not be led into its own network, whatever a client registered.
+func TestBackChannel_privateAddressesAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, kind := range storagetest.Kinds(t) {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			w := withoutServer(t, kind)
+			site := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was reached") }))
+			t.Cleanup(site.Close)
+			c := w.channel(t, nil, func(a *app) {
+				a.client.BackchannelLogoutURI = strings.Replace(site.URL, "127.0.0.1", "localhost", 1) // a name that leads inside
+			})
+			c.end(t, c.row(t, w.person(t)))
+			defer w.couriers(t, "https://id.example")()
+			d := c.delivery(t, func(d identity.ListedDelivery) bool { return d.Tries == 1 })
+			if !strings.Contains(d.LastError, "refused: not a public address (SOJOURN_FETCH_ALLOW lets it through)") {
+				t.Errorf("the operator reads %q", d.LastError)
+			}
+		})
+	}
+}
+
+// Whoever registers many clients that never answer holds up nobody else for long.
+func TestCourier_manySlowHostsLeaveRoom(t *testing.T) {
+	t.Parallel()
+	w := withoutServer(t, storage.SQLite)
+	p, quick, heard := w.person(t), w.channel(t, nil), make(chan struct{}, 1)
+	c := assembled(t, w.db, nil).courier(carrier{kind: identity.LogoutDelivery, timeout: 2 * time.Second, perHost: 2})
+	c.bring = func(ctx context.Context, d identity.Delivery) error {
+		if "http://"+d.Host == quick.site.URL {
+			heard <- struct{}{}
+			return nil
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	var slow []*channel
+	for i := range triesAtOnce {
+		nowhere := func(a *app) { a.client.BackchannelLogoutURI = fmt.Sprintf("https://slow%d.example/", i) }
+		slow = append(slow, w.channel(t, nil, nowhere))
+		for range 3 {
+			slow[i].end(t, slow[i].row(t, p))
+		}
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	all.Go(func() { c.run(ctx) })
+	t.Cleanup(func() {
+		stop()
+		all.Wait()
+	})
+	for _, s := range slow {
+		s.delivery(t, func(d identity.ListedDelivery) bool { return d.Tries > 0 })
+	}
+	time.Sleep(1500 * time.Millisecond) // until those that failed are due again
+	quick.end(t, quick.row(t, p))
+	select {
+	case <-heard:
+	case <-time.After(slack()):
+		t.Error("hosts that never answer hold up one that does")
+	}
+}
+
+// withoutServer is a world where nothing runs yet.
+func withoutServer(t *testing.T, kind string) *world {
+	t.Helper()
+	return &world{
+		db: storagetest.Open(t, kind), keys: storagetest.Keys(t), passwords: identity.NewPasswords(), journal: &journal{},
+	}
+}
+
+// couriers runs nothing else of a server of that issuer, until stop is called, which waits for them.
+func (w *world) couriers(t *testing.T, issuer string) (stop func()) {
+	t.Helper()
+	ctx, end := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	for _, c := range assembled(t, w.db, map[string]string{"issuer": issuer}).couriers() {
+		all.Go(func() { c.run(ctx) })
+	}
+	return func() {
+		end()
+		all.Wait()
+	}
+}
+
+// A restart loses nothing: tries under way are finished, and what was queued meanwhile is the next server's.
+func TestBackChannel_survivesARestart(t *testing.T) {
+	t.Parallel()
+	for _, kind := range storagetest.Kinds(t) {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			w, leaving := withoutServer(t, kind), make(chan struct{})
+			c := w.channel(t, func(http.ResponseWriter, int64) { <-leaving })
+			p := w.person(t)
+			stop := w.couriers(t, "http://localhost:8080")
+			c.end(t, c.row(t, p))
+			<-c.tokens
+			time.AfterFunc(50*time.Millisecond, func() { close(leaving) })
+			stop()
+			if own := c.waiting(t); len(own) != 0 {
+				t.Errorf("the try under way was not finished: %+v", own)
+			}
+			c.end(t, c.row(t, p))
+			defer w.couriers(t, "http://localhost:8080")()
+			c.settled(t)
+			if n := c.tries.Load(); n != 2 {
+				t.Errorf("told %d times, want 2", n)
+			}
+		})
+	}
+}

@@ -1,0 +1,174 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/mail"
+	"github.com/sojourn-auth/sojourn/storage"
+	"github.com/sojourn-auth/sojourn/templates"
+)
+
+const (
+	// mailTimeout bounds one try: looking up, and what the mail package takes at most.
+	mailTimeout = 25 * time.Second
+	// mailsAtOnce is how many connections our own mail server gets from this process.
+	mailsAtOnce = 4
+)
+
+// noticeThrottle bounds what a person is told by mail of what happened: the twentieth notice within an hour of another is
+// the last for an hour. Whoever causes thousands of Events must not fill a mailbox, and each mail has the same way out.
+var noticeThrottle = identity.Throttle{Free: 20, First: time.Hour, Max: time.Hour, Forget: time.Hour}
+
+// postman turns Letters into mails and hands them to the mail server.
+type postman struct {
+	db     *storage.DB
+	links  identity.MailLinks
+	sender *mail.Sender
+	frame  templates.MailFrame
+	place  func(address string) string
+}
+
+// newPostman returns nil where no mail is sent.
+func (s *Server) newPostman(links identity.MailLinks) (*postman, error) {
+	if s.cfg.SMTP == "" {
+		return nil, nil //nolint:nilnil // documented above
+	}
+	sender, err := mail.New(mail.Options{Server: string(s.cfg.SMTP), From: s.cfg.MailFrom, Print: os.Stdout})
+	if err != nil {
+		return nil, fmt.Errorf("SOJOURN_SMTP: %w", err)
+	}
+	return &postman{
+		db: s.db, links: links, sender: sender, place: s.places.place,
+		frame: templates.MailFrame{Operator: s.cfg.OperatorName, Site: s.cfg.Issuer},
+	}, nil
+}
+
+// addressed is a mail and where it goes.
+type addressed struct {
+	to   string
+	mail templates.Mail
+}
+
+// deliver writes and sends the mail of a Delivery. Nothing is sent, and that is no error, to somebody who is gone or who
+// got enough for now. The error is Permanent where no other try can help.
+func (p *postman) deliver(ctx context.Context, d identity.Delivery) error {
+	var l identity.Letter
+	if err := json.Unmarshal(d.Body, &l); err != nil {
+		return identity.Permanent(errors.New("the letter is not readable"))
+	}
+	user, known, err := p.reader(ctx, l)
+	if err != nil || !known {
+		return err
+	}
+	bring := func() error {
+		letter, err := p.write(ctx, l, user)
+		if err != nil || letter.to == "" {
+			return err
+		}
+		return p.send(ctx, d.ID, letter)
+	}
+	if l.Kind != identity.LetterEvent { // whoever asks for the others is throttled
+		return bring()
+	}
+	return p.bounded(ctx, user, bring)
+}
+
+// bounded counts what is sent against what a person gets.
+func (p *postman) bounded(ctx context.Context, user identity.User, bring func() error) error {
+	key := identity.ThrottleKey("notice", user.ID.String())
+	if wait, err := p.db.CountTry(ctx, key, noticeThrottle); err != nil || wait > 0 {
+		return err
+	}
+	err := bring()
+	if err != nil {
+		return errors.Join(err, p.db.ForgiveTry(ctx, key))
+	}
+	return nil
+}
+
+// reader looks up whose letter it is; false when they are gone, or never were.
+func (p *postman) reader(ctx context.Context, l identity.Letter) (user identity.User, known bool, err error) {
+	switch {
+	case l.Kind == identity.LetterEvent && l.Event == nil:
+		return user, false, identity.Permanent(errors.New("the letter tells of no event"))
+	case l.Kind == identity.LetterForgot || l.Kind == identity.LetterHave:
+		user, err = p.db.UserByEmail(ctx, l.To)
+	default:
+		user, err = p.db.UserByID(ctx, l.UserID)
+	}
+	if identity.KindOf(err) == identity.NotFound {
+		return user, false, nil
+	}
+	return user, err == nil, err
+}
+
+func (p *postman) send(ctx context.Context, id identity.ID, letter addressed) error {
+	words, err := templates.WriteMail(letter.mail)
+	if err != nil {
+		return identity.Permanent(err)
+	}
+	err = p.sender.Send(ctx, mail.Message{
+		ID: id.String(), To: letter.to, Subject: words.Subject, Text: words.Text, HTML: words.HTML,
+	})
+	if errors.Is(err, mail.ErrRefused) {
+		return identity.Permanent(err)
+	}
+	return err
+}
+
+// write turns a letter into a mail; one without an address is not to be sent.
+func (p *postman) write(ctx context.Context, l identity.Letter, user identity.User) (addressed, error) {
+	locked := !user.DisabledAt.IsZero()
+	switch l.Kind {
+	case identity.LetterForgot:
+		if locked { // a new password would not open it
+			return addressed{}, nil
+		}
+		link, err := p.link(ctx, "/reset", identity.LinkFor{UserID: user.ID, Kind: identity.LinkReset})
+		return addressed{user.Email, templates.ForgotMail{MailFrame: p.frame, Link: link}}, err
+	case identity.LetterVerify:
+		if locked || user.EmailVerified {
+			return addressed{}, nil
+		}
+		link, err := p.link(ctx, "/verify", identity.LinkFor{UserID: user.ID, Kind: identity.LinkVerify, Detail: user.Email})
+		return addressed{user.Email, templates.VerifyMail{MailFrame: p.frame, Link: link}}, err
+	case identity.LetterNewEmail:
+		link, err := p.link(ctx, "/email", identity.LinkFor{UserID: user.ID, Kind: identity.LinkEmail, Detail: l.Detail})
+		return addressed{l.To, templates.NewAddressMail{MailFrame: p.frame, Link: link}}, err
+	case identity.LetterOldEmail:
+		link, err := p.notMe(ctx, user)
+		return addressed{l.To, templates.OldAddressMail{MailFrame: p.frame, Email: l.Detail, NotMe: link}}, err
+	case identity.LetterHave:
+		return addressed{user.Email, templates.HaveMail{
+			MailFrame: p.frame, SignInURL: p.frame.Site + "/signin", ForgotURL: p.frame.Site + "/forgot",
+		}}, nil
+	case identity.LetterEvent:
+		return p.notice(ctx, *l.Event, user)
+	}
+	return addressed{}, identity.Permanent(fmt.Errorf("there is no letter of kind %q", l.Kind))
+}
+
+func (p *postman) notMe(ctx context.Context, user identity.User) (string, error) {
+	return p.link(ctx, "/not-me", identity.LinkFor{UserID: user.ID, Kind: identity.LinkNotMe})
+}
+
+// link makes a link when it is sent, so that it lives from then on and stands nowhere before.
+func (p *postman) link(ctx context.Context, path string, to identity.LinkFor) (string, error) {
+	text, err := p.links.Make(ctx, to)
+	return p.frame.Site + path + "?" + url.Values{"link": {text}}.Encode(), err
+}
+
+// warnOfNoMail says once what is missing without a mail server.
+func (s *Server) warnOfNoMail(ctx context.Context) {
+	if s.cfg.SMTP == "" {
+		s.log.WarnContext(ctx, "no mail can be sent, so nobody can reset a password or is told of what happens to their account: "+
+			"set SOJOURN_SMTP and SOJOURN_MAIL_FROM")
+	}
+}
