@@ -1,14 +1,15 @@
 // Nativeapp is a terminal app that signs a person in: it opens the system's browser, waits for the answer on a loopback
-// port, checks it, asks who that is, and refreshes once.
+// port, checks it, asks who that is, refreshes once, and signs out without the browser.
 //
 //	go run ./cmd/sojourn demo        # in one terminal
 //	go run ./examples/nativeapp      # in another
 //
-// With --no-browser it only prints the address to open.
+// With --no-browser it only prints the address to open; with --listen it stays and prints what happens to its session.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -37,6 +38,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	client := flags.String("client", "demo-native", "the client id this app is registered under")
 	scope := flags.String("scope", "openid profile email offline_access", "what to ask for")
 	printOnly := flags.Bool("no-browser", false, "print the address instead of opening it")
+	listen := flags.Bool("listen", false, "stay signed in and print what happens, until the session is ended elsewhere")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -49,7 +51,23 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if *listen {
+		return hear(ctx, out, in)
+	}
 	return show(ctx, out, in)
+}
+
+// hear prints events until the app's session is over or the access token is.
+func hear(ctx context.Context, out io.Writer, in *loopback.SignedIn) error {
+	fmt.Fprintln(out, "Listening. End this app in Your devices and see.")
+	err := in.Listen(ctx, "", func(e loopback.Event) error {
+		fmt.Fprintln(out, e.Name, e.Data)
+		return nil
+	})
+	if errors.Is(err, loopback.ErrStreamClosed) {
+		return nil
+	}
+	return err
 }
 
 func show(ctx context.Context, out io.Writer, in *loopback.SignedIn) error {
@@ -78,5 +96,9 @@ func show(ctx context.Context, out io.Writer, in *loopback.SignedIn) error {
 		return err
 	}
 	fmt.Fprintf(out, "Refreshed: the new one is good until %s.\n", in.Tokens.Expiry.Format(time.TimeOnly))
+	if err := in.SignOut(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "Signed out. The browser was not needed for it.")
 	return nil
 }

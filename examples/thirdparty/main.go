@@ -5,6 +5,7 @@
 //	go run ./examples/thirdparty     # in another
 //
 // A server that asks for it gets an initial access token by --initial-token; `sojourn registration-token` makes one.
+// With --hear it waits for the server to tell that the session is over (OpenID Connect Back-Channel Logout 1.0).
 package main
 
 import (
@@ -33,48 +34,70 @@ func main() {
 	}
 }
 
+// options are what the command line said.
+type options struct {
+	issuer, file, initial string
+	hear                  string // host:port of the back channel; empty for none
+	printOnly             bool
+}
+
+func (o options) backChannel() string { return "http://" + o.hear + logoutPath }
+
 func run(ctx context.Context, args []string, out io.Writer) error {
+	var o options
 	flags := flag.NewFlagSet("thirdparty", flag.ContinueOnError)
-	issuer := flags.String("issuer", "http://localhost:8080", "the server")
-	file := flags.String("file", "thirdparty.json", "where the registration is kept")
-	initial := flags.String("initial-token", "", "the initial access token, where the server asks for one")
-	printOnly := flags.Bool("no-browser", false, "print the address instead of opening it")
+	flags.StringVar(&o.issuer, "issuer", "http://localhost:8080", "the server")
+	flags.StringVar(&o.file, "file", "thirdparty.json", "where the registration is kept")
+	flags.StringVar(&o.initial, "initial-token", "", "the initial access token, where the server asks for one")
+	flags.StringVar(&o.hear, "hear", "", "listen here for the end of the session, like 127.0.0.1:9090")
+	flags.BoolVar(&o.printOnly, "no-browser", false, "print the address instead of opening it")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	me, err := registered(ctx, *file, *issuer, *initial)
+	me, err := o.registered(ctx)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "Registered as %q, client id %s, for %s.\n", me.Name, me.ClientID, me.Scope)
+	in, err := o.signIn(ctx, me, out)
+	if err != nil || o.hear == "" {
+		return err
+	}
+	return o.waitForLogout(ctx, in, out)
+}
+
+func (o options) signIn(ctx context.Context, me registration, out io.Writer) (*loopback.SignedIn, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	app := loopback.App{
-		Issuer: *issuer, ClientID: me.ClientID, Scopes: strings.Fields(me.Scope), Open: loopback.Browser(out, *printOnly),
+		Issuer: o.issuer, ClientID: me.ClientID, Scopes: strings.Fields(me.Scope), Open: loopback.Browser(out, o.printOnly),
 	}
 	in, err := app.SignIn(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	info, err := in.UserInfo(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	fmt.Fprintf(out, "Signed in as %s, subject %s.\n", info.Email, info.Subject)
-	return nil
+	return in, nil
 }
 
-// registered returns the registration that file keeps, as the server knows it now, or makes one.
-func registered(ctx context.Context, file, issuer, initial string) (registration, error) {
-	kept, err := load(file)
+// registered returns the registration that the file keeps, as the server knows it now, or makes one.
+func (o options) registered(ctx context.Context) (registration, error) {
+	kept, err := load(o.file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		kept, err = register(ctx, issuer, initial)
+		kept, err = o.register(ctx)
 	case err == nil:
 		kept, err = kept.readBack(ctx)
 	}
-	if err != nil {
-		return kept, err
+	if err == nil {
+		err = kept.save(o.file)
 	}
-	return kept, kept.save(file)
+	if err == nil && o.hear != "" && kept.BackChannel != o.backChannel() {
+		err = fmt.Errorf("%s keeps a registration without this back channel: remove it, or name another --file", o.file)
+	}
+	return kept, err
 }

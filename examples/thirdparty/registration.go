@@ -19,6 +19,8 @@ type registration struct {
 	URI      string `json:"registration_client_uri"`
 	Name     string `json:"client_name"`
 	Scope    string `json:"scope"`
+	// BackChannel is where the server tells of sessions that are over.
+	BackChannel string `json:"backchannel_logout_uri,omitempty"`
 }
 
 // metadata is what this app says of itself: a native, public client that answers on loopback.
@@ -35,8 +37,8 @@ func metadata() map[string]any {
 }
 
 // register asks the server's registration endpoint for a client id.
-func register(ctx context.Context, issuer, initial string) (registration, error) {
-	provider, err := oidc.NewProvider(ctx, issuer)
+func (o options) register(ctx context.Context) (registration, error) {
+	provider, err := oidc.NewProvider(ctx, o.issuer)
 	if err != nil {
 		return registration{}, fmt.Errorf("discovery: %w", err)
 	}
@@ -44,9 +46,13 @@ func register(ctx context.Context, issuer, initial string) (registration, error)
 		Endpoint string `json:"registration_endpoint"`
 	}
 	if err := provider.Claims(&server); err != nil || server.Endpoint == "" {
-		return registration{}, fmt.Errorf("the server at %s takes no registrations", issuer)
+		return registration{}, fmt.Errorf("the server at %s takes no registrations", o.issuer)
 	}
-	body, err := json.Marshal(metadata())
+	says := metadata()
+	if o.hear != "" {
+		says["backchannel_logout_uri"] = o.backChannel()
+	}
+	body, err := json.Marshal(says)
 	if err != nil {
 		return registration{}, err
 	}
@@ -55,7 +61,7 @@ func register(ctx context.Context, issuer, initial string) (registration, error)
 		return registration{}, err
 	}
 	r.Header.Set("Content-Type", "application/json")
-	return call(r, initial)
+	return call(r, o.initial)
 }
 
 // readBack asks what the server has on file. It may hand out a new token, which then is the one to keep (RFC 7592 §3).
