@@ -63,8 +63,14 @@ var mailed = []EventKind{
 	NewBrowser, PasswordChanged, PasswordReset, EmailChanged, FactorAdded, FactorRemoved, RecoveryCodeUsed, RecoveryRenewed,
 }
 
+// FactorImported is the detail of a FactorAdded whose secret the person had before: nothing to be told of.
+const FactorImported = "imported"
+
 // Mailed reports whether the person is told of the Event by mail.
 func (e Event) Mailed() bool {
+	if e.Kind == FactorAdded && e.Detail == FactorImported {
+		return false
+	}
 	stolen := e.Kind == SessionEnded && e.Detail == string(EndReuse) // two parties held one refresh token
 	return e.UserID != (ID{}) && (stolen || slices.Contains(mailed, e.Kind))
 }

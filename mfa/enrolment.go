@@ -87,15 +87,15 @@ func (t TOTP) Confirm(ctx context.Context, user identity.User, c Confirmation) e
 		return bad("totp", notYetRight)
 	}
 	f := Factor{UserID: user.ID, Secret: p.secret, LastStep: step, ConfirmedAt: now}
-	return t.add(ctx, f, recoveryHashes(p.secret, p.codes), c.Seen)
+	return t.add(ctx, f, recoveryHashes(p.secret, p.codes), event{identity.FactorAdded, user.ID, "totp", c.Seen})
 }
 
-func (t TOTP) add(ctx context.Context, f Factor, hashes [][]byte, seen identity.Seen) error {
+func (t TOTP) add(ctx context.Context, f Factor, hashes [][]byte, added event) error {
 	return t.Store.InTx(ctx, func(ctx context.Context) error {
 		if err := t.Store.CreateTOTP(ctx, f, hashes); err != nil {
 			return err
 		}
-		return t.tell(ctx, event{identity.FactorAdded, f.UserID, "totp", seen})
+		return t.tell(ctx, added)
 	})
 }
 

@@ -34,5 +34,6 @@ func ParseSecret(text string) ([]byte, error) {
 // Import gives a person an authenticator whose secret is known elsewhere; it counts as confirmed and has no recovery
 // codes. Refusal: Conflict (the person has an authenticator).
 func (t TOTP) Import(ctx context.Context, userID identity.ID, secret []byte) error {
-	return t.add(ctx, Factor{UserID: userID, Secret: secret, ConfirmedAt: t.Now()}, nil, identity.Seen{})
+	f := Factor{UserID: userID, Secret: secret, ConfirmedAt: t.Now()}
+	return t.add(ctx, f, nil, event{identity.FactorAdded, userID, identity.FactorImported, identity.Seen{}})
 }

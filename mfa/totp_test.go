@@ -142,7 +142,7 @@ func TestImport_countsAsConfirmedAndReplacesNothing(t *testing.T) {
 		d.enrolled()
 		d.expect("a second one", d.totp.Import(t.Context(), d.anna.ID, []byte("another secret, longer")), identity.Conflict)
 		d.expect("a code of the first", d.verify(d.right()), 0)
-		if diff := cmp.Diff([]string{"totp "}, d.details(identity.FactorAdded)); diff != "" {
+		if diff := cmp.Diff([]string{"imported "}, d.details(identity.FactorAdded)); diff != "" {
 			t.Error(diff)
 		}
 	})
