@@ -65,5 +65,15 @@ func (s *streams) remove(gone *stream) {
 	}
 }
 
+// count is how many are open.
+func (s *streams) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open
+}
+
+// OpenStreams is how many apps listen to this process.
+func (e *Endpoints) OpenStreams() int { return e.streams.count() }
+
 // stop ends all streams.
 func (s *streams) stop() { s.left.Do(func() { close(s.leaving) }) }

@@ -61,6 +61,14 @@ func (m *metrics) showJournal(count func() int64) {
 	}, func() float64 { return float64(count()) }))
 }
 
+// showStreams adds what count counts: apps that listen to /me/events.
+func (m *metrics) showStreams(count func() int) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "sojourn_event_streams",
+		Help: "Apps that listen to /me/events in this process.",
+	}, func() float64 { return float64(count()) }))
+}
+
 func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
