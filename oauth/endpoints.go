@@ -76,6 +76,7 @@ type Endpoints struct {
 	provider *fosite.Fosite
 	guesses  guesses
 	streams  *streams
+	feeds    *feeds
 	decoy    []byte // the hash of a secret that no client has
 	metadata document
 }
@@ -89,6 +90,7 @@ func New(store store, o Options) (*Endpoints, error) {
 		proofs:  newProofs(o),
 		decoy:   o.Keys.HashSecret(identity.RandomText(32)),
 		streams: newStreams(),
+		feeds:   &feeds{read: store.ChangesSince},
 	}
 	e.provider = e.newProvider()
 	var err error

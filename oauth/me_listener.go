@@ -65,6 +65,17 @@ func (l *listener) begin(ctx context.Context, lastID string) error {
 // look judges the stream and tells what is new. It returns how long nothing needs to be looked at, or errStreamOver. While
 // the database is away the stream goes on and says nothing.
 func (l *listener) look(ctx context.Context) (rest time.Duration, err error) {
+	began := l.e.o.Now()
+	changes, err := l.changes(ctx, l.since)
+	if err != nil {
+		return awayPause, nil
+	}
+	news := l.news(changes)
+	for _, c := range news {
+		if c.SessionID == l.live.Session.ID { // its own end, and there is nothing more to ask
+			return 0, errors.Join(l.ended(c.Cause, c.At), errStreamOver)
+		}
+	}
 	over, err := l.over(ctx)
 	if err != nil {
 		return awayPause, nil
@@ -72,29 +83,41 @@ func (l *listener) look(ctx context.Context) (rest time.Duration, err error) {
 	if over != nil {
 		return 0, errors.Join(over(), errStreamOver)
 	}
-	began := l.e.o.Now()
-	changes, err := l.changes(ctx, l.since)
-	if err != nil {
-		return awayPause, nil
-	}
-	if len(changes) > maxMissed && !l.known[changes[0].ID] { // there are more, and not even the oldest of these was told
+	if len(changes) > maxMissed && !l.known[changes[0].ID] { // there may be older ones that were not told
 		return l.rest(), l.flooded(changes)
 	}
 	l.since = began
+	l.remember(changes)
+	return l.rest(), l.tell(ctx, news)
+}
+
+// news are the changes that were not told yet. A Session's own start is no news to it.
+func (l *listener) news(changes []identity.Change) (news []identity.Change) {
 	for _, c := range changes {
-		if l.known[c.ID] || c.SessionID == l.live.Session.ID {
-			continue // its own start is no news, and of its own end over tells
+		own := c.Kind == identity.ChangeStarted && c.SessionID == l.live.Session.ID
+		if !l.known[c.ID] && !own {
+			news = append(news, c)
 		}
+	}
+	return news
+}
+
+func (l *listener) tell(ctx context.Context, news []identity.Change) error {
+	for _, c := range news {
 		if c.At.After(l.heard.At) {
 			l.heard.At = c.At
 		}
 		l.heard.Change = c.ID
 		if err := l.out.send(l.id(), string(c.Kind), l.e.tellChange(ctx, c)); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	l.remember(changes)
-	return l.rest(), nil
+	return nil
+}
+
+// ended tells the app that its own Session is over.
+func (l *listener) ended(cause identity.EndCause, at time.Time) error {
+	return l.out.send(l.id(), string(identity.ChangeEnded), sessionOver{l.live.Session.ID.String(), cause, at.Unix()})
 }
 
 // flooded has the app read everything anew.
@@ -106,7 +129,7 @@ func (l *listener) flooded(changes []identity.Change) error {
 }
 
 func (l *listener) changes(ctx context.Context, after time.Time) ([]identity.Change, error) {
-	return l.e.store.ChangesSince(ctx, identity.Feed{
+	return l.e.feeds.since(ctx, identity.Feed{
 		UserID: l.live.User.ID, ClientID: l.token.ClientID, Own: l.visible != "", After: after, Limit: maxMissed + 1,
 	})
 }
@@ -131,8 +154,7 @@ func (l *listener) over(ctx context.Context) (tell func() error, err error) {
 			return nil, err
 		}
 		if over {
-			data := sessionOver{l.live.Session.ID.String(), cause, at.Unix()}
-			return func() error { return l.out.send(l.id(), string(identity.ChangeEnded), data) }, nil
+			return func() error { return l.ended(cause, at) }, nil
 		}
 		return func() error { return l.out.send("", "token.expired", tokenOver{"revoked"}) }, nil // RFC 7009: this one alone
 	}
