@@ -58,18 +58,32 @@ func (c Credentials) Change(ctx context.Context, s Standing, ch CredentialChange
 		if err := c.Store.ProveSignIn(ctx, next, s.SignIn.SecretHash); err != nil {
 			return err
 		}
-		return c.end(ctx, s, ch)
+		return c.end(ctx, UserEnding{UserID: s.User.ID, Cause: ch.Cause, Keep: s.SignIn.ID}, ch)
 	})
 	return c.Keys.CookieText(pointer), err
 }
 
-func (c Credentials) end(ctx context.Context, s Standing, ch CredentialChange) error {
-	_, err := c.Store.EndUser(ctx, UserEnding{UserID: s.User.ID, Cause: ch.Cause, Keep: s.SignIn.ID})
-	if err != nil {
+// ChangeAway makes a change that no browser outlives, of an account whose owner proved it otherwise, by a mailed link. It
+// belongs in the transaction that spends the link.
+func (c Credentials) ChangeAway(
+	ctx context.Context, userID ID, ch CredentialChange, write func(context.Context) error,
+) error {
+	if _, err := c.Store.RaiseEpoch(ctx, userID); err != nil {
+		return err
+	}
+	if err := write(ctx); err != nil {
+		return err
+	}
+	return c.end(ctx, UserEnding{UserID: userID, Cause: ch.Cause}, ch)
+}
+
+// end ends what a change ends, and tells of the change.
+func (c Credentials) end(ctx context.Context, e UserEnding, ch CredentialChange) error {
+	if _, err := c.Store.EndUser(ctx, e); err != nil {
 		return err
 	}
 	return c.Store.AddEvent(ctx, Event{
-		ID: NewID(), At: c.Now(), Kind: ch.Event, UserID: s.User.ID, Detail: ch.Detail, Address: ch.Seen.Address,
+		ID: NewID(), At: c.Now(), Kind: ch.Event, UserID: e.UserID, Detail: ch.Detail, Address: ch.Seen.Address,
 	})
 }
 
@@ -111,14 +125,6 @@ func (c Credentials) ChangePassword(ctx context.Context, s Standing, p NewPasswo
 // ResetPassword gives an account whose owner proved it by a mailed link a new password hash and ends everything. It
 // belongs in the transaction that spends the link.
 func (c Credentials) ResetPassword(ctx context.Context, userID ID, hash string, seen Seen) error {
-	if _, err := c.Store.RaiseEpoch(ctx, userID); err != nil {
-		return err
-	}
-	if err := c.Store.WritePassword(ctx, userID, hash); err != nil {
-		return err
-	}
-	if _, err := c.Store.EndUser(ctx, UserEnding{UserID: userID, Cause: EndReset}); err != nil {
-		return err
-	}
-	return c.Store.AddEvent(ctx, Event{ID: NewID(), At: c.Now(), Kind: PasswordReset, UserID: userID, Address: seen.Address})
+	return c.ChangeAway(ctx, userID, CredentialChange{Cause: EndReset, Event: PasswordReset, Seen: seen},
+		func(ctx context.Context) error { return c.Store.WritePassword(ctx, userID, hash) })
 }

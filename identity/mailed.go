@@ -16,8 +16,6 @@ type mailedStore interface {
 	VerifyEmail(ctx context.Context, userID ID, email string) error
 	// DropMailLinks voids the links that were mailed to the address so far, but for those of LinkNotMe.
 	DropMailLinks(ctx context.Context, userID ID) error
-	RaiseEpoch(ctx context.Context, userID ID) (epoch int, err error)
-	EndUser(ctx context.Context, e UserEnding) (sessions int, err error)
 	QueueLetter(ctx context.Context, l Letter) error
 	AddEvent(ctx context.Context, e Event) error
 }

@@ -26,26 +26,9 @@ func (m Mailed) Move(ctx context.Context, s Standing, text string, seen Seen) (e
 			cookie, err = m.Credentials.Change(ctx, s, ch, write)
 			return err
 		}
-		return m.moveElsewhere(ctx, link.UserID, ch, write)
+		return m.Credentials.ChangeAway(ctx, link.UserID, ch, write)
 	})
 	return email, cookie, err
-}
-
-func (m Mailed) moveElsewhere(
-	ctx context.Context, userID ID, ch CredentialChange, write func(context.Context) error,
-) error {
-	if _, err := m.Store.RaiseEpoch(ctx, userID); err != nil {
-		return err
-	}
-	if err := write(ctx); err != nil {
-		return err
-	}
-	if _, err := m.Store.EndUser(ctx, UserEnding{UserID: userID, Cause: ch.Cause}); err != nil {
-		return err
-	}
-	return m.Store.AddEvent(ctx, Event{
-		ID: NewID(), At: m.Now(), Kind: ch.Event, UserID: userID, Detail: ch.Detail, Address: ch.Seen.Address,
-	})
 }
 
 // move changes the address once the user's row is locked and the epoch raised. The sign-in that asked must have lived

@@ -68,11 +68,15 @@ func (d *DB) ClientByID(ctx context.Context, id string) (identity.Client, error)
 }
 
 func (d *DB) readClient(ctx context.Context, id string) (identity.Client, error) {
+	return d.client(ctx, "id = ? AND disabled_at IS NULL", id)
+}
+
+func (d *DB) client(ctx context.Context, where, id string) (identity.Client, error) {
 	if !keepable(id) {
 		return identity.Client{}, notFound("client")
 	}
 	var row clientRow
-	err := d.q(ctx).Where("id = ? AND disabled_at IS NULL", id).Take(&row).Error
+	err := d.q(ctx).Where(where, id).Take(&row).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return identity.Client{}, notFound("client")
 	}

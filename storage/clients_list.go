@@ -2,9 +2,6 @@ package storage
 
 import (
 	"context"
-	"errors"
-
-	"gorm.io/gorm"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -28,13 +25,5 @@ func (d *DB) Clients(ctx context.Context, q identity.ClientQuery) ([]identity.Cl
 
 // RegisteredClient returns a client, disabled or not, or NotFound. It asks the row: for operators, not for requests.
 func (d *DB) RegisteredClient(ctx context.Context, id string) (identity.Client, error) {
-	if !keepable(id) {
-		return identity.Client{}, notFound("client")
-	}
-	var row clientRow
-	err := d.q(ctx).Where("id = ?", id).Take(&row).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return identity.Client{}, notFound("client")
-	}
-	return row.client(), d.fail("read client", err)
+	return d.client(ctx, "id = ?", id)
 }

@@ -34,8 +34,3 @@ func (d *DB) FindSessions(ctx context.Context, q identity.SessionQuery) (all []i
 	}, c.where+" ORDER BY s.id DESC LIMIT ?", append(c.args, q.Limit)...)
 	return all, d.fail("list sessions", err)
 }
-
-// Sessions returns a person's Sessions that live, the newest first and at most limit of them.
-func (d *DB) Sessions(ctx context.Context, userID identity.ID, limit int) ([]identity.Live, error) {
-	return d.FindSessions(ctx, identity.SessionQuery{UserID: userID, Limit: limit})
-}
