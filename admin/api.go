@@ -3,9 +3,18 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -81,4 +90,185 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
 	_ = encoder.Encode(v) // fails only when the reader has gone
+}
+
+const (
+	defaultLimit = 100
+	maxLimit     = 500
+	maxValue     = 256 // bytes of one parameter, or of a name in an address
+)
+
+// query reads what stands behind the question mark. The first thing that is wrong is kept in err.
+type query struct {
+	values url.Values
+	err    error
+}
+
+// queryOf refuses what nobody asks for: a parameter that is misspelt must not be taken for "all".
+func queryOf(r *http.Request, known ...string) *query {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	q := &query{values: values}
+	if err != nil {
+		q.refuse("", "The query cannot be read: write it as name=value with & between.")
+	}
+	for name, all := range values {
+		switch {
+		case !slices.Contains(known, name):
+			q.refuse("", "There is no such parameter here. Use: "+strings.Join(known, ", ")+".")
+		case len(all) > 1 || !plain(all[0]):
+			q.refuse(name, "Send it once, with at most 256 bytes and no control characters.")
+		}
+	}
+	return q
+}
+
+// plain reports whether a value from an address can be looked up: PostgreSQL's text takes neither NUL nor broken UTF-8.
+func plain(s string) bool {
+	return len(s) <= maxValue && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+}
+
+func (q *query) refuse(field, msg string) {
+	if q.err == nil {
+		q.err = identity.RefuseField(field, msg)
+	}
+}
+
+func (q *query) text(name string) string { return q.values.Get(name) }
+
+// id is the zero id where the parameter is absent.
+func (q *query) id(name string) identity.ID {
+	if q.text(name) == "" {
+		return identity.ID{}
+	}
+	id, err := uuid.Parse(q.text(name))
+	if err != nil {
+		q.refuse(name, "Send an id as this API tells them.")
+	}
+	return id
+}
+
+func (q *query) email(name string) string {
+	if q.text(name) == "" {
+		return ""
+	}
+	email, err := identity.CleanEmail(q.text(name))
+	if err != nil {
+		q.refuse(name, "Send an e-mail address like name@example.com.")
+	}
+	return email
+}
+
+func (q *query) yes(name string) bool {
+	switch q.text(name) {
+	case "true":
+		return true
+	case "", "false":
+	default:
+		q.refuse(name, "Use true or false.")
+	}
+	return false
+}
+
+func (q *query) limit() int {
+	if q.text("limit") == "" {
+		return defaultLimit
+	}
+	n, err := strconv.Atoi(q.text("limit"))
+	if err != nil || n < 1 || n > maxLimit {
+		q.refuse("limit", "Use a number between 1 and 500.")
+	}
+	return n
+}
+
+// cut is a page of a list of which one more than its limit was asked, and what to send as after for the next page.
+func cut[From, To any](all []From, limit int, show func(From) (view To, id string)) (page []To, next string) {
+	page = []To{}
+	for i, from := range all {
+		view, id := show(from)
+		if page = append(page, view); i+1 == limit && len(all) > limit {
+			return page, id
+		}
+	}
+	return page, ""
+}
+
+// idOf reads an id in an address. One that is none names nothing.
+func idOf(text, what string) (identity.ID, error) {
+	id, err := uuid.Parse(text)
+	if err != nil {
+		return id, identity.Refuse(identity.NotFound, "There is no such "+what+".")
+	}
+	return id, nil
+}
+
+// problem is a refusal (RFC 9457 §3). Without a type it is about:blank: the title is the status's own phrase (§4.2.1).
+type problem struct {
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+	Field  string `json:"field,omitempty"` // the part of the request that was wrong
+}
+
+// reply is how a kind of refusal is answered: its status, and what is said where the refusal itself may not be told.
+type reply struct {
+	status int
+	detail string
+}
+
+// table says how every kind of refusal is answered.
+var table = map[identity.Kind]reply{
+	identity.Internal:    {http.StatusInternalServerError, "That was our fault and is in the log. Try again in a moment."},
+	identity.Invalid:     {status: http.StatusBadRequest},
+	identity.BadLogin:    {status: http.StatusUnauthorized},
+	identity.SignInAgain: {status: http.StatusUnauthorized},
+	identity.Forbidden:   {status: http.StatusForbidden},
+	identity.NotFound:    {status: http.StatusNotFound},
+	identity.Conflict:    {status: http.StatusConflict},
+	identity.Throttled:   {status: http.StatusTooManyRequests},
+	identity.Unavailable: {http.StatusServiceUnavailable, "The database is away. Send the same request again in a moment."},
+	identity.NoProof:     {status: http.StatusUnauthorized},
+}
+
+// awayWait is when to ask again while the database is away.
+const awayWait = 2 * time.Second
+
+// refuse answers an error. What is no refusal goes into the log, and the caller is told nothing of it.
+func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	kind := identity.KindOf(err)
+	p := problem{Status: table[kind].status, Title: http.StatusText(table[kind].status), Detail: table[kind].detail}
+	wait := awayWait
+	if refusal, ok := errors.AsType[*identity.Error](err); ok && p.Detail == "" {
+		p.Detail, p.Field, wait = refusal.Msg, refusal.Field, refusal.Wait
+	}
+	switch p.Status {
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", challenge(r))
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
+	}
+	if p.Status >= http.StatusInternalServerError {
+		a.o.Log.ErrorContext(r.Context(), "admin request failed", "error", err)
+	}
+	p.write(w, r)
+}
+
+// challenge says how to authenticate; a token that was sent was wrong (RFC 6750 §3).
+func challenge(r *http.Request) string {
+	if bearerOf(r) == "" {
+		return `Bearer realm="sojourn admin"`
+	}
+	return `Bearer realm="sojourn admin", error="invalid_token"`
+}
+
+// Refusal is the handler that refuses with a status and a sentence, for what the server notices before the API does.
+func (a *API) Refusal(status int, detail string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		problem{Status: status, Title: http.StatusText(status), Detail: detail}.write(w, r)
+	})
+}
+
+func (p problem) write(w http.ResponseWriter, r *http.Request) {
+	identity.TrailOf(r.Context()).Refusal = p.Title
+	w.Header().Set("Content-Type", "application/problem+json")
+	writeJSON(w, p.Status, p)
 }
