@@ -2,16 +2,24 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"embed"
+	"encoding/base32"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"net"
 	"net/http"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sojourn-auth/sojourn/config"
+	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/server"
 )
 
@@ -115,4 +123,164 @@ func (a *sampleApp) serve(ctx context.Context, stderr io.Writer) {
 	if err := server.Serve(a.Listener); !errors.Is(err, http.ErrServerClosed) {
 		fmt.Fprintln(stderr, "sojourn: the sample app:", err)
 	}
+}
+
+const readHeaderTimeout = 5 * time.Second
+
+//go:embed demo
+var demoFiles embed.FS
+
+// notes serves the sample app: static files, and where its server is.
+func notes(issuer string) http.Handler {
+	files, err := fs.Sub(demoFiles, "demo")
+	if err != nil {
+		panic(err) // impossible: the folder is embedded above
+	}
+	settings, err := json.Marshal(map[string]string{
+		"issuer": issuer, "client_id": demoClient, "scope": "openid profile email offline_access",
+	})
+	if err != nil {
+		panic(err) // impossible: a map of strings
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /", http.FileServerFS(files))
+	mux.HandleFunc("GET /callback", func(w http.ResponseWriter, r *http.Request) {
+		http.ServeFileFS(w, r, files, "index.html") // the page itself reads the answer in its address
+	})
+	mux.HandleFunc("GET /settings.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(settings)
+	})
+	return appHeaders(issuer, mux)
+}
+
+// appHeaders is what an app that keeps tokens in the browser owes its users: no script but its own, no talk but to its
+// own server and the one that signs people in, and no code in a Referer.
+func appHeaders(issuer string, next http.Handler) http.Handler {
+	policy := "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self' " + issuer +
+		"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+const (
+	demoUser   = "ada@example.com"
+	demoClient = "demo"
+	demoNative = "demo-native"
+	demoScope  = "openid profile email offline_access"
+)
+
+// seeded is what someone needs to know to sign in to the demo.
+type seeded struct {
+	password string
+	totp     string // Base32
+}
+
+// seed makes what is missing: the user with an authenticator, and two apps. The password is a new one at every start, so
+// that none is known beforehand; who was signed in with the old one is signed out.
+func (o opened) seed(ctx context.Context) (seeded, error) {
+	text := strings.ToLower(rand.Text())
+	who := seeded{password: strings.Join([]string{text[:4], text[4:8], text[8:12], text[12:16]}, "-")}
+	user, err := o.seedUser(ctx, who.password)
+	if err != nil {
+		return who, err
+	}
+	if who.totp, err = o.seedFactor(ctx, user.ID); err != nil {
+		return who, err
+	}
+	for _, c := range []newClient{
+		// Loopback redirects match on any port (RFC 8252 §7.3), so --app-listen may change.
+		{id: demoClient, Metadata: identity.Metadata{
+			Name: "Notes", RedirectURIs: []string{"http://localhost/callback"}, PostLogoutRedirectURIs: []string{"http://localhost/"},
+		}},
+		{id: demoNative, Metadata: identity.Metadata{Name: "Notes for the terminal", RedirectURIs: []string{"http://127.0.0.1/callback"}}},
+	} {
+		if err := o.seedClient(ctx, c); err != nil {
+			return who, err
+		}
+	}
+	return who, nil
+}
+
+func (o opened) seedUser(ctx context.Context, password string) (identity.User, error) {
+	user, err := o.db.UserByEmail(ctx, demoUser)
+	if identity.KindOf(err) == identity.NotFound {
+		return o.users().Add(ctx, identity.NewUser{Email: demoUser, EmailVerified: true, Name: "Ada Lovelace", Password: password})
+	}
+	if err != nil {
+		return user, err
+	}
+	return user, o.renewPassword(ctx, user.ID, password)
+}
+
+// renewPassword changes a password without an Event: nobody wants a mail about it at every start of a demo.
+func (o opened) renewPassword(ctx context.Context, userID identity.ID, password string) error {
+	hash, err := o.users().Passwords.Hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	return o.db.InTx(ctx, func(ctx context.Context) error {
+		if _, err := o.db.RaiseEpoch(ctx, userID); err != nil {
+			return err
+		}
+		if err := o.db.WritePassword(ctx, userID, hash); err != nil {
+			return err
+		}
+		_, err := o.db.EndUser(ctx, identity.UserEnding{UserID: userID, Cause: identity.EndPassword})
+		return err
+	})
+}
+
+// seedFactor keeps the authenticator of an earlier start: it may be in someone's phone by now.
+func (o opened) seedFactor(ctx context.Context, userID identity.ID) (string, error) {
+	factor, err := o.db.TOTPOf(ctx, userID)
+	if identity.KindOf(err) == identity.NotFound {
+		factor.Secret = make([]byte, 20) // RFC 4226 §4 R6
+		_, _ = rand.Read(factor.Secret)
+		err = o.totp().Import(ctx, userID, factor.Secret)
+	}
+	return base32.StdEncoding.EncodeToString(factor.Secret), err
+}
+
+func (o opened) seedClient(ctx context.Context, n newClient) error {
+	n.public, n.Scope, n.ApplicationType = true, demoScope, "native"
+	n.IDTokenProfile = true // so that an app can greet people without asking userinfo
+	c, err := n.client(o.db.Now())
+	if err != nil {
+		return err
+	}
+	if err := o.operators().AddClient(ctx, c); identity.KindOf(err) != identity.Conflict {
+		return err
+	}
+	// An earlier start made it, maybe one of an earlier version.
+	before, err := o.db.ClientByID(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	before.Metadata = c.Metadata
+	return o.db.UpdateClient(ctx, before)
+}
+
+func (who seeded) banner(issuer, app string) string {
+	return fmt.Sprintf(`Sojourn's demo is running. Ctrl-C stops it.
+
+  Open      %s/  (Notes, a sample app)
+  Sign in   %s
+  Password  %s  (a new one at every start)
+  Code      from an authenticator app with the secret %s
+            or: oathtool --totp --base32 %s
+
+  Try       go run ./examples/nativeapp   a terminal app signs you in
+            go run ./examples/thirdparty  an app registers itself first
+            %s/signup  an account of your own
+  Mails     appear here; none is sent
+  Kept in   %s/
+
+`, app, demoUser, who.password, who.totp, who.totp, issuer, demoFolder)
 }

@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/sojourn-auth/sojourn/admin"
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/mfa"
 )
@@ -127,4 +131,204 @@ func (o opened) users() identity.Users {
 	passwords := identity.NewPasswords()
 	passwords.Service = o.cfg.OperatorName
 	return identity.Users{Store: o.db, Passwords: passwords, Now: o.db.Now}
+}
+
+func (p *program) userList() *cobra.Command {
+	var limit int
+	cmd := &cobra.Command{
+		Use:   "list [--limit N]",
+		Short: "List people, the newest first",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkLimit(limit); err != nil {
+				return err
+			}
+			return p.work(cmd.Context(), func(ctx context.Context, o opened) error { return p.listUsers(ctx, o, limit) })
+		},
+	}
+	limitFlag(cmd, &limit)
+	return cmd
+}
+
+func (p *program) listUsers(ctx context.Context, o opened, limit int) error {
+	all, err := o.db.Accounts(ctx, identity.AccountQuery{Limit: limit + 1})
+	if err != nil {
+		return err
+	}
+	l := listing[identity.Account, admin.User]{all, limit, admin.NewUser, userLine, "There are no users yet."}
+	list, text, more := l.cut()
+	return p.print(struct {
+		Users []admin.User `json:"users"`
+		More  bool         `json:"more,omitempty"`
+	}{list, more}, text)
+}
+
+func userLine(a identity.Account) string {
+	line := fmt.Sprintf("%s  %s  added %s, sessions: %d", a.Email, a.ID, a.CreatedAt.Format(time.DateTime), a.Sessions)
+	if !a.DisabledAt.IsZero() {
+		line += ", locked"
+	}
+	return line
+}
+
+func (p *program) userShow() *cobra.Command {
+	return &cobra.Command{
+		Use:   "show ADDRESS",
+		Short: "Show a person's account",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.work(cmd.Context(), func(ctx context.Context, o opened) error {
+				account, err := o.accountOf(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				return p.print(admin.NewUser(account), userText(account))
+			})
+		},
+	}
+}
+
+func userText(a identity.Account) string {
+	u := admin.NewUser(a)
+	verified := ""
+	if !u.EmailVerified {
+		verified = " (not verified)"
+	}
+	name := ""
+	if u.Name != "" {
+		name = fmt.Sprintf("%q", u.Name)
+	}
+	return details([][2]string{
+		{"user", u.Email + verified},
+		{"id", u.ID.String()},
+		{"sub", u.Sub},
+		{"name", name},
+		{"locked", moment(u.LockedAt)},
+		{"factors", strings.Join(u.Factors, " ")},
+		{"codes left", fmt.Sprint(u.CodesLeft)},
+		{"sessions", fmt.Sprint(u.Sessions)},
+		{"added", moment(u.CreatedAt)},
+		{"password", "set " + moment(u.PasswordSetAt)},
+	})
+}
+
+// userOf finds a person by the address as it was typed.
+func (o opened) userOf(ctx context.Context, address string) (identity.User, error) {
+	email, err := identity.CleanEmail(address)
+	if err != nil {
+		return identity.User{}, err
+	}
+	user, err := o.db.UserByEmail(ctx, email)
+	if identity.KindOf(err) == identity.NotFound {
+		return user, errors.New("there is no user " + email)
+	}
+	return user, err
+}
+
+func (o opened) accountOf(ctx context.Context, address string) (identity.Account, error) {
+	user, err := o.userOf(ctx, address)
+	if err != nil {
+		return identity.Account{}, err
+	}
+	return o.db.AccountByID(ctx, user.ID)
+}
+
+// userChange is a command that changes one person's account.
+func (p *program) userChange(cmd cobra.Command, change func(context.Context, opened, identity.User) error) *cobra.Command {
+	cmd.Args = cobra.ExactArgs(1)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return p.act(cmd.Context(), func(ctx context.Context, o opened) error {
+			user, err := o.userOf(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			return change(ctx, o, user)
+		})
+	}
+	return &cmd
+}
+
+func (p *program) userLock() *cobra.Command {
+	return p.userChange(cobra.Command{
+		Use:   "lock ADDRESS",
+		Short: "Lock a person's account and end everything that they are signed in with",
+		Long: "Lock ends every browser sign-in and every session of a person, and keeps them from signing in until\n" +
+			"`sojourn user unlock`. Nothing that ended comes back.",
+	}, func(ctx context.Context, o opened, user identity.User) error {
+		changed, err := o.operators().Lock(ctx, user.ID)
+		if err != nil {
+			return err
+		}
+		sentence := fmt.Sprintf("Locked %s. They are signed out everywhere.", user.Email)
+		if !changed {
+			sentence = user.Email + " was locked already."
+		}
+		return p.print(lockJSON{user.ID, user.Email, true, changed}, sentence)
+	})
+}
+
+type lockJSON struct {
+	ID      identity.ID `json:"id"`
+	Email   string      `json:"email"`
+	Locked  bool        `json:"locked"`
+	Changed bool        `json:"changed"`
+}
+
+func (p *program) userUnlock() *cobra.Command {
+	return p.userChange(cobra.Command{
+		Use:   "unlock ADDRESS",
+		Short: "Let a person sign in again; nothing that ended comes back",
+	}, func(ctx context.Context, o opened, user identity.User) error {
+		changed, err := o.operators().Unlock(ctx, user.ID)
+		if err != nil {
+			return err
+		}
+		sentence := fmt.Sprintf("Unlocked %s. They sign in anew.", user.Email)
+		if !changed {
+			sentence = user.Email + " was not locked."
+		}
+		return p.print(lockJSON{user.ID, user.Email, false, changed}, sentence)
+	})
+}
+
+func (p *program) userEndSessions() *cobra.Command {
+	return p.userChange(cobra.Command{
+		Use:   "end-sessions ADDRESS",
+		Short: "Sign a person out everywhere",
+		Long:  "End-sessions ends every browser sign-in and every session of a person. They may sign in again at once.",
+	}, func(ctx context.Context, o opened, user identity.User) error {
+		n, err := o.operators().EndAll(ctx, user.ID)
+		if err != nil {
+			return err
+		}
+		return p.print(struct {
+			ID    identity.ID `json:"id"`
+			Email string      `json:"email"`
+			Ended int         `json:"sessions_ended"`
+		}{user.ID, user.Email, n}, fmt.Sprintf("Signed %s out everywhere. Sessions ended: %d.", user.Email, n))
+	})
+}
+
+func (p *program) userDelete() *cobra.Command {
+	var yes bool
+	cmd := p.userChange(cobra.Command{
+		Use:   "delete ADDRESS --yes",
+		Short: "Delete a person with all that they had",
+		Long: "Delete ends every browser sign-in and every session of a person, then deletes the account with its factors,\n" +
+			"consents, documents and history. It cannot be undone. `sojourn user lock` can.",
+	}, func(ctx context.Context, o opened, user identity.User) error {
+		if !yes {
+			return fmt.Errorf("deleting %s cannot be undone: say --yes; sojourn user lock can be undone", user.Email)
+		}
+		if err := o.operators().DeleteUser(ctx, user.ID); err != nil {
+			return err
+		}
+		return p.print(struct {
+			ID      identity.ID `json:"id"`
+			Email   string      `json:"email"`
+			Deleted bool        `json:"deleted"`
+		}{user.ID, user.Email, true}, fmt.Sprintf("Deleted %s.", user.Email))
+	})
+	cmd.Flags().BoolVar(&yes, "yes", false, "yes, for good")
+	return cmd
 }
