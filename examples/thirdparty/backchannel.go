@@ -4,9 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
+	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+
+	"github.com/sojourn-auth/sojourn/examples/loopback"
 )
 
 const (
@@ -63,4 +69,39 @@ func (b backChannel) read(ctx context.Context, text string) (sid string, err err
 		return "", errors.New("that is no logout token") // an ID token perhaps
 	}
 	return claims.SessionID, nil
+}
+
+// waitForLogout listens until the server tells that the session is over.
+func (o options) waitForLogout(ctx context.Context, in *loopback.SignedIn, out io.Writer) error {
+	channel, err := newBackChannel(ctx, o.issuer, in.IDToken.Audience[0])
+	if err != nil {
+		return err
+	}
+	var mine struct {
+		SessionID string `json:"sid"`
+	}
+	if err := in.IDToken.Claims(&mine); err != nil {
+		return err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.hear)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("POST "+logoutPath, channel)
+	server := &http.Server{Handler: mux, ReadTimeout: 5 * time.Second}
+	defer server.Close()
+	go func() { _ = server.Serve(listener) }()
+	fmt.Fprintf(out, "Listening at %s until session %s ends.\n", o.backChannel(), mine.SessionID)
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case sid := <-channel.ended:
+			if sid == mine.SessionID {
+				fmt.Fprintln(out, "The session is over.")
+				return nil
+			}
+		}
+	}
 }
