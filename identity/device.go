@@ -1,7 +1,9 @@
 package identity
 
 import (
+	"context"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -60,4 +62,97 @@ func cleanFact(s string) string {
 		}
 	}
 	return strings.TrimSpace(s)
+}
+
+type deviceStore interface {
+	InTx(ctx context.Context, fn func(context.Context) error) error
+	SessionByID(ctx context.Context, id ID) (Session, error)
+	StandingOf(ctx context.Context, signInID ID) (Standing, error)
+	EndSession(ctx context.Context, id ID, cause EndCause) (bool, error)
+	EndSignIn(ctx context.Context, e SignInEnding) ([]Ended, error)
+	EndUser(ctx context.Context, e UserEnding) (sessions int, err error)
+	// DeleteGrant forgets what a user allows a client, and voids the codes that rest on it.
+	DeleteGrant(ctx context.Context, userID ID, clientID string) error
+	AddEvent(ctx context.Context, e Event) error
+}
+
+// Devices lets people end what they are signed in with (docs/termination.md).
+type Devices struct {
+	Store deviceStore
+	Now   func() time.Time
+}
+
+// From is where a person acts from, and what they spare by it.
+type From struct {
+	UserID   ID
+	SignInID ID // of the browser, or of the app's own Session
+	Address  string
+}
+
+// From returns where a browser's person acts from.
+func (s Standing) From(seen Seen) From { return From{s.User.ID, s.SignIn.ID, seen.Address} }
+
+var errNoDevice = Refuse(NotFound, "There is no such device among yours, or it is signed out already.")
+
+// End ends one of the person's Sessions. The browser sign-in that it began from ends with it, or one tap in the app
+// would open the account again without a password; only the one that the person acts from stays. NotFound when the
+// Session is over or somebody else's.
+func (d Devices) End(ctx context.Context, from From, sessionID ID) error {
+	s, err := d.Store.SessionByID(ctx, sessionID)
+	if err != nil && KindOf(err) != NotFound {
+		return err
+	}
+	if err != nil || s.UserID != from.UserID || !s.Alive(d.Now()) {
+		return errNoDevice
+	}
+	if s.SignInID == from.SignInID {
+		_, err = d.Store.EndSession(ctx, s.ID, EndDevice)
+		return err
+	}
+	_, err = d.Store.EndSignIn(ctx, SignInEnding{ID: s.SignInID, Cause: EndDevice, Session: s.ID})
+	return err
+}
+
+// EndOthers ends everything of the person but the sign-in that they act from and the Sessions that began from it. It
+// returns how many Sessions that were.
+func (d Devices) EndOthers(ctx context.Context, from From) (int, error) {
+	return d.Store.EndUser(ctx, UserEnding{UserID: from.UserID, Cause: EndDevice, Keep: from.SignInID, KeepSessions: true})
+}
+
+// NotMe ends everything at once: the person says that somebody else acts in their name. Nothing is spared.
+func (d Devices) NotMe(ctx context.Context, userID ID) error {
+	_, err := d.Store.EndUser(ctx, UserEnding{UserID: userID, Cause: EndNotMe})
+	return err
+}
+
+// Withdraw takes back what the person allowed a client, and ends its Sessions.
+func (d Devices) Withdraw(ctx context.Context, from From, clientID string) error {
+	return d.Store.InTx(ctx, func(ctx context.Context) error {
+		if err := d.Store.DeleteGrant(ctx, from.UserID, clientID); err != nil {
+			return err
+		}
+		_, err := d.Store.EndUser(ctx, UserEnding{UserID: from.UserID, Cause: EndConsent, ClientID: clientID})
+		if err != nil {
+			return err
+		}
+		return d.Store.AddEvent(ctx, Event{
+			ID: NewID(), At: d.Now(), Kind: ConsentWithdrawn, UserID: from.UserID, ClientID: clientID, Address: from.Address,
+		})
+	})
+}
+
+var errNoBrowser = Refuse(NotFound, "There is no such browser among yours, or it is signed out already.")
+
+// EndBrowser signs a browser of the person's out, with the Sessions that live only as long as its SignIn. NotFound when
+// it is signed out already or somebody else's.
+func (d Devices) EndBrowser(ctx context.Context, from From, signInID ID) error {
+	s, err := d.Store.StandingOf(ctx, signInID)
+	if err != nil {
+		return err
+	}
+	if s.User.ID != from.UserID || s.ending(d.Now()) != "" {
+		return errNoBrowser
+	}
+	_, err = d.Store.EndSignIn(ctx, SignInEnding{ID: signInID, Cause: EndDevice})
+	return err
 }

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -135,4 +136,105 @@ func (o Operators) DeleteClient(ctx context.Context, id string) error {
 func (o Operators) tell(ctx context.Context, e Event) error {
 	e.ID, e.At = NewID(), o.Now()
 	return o.Store.AddEvent(ctx, e)
+}
+
+// AddClient adds a client; Conflict when its id is taken.
+func (o Operators) AddClient(ctx context.Context, c Client) error {
+	return o.Store.InTx(ctx, func(ctx context.Context) error {
+		if err := o.Store.CreateClient(ctx, c); err != nil {
+			return err
+		}
+		return o.tell(ctx, Event{Kind: ClientRegistered, ClientID: c.ID})
+	})
+}
+
+// AddRegistrationToken makes an initial access token (RFC 7591 §3) that is good for so many registrations until it
+// expires, and returns its text, which is told this once.
+func (o Operators) AddRegistrationToken(ctx context.Context, uses int, expires time.Time) (text string, err error) {
+	text, hash := NewInitialToken()
+	return text, o.Store.InTx(ctx, func(ctx context.Context) error {
+		if err := o.Store.CreateRegistrationToken(ctx, hash, uses, expires); err != nil {
+			return err
+		}
+		return o.tell(ctx, Event{Kind: RegistrationTokenAdded, Detail: fmt.Sprintf("good for %d", uses)})
+	})
+}
+
+// RetryDelivery makes a Delivery due at once, with all its tries again, dead or not; NotFound when there is none.
+func (o Operators) RetryDelivery(ctx context.Context, id ID) error {
+	return o.Store.InTx(ctx, func(ctx context.Context) error {
+		if err := o.Store.RetryDelivery(ctx, id); err != nil {
+			return err
+		}
+		return o.tell(ctx, Event{Kind: DeliveryRetried, Detail: id.String()})
+	})
+}
+
+// RetryDead makes every dead Delivery due at once, with all its tries again, and returns how many those were.
+func (o Operators) RetryDead(ctx context.Context) (n int, err error) {
+	err = o.Store.InTx(ctx, func(ctx context.Context) error {
+		if n, err = o.Store.RetryDead(ctx); err != nil || n == 0 {
+			return err
+		}
+		return o.tell(ctx, Event{Kind: DeliveryRetried, Detail: fmt.Sprintf("%d that were given up", n)})
+	})
+	return n, err
+}
+
+// Dossier is all that is known of one Session.
+type Dossier struct {
+	Live
+	Events []Event // the newest first
+}
+
+// maxTold bounds the Events that one look at a Session brings.
+const maxTold = 100
+
+// Session returns a Session, over or not, with whose it is and what happened to it; NotFound when there is none.
+func (o Operators) Session(ctx context.Context, id ID) (d Dossier, err error) {
+	if d.Session, err = o.Store.SessionByID(ctx, id); err != nil {
+		return d, err
+	}
+	if d.User, err = o.Store.UserByID(ctx, d.Session.UserID); err != nil {
+		return d, err
+	}
+	d.Events, err = o.Store.Events(ctx, EventQuery{UserID: d.User.ID, SessionID: id, Limit: maxTold})
+	return d, err
+}
+
+// Account is a person as operators see them.
+type Account struct {
+	User
+	TOTP      bool // an authenticator
+	CodesLeft int  // recovery codes that were not used
+	Sessions  int  // that live
+}
+
+// AccountQuery picks accounts, the newest first.
+type AccountQuery struct {
+	Email string // as CleanEmail returns it; empty: everyone
+	After ID     // the last one of the page before; zero: from the start
+	Limit int
+}
+
+// SessionQuery picks Sessions that live, the newest first.
+type SessionQuery struct {
+	UserID   ID     // zero: of everyone
+	ClientID string // empty: of all clients
+	After    ID
+	Limit    int
+}
+
+// ClientQuery picks clients by their ids, in order, disabled ones too.
+type ClientQuery struct {
+	After string
+	Limit int
+}
+
+// EventQuery picks Events, the newest first.
+type EventQuery struct {
+	UserID    ID // zero: of everyone
+	SessionID ID // zero: of all
+	After     ID
+	Limit     int
 }

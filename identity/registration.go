@@ -2,8 +2,11 @@ package identity
 
 import (
 	"math"
+	"net/url"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // What a client that registers itself can be given (RFC 7591 §2). Everything else is the operator's to give.
@@ -191,4 +194,187 @@ func once(names []string) (out []string) {
 		}
 	}
 	return out
+}
+
+// cleanRotation keeps a refresh token that never changes from whoever could only ever show that token: a copy of it would
+// be as good as the original, for ever and unseen (RFC 9700 §2.2.2).
+func cleanRotation(m *Metadata) error {
+	switch m.Rotation {
+	case "", RotateForking, RotateStrict:
+		return nil
+	case RotateNone:
+		if m.AuthMethod != "none" || m.DPoPBound {
+			return nil
+		}
+		return RefuseField("refresh_rotation", "The value none needs a client that authenticates, or one with "+
+			"dpop_bound_access_tokens. Use rotate or strict.")
+	default:
+		return RefuseField("refresh_rotation", "Use rotate, strict or none.")
+	}
+}
+
+const (
+	maxClientName = 100 // characters
+	maxContacts   = 10
+	maxSoftware   = 255 // bytes
+)
+
+// cleanTexts bounds what is shown to people or kept for operators.
+func cleanTexts(m *Metadata) error {
+	m.Name = strings.TrimSpace(m.Name)
+	if !plain(m.Name) || utf8.RuneCountInString(m.Name) > maxClientName || m.Name != "" && !visible(m.Name) {
+		return RefuseField("client_name", "Use a visible name of at most 100 characters on one line, "+
+			"without characters that turn the direction of writing.")
+	}
+	if !plain(m.SoftwareID) || len(m.SoftwareID) > maxSoftware {
+		return RefuseField("software_id", "Use at most 255 bytes on one line.")
+	}
+	if !plain(m.SoftwareVersion) || len(m.SoftwareVersion) > maxSoftware {
+		return RefuseField("software_version", "Use at most 255 bytes on one line.")
+	}
+	if len(m.Contacts) > maxContacts {
+		return RefuseField("contacts", "Give at most 10 contacts.")
+	}
+	for _, contact := range m.Contacts {
+		if contact == "" || len(contact) > maxEmail || !plain(contact) {
+			return RefuseField("contacts", "Give each contact as an e-mail address of at most 254 bytes.")
+		}
+	}
+	m.Contacts = once(m.Contacts)
+	return nil
+}
+
+// plain reports whether text stays on its line and in its direction: a name on the consent page must not be able to
+// rearrange the words around it (Unicode TR36 §2.5).
+func plain(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool {
+		return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Bidi_Control, r)
+	})
+}
+
+// visible reports whether there is something to read in text.
+func visible(text string) bool {
+	return strings.ContainsFunc(text, func(r rune) bool {
+		return unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S)
+	})
+}
+
+// cleanPages judges the addresses of the client's own pages and keys.
+func cleanPages(m *Metadata) error {
+	for _, page := range []struct{ field, uri string }{
+		{"client_uri", m.URI},
+		{"logo_uri", m.LogoURI},
+		{"policy_uri", m.PolicyURI},
+		{"tos_uri", m.TermsURI},
+		{"jwks_uri", m.JWKSURI},
+	} {
+		if page.uri == "" {
+			continue
+		}
+		if err := checkPage(page.field, page.uri); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkPage(field, uri string) error {
+	if err := checkText(field, uri); err != nil {
+		return err
+	}
+	u, err := url.Parse(uri)
+	if err != nil || u.User != nil || !(u.Scheme == "https" && wholeHost(u) || onLoopback(uri)) {
+		return RefuseField(field, "Use an https address, or http on 127.0.0.1, [::1] or localhost.")
+	}
+	return nil
+}
+
+// cleanLogout judges where a client is led back to, and told of it, when people sign out. One that signs nobody in is
+// told nothing.
+func cleanLogout(m *Metadata) error {
+	if !m.signsIn() {
+		m.PostLogoutRedirectURIs, m.BackchannelLogoutURI, m.FrontchannelLogoutURI = nil, "", ""
+	}
+	m.BackchannelSession = m.BackchannelSession && m.BackchannelLogoutURI != ""
+	m.FrontchannelSession = m.FrontchannelSession && m.FrontchannelLogoutURI != ""
+	if err := cleanSignedOut(m); err != nil {
+		return err
+	}
+	if err := checkLogoutURI("backchannel_logout_uri", m.BackchannelLogoutURI); err != nil {
+		return err
+	}
+	if err := checkLogoutURI("frontchannel_logout_uri", m.FrontchannelLogoutURI); err != nil {
+		return err
+	}
+	if m.FrontchannelLogoutURI != "" && !slices.ContainsFunc(m.RedirectURIs, m.sharesOrigin) {
+		return RefuseField("frontchannel_logout_uri", // Front-Channel Logout 1.0 §2
+			"Use the scheme, host and port of one of the redirect_uris: browsers are sent there in the client's name.")
+	}
+	return nil
+}
+
+// cleanSignedOut judges post_logout_redirect_uris like redirect_uris.
+func cleanSignedOut(m *Metadata) error {
+	const field = "post_logout_redirect_uris"
+	if len(m.PostLogoutRedirectURIs) > maxRedirectURIs {
+		return RefuseField(field, "Register at most 20.")
+	}
+	for _, uri := range m.PostLogoutRedirectURIs {
+		if err := checkWayBack(field, uri, m.ApplicationType); err != nil {
+			return err
+		}
+	}
+	m.PostLogoutRedirectURIs = once(m.PostLogoutRedirectURIs)
+	return nil
+}
+
+// checkLogoutURI judges an address that is called when a Session ends (Back-Channel Logout 1.0 §2.2, Front-Channel Logout
+// 1.0 §2); empty is none.
+func checkLogoutURI(field, uri string) error {
+	switch {
+	case uri == "":
+		return nil
+	case strings.Contains(uri, "#"):
+		return RefuseField(field, "Use an address without a fragment (#).")
+	}
+	return checkPage(field, uri)
+}
+
+// sharesOrigin reports whether the front-channel address has scheme, host and port of a redirect URI. Loopback redirects
+// match on any port (RFC 8252 §7.3), so there the port is no part of it.
+func (m *Metadata) sharesOrigin(redirect string) bool {
+	host, _, loopback := splitLoopback(redirect)
+	h, _, ok := splitLoopback(m.FrontchannelLogoutURI)
+	return loopback && ok && host == h || WebOrigin(redirect) != "" && WebOrigin(redirect) == WebOrigin(m.FrontchannelLogoutURI)
+}
+
+// SignedOutFrame returns what a browser loads to tell the client that a Session ended, or nothing if the client wants no
+// such call. It always says which Session at which server (Front-Channel Logout 1.0 §2: MAY, even where it isn't required).
+func (c Client) SignedOutFrame(issuer string, sessionID ID) string {
+	if c.FrontchannelLogoutURI == "" {
+		return ""
+	}
+	return withQuery(c.FrontchannelLogoutURI, url.Values{"iss": {issuer}, "sid": {sessionID.String()}})
+}
+
+// WebOrigin returns the origin of an http(s) address as browsers write it (RFC 6454 §6.2), or nothing: apps on a device
+// have none.
+func WebOrigin(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return ""
+	}
+	host := strings.ToLower(u.Host)
+	if u.Scheme == "https" {
+		host = strings.TrimSuffix(host, ":443")
+	} else {
+		host = strings.TrimSuffix(host, ":80")
+	}
+	return u.Scheme + "://" + host
+}
+
+// cleanDevice cuts what a client says of the device that it was installed on.
+func cleanDevice(m *Metadata) error {
+	m.Device = m.Clean()
+	return nil
 }

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"context"
 	"encoding/base64"
 	"time"
 )
@@ -44,33 +45,6 @@ func (s Session) Alive(now time.Time) bool {
 // Offline reports whether the Session outlives its SignIn (OIDC Back-Channel Logout §2.7).
 func (s Session) Offline() bool { return HasScope(s.Scopes, "offline_access") }
 
-// EndCause says why a Session or SignIn ended.
-type EndCause string
-
-// The causes that exist so far.
-const (
-	EndReuse      EndCause = "reuse"             // a superseded refresh token came back
-	EndForks      EndCause = "forks"             // 1,000 branches in one generation
-	EndReplay     EndCause = "code_replayed"     // an authorization code came back
-	EndRevoked    EndCause = "revoked"           // the app revoked its refresh token
-	EndSignedOut  EndCause = "signed_out"        // the person signed out
-	EndReplaced   EndCause = "replaced"          // another person signed in in the same browser
-	EndDevice     EndCause = "ended_by_user"     // the person ended it from another device
-	EndNotMe      EndCause = "not_me"            // the person said that it wasn't them
-	EndPassword   EndCause = "password_changed"  // the password was changed
-	EndReset      EndCause = "password_reset"    // the password was forgotten and chosen anew
-	EndFactor     EndCause = "factor_changed"    // a second factor was removed
-	EndEmail      EndCause = "email_changed"     // the login name was changed
-	EndConsent    EndCause = "consent_withdrawn" // the person does not allow the app any more
-	EndClientGone EndCause = "client_deleted"    // the client was deleted
-	EndClientOff  EndCause = "client_disabled"   // the client was disabled
-	EndLocked     EndCause = "user_disabled"     // the account was locked
-	EndDeleted    EndCause = "user_deleted"      // the account was deleted
-	EndOperator   EndCause = "ended_by_operator" // an operator ended it
-	EndIdle       EndCause = "idle"              // no one used it for too long; judged when read, never written
-	EndExpired    EndCause = "expired"           // it reached its absolute end; judged when read, never written
-)
-
 // Ending says why a Session is over at a time, and since when; false while it lives.
 func (s Session) Ending(now time.Time) (cause EndCause, at time.Time, over bool) {
 	switch {
@@ -95,4 +69,260 @@ func (l Lifetimes) IdleFrom(now, endsAt time.Time) time.Time {
 		return idle
 	}
 	return endsAt
+}
+
+// Turn is the ordinary refresh as one conditional write: the current token of a Session of which no other branch exists.
+type Turn struct {
+	SessionID  ID
+	ClientID   string
+	SecretHash []byte
+	Generation uint32
+	Keep       bool       // the client does not rotate: the token stays, only the idle end slides
+	Key        Thumbprint // the Session must be bound to just this key, or to none when it is zero
+	NeedMFA    bool       // the Session must have begun with a second factor
+	IdleEndsAt time.Time
+	Address    string
+}
+
+type sessionStore interface {
+	InTx(ctx context.Context, fn func(context.Context) error) error
+	// RedeemCode inserts the Session of a promise if its SignIn and user are alive and no code of the request won before.
+	RedeemCode(ctx context.Context, p Promise, s Session) (row Session, won bool, err error)
+	SessionByID(ctx context.Context, id ID) (Session, error)
+	// Advance makes the ordinary rotation in one statement; false when anything is not ordinary.
+	Advance(ctx context.Context, t Turn) (row Session, done bool, err error)
+	// LockSession reads a Session that no one else can write until the transaction ends.
+	LockSession(ctx context.Context, id ID) (Session, error)
+	// WriteLine writes where a locked Session's line stands, and its last use.
+	WriteLine(ctx context.Context, s Session) error
+	// EndSession ends a Session that lives, with its Event; false when it was over already.
+	EndSession(ctx context.Context, id ID, cause EndCause) (bool, error)
+	// EndSignIn ends a SignIn and the Sessions under it that the ending names.
+	EndSignIn(ctx context.Context, e SignInEnding) ([]Ended, error)
+	// DescribeSession writes the parts of a Device that it says, where they differ.
+	DescribeSession(ctx context.Context, id ID, d Device) error
+	MarkClientUsed(ctx context.Context, clientID string) error
+	AddEvent(ctx context.Context, e Event) error
+}
+
+// Sessions starts, continues and ends Sessions.
+type Sessions struct {
+	Store  sessionStore
+	Keys   *Keyring
+	Now    func() time.Time
+	Policy MFAPolicy
+	Lives  Lifetimes // the server's default
+	// RolledForward is told of each Session that was ahead of its row, once that is repaired; nil: nobody is.
+	RolledForward func(ctx context.Context, s Session)
+}
+
+// What apps are told. None of it helps a thief: a wrong token and a session that is over sound alike.
+var (
+	errOver    = Refuse(SignInAgain, "The session is over. Sign in again.")
+	errCode    = Refuse(SignInAgain, "The authorization code cannot be used any more. Start the sign-in again.")
+	errNoMFA   = Refuse(SignInAgain, "A second factor is needed now. Sign in again.")
+	errReused  = Refuse(SignInAgain, "The refresh token was used before, so the session has been ended. Sign in again.")
+	errKey     = Refuse(NoProof, "This session is bound to a key: send a DPoP proof of that key (RFC 9449 section 5).")
+	errRefresh = Refuse(SignInAgain, "The refresh token is not valid here. Sign in again.")
+)
+
+// Start redeems a promise whose client, redirect_uri and verifier have all been checked, by the redemption table of
+// DESIGN §2, and returns the Session with its first refresh token. Refusals are SignInAgain.
+func (s Sessions) Start(ctx context.Context, p Promise, h Holder) (Session, RefreshToken, error) {
+	if s.Policy.AsksAtRefresh(h.Client) && !p.AMR.Has(MFA) {
+		return Session{}, RefreshToken{}, errNoMFA
+	}
+	row, won, err := s.redeem(ctx, p, h)
+	if err != nil {
+		return Session{}, RefreshToken{}, err
+	}
+	token := NewRefreshToken(p.SessionID, p.SessionSecret, h.Client.ID)
+	if !won {
+		row, err = s.redeemAgain(ctx, p, h)
+		return row, token, err
+	}
+	if h.Client.FirstUsedAt.IsZero() {
+		err = s.Store.MarkClientUsed(ctx, h.Client.ID)
+	}
+	return row, token, err
+}
+
+// redeem tries to be the first with a code. One that has expired can't be; whether it was used in time is the row's to
+// say, so that a retry of the last second is still honest and a late replay still ends what it issued.
+func (s Sessions) redeem(ctx context.Context, p Promise, h Holder) (row Session, won bool, err error) {
+	now, lives := s.Now(), h.Client.LivesOr(s.Lives)
+	if now.Sub(p.IssuedAt) >= CodeTTL {
+		return Session{}, false, nil
+	}
+	ends := now.Add(lives.Absolute)
+	return s.Store.RedeemCode(ctx, p, Session{
+		ID: p.SessionID, ClientID: h.Client.ID, SignInID: p.SignInID, SecretHash: p.SessionSecret.Hash(), Key: h.sessionKey(),
+		Scopes: p.Scopes, Resources: p.Resources, AMR: p.AMR, AuthTime: p.AuthTime, CreatedAt: now, LastUsedAt: now,
+		IdleEndsAt: lives.IdleFrom(now, ends), EndsAt: ends, Address: h.Seen.Address, UserAgent: h.Seen.UserAgent,
+		Device: h.Device.Or(p.Device).Or(h.Client.Device),
+	})
+}
+
+// redeemAgain decides about a code that did not win: no such SignIn any more, a retry, a replay, or a second tab's code.
+func (s Sessions) redeemAgain(ctx context.Context, p Promise, h Holder) (Session, error) {
+	row, err := s.Store.SessionByID(ctx, p.SessionID)
+	if KindOf(err) == NotFound {
+		return Session{}, errCode
+	}
+	if err != nil {
+		return Session{}, err
+	}
+	if p.SessionSecret.Matches(row.SecretHash) && row.Key != h.sessionKey() {
+		return Session{}, errKey // a code without the key that won with it is no lever either
+	}
+	switch p.Redeem(row, s.Now()) {
+	case RetryCode:
+		return row, nil
+	case RefuseCode:
+	case ReplayCode:
+		// RFC 6749 §4.1.2: a code that is used twice revokes what it issued.
+		if _, err := s.Store.EndSession(ctx, row.ID, EndReplay); err != nil {
+			return Session{}, err
+		}
+	}
+	return Session{}, errCode
+}
+
+// Holder is who presents a code or a refresh token.
+type Holder struct {
+	Client Client
+	Proved bool       // authenticated as the client, so a copied token alone would not do
+	Key    Thumbprint // of the key whose DPoP proof came with the request; zero when none did
+	Seen   Seen
+	Device Device // as this request describes it
+}
+
+// sessionKey is the key that this holder's refresh tokens are bound to: a client that authenticates is bound to its own
+// credentials already (RFC 9449 §5).
+func (h Holder) sessionKey() Thumbprint {
+	if h.Client.Public() {
+		return h.Key
+	}
+	return Thumbprint{}
+}
+
+// Refresh presents an authentic refresh token and returns its Session and the token that takes its place, by the
+// rotation rule of DESIGN §2. Refusals are SignInAgain.
+func (s Sessions) Refresh(ctx context.Context, t RefreshToken, h Holder) (Session, RefreshToken, error) {
+	if t.Branch == 0 {
+		row, done, err := s.Store.Advance(ctx, Turn{
+			SessionID: t.SessionID, ClientID: h.Client.ID, SecretHash: t.Secret.Hash(), Generation: t.Generation,
+			Keep: h.Client.Rotation == RotateNone, Key: h.sessionKey(), NeedMFA: s.Policy.AsksAtRefresh(h.Client),
+			IdleEndsAt: s.Now().Add(h.Client.LivesOr(s.Lives).Idle), Address: h.Seen.Address,
+		})
+		if err != nil {
+			return Session{}, RefreshToken{}, err
+		}
+		if done {
+			return row, t.At(row.Line.Generation, row.Line.Branch), s.describe(ctx, row.ID, h)
+		}
+	}
+	row, next, err := s.settle(ctx, t, h)
+	if err != nil {
+		return row, next, err
+	}
+	return row, next, s.describe(ctx, row.ID, h)
+}
+
+// describe writes how the app describes its device now, where a refresh says that at all: after an update, or under a
+// new name.
+func (s Sessions) describe(ctx context.Context, id ID, h Holder) error {
+	if h.Device == (Device{}) {
+		return nil
+	}
+	return s.Store.DescribeSession(ctx, id, h.Device)
+}
+
+// settle decides everything that is not an ordinary rotation, under the row's lock. A reuse commits although the caller
+// is refused (DESIGN law 3).
+func (s Sessions) settle(ctx context.Context, t RefreshToken, h Holder) (row Session, next RefreshToken, err error) {
+	var refusal error
+	var event EventKind
+	err = s.Store.InTx(ctx, func(ctx context.Context) error {
+		row, err = s.Store.LockSession(ctx, t.SessionID)
+		if KindOf(err) == NotFound {
+			refusal = errRefresh
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if refusal = s.admits(row, t, h); refusal != nil {
+			return nil
+		}
+		move, line := row.Line.Present(Presented{
+			Generation: t.Generation, Branch: t.Branch, Rotation: h.Client.Rotation,
+			Proved: h.Proved || row.Key != (Thumbprint{}),
+		})
+		if move == Reuse || move == Exhausted {
+			refusal = errReused
+			_, err := s.Store.EndSession(ctx, row.ID, move.cause())
+			return err
+		}
+		next = t.At(line.Generation, line.Branch)
+		if move == SameAgain {
+			return nil
+		}
+		event = move.event(row.Line)
+		row.Line = line
+		return s.write(ctx, &row, h, event)
+	})
+	if err != nil {
+		return row, next, err
+	}
+	if event == SessionRolled && s.RolledForward != nil {
+		s.RolledForward(ctx, row)
+	}
+	return row, next, refusal
+}
+
+// admits checks what comes before the rule: the token's own Session, alive, and as well proved as the policy asks now.
+func (s Sessions) admits(row Session, t RefreshToken, h Holder) error {
+	switch {
+	case !t.Secret.Matches(row.SecretHash) || row.ClientID != h.Client.ID:
+		return errRefresh
+	case row.Key != (Thumbprint{}) && row.Key != h.sessionKey():
+		return errKey
+	case !row.Alive(s.Now()):
+		return errOver
+	case s.Policy.AsksAtRefresh(h.Client) && !row.AMR.Has(MFA):
+		return errNoMFA
+	}
+	return nil
+}
+
+// write carries out what the rule decided, with the Event where there is one to tell.
+func (s Sessions) write(ctx context.Context, row *Session, h Holder, event EventKind) error {
+	now := s.Now()
+	row.LastUsedAt, row.Address = now, h.Seen.Address
+	row.IdleEndsAt = h.Client.LivesOr(s.Lives).IdleFrom(now, row.EndsAt)
+	if err := s.Store.WriteLine(ctx, *row); err != nil || event == "" {
+		return err
+	}
+	return s.Store.AddEvent(ctx, Event{
+		ID: NewID(), At: now, Kind: event, UserID: row.UserID, SessionID: row.ID, ClientID: row.ClientID,
+		Address: row.Address,
+	})
+}
+
+// Revoke ends the Session of any authentic refresh token of client c, however old (RFC 7009 §2.1). It touches nothing
+// when the token is another client's or does not carry the Session's secret.
+func (s Sessions) Revoke(ctx context.Context, t RefreshToken, c Client) error {
+	row, err := s.Store.SessionByID(ctx, t.SessionID)
+	if KindOf(err) == NotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !t.Secret.Matches(row.SecretHash) || row.ClientID != c.ID {
+		return nil
+	}
+	_, err = s.Store.EndSession(ctx, row.ID, EndRevoked)
+	return err
 }

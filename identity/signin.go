@@ -1,6 +1,9 @@
 package identity
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // SignIn is what a browser has proved to us: who, how and when. The SSO cookie points to it.
 type SignIn struct {
@@ -65,4 +68,198 @@ func (s Standing) ending(now time.Time) EndCause {
 		return EndPassword
 	}
 	return ""
+}
+
+type signInStore interface {
+	throttleStore
+	InTx(ctx context.Context, fn func(context.Context) error) error
+	UserByEmail(ctx context.Context, email string) (User, error)
+	// StandingOf reads a SignIn, its user and whether they enrolled, in one statement; zero when there is none.
+	StandingOf(ctx context.Context, signInID ID) (Standing, error)
+	// StartSignIn writes a new SignIn, unless its user was disabled or changed a credential meanwhile: SignInAgain.
+	StartSignIn(ctx context.Context, s SignIn) error
+	// ProveSignIn writes secret hash, epoch, methods, times of a SignIn that lives and still has the hash old: else SignInAgain.
+	ProveSignIn(ctx context.Context, s SignIn, old []byte) error
+	TouchSignIn(ctx context.Context, s SignIn) error
+	// EndSignIn ends a SignIn and the Sessions that live only as long as it does, with an Event for each.
+	EndSignIn(ctx context.Context, e SignInEnding) ([]Ended, error)
+	SessionByID(ctx context.Context, id ID) (Session, error)
+	// EndSession ends a Session that lives, with its Event; false when it was over already.
+	EndSession(ctx context.Context, id ID, cause EndCause) (bool, error)
+	// SignedInBefore reports whether the user has ever signed in.
+	SignedInBefore(ctx context.Context, userID ID) (bool, error)
+	AddEvent(ctx context.Context, e Event) error
+}
+
+// SignIns begins, strengthens and ends sign-ins.
+type SignIns struct {
+	Store     signInStore
+	Keys      *Keyring
+	Passwords *Passwords
+	Now       func() time.Time
+	Lives     Lifetimes
+}
+
+// touchEvery bounds how often a SignIn's last use is written (DESIGN §9).
+const touchEvery = 10 * time.Minute
+
+// Current returns who is signed in by the cookie's value: the zero Standing for none or a forged one, and one that says
+// why, for one that is over.
+// It costs one read, and at most every ten minutes a write that slides the idle end.
+func (s SignIns) Current(ctx context.Context, cookie string) (Standing, error) {
+	pointer, err := s.Keys.ReadCookie(cookie)
+	if err != nil {
+		return Standing{}, nil
+	}
+	standing, err := s.Store.StandingOf(ctx, pointer.SignInID)
+	if err != nil {
+		return Standing{}, err
+	}
+	now := s.Now()
+	if standing = standing.judge(pointer, now); !standing.SignedIn() {
+		return standing, nil
+	}
+	if now.Sub(standing.SignIn.LastUsedAt) >= touchEvery {
+		standing.SignIn.LastUsedAt = now
+		standing.SignIn.IdleEndsAt = s.Lives.IdleFrom(now, standing.SignIn.EndsAt)
+		return standing, s.Store.TouchSignIn(ctx, standing.SignIn)
+	}
+	return standing, nil
+}
+
+// Attempt is someone who types a name and a password into a browser.
+type Attempt struct {
+	Email       string
+	Password    string
+	Seen        Seen
+	Before      Standing // who is signed in there already
+	Browser     Browser  // who has signed in there before
+	BrowserName string   // in a few words, like "Chrome on Android"
+}
+
+// Begin checks a password and returns the new value of the cookie. The same person's SignIn goes on under a new secret;
+// another's is ended, since nothing would hold its cookie any more. Refusals: BadLogin, Throttled, Forbidden (locked).
+func (s SignIns) Begin(ctx context.Context, a Attempt) (cookie string, err error) {
+	user, err := s.checkPassword(ctx, a)
+	if err != nil {
+		return "", err
+	}
+	pointer := Pointer{SignInID: NewID(), Secret: NewSecret(), CodeSecret: NewSecret()}
+	now := s.Now()
+	next := SignIn{
+		ID: pointer.SignInID, UserID: user.ID, CodeSecretHash: pointer.CodeSecret.Hash(),
+		CreatedAt: now, EndsAt: now.Add(s.Lives.Absolute), Address: a.Seen.Address, UserAgent: a.Seen.UserAgent,
+	}
+	again := a.Before.SignedIn() && a.Before.User.ID == user.ID
+	if again {
+		next, pointer = a.Before.SignIn, Pointer{a.Before.SignIn.ID, pointer.Secret, a.Before.Pointer.CodeSecret}
+	}
+	next.SecretHash, next.Epoch, next.AMR = pointer.Secret.Hash(), user.Epoch, PWD
+	next.ProvedAt, next.LastUsedAt, next.IdleEndsAt = now, now, s.Lives.IdleFrom(now, next.EndsAt)
+	err = s.Store.InTx(ctx, func(ctx context.Context) error {
+		if err := s.write(ctx, next, a.Before, again); err != nil {
+			return err
+		}
+		if !again && !a.Browser.Knows(user.ID) {
+			if err := s.tellOfBrowser(ctx, user, a); err != nil {
+				return err
+			}
+		}
+		return s.Store.AddEvent(ctx, Event{
+			ID: NewID(), At: now, Kind: SignedIn, UserID: user.ID, Detail: "pwd", Address: a.Seen.Address,
+		})
+	})
+	return s.Keys.CookieText(pointer), err
+}
+
+func (s SignIns) write(ctx context.Context, next SignIn, before Standing, again bool) error {
+	if again {
+		return s.Store.ProveSignIn(ctx, next, before.SignIn.SecretHash)
+	}
+	if before.SignedIn() {
+		_, err := s.Store.EndSignIn(ctx, SignInEnding{ID: before.SignIn.ID, Cause: EndReplaced})
+		if err != nil {
+			return err
+		}
+	}
+	return s.Store.StartSignIn(ctx, next)
+}
+
+// tellOfBrowser writes that a browser is new to the person, unless all of it is: everyone's first browser is new.
+func (s SignIns) tellOfBrowser(ctx context.Context, user User, a Attempt) error {
+	before, err := s.Store.SignedInBefore(ctx, user.ID)
+	if err != nil || !before {
+		return err
+	}
+	return s.Store.AddEvent(ctx, Event{
+		ID: NewID(), At: s.Now(), Kind: NewBrowser, UserID: user.ID, Detail: a.BrowserName, Address: a.Seen.Address,
+	})
+}
+
+const badLogin = "That e-mail address and password do not belong together. Check both and try again."
+
+// checkPassword counts the try, then hashes outside of any transaction.
+func (s SignIns) checkPassword(ctx context.Context, a Attempt) (User, error) {
+	email, err := CleanEmail(a.Email)
+	if err != nil {
+		return User{}, err
+	}
+	byUser, byPlace := ThrottleKey("password", email), ThrottleKey("address", Network(a.Seen.Address))
+	if err := TryOrWait(ctx, s.Store, byPlace, AddressThrottle); err != nil {
+		return User{}, err
+	}
+	if err := TryOrWait(ctx, s.Store, byUser, PasswordThrottle); err != nil {
+		return User{}, err
+	}
+	user, err := s.Store.UserByEmail(ctx, email)
+	if err != nil && KindOf(err) != NotFound {
+		return User{}, err
+	}
+	ok, err := s.Passwords.Matches(ctx, a.Password, user.PasswordHash)
+	if err != nil {
+		return User{}, err
+	}
+	if !ok {
+		return User{}, &Error{Kind: BadLogin, Field: "password", Msg: badLogin}
+	}
+	if err := s.forgive(ctx, byUser, byPlace); err != nil {
+		return User{}, err
+	}
+	if !user.DisabledAt.IsZero() {
+		return User{}, Refuse(Forbidden, "This account is locked. Ask the people who run this service to unlock it.")
+	}
+	return user, nil
+}
+
+func (s SignIns) forgive(ctx context.Context, byUser, byPlace string) error {
+	return s.Store.InTx(ctx, func(ctx context.Context) error {
+		if err := s.Store.ClearTries(ctx, byUser); err != nil {
+			return err
+		}
+		return s.Store.ForgiveTry(ctx, byPlace)
+	})
+}
+
+// Strengthen adds the second factor that was just proved, under a new cookie value.
+func (s SignIns) Strengthen(ctx context.Context, before Standing, detail string) (cookie string, err error) {
+	pointer := before.Pointer
+	pointer.Secret = NewSecret()
+	next, now := before.SignIn, s.Now()
+	next.SecretHash, next.AMR = pointer.Secret.Hash(), next.AMR|OTP|MFA
+	next.LastUsedAt, next.IdleEndsAt = now, s.Lives.IdleFrom(now, next.EndsAt)
+	err = s.Store.InTx(ctx, func(ctx context.Context) error {
+		if err := s.Store.ProveSignIn(ctx, next, before.SignIn.SecretHash); err != nil {
+			return err
+		}
+		return s.Store.AddEvent(ctx, Event{
+			ID: NewID(), At: now, Kind: SignedIn, UserID: next.UserID, Detail: detail, Address: next.Address,
+		})
+	})
+	return s.Keys.CookieText(pointer), err
+}
+
+// End signs a browser out: its SignIn ends, with the Sessions that live only as long as it does and with the Session of
+// the app that asked for it (zero: none did), offline or not. It returns the Sessions that ended.
+func (s SignIns) End(ctx context.Context, standing Standing, asking ID) ([]Ended, error) {
+	return s.Store.EndSignIn(ctx, SignInEnding{ID: standing.SignIn.ID, Cause: EndSignedOut, Session: asking})
 }

@@ -2,8 +2,13 @@ package identity
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"net/url"
+	"slices"
+	"strings"
 )
 
 const (
@@ -105,4 +110,58 @@ func (s SignIns) ownSession(ctx context.Context, a AskedSignOut) (Session, error
 		return Session{}, err
 	}
 	return row, err
+}
+
+// AppSignOut is an app that signs out without a browser, by any authentic refresh token of it.
+type AppSignOut struct {
+	Token  RefreshToken
+	Holder Holder
+	Device bool // not the app alone: the sign-in that its Session began from, and all that began from it
+}
+
+// errDevice keeps an app that anyone may have written from signing people out of the operator's.
+var errDevice = Refuse(Forbidden, "An app that registered itself can end its own session only. Leave device out.")
+
+// SignOut ends the Session of an authentic refresh token, however old, and with Device the sign-in that it began from.
+// It returns whether the Session ended now; false when it was over, or never was. A token of another client touches
+// nothing. Refusals: Forbidden (Device, by a client that registered itself), NoProof (a bound Session without its key).
+func (s Sessions) SignOut(ctx context.Context, a AppSignOut) (ended bool, err error) {
+	if a.Device && a.Holder.Client.SelfRegistered {
+		return false, errDevice
+	}
+	row, err := s.Store.SessionByID(ctx, a.Token.SessionID)
+	switch {
+	case KindOf(err) == NotFound:
+		return false, nil
+	case err != nil:
+		return false, err
+	case !a.Token.Secret.Matches(row.SecretHash) || row.ClientID != a.Holder.Client.ID:
+		return false, nil
+	case row.Key != (Thumbprint{}) && row.Key != a.Holder.sessionKey():
+		return false, errKey
+	case !row.Alive(s.Now()):
+		return false, nil
+	case !a.Device:
+		return s.Store.EndSession(ctx, row.ID, EndSignedOut)
+	}
+	all, err := s.Store.EndSignIn(ctx, SignInEnding{ID: row.SignInID, Cause: EndSignedOut, Offline: true, Session: row.ID})
+	return slices.ContainsFunc(all, func(e Ended) bool { return e.SessionID == row.ID }), err
+}
+
+// StateCookie is the name of the cookie that scripts of ours may read: who is signed in changed, if it did (OpenID
+// Connect Session Management 1.0 §3). It opens nothing.
+const StateCookie = "sojourn_state"
+
+// BrowserState is what the cookie holds: another value after every sign-in, second factor and change of credentials. It
+// is made from the secret's hash, so it says nothing of either.
+func (s Standing) BrowserState() string {
+	sum := sha256.Sum256(append([]byte("sojourn browser state "), s.SignIn.SecretHash...))
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
+}
+
+// SessionState is session_state: what an app gives to our frame in its page, which compares it with the browser's state
+// (Session Management 1.0 §3.2). The origin is the app's; the salt keeps two apps from comparing theirs.
+func (s Standing) SessionState(clientID, origin, salt string) string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{clientID, origin, s.BrowserState(), salt}, " ")))
+	return hex.EncodeToString(sum[:]) + "." + salt
 }

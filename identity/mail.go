@@ -1,0 +1,333 @@
+package identity
+
+import (
+	"context"
+	"encoding/hex"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const linkPrefix = "sj_ml_"
+
+// LinkKind says what a mailed link lets its holder do.
+type LinkKind string
+
+// The kinds of link.
+const (
+	LinkReset  LinkKind = "reset"  // choose a new password
+	LinkVerify LinkKind = "verify" // confirm the address that Detail holds
+	LinkEmail  LinkKind = "email"  // move the account to another address: Detail is that of the Letter, as it is
+	LinkNotMe  LinkKind = "not_me" // end everything
+)
+
+// linkLives is how long each kind works: what opens or moves an account, for as long as a mail takes to be read.
+var linkLives = map[LinkKind]time.Duration{
+	LinkReset: 30 * time.Minute, LinkVerify: 7 * 24 * time.Hour, LinkEmail: time.Hour, LinkNotMe: 7 * 24 * time.Hour,
+}
+
+// LinkFor is whom a link is for and what it does.
+type LinkFor struct {
+	UserID ID
+	Kind   LinkKind
+	Detail string // kept in the row, never in the link
+}
+
+// MailLink is what the database knows of a link that was mailed.
+type MailLink struct {
+	LinkFor
+	Slot       string // what of a user's links another one replaces
+	SecretHash []byte
+	ExpiresAt  time.Time
+}
+
+type mailLinkStore interface {
+	// WriteMailLink puts a link in the place of the one that its user had in the same slot.
+	WriteMailLink(ctx context.Context, l MailLink) error
+	// ReadMailLink returns the detail of a link that is alive; false when there is none with this secret.
+	ReadMailLink(ctx context.Context, l MailLink) (detail string, alive bool, err error)
+	// SpendMailLink is ReadMailLink and deletes it: of all who spend one link, one is told that it was alive.
+	SpendMailLink(ctx context.Context, l MailLink) (detail string, alive bool, err error)
+}
+
+// MailLinks makes the links that mails carry, and judges them. A link is a sealed pointer to a row that keeps the hash of
+// its secret: neither our key nor the database alone makes one.
+type MailLinks struct {
+	Store mailLinkStore
+	Keys  *Keyring
+	Now   func() time.Time
+}
+
+// errLinkOver is the one answer to a link that is forged, of another kind, used, replaced or too old.
+var errLinkOver = Refuse(NotFound, "This link was used, is too old, or a newer one took its place. Ask for a new one.")
+
+// Make returns the text of a new link. It takes the place of an earlier one of the same user and kind, but for LinkNotMe:
+// whoever acts in a person's name must not be able to void the way to stop them by causing another mail.
+func (m MailLinks) Make(ctx context.Context, to LinkFor) (text string, err error) {
+	secret := NewSecret()
+	l := mailLink(to, secret)
+	l.ExpiresAt = m.Now().Add(linkLives[to.Kind])
+	return m.Keys.linkText(to, secret), m.Store.WriteMailLink(ctx, l)
+}
+
+// Read judges a link and spends nothing: what mail scanners fetch ahead of the person stays good. Refusal: NotFound.
+func (m MailLinks) Read(ctx context.Context, text string, kind LinkKind) (LinkFor, error) {
+	return m.judge(text, kind, func(l MailLink) (string, bool, error) { return m.Store.ReadMailLink(ctx, l) })
+}
+
+// Spend uses a link up; it belongs in the transaction of what the link is for. Refusal: NotFound, like Read.
+func (m MailLinks) Spend(ctx context.Context, text string, kind LinkKind) (LinkFor, error) {
+	return m.judge(text, kind, func(l MailLink) (string, bool, error) { return m.Store.SpendMailLink(ctx, l) })
+}
+
+func (m MailLinks) judge(text string, kind LinkKind, ask func(MailLink) (string, bool, error)) (LinkFor, error) {
+	link, secret, err := m.Keys.readLink(text)
+	if err != nil || link.Kind != kind {
+		return LinkFor{}, errLinkOver
+	}
+	detail, alive, err := ask(mailLink(link, secret))
+	if err != nil {
+		return LinkFor{}, err
+	}
+	if !alive {
+		return LinkFor{}, errLinkOver
+	}
+	link.Detail = detail
+	return link, nil
+}
+
+func mailLink(to LinkFor, secret Secret) MailLink {
+	l := MailLink{LinkFor: to, Slot: string(to.Kind), SecretHash: secret.Hash()}
+	if to.Kind == LinkNotMe {
+		l.Slot += " " + hex.EncodeToString(l.SecretHash[:8])
+	}
+	return l
+}
+
+// linkText seals user id, secret and kind.
+func (k *Keyring) linkText(to LinkFor, secret Secret) string {
+	body := append(append(append([]byte{}, to.UserID[:]...), secret[:]...), to.Kind...)
+	return toText(linkPrefix, k.Seal(ForLink, body, nil))
+}
+
+// readLink returns what an authentic link says, or ErrForged. It asks no database.
+func (k *Keyring) readLink(text string) (link LinkFor, secret Secret, err error) {
+	raw, err := fromText(linkPrefix, text)
+	if err != nil {
+		return link, secret, err
+	}
+	body, err := k.Open(ForLink, raw, nil)
+	if err != nil || len(body) < 32 || linkLives[LinkKind(body[32:])] == 0 {
+		return LinkFor{}, Secret{}, ErrForged
+	}
+	copy(link.UserID[:], body)
+	copy(secret[:], body[16:])
+	link.Kind = LinkKind(body[32:])
+	return link, secret, nil
+}
+
+type mailedStore interface {
+	throttleStore
+	InTx(ctx context.Context, fn func(context.Context) error) error
+	UserByID(ctx context.Context, id ID) (User, error)
+	StandingOf(ctx context.Context, signInID ID) (Standing, error)
+	// SetEmail gives an account another address, which counts as verified: Conflict when it is taken.
+	SetEmail(ctx context.Context, userID ID, email string) error
+	// VerifyEmail notes that the person reads mail that is sent to email: NotFound when the account has another by now.
+	VerifyEmail(ctx context.Context, userID ID, email string) error
+	// DropMailLinks voids the links that were mailed to the address so far, but for those of LinkNotMe.
+	DropMailLinks(ctx context.Context, userID ID) error
+	QueueLetter(ctx context.Context, l Letter) error
+	AddEvent(ctx context.Context, e Event) error
+}
+
+// Mailed is what people do by way of their mail: ask for a link, and follow it. Whatever refuses a link says NotFound, by
+// one sentence for all that can be wrong with it, and leaves the link as it was.
+type Mailed struct {
+	Store       mailedStore
+	Links       MailLinks
+	Credentials Credentials
+	Devices     Devices
+	Now         func() time.Time
+}
+
+// Holder returns whose link it is that a person holds, and its detail, and spends nothing.
+func (m Mailed) Holder(ctx context.Context, text string, kind LinkKind) (User, string, error) {
+	link, err := m.Links.Read(ctx, text, kind)
+	if err != nil {
+		return User{}, "", err
+	}
+	user, err := m.Store.UserByID(ctx, link.UserID)
+	return user, link.Detail, err
+}
+
+// Reset spends a link to choose a new password, and ends everything that was signed in with the old one. A password that
+// is refused (Invalid, field new_password) spends nothing.
+func (m Mailed) Reset(ctx context.Context, text, password string, seen Seen) error {
+	user, _, err := m.Holder(ctx, text, LinkReset) // strangers without a link make us hash nothing
+	if err != nil {
+		return err
+	}
+	if err := CheckNewPassword(password, user.Email, m.Credentials.Passwords.Service); err != nil {
+		return err
+	}
+	hash, err := m.Credentials.Passwords.Hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	return m.Store.InTx(ctx, func(ctx context.Context) error {
+		if _, err := m.Links.Spend(ctx, text, LinkReset); err != nil {
+			return err
+		}
+		if err := m.Credentials.ResetPassword(ctx, user.ID, hash, seen); err != nil {
+			return err
+		}
+		return m.Store.ClearTries(ctx, ThrottleKey("password", user.Email)) // who forgot it guessed before
+	})
+}
+
+// Verify spends a link that proves that the person reads mail sent to their address.
+func (m Mailed) Verify(ctx context.Context, text string, seen Seen) (email string, err error) {
+	err = m.Store.InTx(ctx, func(ctx context.Context) error {
+		link, err := m.Links.Spend(ctx, text, LinkVerify)
+		if err != nil {
+			return err
+		}
+		email = link.Detail
+		if err := m.Store.VerifyEmail(ctx, link.UserID, email); err != nil {
+			return err
+		}
+		return m.tell(ctx, link.UserID, seen, EmailVerified, ProfileChanged)
+	})
+	return email, err
+}
+
+// NotMe ends everything of whoever the link was mailed to. It stays good, so that a second press does no harm and the
+// page can go on from there.
+func (m Mailed) NotMe(ctx context.Context, text string) (User, error) {
+	user, _, err := m.Holder(ctx, text, LinkNotMe)
+	if err != nil {
+		return User{}, err
+	}
+	return user, m.Devices.NotMe(ctx, user.ID)
+}
+
+func (m Mailed) tell(ctx context.Context, userID ID, seen Seen, kinds ...EventKind) error {
+	for _, kind := range kinds {
+		err := m.Store.AddEvent(ctx, Event{ID: NewID(), At: m.Now(), Kind: kind, UserID: userID, Address: seen.Address})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AskReset asks for a link to choose a new password. It does the same for an address that has an account and for one that
+// has none: only whoever sends the mail looks. Refusals: Invalid (field username), Throttled.
+func (m Mailed) AskReset(ctx context.Context, email string, seen Seen) error {
+	email, err := CleanEmail(email)
+	if err != nil {
+		return err
+	}
+	return m.ask(ctx, Letter{Kind: LetterForgot, To: email}, email, seen)
+}
+
+// AskVerify asks for another link to confirm the person's address, unless that was done already. Refusal: Throttled.
+func (m Mailed) AskVerify(ctx context.Context, s Standing, seen Seen) error {
+	if s.User.EmailVerified {
+		return nil
+	}
+	return m.ask(ctx, Letter{Kind: LetterVerify, UserID: s.User.ID}, s.User.Email, seen)
+}
+
+// AskMove asks for a link that moves the account to another address. Whether that has an account already, it doesn't
+// tell: whoever reads the mail sent there learns it. Refusals: Invalid (field new_email), Throttled.
+func (m Mailed) AskMove(ctx context.Context, s Standing, email string, seen Seen) error {
+	email, err := CleanEmail(email)
+	if err != nil {
+		return RefuseField("new_email", err.Error())
+	}
+	if email == s.User.Email {
+		return RefuseField("new_email", "This is the address of your account already. Enter another one.")
+	}
+	letter := Letter{Kind: LetterNewEmail, UserID: s.User.ID, To: email, Detail: moveDetail(s.SignIn.ID, email)}
+	return m.ask(ctx, letter, email, seen)
+}
+
+// ask queues a letter to an address, unless too many were asked for to it or from the person's network.
+func (m Mailed) ask(ctx context.Context, l Letter, to string, seen Seen) error {
+	place := ThrottleKey("letters", Network(seen.Address))
+	if err := TryOrWait(ctx, m.Store, place, AddressThrottle); err != nil {
+		return err
+	}
+	if err := TryOrWait(ctx, m.Store, letterKey(to), LetterThrottle); err != nil {
+		return err
+	}
+	return m.Store.QueueLetter(ctx, l)
+}
+
+// letterKey counts what strangers can make us send to an address.
+func letterKey(to string) string { return ThrottleKey("letter", to) }
+
+// Move spends a link that moves an account to the address that it was mailed to. Everything ends but the browser of s, if
+// that is signed in to this account: its cookie gets the value returned. Refusals: NotFound, also when the sign-in that
+// asked for the change is over; Conflict, when the address is another account's by now.
+func (m Mailed) Move(ctx context.Context, s Standing, text string, seen Seen) (email, cookie string, err error) {
+	err = m.Store.InTx(ctx, func(ctx context.Context) error {
+		link, err := m.Links.Spend(ctx, text, LinkEmail)
+		if err != nil {
+			return err
+		}
+		if err := m.Store.DropMailLinks(ctx, link.UserID); err != nil {
+			return err
+		}
+		email = NewAddress(link.Detail)
+		write := func(ctx context.Context) error { return m.move(ctx, link, seen) }
+		ch := CredentialChange{Cause: EndEmail, Event: EmailChanged, Detail: email, Seen: seen}
+		if s.User.ID == link.UserID {
+			cookie, err = m.Credentials.Change(ctx, s, ch, write)
+			return err
+		}
+		return m.Credentials.ChangeAway(ctx, link.UserID, ch, write)
+	})
+	return email, cookie, err
+}
+
+// move changes the address once the user's row is locked and the epoch raised. The sign-in that asked must have lived
+// until then: a thief who is thrown out by a new password or by "It wasn't me" could take the account by it yet.
+func (m Mailed) move(ctx context.Context, link LinkFor, seen Seen) error {
+	asking, err := m.Store.StandingOf(ctx, askedFrom(link.Detail))
+	if err != nil {
+		return err
+	}
+	user := asking.User
+	over := !asking.SignIn.EndedAt.IsZero() || asking.SignIn.Epoch+1 != user.Epoch || !user.DisabledAt.IsZero()
+	if user.ID != link.UserID || over {
+		return errLinkOver
+	}
+	email := NewAddress(link.Detail)
+	if err := m.Store.SetEmail(ctx, user.ID, email); err != nil {
+		return err
+	}
+	old := Letter{Kind: LetterOldEmail, UserID: user.ID, To: user.Email, Detail: email}
+	if err := m.Store.QueueLetter(ctx, old); err != nil {
+		return err
+	}
+	return m.tell(ctx, user.ID, seen, ProfileChanged)
+}
+
+// moveDetail is what a Letter and a link to another address carry: the sign-in that asked, and the address.
+func moveDetail(signInID ID, email string) string { return signInID.String() + " " + email }
+
+// NewAddress returns the address of moveDetail.
+func NewAddress(detail string) string {
+	_, email, _ := strings.Cut(detail, " ")
+	return email
+}
+
+func askedFrom(detail string) ID {
+	text, _, _ := strings.Cut(detail, " ")
+	id, _ := uuid.Parse(text)
+	return id
+}
