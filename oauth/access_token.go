@@ -1,14 +1,18 @@
 package oauth
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/ory/fosite"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -160,4 +164,101 @@ func (k *keys) verify(text, typ string, algs ...jose.SignatureAlgorithm) ([]byte
 		return nil, errAccess
 	}
 	return payload, nil
+}
+
+// errTarget refuses a resource (RFC 8707 §2).
+var errTarget = &fosite.RFC6749Error{ErrorField: "invalid_target", CodeField: http.StatusBadRequest}
+
+// checkResources asks that the client may have access tokens for what it names at authorize (RFC 8707 §2.1).
+func checkResources(_ context.Context, a *authorization) error {
+	return checkTargets(a.client, identity.ResourcesOf(a.asked.Params))
+}
+
+func checkTargets(c identity.Client, asked []string) error {
+	if len(asked) > identity.MaxResources {
+		return sayf(errTarget, "Name at most %d resources.", identity.MaxResources)
+	}
+	for _, resource := range asked {
+		if identity.CheckResource(resource) != nil {
+			return say(errTarget, "resource must be an absolute URI without a fragment, of at most 512 characters.")
+		}
+		if !c.Reaches(resource) {
+			return sayf(errTarget, "This client may not ask for the resource %s.", printable(resource))
+		}
+	}
+	return nil
+}
+
+// resources returns the resources that a token request names (RFC 8707 §2.2).
+func (g grantRequest) resources() []string { return identity.ResourcesOf(g.GetRequestForm()) }
+
+// address decides whom the access token is for, of the resources that were granted: one, since a token for two could be
+// passed on by the first to the second (RFC 8707 §3). Where none was asked for, that is this server itself.
+func (e *Endpoints) address(g grantRequest, granted []string) error {
+	asked := g.resources()
+	a := &g.answer
+	switch {
+	case len(asked) > 1:
+		return say(errTarget, "An access token is for one resource: name one, and ask again for the next.")
+	case len(asked) == 1 && !slices.Contains(granted, asked[0]):
+		return sayf(errTarget, "The resource %s was not granted.", printable(asked[0]))
+	case len(asked) == 1:
+		a.audience = asked[0]
+	case len(granted) > 1:
+		return say(errTarget, "Several resources were granted. Say with resource which one the access token is for.")
+	case len(granted) == 1:
+		a.audience = granted[0]
+	default:
+		a.audience = e.o.Issuer
+	}
+	return nil
+}
+
+// reference seals an access token of a Session. Nothing is stored: what the Session's row says, it says when it is asked.
+func (e *Endpoints) reference(g grantRequest, s identity.Session) (string, error) {
+	t := e.newReference(g)
+	t.SessionID, t.Secret = s.ID, g.secret
+	if slices.Equal(t.Scopes, s.Scopes) {
+		t.Scopes = nil
+	}
+	return e.o.Keys.AccessText(t)
+}
+
+// newReference is a reference token for what the request asked and proved. As it is, the client got it for itself.
+func (e *Endpoints) newReference(g grantRequest) identity.AccessToken {
+	now := e.o.Now()
+	return identity.AccessToken{
+		ID: identity.NewID(), IssuedAt: now, Expires: now.Add(e.o.AccessTTL), Key: g.key,
+		ClientID: g.client.ID, Audience: g.answer.audience, Scopes: g.answer.scopes,
+	}
+}
+
+// claimsOf spells a reference token as the claims of a JWT, as far as it knows them.
+func (e *Endpoints) claimsOf(t identity.AccessToken) AccessClaims {
+	c := AccessClaims{
+		Issuer: e.o.Issuer, Audience: t.Audience, Expires: t.Expires.Unix(), IssuedAt: t.IssuedAt.Unix(),
+		ID: t.ID.String(), ClientID: t.ClientID, Scope: strings.Join(t.Scopes, " "), Confirm: confirm(t.Key),
+	}
+	if t.SessionID == (identity.ID{}) {
+		c.Subject = t.ClientID // RFC 9068 §2.2
+		return c
+	}
+	c.SessionID, c.secret = t.SessionID.String(), &t.Secret
+	return c
+}
+
+// points reports whether the token was made for this Session: our key alone makes none (DESIGN §2).
+func (c *AccessClaims) points(s identity.Session) bool {
+	return c.ClientID == s.ClientID && (c.secret == nil || c.secret.Matches(s.SecretHash))
+}
+
+// fill adds what a reference token leaves to its Session's row.
+func (c *AccessClaims) fill(s identity.Session) {
+	if c.secret == nil {
+		return
+	}
+	c.Subject, c.ACR, c.AuthTime = s.Sub, s.AMR.ACR(), s.AuthTime.Unix()
+	if c.Scope == "" {
+		c.Scope = strings.Join(s.Scopes, " ")
+	}
 }

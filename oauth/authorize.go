@@ -213,3 +213,64 @@ func (h codeIssuer) HandleAuthorizeEndpointRequest(
 	req.SetResponseTypeHandled("code")
 	return nil
 }
+
+// wayBack is the app's redirect URI with an answer.
+func (e *Endpoints) wayBack(a *authorization, answer url.Values) string {
+	return a.asked.AnswerAt(a.back, e.o.Issuer, answer)
+}
+
+// sendBack tells the app about an error where that is safe, and the person otherwise (DESIGN §9, The way back).
+func (e *Endpoints) sendBack(w http.ResponseWriter, r *http.Request, a *authorization, err error) {
+	v := surface(atAuthorize).judge(err)
+	e.note(r.Context(), v, err)
+	answer := url.Values{"error": {v.Code}, "error_description": {v.Description}}
+	if a.back != "" && e.mayReturn(r, a) {
+		redirect(w, e.wayBack(a, answer))
+		return
+	}
+	problem := identity.Problem{
+		Status: v.status, Title: "This sign-in cannot go on", Client: a.client,
+		Msg: v.Description + " Go back to the app and try again.",
+	}
+	switch {
+	case v.passing():
+		w.Header().Set("Retry-After", seconds(v.wait))
+		problem.Title, problem.Msg = "That did not work just now", "Nothing was lost. Try again in a moment."
+		problem.BackURL, problem.BackLabel = e.again(a), "Try again"
+	case a.back != "":
+		problem.BackURL, problem.BackLabel = e.wayBack(a, answer), "Back to "+placeOf(a.back)
+	}
+	e.o.Problem(w, r, problem)
+}
+
+// again is where the same request can be sent once more, or empty.
+func (e *Endpoints) again(a *authorization) string {
+	next, err := e.o.Keys.AskedText(a.asked)
+	if err != nil {
+		return ""
+	}
+	return authorizePath + "?next=" + next
+}
+
+// mayReturn reports whether an error is sent to the app by itself. A client that registered itself may belong to anyone, so
+// before the person has signed in it gets no redirect from us that could look like ours (RFC 9700 §4.11.2), except for
+// prompt=none, where no person is looking.
+func (e *Endpoints) mayReturn(r *http.Request, a *authorization) bool {
+	if !a.client.SelfRegistered || a.silent() || a.standing.SignedIn() {
+		return true
+	}
+	standing, err := e.current(r)
+	return err == nil && standing.SignedIn()
+}
+
+// placeOf names where a redirect URI leads, for people: its host, or the scheme that an app has claimed.
+func placeOf(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return "the app"
+	}
+	if u.Host != "" {
+		return u.Host
+	}
+	return u.Scheme
+}

@@ -1,7 +1,13 @@
 package oauth
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"math"
 	"net/http"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -87,3 +93,159 @@ func (p *proofs) spend(shown proof) error {
 	}
 	return errReplayed
 }
+
+// What someone is told whose access token comes in the wrong way (RFC 9449 §7.1, §7.2).
+var (
+	errBound = identity.Refuse(identity.BadLogin,
+		"The access token is bound to a key. Send it as Authorization: DPoP, with a proof of that key in the DPoP header.")
+	errUnbound = identity.Refuse(identity.BadLogin,
+		"The access token is bound to no key. Send it as Authorization: Bearer.")
+	errOtherKey = identity.Refuse(identity.BadLogin, "The access token is bound to another key than the DPoP proof's.")
+)
+
+// usesDPoP reports whether a request has a token with the scheme DPoP.
+func usesDPoP(r *http.Request) bool {
+	scheme, _ := authorizationOf(r)
+	return scheme == "dpop"
+}
+
+// proven checks that an access token comes as it has to: one that is bound to a key with the scheme DPoP and a proof of
+// that key made for it (RFC 9449 §7.1), any other as a bearer's (§7.2: never the one for the other).
+func (e *Endpoints) proven(w http.ResponseWriter, r *http.Request, text string, token AccessClaims) error {
+	switch {
+	case token.Confirm == nil && usesDPoP(r):
+		return errUnbound
+	case token.Confirm == nil:
+		return nil
+	case !usesDPoP(r):
+		return errBound
+	}
+	shown, err := e.proofs.check(w, r, text)
+	switch {
+	case err != nil:
+		return err
+	case shown.key == (identity.Thumbprint{}):
+		return errNoProof
+	case shown.key.String() != token.Confirm.JKT:
+		return errOtherKey
+	}
+	return e.proofs.spend(shown)
+}
+
+// dpopChallenge is WWW-Authenticate of the scheme DPoP (RFC 9449 §7.1); without an error for who sent no token (§7.2).
+func (e *Endpoints) dpopChallenge(v verdict) string {
+	var algs []string
+	for _, alg := range proofAlgs {
+		algs = append(algs, string(alg))
+	}
+	challenge := `DPoP realm="` + e.o.Issuer + `", algs="` + strings.Join(algs, " ") + `"`
+	if v.Code != "" {
+		challenge += `, error="` + v.Code + `", error_description="` + v.Description + `"`
+	}
+	return challenge
+}
+
+const (
+	// nonceLife is how old the nonce of a proof may be.
+	nonceLife = 5 * time.Minute
+	// nonceRest is how old a nonce is before answers bring a new one.
+	nonceRest = 2 * time.Minute
+	nonceLen  = 36 // characters
+)
+
+// nonces are our time, signed: nothing is stored, every replica knows those of all others, and nobody can tell the next one
+// (RFC 9449 §8). They are no secret, and one may serve many proofs; jti keeps those apart.
+type nonces struct {
+	keys *identity.Keyring
+	now  func() time.Time
+}
+
+// fresh returns a nonce of this second.
+func (n nonces) fresh() string {
+	body := binary.BigEndian.AppendUint64(nil, uint64(n.now().Unix()))
+	return nonceText.EncodeToString(n.keys.Sign(identity.ForNonce, body))
+}
+
+// madeAt tells when one of our nonces was made; false when it is none.
+func (n nonces) madeAt(nonce string) (made time.Time, ok bool) {
+	raw, err := nonceText.DecodeString(nonce)
+	if err != nil || len(nonce) != nonceLen {
+		return made, false
+	}
+	body, err := n.keys.Verify(identity.ForNonce, raw)
+	if err != nil || len(body) != 8 {
+		return made, false
+	}
+	return time.Unix(int64(binary.BigEndian.Uint64(body)), 0).UTC(), true
+}
+
+// nonceText has exactly one spelling for a nonce.
+var nonceText = base64.RawURLEncoding.Strict()
+
+// maxUsedProofs bounds the memory of used proofs: about 50 MB, and 3,500 requests with proofs a second for five minutes.
+const maxUsedProofs = 1 << 20
+
+// usedProofs remembers which proofs were used, by key and jti, for as long as they would pass again (RFC 9449 §11.1). When
+// it is full, those that would pass for the shortest time are forgotten: no honest phone is refused for the crowd.
+//
+// It is one process's memory. Replicas share it only once Redis carries it (DESIGN §7), so until then a captured request
+// can be sent to another replica within the proof's minutes. At the token endpoint that gains nothing: the tokens that come
+// back are bound to the key, which the thief does not have, and the owner's next refresh goes on by the rule for holders
+// who prove their key (DESIGN §2). At userinfo it tells once more what the captured answer told.
+type usedProofs struct {
+	now func() time.Time
+	max int
+
+	mu      sync.Mutex
+	minutes map[int64]map[usedProof]struct{} // by the minute at whose end they are forgotten
+	count   int
+}
+
+// usedProof stands for a key and a jti of it: half of a SHA-256, so that a long jti costs no more than a short one.
+type usedProof [16]byte
+
+func newUsedProofs(now func() time.Time) *usedProofs {
+	return &usedProofs{now: now, max: maxUsedProofs, minutes: map[int64]map[usedProof]struct{}{}}
+}
+
+// first reports whether the proof was not used before, and remembers it.
+func (u *usedProofs) first(p proof) bool {
+	sum := sha256.Sum256(append(p.key[:], p.id...))
+	id, last := usedProof(sum[:16]), minuteOf(p.until)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.forget()
+	for _, used := range u.minutes { // never more than eight
+		if _, known := used[id]; known {
+			return false
+		}
+	}
+	if u.minutes[last] == nil {
+		u.minutes[last] = map[usedProof]struct{}{}
+	}
+	u.minutes[last][id] = struct{}{}
+	u.count++
+	return true
+}
+
+// forget drops the minutes that are over, and the one that ends first while there is no room.
+func (u *usedProofs) forget() {
+	for next := minuteOf(u.now()); len(u.minutes) > 0; {
+		first := firstOf(u.minutes)
+		if first >= next && u.count < u.max {
+			return
+		}
+		u.count -= len(u.minutes[first])
+		delete(u.minutes, first)
+	}
+}
+
+func firstOf(minutes map[int64]map[usedProof]struct{}) int64 {
+	first := int64(math.MaxInt64)
+	for minute := range minutes {
+		first = min(first, minute)
+	}
+	return first
+}
+
+func minuteOf(t time.Time) int64 { return t.Unix() / 60 }

@@ -5,7 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -153,3 +157,109 @@ type (
 		Reason string `json:"reason"` // expired or revoked
 	}
 )
+
+// feedWithin bounds one read for all who wait for it.
+const feedWithin = 5 * time.Second
+
+// feeds reads what happened to a person once for all streams that ask at the same time: what wakes one of them wakes all.
+type feeds struct {
+	read  func(context.Context, identity.Feed) ([]identity.Change, error)
+	under singleflight.Group
+}
+
+// since returns what happened since a little before a time, the oldest first; others read the same slice. Whoever joins a
+// read that was under way asks once more: it may have begun before that was committed which woke him.
+func (f *feeds) since(ctx context.Context, feed identity.Feed) ([]identity.Change, error) {
+	feed.After = feed.After.Truncate(time.Second) // so that those who were woken together ask the same
+	changes, led, err := f.once(ctx, feed)
+	if err != nil || led {
+		return changes, err
+	}
+	changes, _, err = f.once(ctx, feed)
+	return changes, err
+}
+
+// once reads, or joins whoever reads the same.
+func (f *feeds) once(ctx context.Context, feed identity.Feed) (changes []identity.Change, led bool, err error) {
+	key := fmt.Sprint(feed.UserID, feed.ClientID, feed.Own, feed.After.Unix())
+	all, err, _ := f.under.Do(key, func() (any, error) {
+		led = true
+		ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), feedWithin) // the others go on when this one leaves
+		defer stop()
+		return f.read(ctx, feed)
+	})
+	if err != nil {
+		return nil, led, err
+	}
+	return all.([]identity.Change), led, nil
+}
+
+const (
+	maxStreams    = 10_000 // of one process
+	maxPerSession = 4      // an app needs one; dead connections linger for a while
+)
+
+var errStreams = &identity.Error{
+	Kind: identity.Unavailable, Msg: "Too many apps listen here. Ask again in a moment.", Wait: 10 * time.Second,
+}
+
+// streams are the event streams that are open in this process.
+type streams struct {
+	mu      sync.Mutex
+	open    int
+	of      map[identity.ID][]*stream // by Session, the oldest first
+	leaving chan struct{}             // closed when the process stops
+	left    sync.Once
+}
+
+// stream is one of them.
+type stream struct {
+	sessionID identity.ID
+	replaced  chan struct{} // closed when newer ones of the Session took its place
+}
+
+func newStreams() *streams {
+	return &streams{of: map[identity.ID][]*stream{}, leaving: make(chan struct{})}
+}
+
+// add makes room for one more stream of a Session. The oldest gives way to a fifth: a phone that changed networks has left
+// dead ones behind and must not be locked out by them. It refuses (Unavailable) when the process is full.
+func (s *streams) add(sessionID identity.ID) (*stream, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open >= maxStreams {
+		return nil, errStreams
+	}
+	s.open++
+	added := &stream{sessionID: sessionID, replaced: make(chan struct{})}
+	all := append(s.of[sessionID], added)
+	if len(all) > maxPerSession {
+		close(all[0].replaced)
+		all = all[1:]
+	}
+	s.of[sessionID] = all
+	return added, nil
+}
+
+func (s *streams) remove(gone *stream) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open--
+	s.of[gone.sessionID] = slices.DeleteFunc(s.of[gone.sessionID], func(other *stream) bool { return other == gone })
+	if len(s.of[gone.sessionID]) == 0 {
+		delete(s.of, gone.sessionID)
+	}
+}
+
+// count is how many are open.
+func (s *streams) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open
+}
+
+// OpenStreams is how many apps listen to this process.
+func (e *Endpoints) OpenStreams() int { return e.streams.count() }
+
+// stop ends all streams.
+func (s *streams) stop() { s.left.Do(func() { close(s.leaving) }) }

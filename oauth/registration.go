@@ -2,11 +2,158 @@ package oauth
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"mime"
 	"net/http"
 	"path"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/ory/fosite"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
+
+// The values of Options.Registration; anything else is as good as closed.
+const (
+	registrationOpen  = "open"  // to everyone, with a throttle per address
+	registrationToken = "token" // to holders of an initial access token
+)
+
+var (
+	errRegistrationClosed = identity.Refuse(identity.Forbidden,
+		"Clients cannot register themselves here. Ask the operator of this server to add yours.")
+	errInitialToken = identity.Refuse(identity.BadLogin,
+		"Send an initial access token as Authorization: Bearer; the operator of this server gives them out.")
+)
+
+// registered is the client information response (RFC 7591 §3.2.1, RFC 7592 §3).
+type registered struct {
+	ClientID        string `json:"client_id"`
+	IssuedAt        int64  `json:"client_id_issued_at"`
+	Secret          string `json:"client_secret,omitempty"` // only where it has just been made: the row has its hash
+	SecretExpiresAt *int   `json:"client_secret_expires_at,omitempty"`
+	AccessToken     string `json:"registration_access_token"`
+	URI             string `json:"registration_client_uri"`
+	identity.Metadata
+}
+
+// register serves POST /oauth2/register (RFC 7591 §3, OpenID Connect Registration 1.0 §3).
+func (e *Endpoints) register(w http.ResponseWriter, r *http.Request) {
+	answer, err := e.registerClient(w, r)
+	if err != nil {
+		e.refuse(w, r, atRegister, byMember(err))
+		return
+	}
+	e.writeJSON(w, http.StatusCreated, answer)
+}
+
+func (e *Endpoints) registerClient(w http.ResponseWriter, r *http.Request) (registered, error) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", "POST, OPTIONS")
+		return registered{}, errMethod
+	}
+	token, err := e.initialToken(r)
+	if err != nil {
+		return registered{}, err
+	}
+	asked, err := readRegistration(w, r)
+	if err != nil {
+		return registered{}, err
+	}
+	c := identity.Client{ID: identity.RandomText(16), SelfRegistered: true, CreatedAt: e.o.Now()}
+	if c.Metadata, err = identity.CleanRegistration(asked.Metadata); err != nil {
+		return registered{}, err
+	}
+	if err := e.throttleRegistration(r); err != nil {
+		return registered{}, err
+	}
+	access, hash := identity.NewManagementToken()
+	c.RegistrationHash = hash
+	secret := e.settleSecret(&c)
+	return e.informationOf(c, secret, access), e.create(r, c, token)
+}
+
+// create spends the initial access token, if one is needed, and makes the client: together or not at all, so that of many
+// requests with one use left exactly one makes a client, and a failed one costs no use.
+func (e *Endpoints) create(r *http.Request, c identity.Client, initial string) error {
+	return e.store.InTx(r.Context(), func(ctx context.Context) error {
+		if e.o.Registration != registrationOpen {
+			if err := e.store.SpendRegistrationToken(ctx, identity.HashToken(initial)); err != nil {
+				return err
+			}
+		}
+		if err := e.store.CreateClient(ctx, c); err != nil {
+			return err
+		}
+		return e.store.AddEvent(ctx, e.clientEvent(r, identity.ClientRegistered, c.ID))
+	})
+}
+
+// initialToken returns the initial access token where registration asks for one; whether it is good is for create.
+func (e *Endpoints) initialToken(r *http.Request) (string, error) {
+	switch e.o.Registration {
+	case registrationOpen:
+		return "", nil
+	case registrationToken:
+		token := bearerOf(r)
+		if token == "" {
+			return "", errInitialToken
+		}
+		return token, nil
+	default:
+		return "", errRegistrationClosed
+	}
+}
+
+// throttleRegistration counts well-formed registrations that nobody vouches for against where they come from.
+func (e *Endpoints) throttleRegistration(r *http.Request) error {
+	if e.o.Registration != registrationOpen {
+		return nil
+	}
+	key := identity.ThrottleKey("register", identity.Network(addressOf(r)))
+	return identity.TryOrWait(r.Context(), e.o.SignIns.Store, key, identity.RegisterThrottle)
+}
+
+// settleSecret makes the client's secret fit its method: it returns a new one where one is needed and there is none yet,
+// keeps one that is there, and forgets one that is of no use any more.
+func (e *Endpoints) settleSecret(c *identity.Client) (secret string) {
+	switch {
+	case c.AuthMethod == methodNone || c.AuthMethod == methodJWT:
+		c.SecretHash = nil
+	case len(c.SecretHash) == 0:
+		secret = identity.RandomText(32)
+		c.SecretHash = e.o.Keys.HashSecret(secret)
+	}
+	return secret
+}
+
+// informationOf tells a developer everything about a client as it is registered. Our silent default takes a secret in
+// the header and in the body; the one word that RFC 7591 §2 has for it is client_secret_basic.
+func (e *Endpoints) informationOf(c identity.Client, secret, access string) registered {
+	info := registered{
+		ClientID: c.ID, IssuedAt: c.CreatedAt.Unix(), Secret: secret, AccessToken: access,
+		URI: e.o.Issuer + registerPath + "/" + c.ID, Metadata: c.Metadata,
+	}
+	if len(c.SecretHash) > 0 {
+		info.SecretExpiresAt = new(int) // 0: never
+	}
+	if info.AuthMethod == "" {
+		info.AuthMethod = methodBasic
+	}
+	return info
+}
+
+func (e *Endpoints) clientEvent(r *http.Request, kind identity.EventKind, clientID string) identity.Event {
+	return identity.Event{
+		ID: identity.NewID(), At: e.o.Now(), Kind: kind, ClientID: clientID, Address: addressOf(r),
+	}
+}
+
+func addressOf(r *http.Request) string { return identity.SeenFrom(r.RemoteAddr, "").Address }
 
 // errManagement is the one answer to a wrong token and to a client that does not exist, or that the operator added:
 // nothing is said about which (RFC 7592 §2.1).
@@ -104,4 +251,120 @@ func (e *Endpoints) remove(r *http.Request, c identity.Client) error {
 		}
 		return e.store.AddEvent(ctx, e.clientEvent(r, identity.ClientDeleted, c.ID))
 	})
+}
+
+// The error codes of RFC 7591 §3.2.2.
+var (
+	errMetadata = &fosite.RFC6749Error{ErrorField: "invalid_client_metadata", CodeField: http.StatusBadRequest}
+	errRedirect = &fosite.RFC6749Error{ErrorField: "invalid_redirect_uri", CodeField: http.StatusBadRequest}
+	errSoftware = &fosite.RFC6749Error{ErrorField: "unapproved_software_statement", CodeField: http.StatusBadRequest}
+)
+
+// protections are members of other specifications that make a client safer. A developer who asks for one relies on it, so
+// it is refused rather than passed over; every other member that we do not know is (RFC 7591 §2).
+var protections = []string{
+	"sector_identifier_uri", "tls_client_certificate_bound_access_tokens",
+	"require_pushed_authorization_requests", "require_signed_request_object", "request_object_signing_alg",
+	"request_object_encryption_alg", "id_token_encrypted_response_alg", "userinfo_signed_response_alg",
+	"userinfo_encrypted_response_alg", "authorization_signed_response_alg", "authorization_encrypted_response_alg",
+	"introspection_encrypted_response_alg",
+}
+
+// registrationRequest is what a developer sends: metadata and, with an update, which client it is about (RFC 7592 §2.2).
+// The other members of an answer that RFC 7592 forbids to send back are passed over.
+type registrationRequest struct {
+	identity.Metadata
+	credentials struct {
+		ClientID string `json:"client_id"`
+		Secret   string `json:"client_secret"`
+	}
+}
+
+// readRegistration reads a body of JSON and refuses, by name, members of the wrong type and those that this server cannot
+// do justice to.
+func readRegistration(w http.ResponseWriter, r *http.Request) (asked registrationRequest, err error) {
+	body, err := readObject(w, r)
+	if err != nil {
+		return asked, err
+	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(body, &members) != nil || members == nil {
+		return asked, say(errMetadata, "Send one JSON object and nothing else.")
+	}
+	if given(members["software_statement"]) {
+		return asked, say(errSoftware, "software_statement: None is accepted here. Send its claims as plain members.")
+	}
+	for _, name := range protections {
+		if given(members[name]) {
+			return asked, sayf(errMetadata, "%s: This server does not offer it. Leave it out.", name)
+		}
+	}
+	// encoding/json would read REDIRECT_URIS as redirect_uris; to RFC 7591 it is a member that nobody knows.
+	maps.DeleteFunc(members, func(name string, _ json.RawMessage) bool { return !isMemberName(name) })
+	if body, err = json.Marshal(members); err != nil {
+		return asked, err
+	}
+	if err := fill(body, &asked.Metadata); err != nil {
+		return asked, err
+	}
+	return asked, fill(body, &asked.credentials)
+}
+
+// readObject reads a JSON body of at most maxBody bytes. encoding/json itself refuses more than 10,000 levels.
+func readObject(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/json" {
+		return nil, say(fosite.ErrInvalidRequest, "Send the metadata as application/json.")
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return nil, errTooLarge
+	}
+	if err != nil {
+		return nil, say(fosite.ErrInvalidRequest, "The body ended too early.")
+	}
+	if !utf8.Valid(body) { // RFC 8259 §8.1; encoding/json would silently put something else in place
+		return nil, say(errMetadata, "Send JSON in UTF-8.")
+	}
+	return body, nil
+}
+
+// given reports whether a member asks for something: null, false and empty text do not.
+func given(value json.RawMessage) bool {
+	switch string(value) {
+	case "", "null", "false", `""`:
+		return false
+	}
+	return true
+}
+
+func isMemberName(name string) bool {
+	return !strings.ContainsFunc(name, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '_' })
+}
+
+// fill decodes into v, and names the member whose type is wrong.
+func fill(body []byte, v any) error {
+	err := json.Unmarshal(body, v)
+	if mistyped, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && mistyped.Field != "" {
+		name, _, _ := strings.Cut(mistyped.Field, ".")
+		return byMember(identity.RefuseField(name, "The value has the wrong type: see RFC 7591 section 2."))
+	}
+	if err != nil {
+		return say(errMetadata, "Send one JSON object and nothing else.")
+	}
+	return nil
+}
+
+// byMember spells the refusal of one member: its name begins the description (RFC 7591 §3.2.2 has a code for redirect
+// URIs and one for all the rest).
+func byMember(err error) error {
+	refusal, ok := errors.AsType[*identity.Error](err)
+	if !ok || refusal.Kind != identity.Invalid || refusal.Field == "" {
+		return err
+	}
+	as := errMetadata
+	if refusal.Field == "redirect_uris" {
+		as = errRedirect
+	}
+	return say(as, refusal.Field+": "+refusal.Msg)
 }
