@@ -3,9 +3,13 @@ package server
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"time"
+
+	"github.com/gorilla/mux"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -77,4 +81,108 @@ func methodName(method string) string {
 		return method
 	}
 	return "other"
+}
+
+// record is what is learnt about a request on its way and said once, at the end.
+type record struct {
+	id      string
+	began   time.Time
+	route   string // the template, never the path: a path may hold what someone typed
+	status  int
+	written int64
+	trail   *identity.Trail // what the surfaces learn
+}
+
+// noRoute stands for the template of a request that no route took.
+const noRoute = "none"
+
+type recordKey struct{}
+
+func recordOf(ctx context.Context) *record {
+	rec, _ := ctx.Value(recordKey{}).(*record)
+	return rec
+}
+
+// noteRoute writes the template of the route that was chosen into the record. It runs inside the router.
+func noteRoute(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rec, route := recordOf(r.Context()), mux.CurrentRoute(r); rec != nil && route != nil {
+			if template, err := route.GetPathTemplate(); err == nil {
+				rec.route = template
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// recorder sees the status and the size of an answer.
+type recorder struct {
+	http.ResponseWriter
+	rec *record
+}
+
+// WriteHeader notes the first status that is not merely informational.
+func (w recorder) WriteHeader(status int) {
+	if w.rec.status == 0 && status >= http.StatusOK {
+		w.rec.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write counts, and notes the status that goes without saying.
+func (w recorder) Write(b []byte) (int, error) {
+	if w.rec.status == 0 {
+		w.rec.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(b)
+	w.rec.written += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// recovered answers a panic with 500, or breaks off an answer that had begun, and keeps the stack for the log. The
+// panic's value is not logged as it is: it may hold what was being worked on.
+func recovered(log *slog.Logger, fault http.Handler) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			defer func() {
+				cause := recover()
+				if cause == nil {
+					return
+				}
+				if cause == http.ErrAbortHandler { //nolint:errorlint // net/http compares it like this too
+					panic(cause)
+				}
+				log.ErrorContext(r.Context(), "panic", "type", fmt.Sprintf("%T", cause), "stack", string(debug.Stack()))
+				if rec := recordOf(r.Context()); rec != nil && rec.status != 0 {
+					panic(http.ErrAbortHandler) // half an answer must not pass for a whole one
+				}
+				fault.ServeHTTP(w, r)
+			}()
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// withRequest makes every line that is logged while a request is served say which one, whoever logs it.
+type withRequest struct{ slog.Handler }
+
+// Handle adds the request's id.
+func (h withRequest) Handle(ctx context.Context, line slog.Record) error {
+	if rec := recordOf(ctx); rec != nil {
+		line.AddAttrs(slog.String("request", rec.id))
+	}
+	return h.Handler.Handle(ctx, line)
+}
+
+// WithAttrs keeps the promise for loggers derived from this one.
+func (h withRequest) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return withRequest{h.Handler.WithAttrs(attrs)}
+}
+
+// WithGroup keeps the promise for loggers derived from this one.
+func (h withRequest) WithGroup(name string) slog.Handler {
+	return withRequest{h.Handler.WithGroup(name)}
 }

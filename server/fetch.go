@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -88,4 +91,97 @@ func (t onlyHTTPS) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("refused: %s is not https", r.URL.Scheme)
 	}
 	return t.next.RoundTrip(r)
+}
+
+// special are the blocks that are no public hosts (IANA special-purpose address registries, RFC 6890), or that stand for
+// an IPv4 address which we would have to judge instead.
+var special = parsePrefixes(
+	"0.0.0.0/8",       // this network
+	"10.0.0.0/8",      // private
+	"100.64.0.0/10",   // behind a carrier's NAT; some clouds' metadata
+	"127.0.0.0/8",     // loopback
+	"169.254.0.0/16",  // link-local; most clouds' metadata
+	"172.16.0.0/12",   // private
+	"192.0.0.0/24",    // protocol assignments; another cloud's metadata
+	"192.0.2.0/24",    // documentation
+	"192.88.99.0/24",  // 6to4 relays
+	"192.168.0.0/16",  // private
+	"198.18.0.0/15",   // benchmarks
+	"198.51.100.0/24", // documentation
+	"203.0.113.0/24",  // documentation
+	"224.0.0.0/4",     // multicast
+	"240.0.0.0/4",     // reserved, broadcast
+	"2001::/23",       // protocol assignments: Teredo, ORCHID
+	"2001:db8::/32",   // documentation
+	"2002::/16",       // 6to4: an IPv4 address inside
+	"3fff::/20",       // documentation
+)
+
+// globalUnicast is what IANA gives out to the public of IPv6. Outside it lie loopback, link-local, unique local, NAT64
+// (64:ff9b::/96) and multicast.
+var globalUnicast = netip.MustParsePrefix("2000::/3")
+
+// public reports whether a host of the open Internet can have this address.
+func public(addr netip.Addr) bool {
+	if !addr.IsValid() || addr.Zone() != "" || holds(special, addr) {
+		return false
+	}
+	return addr.Is4() || globalUnicast.Contains(addr)
+}
+
+func parsePrefixes(texts ...string) []netip.Prefix {
+	prefixes := make([]netip.Prefix, len(texts))
+	for i, text := range texts {
+		prefixes[i] = netip.MustParsePrefix(text)
+	}
+	return prefixes
+}
+
+const (
+	logoPath = "/operator/logo"
+	maxLogo  = 256 << 10
+)
+
+// logo is the operator's: a file that we serve, or an address elsewhere.
+type logo struct {
+	url    string // empty: there is none
+	origin string // of an address elsewhere, which the pages' policy must name
+	kind   string
+	image  []byte
+}
+
+// readLogo reads what SOJOURN_OPERATOR_LOGO names. It refuses a file that is large or no image.
+func readLogo(setting string) (logo, error) {
+	if u, err := url.Parse(setting); err == nil && u.Scheme == "https" {
+		return logo{url: setting, origin: "https://" + u.Host}, nil
+	}
+	if setting == "" {
+		return logo{}, nil
+	}
+	file, err := os.Open(setting)
+	if err != nil {
+		return logo{}, fmt.Errorf("SOJOURN_OPERATOR_LOGO: %w", err)
+	}
+	defer file.Close()
+	image, err := io.ReadAll(io.LimitReader(file, maxLogo+1))
+	if err == nil && len(image) > maxLogo {
+		err = errors.New("the image is larger than 256 KiB")
+	}
+	kind := http.DetectContentType(image)
+	if strings.HasSuffix(strings.ToLower(setting), ".svg") {
+		kind = "image/svg+xml"
+	}
+	if err == nil && !strings.HasPrefix(kind, "image/") {
+		err = fmt.Errorf("%s is no image", setting)
+	}
+	if err != nil {
+		return logo{}, fmt.Errorf("SOJOURN_OPERATOR_LOGO: %w", err)
+	}
+	return logo{url: logoPath, kind: kind, image: image}, nil
+}
+
+func (l logo) serve(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", l.kind)
+	w.Header().Set("Cache-Control", "public, max-age=3600")
+	_, _ = w.Write(l.image)
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"time"
@@ -8,6 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/sojourn-auth/sojourn/identity"
 )
 
 // metrics counts requests for Prometheus. Labels are route templates and statuses: what strangers send can't make a
@@ -71,4 +74,41 @@ func (m *metrics) showStreams(count func() int) {
 
 func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// deliveryKinds are shown also while there are none, so that alarms have something to look at.
+var deliveryKinds = []identity.DeliveryKind{identity.LogoutDelivery, identity.MailDelivery}
+
+// waiting shows how many deliveries wait and how many are dead, as the database says when it is asked.
+type waiting struct {
+	desc  *prometheus.Desc
+	count func(context.Context) ([]identity.DeliveryCount, error)
+}
+
+// showDeliveries adds what count counts: what waits for other people's servers.
+func (m *metrics) showDeliveries(count func(context.Context) ([]identity.DeliveryCount, error)) {
+	m.registry.MustRegister(waiting{count: count, desc: prometheus.NewDesc("sojourn_deliveries",
+		"Deliveries in the database, by kind and whether they wait or were given up.", []string{"kind", "state"}, nil)})
+}
+
+// Describe satisfies prometheus.Collector.
+func (w waiting) Describe(to chan<- *prometheus.Desc) { to <- w.desc }
+
+// Collect shows nothing while the database is away: the other metrics are needed then most of all.
+func (w waiting) Collect(to chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
+	defer cancel()
+	counts, err := w.count(ctx)
+	if err != nil {
+		return
+	}
+	byKind := map[identity.DeliveryKind]identity.DeliveryCount{}
+	for _, c := range counts {
+		byKind[c.Kind] = c
+	}
+	for _, kind := range deliveryKinds {
+		c := byKind[kind]
+		to <- prometheus.MustNewConstMetric(w.desc, prometheus.GaugeValue, float64(c.Waiting), string(kind), "waiting")
+		to <- prometheus.MustNewConstMetric(w.desc, prometheus.GaugeValue, float64(c.Dead), string(kind), "dead")
+	}
 }

@@ -8,8 +8,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
+
+	"github.com/sojourn-auth/sojourn/identity"
 )
 
 const (
@@ -109,4 +112,63 @@ func shutdown(server *http.Server) error {
 		return errors.Join(fmt.Errorf("requests were cut off: %w", err), server.Close())
 	}
 	return nil
+}
+
+// rolledForward raises the alarm over a Session that was ahead of its row: the database lost what it had committed, in a
+// crash, by the promotion of a replica or because a backup was restored. The person notices nothing, but endings may be
+// lost too. Where the operator announced the recovery it is only noted.
+func (s *Server) rolledForward(ctx context.Context, row identity.Session) {
+	level, announced := slog.LevelError, s.db.Now().Before(s.cfg.RecoveryUntil)
+	if announced {
+		level = slog.LevelInfo
+	}
+	s.metrics.rolled.WithLabelValues(strconv.FormatBool(announced)).Inc()
+	s.log.Log(ctx, level, "a session was ahead of the database, which has lost commits", "session", row.ID.String(),
+		"user", row.UserID.String(), "client", row.ClientID)
+}
+
+// warnOfRisks says once how the database as it is set up could lose endings.
+func (s *Server) warnOfRisks(ctx context.Context) {
+	risks, err := s.db.EndingsAtRisk(ctx)
+	if err != nil {
+		s.log.WarnContext(ctx, "whether the database could lose endings is unknown", "error", err)
+	}
+	for _, risk := range risks {
+		s.log.WarnContext(ctx, risk)
+	}
+}
+
+const (
+	sweepFirst = time.Minute // after the start, when the rush is over
+	sweepEvery = 10 * time.Minute
+)
+
+// sweep removes what is over for good, until ctx ends. Nothing depends on it but the size of the database: expiry is
+// judged when rows are read.
+func (s *Server) sweep(ctx context.Context) {
+	wait := time.NewTimer(sweepFirst)
+	defer wait.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-wait.C:
+			s.sweepOnce(ctx)
+			wait.Reset(sweepEvery)
+		}
+	}
+}
+
+func (s *Server) sweepOnce(ctx context.Context) {
+	rows, err := s.db.Sweep(ctx)
+	if err != nil {
+		s.log.ErrorContext(ctx, "sweep", "error", err)
+		return
+	}
+	clients, err := s.db.SweepClients(ctx, s.db.Now().Add(-s.cfg.ClientIdleExpiry))
+	if err != nil {
+		s.log.ErrorContext(ctx, "sweep clients", "error", err)
+		return
+	}
+	s.log.DebugContext(ctx, "swept", "rows", rows, "clients", clients)
 }
