@@ -1,16 +1,22 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
 
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/storage/migrations"
@@ -148,4 +154,95 @@ func (d *DB) q(ctx context.Context) *gorm.DB {
 		return t.db.WithContext(ctx)
 	}
 	return d.base.WithContext(ctx)
+}
+
+// endingsAtRisk asks PostgreSQL how an ending that was answered could be lost. Who receives rows and not the log itself
+// (a logical subscriber), or copies it for a backup, is never promoted.
+const endingsAtRisk = `SELECT current_setting('fsync'), current_setting('synchronous_commit'),
+	current_setting('synchronous_standby_names'), (SELECT count(*) FROM pg_stat_replication
+		WHERE coalesce(state, 'streaming') IN ('streaming', 'catchup') AND pid NOT IN (
+			SELECT active_pid FROM pg_replication_slots WHERE slot_type = 'logical' AND active_pid IS NOT NULL))`
+
+// EndingsAtRisk returns a sentence for each way in which the database as it is set up could lose an ending that was
+// answered; none on SQLite, which writes each to the disk.
+func (d *DB) EndingsAtRisk(ctx context.Context) (risks []string, err error) {
+	if d.kind != Postgres {
+		return nil, nil
+	}
+	var fsync, commit, standbys string
+	var replicas int
+	if _, err := d.one(ctx, []any{&fsync, &commit, &standbys, &replicas}, endingsAtRisk); err != nil {
+		return nil, d.fail("ask how durable the database is", err)
+	}
+	if fsync == "off" {
+		risks = append(risks, "PostgreSQL runs with fsync = off: a power cut can lose anything. Set it to on.")
+	}
+	if commit == "off" {
+		risks = append(risks, "PostgreSQL runs with synchronous_commit = off: a crash can bring ended sessions back to life. "+
+			"Set it to on; refreshes alone commit without waiting, by themselves.")
+	}
+	if replicas > 0 && (standbys == "" || commit == "local") {
+		risks = append(risks, fmt.Sprintf("streaming replicas are attached (%d), but no commit waits for one: promoting it "+
+			"can bring ended sessions back to life. Set synchronous_standby_names, and synchronous_commit to on.", replicas))
+	}
+	return risks, nil
+}
+
+// tracer tells every statement to a function, with placeholders instead of values: those hold hashes and addresses.
+type tracer struct {
+	logger.Interface
+	tell func(statement string)
+}
+
+// LogMode keeps the tracer as it is.
+func (t tracer) LogMode(logger.LogLevel) logger.Interface { return t }
+
+// Trace is called by GORM after each statement.
+func (t tracer) Trace(_ context.Context, _ time.Time, statement func() (string, int64), _ error) {
+	text, _ := statement()
+	t.tell(text)
+}
+
+// ParamsFilter leaves the values out.
+func (tracer) ParamsFilter(_ context.Context, statement string, _ ...any) (string, []any) {
+	return statement, nil
+}
+
+// traced is the logger that options ask for.
+func traced(tell func(string)) logger.Interface {
+	if tell == nil {
+		return logger.Discard
+	}
+	return tracer{Interface: logger.Discard, tell: tell}
+}
+
+const (
+	postgresConns  = 32
+	connectTimeout = 3 * time.Second // per host, where the DSN sets no connect_timeout
+)
+
+// openPostgres prepares a pool without connecting. Statements are prepared and cached per connection by pgx itself, so a
+// repeated one costs one round trip.
+func openPostgres(dsn string, maxConns int) (gorm.Dialector, []*sql.DB, error) {
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return nil, nil, err
+	}
+	if config.RuntimeParams["application_name"] == "" {
+		config.RuntimeParams["application_name"] = "sojourn"
+	}
+	// The whole of connecting, since a server may accept and then say nothing.
+	config.ConnectTimeout = cmp.Or(config.ConnectTimeout, connectTimeout)
+	dialer := &net.Dialer{Timeout: config.ConnectTimeout, KeepAliveConfig: net.KeepAliveConfig{
+		// A server that vanished without a word is noticed after half a minute, not after two hours.
+		Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3,
+	}}
+	config.DialFunc = dialer.DialContext
+
+	pool := stdlib.OpenDB(*config)
+	maxConns = cmp.Or(maxConns, postgresConns)
+	pool.SetMaxOpenConns(maxConns)
+	pool.SetMaxIdleConns(maxConns)
+	pool.SetConnMaxLifetime(30 * time.Minute)
+	return postgres.New(postgres.Config{Conn: pool}), []*sql.DB{pool}, nil
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -114,4 +116,88 @@ func idOrZero(id *uuid.UUID) identity.ID {
 		return uuid.Nil
 	}
 	return *id
+}
+
+// each scans every row of a statement, one after the other.
+func (d *DB) each(ctx context.Context, scan func(*sql.Rows) error, query string, args ...any) error {
+	rows, err := d.q(ctx).Raw(query, args...).Rows()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// conditions are the parts of a WHERE clause that a query names.
+type conditions struct {
+	where string
+	args  []any
+}
+
+// and adds a condition where it is asked for.
+func (c *conditions) and(asked bool, condition string, args ...any) {
+	if !asked {
+		return
+	}
+	c.where += " AND " + condition
+	c.args = append(c.args, args...)
+}
+
+// micros is a time in a BIGINT column: microseconds since 1970 in UTC. Both databases store, compare and index it exactly.
+type micros int64
+
+// GormDataType keeps GORM from filling fields named CreatedAt or UpdatedAt itself, which it does with whole seconds for
+// every integer that it recognises.
+func (micros) GormDataType() string { return "bigint" }
+
+// fromTime cuts t to microseconds.
+func fromTime(t time.Time) micros { return micros(t.UnixMicro()) }
+
+// fromTimeOrNull stores the zero time as NULL.
+func fromTimeOrNull(t time.Time) *micros {
+	if t.IsZero() {
+		return nil
+	}
+	m := fromTime(t)
+	return &m
+}
+
+// time is the way back, in UTC.
+func (m micros) time() time.Time { return time.UnixMicro(int64(m)).UTC() }
+
+// timeOrZero reads NULL as the zero time.
+func (m *micros) timeOrZero() time.Time {
+	if m == nil {
+		return time.Time{}
+	}
+	return m.time()
+}
+
+// tableNames asks each kind of database for the tables that are ours.
+var tableNames = map[string]string{
+	SQLite: `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name <> 'goose_db_version'`,
+	Postgres: `SELECT table_name::text FROM information_schema.tables
+		WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' AND table_name <> 'goose_db_version'`,
+}
+
+// Count returns the number of rows of every table. It reads them all, so it is for simulations and tests.
+func (d *DB) Count(ctx context.Context) (map[string]int, error) {
+	var tables []string
+	if err := d.q(ctx).Raw(tableNames[d.kind]).Scan(&tables).Error; err != nil {
+		return nil, d.fail("list tables", err)
+	}
+	rows := make(map[string]int, len(tables))
+	for _, table := range tables {
+		var n int
+		if err := d.q(ctx).Raw(fmt.Sprintf(`SELECT count(*) FROM %q`, table)).Scan(&n).Error; err != nil {
+			return nil, d.fail("count "+table, err)
+		}
+		rows[table] = n
+	}
+	return rows, nil
 }

@@ -2,6 +2,10 @@ package storagetest
 
 import (
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -77,4 +81,61 @@ func DSN(t testing.TB, kind string) string {
 	}
 	t.Fatalf("there is no database of kind %q", kind)
 	return ""
+}
+
+// migratedFile is the content of a migrated SQLite file, made once per process.
+var migratedFile = sync.OnceValues(func() (_ []byte, err error) {
+	dir, err := os.MkdirTemp("", "sojourn-template-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	path := filepath.Join(dir, "template.db")
+	if err := migrate("sqlite:" + path); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
+// migrate opens a database, migrates it and closes it, which on SQLite folds the journal into the file.
+func migrate(dsn string) error {
+	ctx := context.Background()
+	db, err := storage.Open(ctx, dsn, storage.Options{MaxConns: 2})
+	if err != nil {
+		return err
+	}
+	return errors.Join(db.Migrate(ctx), db.Close())
+}
+
+func copyFile(t testing.TB) string {
+	t.Helper()
+	content, err := migratedFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "test.db")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// SetPassword changes a password and ends everything of its user, as an operator's command does.
+func SetPassword(ctx context.Context, db *storage.DB, userID identity.ID, hash string) error {
+	return db.InTx(ctx, func(ctx context.Context) error {
+		if _, err := db.RaiseEpoch(ctx, userID); err != nil {
+			return err
+		}
+		if err := db.WritePassword(ctx, userID, hash); err != nil {
+			return err
+		}
+		_, err := db.EndUser(ctx, identity.UserEnding{UserID: userID, Cause: identity.EndPassword})
+		return err
+	})
+}
+
+// EndSignIn ends a SignIn and the Sessions that live only as long as it does.
+func EndSignIn(ctx context.Context, db *storage.DB, id identity.ID, cause identity.EndCause) error {
+	_, err := db.EndSignIn(ctx, identity.SignInEnding{ID: id, Cause: cause})
+	return err
 }

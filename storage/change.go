@@ -1,0 +1,235 @@
+package storage
+
+import (
+	"context"
+	"encoding/binary"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+// hub wakes those who listen for changes about a user. A wake-up says only that there may be something to read, so one
+// that comes for nothing does no harm. The zero value is empty.
+type hub struct {
+	mu      sync.Mutex
+	waiting map[uuid.UUID]map[chan struct{}]bool
+}
+
+// Subscribe returns a channel that is written to when there may be changes about a user: at once for what this process
+// commits, within half a second for what others do, as long as WatchChanges runs. Who stops listening calls cancel.
+func (d *DB) Subscribe(userID identity.ID) (wake <-chan struct{}, cancel func()) {
+	bell := make(chan struct{}, 1)
+	h := &d.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.waiting == nil {
+		h.waiting = map[uuid.UUID]map[chan struct{}]bool{}
+	}
+	if h.waiting[userID] == nil {
+		h.waiting[userID] = map[chan struct{}]bool{}
+	}
+	h.waiting[userID][bell] = true
+	return bell, func() { h.leave(userID, bell) }
+}
+
+func (h *hub) leave(userID uuid.UUID, bell chan struct{}) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.waiting[userID], bell)
+	if len(h.waiting[userID]) == 0 {
+		delete(h.waiting, userID)
+	}
+}
+
+// ring wakes who listens for a user. A bell that rang already and was not heard yet says enough.
+func (h *hub) ring(userID uuid.UUID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for bell := range h.waiting[userID] {
+		strike(bell)
+	}
+}
+
+func (h *hub) ringAll() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, bells := range h.waiting {
+		for bell := range bells {
+			strike(bell)
+		}
+	}
+}
+
+func strike(bell chan<- struct{}) {
+	select {
+	case bell <- struct{}{}:
+	default:
+	}
+}
+
+func (h *hub) empty() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.waiting) == 0
+}
+
+// ringFor wakes who listens for those whom Events are about, where apps hear of such.
+func (d *DB) ringFor(events []identity.Event) {
+	var last uuid.UUID
+	for _, e := range events {
+		if e.UserID != last && e.UserID != uuid.Nil && heard[e.Kind] {
+			d.hub.ring(e.UserID)
+			last = e.UserID // a person's Events come one after the other
+		}
+	}
+}
+
+// heard are the Events that change something for a person's apps.
+var heard = map[identity.EventKind]bool{
+	identity.SessionEnded: true, identity.ProfileChanged: true, identity.UserLocked: true, identity.UserDeleted: true,
+}
+
+// feed is what one app hears of, read from the rows that changed: Events, Sessions and documents.
+const feed = `SELECT kind, at, id, session_id, client_id, detail,
+		'' AS device_name, '' AS device_model, '' AS app_version, 0 AS version, FALSE AS deleted
+	FROM events WHERE user_id = ? AND at > ?
+		AND (kind = 'profile.changed' OR kind = 'session.ended' AND (? OR client_id = ?))
+	UNION ALL
+	SELECT 'session.started', created_at, id, id, client_id, '', device_name, device_model, app_version, 0, FALSE
+	FROM sessions WHERE user_id = ? AND created_at > ? AND (? OR client_id = ?)
+	UNION ALL
+	SELECT 'state.changed', updated_at, NULL, NULL, client_id, key, '', '', '', version, deleted
+	FROM states WHERE user_id = ? AND client_id = ? AND updated_at > ?
+	ORDER BY at DESC, id DESC LIMIT ?`
+
+// changeRow is a row of feed.
+type changeRow struct {
+	Kind      string
+	At        micros
+	ID        *uuid.UUID
+	SessionID *uuid.UUID
+	ClientID  string
+	Detail    string // the cause of an ending, the key of a document
+	Version   int64
+	Deleted   bool
+
+	DeviceName, DeviceModel, AppVersion string
+}
+
+func (r changeRow) change(userID identity.ID) identity.Change {
+	c := identity.Change{
+		Kind: identity.ChangeKind(r.Kind), At: r.At.time(), ID: idOrZero(r.ID), SessionID: idOrZero(r.SessionID),
+		ClientID: r.ClientID, Device: identity.Device{Name: r.DeviceName, Model: r.DeviceModel, AppVersion: r.AppVersion},
+	}
+	switch c.Kind {
+	case identity.ChangeEnded:
+		c.Cause = identity.EndCause(r.Detail)
+	case identity.ChangeState:
+		c.State = identity.State{
+			StateKey: identity.StateKey{UserID: userID, ClientID: r.ClientID, Key: r.Detail},
+			Version:  r.Version, UpdatedAt: c.At, Deleted: r.Deleted,
+		}
+		c.ID = uuid.NewSHA1(userID, []byte(r.ClientID+" "+r.Detail+" "+strconv.FormatInt(r.Version, 36)))
+	case identity.ChangeStarted, identity.ChangeProfile:
+	}
+	return c
+}
+
+// ChangesSince returns the changes that a Feed asks for, the oldest first; where there are more than its Limit, the newest
+// of them. It begins a little before the time that was
+// asked for, since what carries an earlier time may have been committed later: some of them were heard before.
+func (d *DB) ChangesSince(ctx context.Context, f identity.Feed) ([]identity.Change, error) {
+	after, all := fromTime(f.After.Add(-lateCommit)), !f.Own
+	var rows []changeRow
+	err := d.q(ctx).Raw(feed, f.UserID, after, all, f.ClientID, f.UserID, after, all, f.ClientID,
+		f.UserID, f.ClientID, after, f.Limit).Scan(&rows).Error
+	if err != nil {
+		return nil, d.fail("read changes", err)
+	}
+	changes := make([]identity.Change, len(rows))
+	for i, r := range rows {
+		changes[len(rows)-1-i] = r.change(f.UserID)
+	}
+	return changes, nil
+}
+
+const (
+	// watchEvery is how often the database is asked what other processes committed, while somebody listens.
+	watchEvery = 500 * time.Millisecond
+	// lateCommit is how long after the time that a row carries it may be committed: no request runs longer than ten seconds.
+	lateCommit = 12 * time.Second
+	// idLead is how much older a Session's id may be than its row: a code lives for a minute, and clocks differ.
+	idLead = identity.CodeTTL + time.Minute
+	// maxChanged bounds what is read at once. When so much happened, everybody is woken.
+	maxChanged = 5000
+)
+
+// changed is who changed lately, and by what.
+const changed = `SELECT CAST(id AS text) AS mark, user_id FROM events
+		WHERE at > ? AND user_id IS NOT NULL AND kind IN ('session.ended', 'profile.changed', 'user.locked', 'user.deleted')
+	UNION ALL SELECT CAST(id AS text), user_id FROM sessions WHERE id >= ? AND created_at > ?
+	UNION ALL SELECT client_id || ' ' || key || ' ' || CAST(version AS text), user_id FROM states WHERE updated_at > ?
+	LIMIT ?`
+
+// WatchChanges wakes subscribers for what other processes commit, until ctx ends. A database that is away is asked again:
+// who listens looks for himself from time to time, too.
+func (d *DB) WatchChanges(ctx context.Context) {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	w := watcher{db: d, from: d.Now()}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if d.hub.empty() {
+			w = watcher{db: d, from: d.Now()}
+			continue
+		}
+		w.look(ctx)
+	}
+}
+
+// watcher remembers what it woke somebody for: each look reads the last seconds again, for what was committed late.
+type watcher struct {
+	db    *DB
+	from  time.Time // of the last look that worked
+	known map[string]bool
+}
+
+func (w *watcher) look(ctx context.Context) {
+	now := w.db.Now()
+	from := fromTime(w.from.Add(-lateCommit))
+	oldest := time.Now().Add(w.from.Sub(now) - lateCommit - idLead) // ids are made by the system's clock
+	var rows []struct {
+		Mark   string
+		UserID uuid.UUID
+	}
+	if w.db.q(ctx).Raw(changed, from, firstID(oldest), from, from, maxChanged).Scan(&rows).Error != nil {
+		return
+	}
+	known := make(map[string]bool, len(rows))
+	for _, r := range rows {
+		known[r.Mark] = true
+		if !w.known[r.Mark] {
+			w.db.hub.ring(r.UserID)
+		}
+	}
+	if len(rows) == maxChanged {
+		w.db.hub.ringAll()
+	}
+	w.known, w.from = known, now
+}
+
+// firstID is the smallest time-ordered id of a moment (RFC 9562 §5.7).
+func firstID(at time.Time) (id uuid.UUID) {
+	var millis [8]byte
+	binary.BigEndian.PutUint64(millis[:], uint64(at.UnixMilli()))
+	copy(id[:6], millis[2:])
+	return id
+}

@@ -1,0 +1,306 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+type clientRow struct {
+	ID               string `gorm:"primaryKey"`
+	SecretHash       []byte
+	Trusted          bool
+	SelfRegistered   bool
+	Metadata         identity.Metadata `gorm:"serializer:json"`
+	IdleSeconds      int64
+	AbsoluteSeconds  int64
+	RegistrationHash []byte
+	PreviousHash     []byte
+	CreatedAt        micros
+	FirstUsedAt      *micros
+	DisabledAt       *micros
+}
+
+// TableName is the table's name for GORM.
+func (clientRow) TableName() string { return "clients" }
+
+func newClientRow(c identity.Client) clientRow {
+	return clientRow{
+		ID: c.ID, SecretHash: blob(c.SecretHash), Trusted: c.Trusted, SelfRegistered: c.SelfRegistered, Metadata: c.Metadata,
+		IdleSeconds: int64(c.Lives.Idle / time.Second), AbsoluteSeconds: int64(c.Lives.Absolute / time.Second),
+		RegistrationHash: blob(c.RegistrationHash), PreviousHash: blob(c.PreviousHash),
+		CreatedAt: fromTime(c.CreatedAt), FirstUsedAt: fromTimeOrNull(c.FirstUsedAt),
+		DisabledAt: fromTimeOrNull(c.DisabledAt),
+	}
+}
+
+func (r clientRow) client() identity.Client {
+	return identity.Client{
+		ID: r.ID, SecretHash: blobOrNil(r.SecretHash), Trusted: r.Trusted, SelfRegistered: r.SelfRegistered,
+		Metadata: r.Metadata, Lives: identity.Lifetimes{
+			Idle: time.Duration(r.IdleSeconds) * time.Second, Absolute: time.Duration(r.AbsoluteSeconds) * time.Second,
+		},
+		RegistrationHash: blobOrNil(r.RegistrationHash), PreviousHash: blobOrNil(r.PreviousHash),
+		CreatedAt: r.CreatedAt.time(), FirstUsedAt: r.FirstUsedAt.timeOrZero(),
+		DisabledAt: r.DisabledAt.timeOrZero(),
+	}
+}
+
+// ClientByID returns a client, or NotFound, also for one that is disabled. Outside of transactions what it says may be a second old, when another
+// process changed it. The caller may keep and change what it gets.
+func (d *DB) ClientByID(ctx context.Context, id string) (identity.Client, error) {
+	if d.carried(ctx) != nil { // a transaction sees what it wrote itself, and no one else does
+		return d.readClient(ctx, id)
+	}
+	if c, ok := d.clients.get(id, d.Now()); ok {
+		return c, nil
+	}
+	c, err := d.readClient(ctx, id)
+	if err == nil {
+		d.clients.put(c, d.Now())
+	}
+	return c, err
+}
+
+func (d *DB) readClient(ctx context.Context, id string) (identity.Client, error) {
+	return d.client(ctx, "id = ? AND disabled_at IS NULL", id)
+}
+
+func (d *DB) client(ctx context.Context, where, id string) (identity.Client, error) {
+	if !keepable(id) {
+		return identity.Client{}, notFound("client")
+	}
+	var row clientRow
+	err := d.q(ctx).Where(where, id).Take(&row).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return identity.Client{}, notFound("client")
+	}
+	return row.client(), d.fail("read client", err)
+}
+
+// CreateClient adds a client. It refuses an id that is taken: Conflict, field "client_id".
+func (d *DB) CreateClient(ctx context.Context, c identity.Client) error {
+	row := newClientRow(c)
+	res := d.q(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
+	if res.Error == nil && res.RowsAffected == 0 {
+		return &identity.Error{
+			Kind: identity.Conflict, Field: "client_id", Msg: "There is a client with that id already. Choose another.",
+		}
+	}
+	d.clients.drop(c.ID, d.Now())
+	return d.fail("create client", res.Error)
+}
+
+// MarkClientUsed remembers that someone signed in with a client, the first time only.
+func (d *DB) MarkClientUsed(ctx context.Context, id string) error {
+	res := d.q(ctx).Exec("UPDATE clients SET first_used_at = ? WHERE id = ? AND first_used_at IS NULL", fromTime(d.Now()), id)
+	d.clients.drop(id, d.Now())
+	return d.fail("mark client used", res.Error)
+}
+
+// DeleteClient removes a client with all that rests on it: its Sessions end, with an Event each, and what people allowed
+// it is forgotten. NotFound when there is none.
+func (d *DB) DeleteClient(ctx context.Context, id string) error {
+	defer func() { d.clients.drop(id, d.Now()) }()
+	return d.InTx(ctx, func(ctx context.Context) error {
+		res := d.q(ctx).Where("id = ?", id).Delete(&clientRow{})
+		switch {
+		case res.Error != nil:
+			return d.fail("delete client", res.Error)
+		case res.RowsAffected == 0:
+			return notFound("client")
+		}
+		if _, err := d.EndClient(ctx, id, identity.EndClientGone); err != nil {
+			return err
+		}
+		if err := d.q(ctx).Where("client_id = ?", id).Delete(&stateRow{}).Error; err != nil {
+			return d.fail("delete documents", err)
+		}
+		return d.fail("delete grants", d.q(ctx).Where("client_id = ?", id).Delete(&grantRow{}).Error)
+	})
+}
+
+// SetClientDisabled disables a client, or enables it for the zero time. It returns false when it was so already, and
+// NotFound where there is no such client.
+func (d *DB) SetClientDisabled(ctx context.Context, id string, at time.Time) (bool, error) {
+	defer func() { d.clients.drop(id, d.Now()) }()
+	query := "UPDATE clients SET disabled_at = ? WHERE id = ? AND disabled_at IS NULL"
+	if at.IsZero() {
+		query = "UPDATE clients SET disabled_at = ? WHERE id = ? AND disabled_at IS NOT NULL"
+	}
+	res := d.q(ctx).Exec(query, fromTimeOrNull(at), id)
+	if res.Error != nil || res.RowsAffected > 0 {
+		return res.Error == nil, d.fail("disable client", res.Error)
+	}
+	var known bool
+	_, err := d.one(ctx, []any{&known}, "SELECT EXISTS (SELECT 1 FROM clients WHERE id = ?)", id)
+	if err == nil && !known {
+		return false, notFound("client")
+	}
+	return false, d.fail("disable client", err)
+}
+
+// EndClient ends all Sessions of a client, with an Event each, and returns how many those were.
+func (d *DB) EndClient(ctx context.Context, id string, cause identity.EndCause) (int, error) {
+	ended, err := d.endSessions(ctx, cause, "client_id = ?", id)
+	if err == nil {
+		d.record(ctx, Ending{Client: id, Cause: cause})
+	}
+	return len(ended), err
+}
+
+// Clients returns clients by their ids, in order, disabled ones too.
+func (d *DB) Clients(ctx context.Context, q identity.ClientQuery) ([]identity.Client, error) {
+	var rows []clientRow
+	tx := d.q(ctx)
+	if q.After != "" {
+		tx = tx.Where("id > ?", q.After)
+	}
+	if err := tx.Order("id").Limit(q.Limit).Find(&rows).Error; err != nil {
+		return nil, d.fail("list clients", err)
+	}
+	clients := make([]identity.Client, len(rows))
+	for i, r := range rows {
+		clients[i] = r.client()
+	}
+	return clients, nil
+}
+
+// RegisteredClient returns a client, disabled or not, or NotFound. It asks the row: for operators, not for requests.
+func (d *DB) RegisteredClient(ctx context.Context, id string) (identity.Client, error) {
+	return d.client(ctx, "id = ?", id)
+}
+
+// UpdateClient writes what RFC 7592 §2.2 lets a client change: metadata, secret, lifetimes and its registration access
+// token. c.PreviousHash is of the token that was presented: it must be the newest one or the one before, and lives on until
+// the new one, c.RegistrationHash, is used. Conflict when it is neither any more: another update was confirmed meanwhile.
+// For a client that the operator added both are empty.
+func (d *DB) UpdateClient(ctx context.Context, c identity.Client) error {
+	row := newClientRow(c)
+	res := d.q(ctx).Model(&clientRow{}).
+		Where("id = ? AND (registration_hash = ? OR length(previous_hash) > 0 AND previous_hash = ?)",
+			row.ID, row.PreviousHash, row.PreviousHash).
+		Select("SecretHash", "Metadata", "IdleSeconds", "AbsoluteSeconds", "RegistrationHash", "PreviousHash").
+		Updates(&row)
+	d.clients.drop(c.ID, d.Now())
+	if res.Error == nil && res.RowsAffected == 0 {
+		return identity.Refuse(identity.Conflict, "The client was changed meanwhile. Read it again, then send the change.")
+	}
+	return d.fail("update client", res.Error)
+}
+
+// ConfirmRegistrationToken forgets the registration access token before the one with this hash, which was just used.
+func (d *DB) ConfirmRegistrationToken(ctx context.Context, id string, hash []byte) error {
+	res := d.q(ctx).Exec(`UPDATE clients SET previous_hash = ?
+		WHERE id = ? AND registration_hash = ? AND length(previous_hash) > 0`, []byte{}, id, hash)
+	d.clients.drop(id, d.Now())
+	return d.fail("confirm registration token", res.Error)
+}
+
+type registrationTokenRow struct {
+	Hash      []byte `gorm:"primaryKey"`
+	UsesLeft  int
+	ExpiresAt micros
+	CreatedAt micros
+}
+
+// TableName is the table's name for GORM.
+func (registrationTokenRow) TableName() string { return "registration_tokens" }
+
+// CreateRegistrationToken writes an initial access token (RFC 7591 §3) that registers so many clients until it expires.
+func (d *DB) CreateRegistrationToken(ctx context.Context, hash []byte, uses int, expires time.Time) error {
+	row := registrationTokenRow{Hash: hash, UsesLeft: uses, ExpiresAt: fromTime(expires), CreatedAt: fromTime(d.Now())}
+	return d.fail("create registration token", d.q(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row).Error)
+}
+
+// SpendRegistrationToken uses an initial access token once. It refuses one that is unknown, expired or used up (BadLogin).
+func (d *DB) SpendRegistrationToken(ctx context.Context, hash []byte) error {
+	res := d.q(ctx).Exec("UPDATE registration_tokens SET uses_left = uses_left - 1 WHERE hash = ? AND uses_left > 0 AND expires_at > ?",
+		hash, fromTime(d.Now()))
+	if res.Error == nil && res.RowsAffected == 0 {
+		return identity.Refuse(identity.BadLogin, "The initial access token is unknown, expired or used up. Ask the operator for one.")
+	}
+	return d.fail("spend registration token", res.Error)
+}
+
+const (
+	clientFor  = time.Second // DESIGN §7: an ending holds everywhere within one second
+	maxClients = 10_000
+)
+
+// clientCache keeps clients for a second. What this process wrote is not cached at all for the next second: a read that
+// began before the write was committed must not put back what it saw. The zero value is empty.
+type clientCache struct {
+	mu      sync.Mutex
+	entries map[string]cachedClient
+}
+
+type cachedClient struct {
+	client  identity.Client
+	dropped bool
+	until   time.Time
+}
+
+// get returns a copy of a client that was read less than a second ago.
+func (c *clientCache) get(id string, now time.Time) (identity.Client, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.entries[id]
+	if !ok || e.dropped || !now.Before(e.until) {
+		return identity.Client{}, false
+	}
+	return copyClient(e.client), true
+}
+
+// put keeps a copy of a client, unless it was written less than a second ago.
+func (c *clientCache) put(client identity.Client, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.entries[client.ID]; e.dropped && now.Before(e.until) {
+		return
+	}
+	c.keep(client.ID, cachedClient{client: copyClient(client), until: now.Add(clientFor)})
+}
+
+// drop forgets a client that is being written.
+func (c *clientCache) drop(id string, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.keep(id, cachedClient{dropped: true, until: now.Add(clientFor)})
+}
+
+// keep makes room by forgetting everything: so many clients within a second are rare, and all it costs is reading again.
+func (c *clientCache) keep(id string, e cachedClient) {
+	if c.entries == nil || len(c.entries) >= maxClients {
+		c.entries = map[string]cachedClient{}
+	}
+	c.entries[id] = e
+}
+
+// copyClient shares no memory with c, so that no caller changes what another one reads.
+func copyClient(c identity.Client) identity.Client {
+	c.SecretHash = bytes.Clone(c.SecretHash)
+	c.RegistrationHash = bytes.Clone(c.RegistrationHash)
+	c.PreviousHash = bytes.Clone(c.PreviousHash)
+	c.RedirectURIs = slices.Clone(c.RedirectURIs)
+	c.GrantTypes = slices.Clone(c.GrantTypes)
+	c.ResponseTypes = slices.Clone(c.ResponseTypes)
+	c.Contacts = slices.Clone(c.Contacts)
+	c.JWKS = slices.Clone(c.JWKS)
+	c.DefaultACRValues = slices.Clone(c.DefaultACRValues)
+	c.Resources = slices.Clone(c.Resources)
+	c.PostLogoutRedirectURIs = slices.Clone(c.PostLogoutRedirectURIs)
+	if c.DefaultMaxAge != nil {
+		age := *c.DefaultMaxAge
+		c.DefaultMaxAge = &age
+	}
+	return c
+}

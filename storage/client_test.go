@@ -1,0 +1,378 @@
+package storage_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/storage"
+	"github.com/sojourn-auth/sojourn/storage/storagetest"
+)
+
+// everyField is a client that has something in every field.
+func everyField(now time.Time) identity.Client {
+	age := 0
+	return identity.Client{
+		ID: "full", SecretHash: []byte{1, 0, 2}, Trusted: true, SelfRegistered: true,
+		Metadata: identity.Metadata{
+			RedirectURIs: []string{"https://a.example/cb", "com.example:/cb"}, AuthMethod: "private_key_jwt",
+			AuthSigningAlg: "ES256", GrantTypes: []string{"authorization_code", "refresh_token"}, ResponseTypes: []string{"code"},
+			ApplicationType: "native", Name: `Zoë's "App" 🦊`, URI: "https://a.example", LogoURI: "https://a.example/l.png",
+			PolicyURI: "https://a.example/p", TermsURI: "https://a.example/t", Scope: "openid email",
+			Contacts: []string{"a@example.com"}, JWKSURI: "https://a.example/jwks", JWKS: json.RawMessage(`{"keys": []}`),
+			SoftwareID: "id", SoftwareVersion: "1", SubjectType: "public", IDTokenAlg: "EdDSA", DefaultMaxAge: &age,
+			RequireAuthTime: true, DefaultACRValues: []string{"mfa"}, RequireMFA: true, RequirePKCE: true,
+			IDTokenOnRefresh: true, IDTokenProfile: true, Rotation: identity.RotateStrict, DPoPBound: true, AccessFormat: "reference",
+			IntrospectionAlg: "ES256", Resources: []string{"https://api.example"},
+			PostLogoutRedirectURIs: []string{"https://a.example/bye"}, BackchannelLogoutURI: "https://a.example/back",
+			BackchannelSession: true, FrontchannelLogoutURI: "https://a.example/front", FrontchannelSession: true,
+			Device: identity.Device{Name: "Zoë's phone", Model: "Pixel", AppVersion: "1.2", InstallID: "i-1"},
+		},
+		Lives:            identity.Lifetimes{Idle: time.Hour, Absolute: 48 * time.Hour},
+		RegistrationHash: []byte("registration"), PreviousHash: []byte("previous"), CreatedAt: now, FirstUsedAt: now.Add(time.Hour),
+	}
+}
+
+func TestClients_comeBackAsTheyWere(t *testing.T) {
+	t.Parallel()
+	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
+		for _, want := range []identity.Client{everyField(db.Now()), {ID: "bare", CreatedAt: db.Now()}} {
+			ok(t, db.CreateClient(t.Context(), want))
+			for range 2 { // from the database and from the cache
+				same(t, want, must[identity.Client](t)(db.ClientByID(t.Context(), want.ID)))
+			}
+			wantKind(t, db.CreateClient(t.Context(), want), identity.Conflict)
+		}
+		for _, id := range []string{"", "nobody", "full ", "fu\x00ll", "\xff"} {
+			_, err := db.ClientByID(t.Context(), id)
+			wantKind(t, err, identity.NotFound)
+		}
+	})
+}
+
+func TestMarkClientUsed_remembersTheFirstTime(t *testing.T) {
+	t.Parallel()
+	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
+		first := w.Now()
+		ok(t, db.CreateClient(t.Context(), identity.Client{ID: "app", CreatedAt: first}))
+		for range 2 {
+			ok(t, db.MarkClientUsed(t.Context(), "app"))
+			w.pass(time.Hour)
+		}
+		if got := must[identity.Client](t)(db.ClientByID(t.Context(), "app")).FirstUsedAt; got != first {
+			t.Errorf("first used %v, want %v", got, first)
+		}
+		ok(t, db.MarkClientUsed(t.Context(), "nobody"))
+	})
+}
+
+func TestDeleteClient_takesAllThatRestsOnIt(t *testing.T) {
+	t.Parallel()
+	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
+		p := someone(t, db)
+		s := p.begin(t, db, "offline_access")
+		for _, client := range []string{"app", "other"} {
+			ok(t, db.SaveGrant(t.Context(), identity.Grant{UserID: p.user.ID, ClientID: client, Scopes: []string{"openid"}}))
+		}
+		ok(t, db.DeleteClient(t.Context(), "app"))
+
+		_, err := db.ClientByID(t.Context(), "app")
+		wantKind(t, err, identity.NotFound)
+		if got := must[identity.Session](t)(db.SessionByID(t.Context(), s.ID)); got.EndCause != identity.EndClientGone {
+			t.Errorf("its session became %+v", got)
+		}
+		if told := p.told(t, db, identity.SessionEnded, identity.EndClientGone); told != 1 {
+			t.Errorf("%d endings were told, want 1", told)
+		}
+		same(t, identity.Grant{}, must[identity.Grant](t)(db.GrantOf(t.Context(), p.user.ID, "app")))
+		if must[identity.Grant](t)(db.GrantOf(t.Context(), p.user.ID, "other")).Scopes == nil {
+			t.Error("another client's grant went too")
+		}
+		wantKind(t, db.DeleteClient(t.Context(), "app"), identity.NotFound)
+	})
+}
+
+func TestSweepClients_takesOnlyWhatNobodyEverUsed(t *testing.T) {
+	t.Parallel()
+	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
+		user, old := someone(t, db).user, w.Now().Add(-time.Hour)
+		for id, c := range map[string]identity.Client{
+			"young":    {SelfRegistered: true, CreatedAt: w.Now()},
+			"used":     {SelfRegistered: true, CreatedAt: old, FirstUsedAt: old},
+			"operator": {CreatedAt: old},
+			"idle":     {SelfRegistered: true, CreatedAt: old},
+		} {
+			c.ID = id
+			ok(t, db.CreateClient(t.Context(), c))
+			ok(t, db.SaveGrant(t.Context(), identity.Grant{UserID: user.ID, ClientID: id, Scopes: []string{"openid"}}))
+		}
+		must[identity.Client](t)(db.ClientByID(t.Context(), "idle"))
+		if n := must[int](t)(db.SweepClients(t.Context(), w.Now())); n != 1 {
+			t.Errorf("swept %d clients, want 1", n)
+		}
+		for id, want := range map[string]bool{"young": true, "used": true, "operator": true, "idle": false} {
+			_, err := db.ClientByID(t.Context(), id)
+			granted := must[identity.Grant](t)(db.GrantOf(t.Context(), user.ID, id)).Scopes != nil
+			if (err == nil) != want || granted != want {
+				t.Errorf("%s: %v, granted %v, want %v", id, err, granted, want)
+			}
+		}
+		var told int64
+		ok(t, db.Q(t.Context()).Raw("SELECT count(*) FROM events WHERE kind = ? AND client_id = 'idle'", identity.ClientDeleted).Scan(&told).Error)
+		if told != 1 {
+			t.Errorf("it was told %d times", told)
+		}
+	})
+}
+
+func TestSweepClients_goesOnUntilNoneIsLeft(t *testing.T) {
+	t.Parallel()
+	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
+		const many = storage.Batch + 3
+		for i := range many {
+			ok(t, db.CreateClient(t.Context(), identity.Client{ID: fmt.Sprint(i), SelfRegistered: true, CreatedAt: w.Now()}))
+		}
+		if n := must[int](t)(db.SweepClients(t.Context(), w.Now().Add(1))); n != 0 {
+			t.Errorf("swept %d clients of this very microsecond", n)
+		}
+		if n := must[int](t)(db.SweepClients(t.Context(), w.Now().Add(time.Second))); n != many {
+			t.Errorf("swept %d clients, want %d", n, many)
+		}
+	})
+}
+
+// registered makes a client with a registration access token of that hash.
+func registered(t *testing.T, db *storage.DB, hash string) identity.Client {
+	t.Helper()
+	c := identity.Client{ID: "third", SelfRegistered: true, RegistrationHash: []byte(hash), CreatedAt: db.Now()}
+	ok(t, db.CreateClient(t.Context(), c))
+	return c
+}
+
+// update sends a change with the token presented and makes next the new one.
+func update(t *testing.T, db *storage.DB, c identity.Client, presented, next string) error {
+	t.Helper()
+	c.PreviousHash, c.RegistrationHash = []byte(presented), []byte(next)
+	return db.UpdateClient(t.Context(), c)
+}
+
+func TestUpdateClient_writesOnlyWhatAClientMayChange(t *testing.T) {
+	t.Parallel()
+	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
+		c := registered(t, db, "one")
+		must[identity.Client](t)(db.ClientByID(t.Context(), c.ID)) // cached
+		want := everyField(db.Now())
+		want.ID, want.RegistrationHash, want.PreviousHash = c.ID, []byte("two"), []byte("one")
+		ok(t, db.UpdateClient(t.Context(), want))
+		want.Trusted, want.SelfRegistered, want.CreatedAt, want.FirstUsedAt = false, true, c.CreatedAt, time.Time{}
+		same(t, want, must[identity.Client](t)(db.ClientByID(t.Context(), c.ID)))
+	})
+}
+
+func TestUpdateClient_thePreviousTokenLivesUntilTheNewOneIsUsed(t *testing.T) {
+	t.Parallel()
+	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
+		c := registered(t, db, "one")
+		ok(t, update(t, db, c, "one", "two"))
+		ok(t, update(t, db, c, "one", "three")) // the answer was lost
+		wantKind(t, update(t, db, c, "two", "four"), identity.Conflict)
+
+		ok(t, db.ConfirmRegistrationToken(t.Context(), c.ID, []byte("one"))) // the old one confirms nothing
+		ok(t, update(t, db, c, "one", "three"))
+		ok(t, db.ConfirmRegistrationToken(t.Context(), c.ID, []byte("three")))
+		wantKind(t, update(t, db, c, "one", "four"), identity.Conflict)
+		got := must[identity.Client](t)(db.ClientByID(t.Context(), c.ID))
+		if string(got.RegistrationHash) != "three" || got.PreviousHash != nil {
+			t.Errorf("the tokens became %q, %q", got.RegistrationHash, got.PreviousHash)
+		}
+		ok(t, update(t, db, c, "three", "four"))
+	})
+}
+
+func TestUpdateClient_nothingPresentedIsNoToken(t *testing.T) {
+	t.Parallel()
+	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
+		c := registered(t, db, "one")
+		wantKind(t, update(t, db, c, "", "two"), identity.Conflict)
+		operator := identity.Client{ID: "operator", CreatedAt: db.Now()}
+		ok(t, db.CreateClient(t.Context(), operator))
+		operator.Name = "Renamed"
+		ok(t, db.UpdateClient(t.Context(), operator))
+		same(t, operator, must[identity.Client](t)(db.ClientByID(t.Context(), "operator")))
+	})
+}
+
+func TestUpdateClient_afterAConfirmedUpdateAllOthersLose(t *testing.T) {
+	t.Parallel()
+	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
+		c := registered(t, db, "one")
+		won := race(func(i int) bool {
+			next := string(rune('a' + i))
+			if update(t, db, c, "one", next) != nil {
+				return false
+			}
+			ok(t, db.ConfirmRegistrationToken(t.Context(), c.ID, []byte(next)))
+			return string(must[identity.Client](t)(db.ClientByID(t.Context(), c.ID)).RegistrationHash) == next
+		})
+		if got := must[identity.Client](t)(db.ClientByID(t.Context(), c.ID)); won < 1 || got.PreviousHash != nil {
+			t.Errorf("%d of 16 updates were confirmed, and %q is left", won, got.PreviousHash)
+		}
+	})
+}
+
+func TestSpendRegistrationToken_asOftenAsItSays(t *testing.T) {
+	t.Parallel()
+	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
+		ok(t, db.CreateRegistrationToken(t.Context(), []byte("hash"), 3, w.Now().Add(time.Hour)))
+		spent := race(func(int) bool {
+			err := db.SpendRegistrationToken(t.Context(), []byte("hash"))
+			if err != nil {
+				wantKind(t, err, identity.BadLogin)
+			}
+			return err == nil
+		})
+		if spent != 3 {
+			t.Errorf("it was spent %d times, want 3", spent)
+		}
+		ok(t, db.CreateRegistrationToken(t.Context(), []byte("late"), 3, w.Now().Add(time.Hour)))
+		w.pass(time.Hour)
+		wantKind(t, db.SpendRegistrationToken(t.Context(), []byte("late")), identity.BadLogin)
+		wantKind(t, db.SpendRegistrationToken(t.Context(), []byte("unknown")), identity.BadLogin)
+	})
+}
+
+func nameOf(t *testing.T, db *storage.DB) string {
+	t.Helper()
+	return must[identity.Client](t)(db.ClientByID(t.Context(), "app")).Name
+}
+
+func rename(t *testing.T, db *storage.DB, name string) {
+	t.Helper()
+	ok(t, db.UpdateClient(t.Context(), identity.Client{ID: "app", Metadata: identity.Metadata{Name: name}}))
+}
+
+func TestClientCache_isAtMostASecondBehindOtherServers(t *testing.T) {
+	t.Parallel()
+	for _, kind := range storagetest.Kinds(t) {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			w, dsn := &watch{}, storagetest.DSN(t, kind)
+			w.pass(time.Hour)
+			db := must[*storage.DB](t)(storage.Open(t.Context(), dsn, storage.Options{Now: w.Now}))
+			defer db.Close()
+			other := open(t, dsn, 2)
+			ok(t, other.CreateClient(t.Context(), identity.Client{ID: "app"}))
+			nameOf(t, db)
+			rename(t, other, "Changed")
+			w.pass(time.Second - time.Microsecond)
+			if got := nameOf(t, db); got != "" {
+				t.Errorf("it was read again within a second: %q", got)
+			}
+			w.pass(time.Microsecond)
+			if got := nameOf(t, db); got != "Changed" {
+				t.Errorf("a second later it is still %q", got)
+			}
+		})
+	}
+}
+
+func TestClientCache_seesItsOwnWritesAtOnce(t *testing.T) {
+	t.Parallel()
+	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
+		ok(t, db.CreateClient(t.Context(), identity.Client{ID: "app"}))
+		w.pass(time.Second)
+		for i := range 3 {
+			nameOf(t, db) // cached
+			rename(t, db, fmt.Sprint(i))
+			if got := nameOf(t, db); got != fmt.Sprint(i) {
+				t.Errorf("got %q, want %d", got, i)
+			}
+			w.pass(time.Second)
+		}
+	})
+}
+
+// A read between a write and its commit must not bring the old client back for a second.
+func TestClientCache_keepsNothingReadDuringAWrite(t *testing.T) {
+	t.Parallel()
+	db := storagetest.Open(t, storage.Postgres)
+	ok(t, db.CreateClient(t.Context(), identity.Client{ID: "app"}))
+	ok(t, db.InTx(t.Context(), func(ctx context.Context) error {
+		err := db.UpdateClient(ctx, identity.Client{ID: "app", Metadata: identity.Metadata{Name: "New"}})
+		if got := nameOf(t, db); got != "" {
+			t.Errorf("an uncommitted name was read: %q", got)
+		}
+		return err
+	}))
+	if got := nameOf(t, db); got != "New" {
+		t.Errorf("after the commit it is %q", got)
+	}
+}
+
+func TestClientCache_keepsNothingOfATransaction(t *testing.T) {
+	t.Parallel()
+	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
+		ok(t, db.CreateClient(t.Context(), identity.Client{ID: "app"}))
+		w.pass(time.Second)
+		undone := errors.New("undone")
+		err := db.InTx(t.Context(), func(ctx context.Context) error {
+			exec := db.Q(ctx).Exec("UPDATE clients SET first_used_at = 1 WHERE id = 'app'")
+			ok(t, exec.Error)
+			if must[identity.Client](t)(db.ClientByID(ctx, "app")).FirstUsedAt.IsZero() {
+				t.Error("a transaction does not see its own write")
+			}
+			return undone
+		})
+		if !errors.Is(err, undone) || !must[identity.Client](t)(db.ClientByID(t.Context(), "app")).FirstUsedAt.IsZero() {
+			t.Error("what was rolled back stayed in the cache")
+		}
+	})
+}
+
+// spoil changes everything that a client points to.
+func spoil(v reflect.Value) {
+	for i := range v.NumField() {
+		switch f := v.Field(i); f.Kind() {
+		case reflect.Struct:
+			if _, isTime := f.Interface().(time.Time); !isTime {
+				spoil(f)
+			}
+		case reflect.Slice:
+			reflect.Swapper(f.Interface())(0, f.Len()-1)
+			f.Index(0).SetZero()
+		case reflect.Pointer:
+			f.Elem().SetInt(99)
+		default: // a value of its own
+		}
+	}
+}
+
+func TestClientCache_callersShareNothing(t *testing.T) {
+	t.Parallel()
+	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
+		want := everyField(w.Now())
+		ok(t, db.CreateClient(t.Context(), want))
+		w.pass(time.Second)
+		for range 3 { // what was put in, and what is taken out
+			got := must[identity.Client](t)(db.ClientByID(t.Context(), want.ID))
+			same(t, want, got)
+			spoil(reflect.ValueOf(&got).Elem())
+		}
+	})
+}
+
+func TestClientCache_isBounded(t *testing.T) {
+	t.Parallel()
+	db := storagetest.Open(t, storage.SQLite)
+	for i := range storage.MaxClients + 10 {
+		ok(t, db.MarkClientUsed(t.Context(), fmt.Sprint(i)))
+	}
+	if n := db.CachedClients(); n > storage.MaxClients || n == 0 {
+		t.Errorf("%d entries, want at most %d", n, storage.MaxClients)
+	}
+}

@@ -1,0 +1,261 @@
+package storage
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+type deliveryRow struct {
+	ID        uuid.UUID `gorm:"primaryKey"`
+	Kind      string
+	Host      string
+	Body      []byte // sealed: it may hold an address
+	Tries     int
+	CreatedAt micros
+	NextTryAt micros
+	DeadAt    *micros
+	LastError string
+}
+
+// TableName is the table's name for GORM.
+func (deliveryRow) TableName() string { return "deliveries" }
+
+// QueueLetter puts a mail into the outbox. It belongs in the transaction of what it tells. Where no mail can be sent
+// (Options.Letters), it does nothing.
+func (d *DB) QueueLetter(ctx context.Context, l identity.Letter) error {
+	if !d.letters {
+		return nil
+	}
+	return d.queue(ctx, identity.MailDelivery, []parcel{{body: l}})
+}
+
+// queueEvents puts the mails that Events ask for into the outbox.
+func (d *DB) queueEvents(ctx context.Context, events []identity.Event) error {
+	var letters []parcel
+	for _, e := range events {
+		if d.letters && e.Mailed() {
+			letters = append(letters, parcel{body: identity.Letter{Kind: identity.LetterEvent, UserID: e.UserID, Event: &e}})
+		}
+	}
+	return d.queue(ctx, identity.MailDelivery, letters)
+}
+
+// queueLogouts puts a notice into the outbox for each Session whose client has a back channel (OpenID Connect
+// Back-Channel Logout 1.0 §2.2).
+func (d *DB) queueLogouts(ctx context.Context, ended []identity.LogoutNotice) error {
+	var notices []parcel
+	known := map[string]string{}
+	for _, n := range ended {
+		uri, asked := known[n.ClientID]
+		if !asked {
+			c, err := d.readClient(ctx, n.ClientID)
+			if err != nil && identity.KindOf(err) != identity.NotFound {
+				return err
+			}
+			uri = c.BackchannelLogoutURI
+			known[n.ClientID] = uri
+		}
+		if n.URI = uri; uri != "" {
+			notices = append(notices, parcel{hostOf(uri), n})
+		}
+	}
+	return d.queue(ctx, identity.LogoutDelivery, notices)
+}
+
+// parcel is what is put into the outbox, and the host that it goes to.
+type parcel struct {
+	host string
+	body any
+}
+
+// hostOf is the host and port of an address; what can't be read goes nowhere in particular.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
+func (d *DB) queue(ctx context.Context, kind identity.DeliveryKind, parcels []parcel) error {
+	if len(parcels) == 0 {
+		return nil
+	}
+	now := fromTime(d.Now())
+	rows := make([]deliveryRow, len(parcels))
+	for i, p := range parcels {
+		text, err := json.Marshal(p.body)
+		if err != nil {
+			return err
+		}
+		id := identity.NewID()
+		rows[i] = deliveryRow{
+			ID: id, Kind: string(kind), Host: p.host, Body: d.keys.Seal(identity.ForMail, text, id[:]),
+			CreatedAt: now, NextTryAt: now,
+		}
+	}
+	if err := d.q(ctx).CreateInBatches(&rows, batch).Error; err != nil {
+		return d.fail("queue delivery", err)
+	}
+	d.afterCommit(ctx, d.queued.tell)
+	return nil
+}
+
+// bell tells whoever listens at this moment, however many those are.
+type bell struct {
+	mu   sync.Mutex
+	rung chan struct{}
+}
+
+func (b *bell) listen() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.rung == nil {
+		b.rung = make(chan struct{})
+	}
+	return b.rung
+}
+
+func (b *bell) tell() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.rung != nil {
+		close(b.rung)
+		b.rung = nil
+	}
+}
+
+// Queued returns a channel that is closed once this process has put something into the outbox and committed it. Whoever
+// takes it before looking for work misses none; what other processes put there has to be looked for.
+func (d *DB) Queued() <-chan struct{} { return d.queued.listen() }
+
+// errSealed is why a Delivery is dead that can't be read. Another server, or an older secret in the list, may open it.
+var errSealed = identity.Permanent(errors.New("it was sealed under a root secret that is not in SOJOURN_SECRET"))
+
+const deliveryColumns = "id, kind, host, body, tries, created_at, next_try_at, dead_at, last_error"
+
+// ClaimDelivery returns the Delivery that is due for longest and leases it to the caller, who alone has it until the lease
+// ends; false when none is due. One whose body can't be opened is dead from then on, and comes back so, with DeadAt.
+func (d *DB) ClaimDelivery(ctx context.Context, c identity.DeliveryClaim) (identity.Delivery, bool, error) {
+	now := d.Now()
+	where, args := "kind = ? AND dead_at IS NULL AND next_try_at <= ?", []any{c.Kind, fromTime(now)}
+	if len(c.Busy) > 0 {
+		where, args = where+" AND host NOT IN ?", append(args, c.Busy)
+	}
+	var rows []deliveryRow
+	err := d.q(ctx).Raw(`WITH due AS MATERIALIZED (
+			SELECT id FROM deliveries WHERE `+where+` ORDER BY next_try_at LIMIT 1`+d.lock("FOR UPDATE SKIP LOCKED")+`)
+		UPDATE deliveries SET next_try_at = ? WHERE id IN (SELECT id FROM due)
+		RETURNING `+deliveryColumns, append(args, fromTime(now.Add(c.Lease)))...).Scan(&rows).Error
+	if err != nil || len(rows) == 0 {
+		return identity.Delivery{}, false, d.fail("claim delivery", err)
+	}
+	claimed := rows[0].delivery()
+	if claimed.Body, err = d.openDelivery(rows[0]); err != nil {
+		claimed = claimed.Failed(identity.FailedTry{At: now, Cause: errSealed})
+		return claimed, true, d.DeliveryFailed(ctx, claimed)
+	}
+	return claimed, true, nil
+}
+
+func (d *DB) openDelivery(r deliveryRow) ([]byte, error) {
+	return d.keys.Open(identity.ForMail, r.Body, r.ID[:])
+}
+
+// delivery is the row without its body.
+func (r deliveryRow) delivery() identity.Delivery {
+	return identity.Delivery{
+		ID: r.ID, Kind: identity.DeliveryKind(r.Kind), Host: r.Host, Tries: r.Tries, CreatedAt: r.CreatedAt.time(),
+		NextTryAt: r.NextTryAt.time(), DeadAt: r.DeadAt.timeOrZero(), LastError: r.LastError,
+	}
+}
+
+// DeliveryDone forgets a Delivery that arrived.
+func (d *DB) DeliveryDone(ctx context.Context, id identity.ID) error {
+	return d.fail("finish delivery", d.q(ctx).Exec("DELETE FROM deliveries WHERE id = ?", id).Error)
+}
+
+// DeliveryFailed writes what became of a Delivery after a try that failed (Delivery.Failed). It does nothing where somebody
+// else wrote that of the same try, since the lease had run out.
+func (d *DB) DeliveryFailed(ctx context.Context, failed identity.Delivery) error {
+	return d.fail("write failed delivery", d.q(ctx).Exec(`UPDATE deliveries
+		SET tries = ?, next_try_at = ?, dead_at = ?, last_error = ? WHERE id = ? AND tries = ? AND dead_at IS NULL`,
+		failed.Tries, fromTime(failed.NextTryAt), fromTimeOrNull(failed.DeadAt), failed.LastError,
+		failed.ID, failed.Tries-1).Error)
+}
+
+// Deliveries returns what the outbox holds, oldest first.
+func (d *DB) Deliveries(ctx context.Context, f identity.DeliveryFilter) ([]identity.ListedDelivery, error) {
+	q := d.q(ctx).Order("id").Limit(f.Limit)
+	if f.Dead {
+		q = q.Where("dead_at IS NOT NULL")
+	}
+	if f.After != (identity.ID{}) {
+		q = q.Where("id > ?", f.After)
+	}
+	var rows []deliveryRow
+	if err := q.Find(&rows).Error; err != nil {
+		return nil, d.fail("read deliveries", err)
+	}
+	list := make([]identity.ListedDelivery, len(rows))
+	for i, r := range rows {
+		list[i] = d.listed(r)
+	}
+	return list, nil
+}
+
+// listed is a row as operators see it. Of a body only names are taken, and of one that can't be opened nothing.
+func (d *DB) listed(r deliveryRow) identity.ListedDelivery {
+	l := identity.ListedDelivery{Delivery: r.delivery()}
+	body, err := d.openDelivery(r)
+	if err != nil {
+		return l
+	}
+	switch l.Kind {
+	case identity.LogoutDelivery:
+		var n identity.LogoutNotice
+		_ = json.Unmarshal(body, &n) // an unreadable one is listed without
+		l.ClientID, l.SessionID = n.ClientID, n.SessionID
+	case identity.MailDelivery:
+		var letter identity.Letter
+		_ = json.Unmarshal(body, &letter)
+		l.Letter = letter.Kind
+	}
+	return l
+}
+
+// RetryDelivery makes a Delivery due at once, with all its tries again, dead or not; NotFound when there is none.
+func (d *DB) RetryDelivery(ctx context.Context, id identity.ID) error {
+	n, err := d.retry(ctx, "id = ?", id)
+	if err == nil && n == 0 {
+		return notFound("delivery")
+	}
+	return err
+}
+
+// RetryDead makes all dead Deliveries due at once, with all their tries again, and returns how many those were.
+func (d *DB) RetryDead(ctx context.Context) (int, error) { return d.retry(ctx, "dead_at IS NOT NULL") }
+
+func (d *DB) retry(ctx context.Context, where string, args ...any) (int, error) {
+	res := d.q(ctx).Exec("UPDATE deliveries SET tries = 0, next_try_at = ?, dead_at = NULL WHERE "+where,
+		append([]any{fromTime(d.Now())}, args...)...)
+	if res.Error == nil {
+		d.afterCommit(ctx, d.queued.tell)
+	}
+	return int(res.RowsAffected), d.fail("retry delivery", res.Error)
+}
+
+// CountDeliveries returns how many Deliveries of each kind wait, and how many are dead.
+func (d *DB) CountDeliveries(ctx context.Context) ([]identity.DeliveryCount, error) {
+	var counts []identity.DeliveryCount
+	err := d.q(ctx).Raw(`SELECT kind, count(*) - count(dead_at) AS waiting, count(dead_at) AS dead FROM deliveries
+		GROUP BY kind`).Scan(&counts).Error
+	return counts, d.fail("count deliveries", err)
+}

@@ -1,0 +1,220 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+const userColumns = "id, sub, email, email_verified, name, password_hash, epoch, disabled_at, created_at, updated_at, " +
+	"codes_from, password_set_at"
+
+type userRow struct {
+	ID            uuid.UUID `gorm:"primaryKey"`
+	Sub           string
+	Email         string
+	EmailVerified bool
+	Name          string
+	PasswordHash  string
+	Epoch         int
+	DisabledAt    *micros
+	CreatedAt     micros
+	UpdatedAt     micros
+	CodesFrom     micros // authorization codes that were issued before are void
+	PasswordSetAt *micros
+}
+
+// TableName is the table's name for GORM.
+func (userRow) TableName() string { return "users" }
+
+// dest is where userColumns go.
+func (r *userRow) dest() []any {
+	return []any{
+		&r.ID, &r.Sub, &r.Email, &r.EmailVerified, &r.Name, &r.PasswordHash, &r.Epoch, &r.DisabledAt, &r.CreatedAt,
+		&r.UpdatedAt, &r.CodesFrom, &r.PasswordSetAt,
+	}
+}
+
+func newUserRow(u identity.User) userRow {
+	return userRow{
+		ID: u.ID, Sub: u.Sub, Email: u.Email, EmailVerified: u.EmailVerified, Name: u.Name,
+		PasswordHash: u.PasswordHash, Epoch: u.Epoch, DisabledAt: fromTimeOrNull(u.DisabledAt),
+		CreatedAt: fromTime(u.CreatedAt), UpdatedAt: fromTime(u.UpdatedAt), PasswordSetAt: fromTimeOrNull(u.PasswordSetAt),
+	}
+}
+
+func (r userRow) user() identity.User {
+	return identity.User{
+		ID: r.ID, Sub: r.Sub, Email: r.Email, EmailVerified: r.EmailVerified, Name: r.Name,
+		PasswordHash: r.PasswordHash, Epoch: r.Epoch, DisabledAt: r.DisabledAt.timeOrZero(),
+		CreatedAt: r.CreatedAt.time(), UpdatedAt: r.UpdatedAt.time(), PasswordSetAt: r.passwordSetAt(),
+	}
+}
+
+// passwordSetAt knows of accounts from before it was kept only when they were made.
+func (r userRow) passwordSetAt() time.Time {
+	if r.PasswordSetAt == nil {
+		return r.CreatedAt.time()
+	}
+	return r.PasswordSetAt.time()
+}
+
+// CreateUser adds an account. It refuses an e-mail address that is taken: Conflict, field "username".
+func (d *DB) CreateUser(ctx context.Context, u identity.User) error {
+	row := newUserRow(u)
+	taken := clause.OnConflict{Columns: []clause.Column{{Name: "email"}}, DoNothing: true}
+	res := d.q(ctx).Clauses(taken).Create(&row)
+	if res.Error == nil && res.RowsAffected == 0 {
+		return &identity.Error{
+			Kind: identity.Conflict, Field: "username", Msg: "There is an account with that e-mail address already.",
+		}
+	}
+	return d.fail("create user", res.Error)
+}
+
+// UserByEmail returns the account of a cleaned address, or NotFound.
+func (d *DB) UserByEmail(ctx context.Context, email string) (identity.User, error) {
+	if !keepable(email) {
+		return identity.User{}, notFound("user")
+	}
+	return d.user(ctx, "email = ?", email)
+}
+
+// UserByID returns an account, or NotFound.
+func (d *DB) UserByID(ctx context.Context, id identity.ID) (identity.User, error) {
+	return d.user(ctx, "id = ?", id)
+}
+
+func (d *DB) user(ctx context.Context, where string, arg any) (identity.User, error) {
+	var row userRow
+	err := d.q(ctx).Where(where, arg).Take(&row).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return identity.User{}, notFound("user")
+	}
+	return row.user(), d.fail("read user", err)
+}
+
+// WritePassword writes a new password hash. Whatever was proved with the old one is RaiseEpoch's and EndUser's to end.
+func (d *DB) WritePassword(ctx context.Context, userID identity.ID, hash string) error {
+	now := fromTime(d.Now())
+	return d.wrote(d.q(ctx).Exec("UPDATE users SET password_hash = ?, password_set_at = ?, updated_at = ? WHERE id = ?",
+		hash, now, now, userID), "user")
+}
+
+// RaiseEpoch raises the credential epoch of a user and returns it. It locks the user's row, so that a code that is being
+// redeemed is either seen by the ending that follows or sees the new epoch (DESIGN §2).
+func (d *DB) RaiseEpoch(ctx context.Context, userID identity.ID) (epoch int, err error) {
+	found, err := d.one(ctx, []any{&epoch}, "UPDATE users SET epoch = epoch + 1 WHERE id = ? RETURNING epoch", userID)
+	if err == nil && !found {
+		return 0, notFound("user")
+	}
+	return epoch, d.fail("change credential", err)
+}
+
+// SetUserDisabled locks an account and raises its epoch, or unlocks it for the zero time. It returns false when it was so
+// already, and NotFound where there is no such user. It locks the user's row.
+func (d *DB) SetUserDisabled(ctx context.Context, userID identity.ID, at time.Time) (bool, error) {
+	query := "UPDATE users SET disabled_at = ?, epoch = epoch + 1 WHERE id = ? AND disabled_at IS NULL"
+	if at.IsZero() {
+		query = "UPDATE users SET disabled_at = ? WHERE id = ? AND disabled_at IS NOT NULL"
+	}
+	res := d.q(ctx).Exec(query, fromTimeOrNull(at), userID)
+	if res.Error != nil || res.RowsAffected > 0 {
+		return res.Error == nil, d.fail("lock user", res.Error)
+	}
+	return false, d.lockUser(ctx, userID)
+}
+
+// DeleteUser deletes an account with its Sessions, SignIns, factors, grants, documents and Events. What lived must have
+// been ended before. NotFound when there is no such user.
+func (d *DB) DeleteUser(ctx context.Context, userID identity.ID) error {
+	return d.InTx(ctx, func(ctx context.Context) error {
+		for _, model := range []any{&sessionRow{}, &eventRow{}} { // the other tables refer to users, and follow
+			if err := d.q(ctx).Where("user_id = ?", userID).Delete(model).Error; err != nil {
+				return d.fail("delete user", err)
+			}
+		}
+		return d.wrote(d.q(ctx).Where("id = ?", userID).Delete(&userRow{}), "user")
+	})
+}
+
+// SetEmail gives an account another address, which counts as verified. Conflict when it is taken.
+func (d *DB) SetEmail(ctx context.Context, userID identity.ID, email string) error {
+	res := d.q(ctx).Exec("UPDATE users SET email = ?, email_verified = ?, updated_at = ? WHERE id = ?",
+		email, true, fromTime(d.Now()), userID)
+	if errors.Is(res.Error, gorm.ErrDuplicatedKey) { // on PostgreSQL that ends the transaction, which a refusal does anyway
+		return identity.Refuse(identity.Conflict, "There is an account with that e-mail address already.")
+	}
+	return d.wrote(res, "user")
+}
+
+// VerifyEmail notes that the person reads mail that is sent to email; NotFound when the account has another address now.
+func (d *DB) VerifyEmail(ctx context.Context, userID identity.ID, email string) error {
+	return d.wrote(d.q(ctx).Exec("UPDATE users SET email_verified = ?, updated_at = ? WHERE id = ? AND email = ?",
+		true, fromTime(d.Now()), userID, email), "user")
+}
+
+// SetName changes what a person is called.
+func (d *DB) SetName(ctx context.Context, userID identity.ID, name string) error {
+	return d.wrote(d.q(ctx).Exec("UPDATE users SET name = ?, updated_at = ? WHERE id = ?",
+		name, fromTime(d.Now()), userID), "user")
+}
+
+// wrote refuses (NotFound) when a statement changed no row.
+func (d *DB) wrote(res *gorm.DB, what string) error {
+	if res.Error == nil && res.RowsAffected == 0 {
+		return notFound(what)
+	}
+	return d.fail("change "+what, res.Error)
+}
+
+var accountColumns = under("u", userColumns) + `,
+	EXISTS (SELECT 1 FROM totp_factors f WHERE f.user_id = u.id),
+	(SELECT count(*) FROM recovery_codes c WHERE c.user_id = u.id AND c.used_at IS NULL),
+	(SELECT count(*) FROM sessions s WHERE s.user_id = u.id AND s.ended_at IS NULL AND s.idle_ends_at > ? AND s.ends_at > ?)`
+
+// Accounts returns people as operators see them, the newest first.
+func (d *DB) Accounts(ctx context.Context, q identity.AccountQuery) ([]identity.Account, error) {
+	if !keepable(q.Email) {
+		return nil, nil
+	}
+	c := conditions{where: "TRUE"}
+	c.and(q.Email != "", "u.email = ?", q.Email)
+	c.and(q.After != uuid.Nil, "u.id < ?", q.After)
+	return d.accounts(ctx, c, q.Limit)
+}
+
+// AccountByID returns a person as operators see them, or NotFound.
+func (d *DB) AccountByID(ctx context.Context, id identity.ID) (identity.Account, error) {
+	all, err := d.accounts(ctx, conditions{"u.id = ?", []any{id}}, 1)
+	if err == nil && len(all) == 0 {
+		return identity.Account{}, notFound("user")
+	}
+	if err != nil {
+		return identity.Account{}, err
+	}
+	return all[0], nil
+}
+
+func (d *DB) accounts(ctx context.Context, c conditions, limit int) (all []identity.Account, err error) {
+	now := fromTime(d.Now())
+	args := append([]any{now, now}, c.args...)
+	err = d.each(ctx, func(rows *sql.Rows) error {
+		var row userRow
+		var a identity.Account
+		if err := rows.Scan(append(row.dest(), &a.TOTP, &a.CodesLeft, &a.Sessions)...); err != nil {
+			return err
+		}
+		a.User = row.user()
+		all = append(all, a)
+		return nil
+	}, "SELECT "+accountColumns+" FROM users u WHERE "+c.where+" ORDER BY u.id DESC LIMIT ?", append(args, limit)...)
+	return all, d.fail("list users", err)
+}
