@@ -8,6 +8,145 @@ import (
 	"strings"
 )
 
+// The sentences that the pages around mailed links choose. SentReset, SentMove, Moved and Verified speak of {email}.
+const (
+	NoMail      Sentence = "mailed.none"
+	MailTitle   Sentence = "mailed.look"
+	SentReset   Sentence = "mailed.reset"
+	SentVerify  Sentence = "mailed.verify"
+	SentMove    Sentence = "mailed.move"
+	SentAnew    Sentence = "mailed.anew"
+	ToSignIn    Sentence = "mailed.signin"
+	ToAccount   Sentence = "mailed.account"
+	ToSecurity  Sentence = "mailed.security"
+	ToDevices   Sentence = "mailed.devices"
+	LinkTitle   Sentence = "link.over"
+	ResetOver   Sentence = "link.reset"
+	ResetAnew   Sentence = "link.reset.anew"
+	VerifyOver  Sentence = "link.verify"
+	MoveOver    Sentence = "link.move"
+	MoveAnew    Sentence = "link.move.anew"
+	NotMeOver   Sentence = "link.notme"
+	NotMeAnew   Sentence = "link.notme.anew"
+	MoveStays   Sentence = "move.stays"
+	MoveTaken   Sentence = "move.taken"
+	MovedTitle  Sentence = "move.done"
+	Moved       Sentence = "move.done.lead"
+	VerifyTitle Sentence = "verify.done"
+	Verified    Sentence = "verify.done.lead"
+	ResetDone   Sentence = "signin.reset"
+	SignedUpBy  Sentence = "signin.signed_up_mail"
+)
+
+// Forgot asks for a link to choose a new password (field "username", hidden "next").
+type Forgot struct {
+	Frame
+	Form
+	Username string
+	// SignInURL leads back to SignIn.
+	SignInURL string
+}
+
+func (Forgot) template() string { return "forgot" }
+
+// Inputs are the page's fields.
+func (p Forgot) Inputs() inputs { return p.arrange(usernameField(p.Username, "username")) }
+
+// Reset takes a new password from whoever holds the link (field "new_password", hidden "link").
+type Reset struct {
+	Frame
+	Form
+	Link string
+	// Username tells password managers, and people, whose password it is.
+	Username    string
+	MinPassword int
+}
+
+func (Reset) template() string { return "reset" }
+
+// Inputs are the page's fields.
+func (p Reset) Inputs() inputs {
+	whose := usernameField(p.Username, "username")
+	whose.Fixed = true
+	return p.arrange(whose, otherPasswordField(p.MinPassword))
+}
+
+// Verify confirms an address (hidden "link"). It takes a press, since mail scanners follow links too.
+type Verify struct {
+	Frame
+	Form
+	Link  string
+	Email string
+}
+
+func (Verify) template() string { return "verify" }
+
+// NewEmail asks for another address for the account (field "new_email").
+type NewEmail struct {
+	Frame
+	Form
+	// Username is the address so far.
+	Username string
+	NewEmail string
+	// BackURL leads back without a change.
+	BackURL string
+}
+
+func (NewEmail) template() string { return "email" }
+
+// Inputs are the page's fields.
+func (p NewEmail) Inputs() inputs {
+	f := usernameField(p.NewEmail, "email")
+	f.Name, f.Label, f.EnterKeyHint = "new_email", "field.new_email", "go"
+	return p.arrange(f)
+}
+
+// Move moves an account to the address that the link was mailed to (hidden "link").
+type Move struct {
+	Frame
+	Form
+	Link  string
+	Email string
+}
+
+func (Move) template() string { return "move" }
+
+// NotMe ends everything that is signed in to an account (hidden "link").
+type NotMe struct {
+	Frame
+	Form
+	Link     string
+	Username string
+}
+
+func (NotMe) template() string { return "notme" }
+
+// Stopped says that everything is signed out, and offers a mail to choose a new password (hidden "link",
+// button name=mail value=reset).
+type Stopped struct {
+	Frame
+	Form
+	Link string
+}
+
+func (Stopped) template() string { return "stopped" }
+
+// Inputs are what the page has to say of a refusal.
+func (p Stopped) Inputs() inputs { return p.arrange() }
+
+// Told says what was done or what is not possible, and leads on. Frame.Title says it in short.
+type Told struct {
+	Frame
+	// Lead is the whole of it; see Say.
+	Lead string
+	// Done is whether it is good news.
+	Done bool
+	// Ways are where people go on to, the likeliest first.
+	Ways []Link
+}
+
+func (Told) template() string { return "told" }
+
 // link passes an address that leads back to an app or to a page of ours. html/template
 // knows only web schemes; apps have their own, with a dot in it (RFC 8252 §7.1), which
 // script-bearing schemes never have.

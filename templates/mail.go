@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"html/template"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // Mail is one mail to a person: a struct of this package.
@@ -128,4 +130,146 @@ func (l letter) Links() (links []Link, err error) {
 		links = append(links, Link{URL: w.url, Label: label})
 	}
 	return links, nil
+}
+
+// ForgotMail carries the link to choose a new password.
+type ForgotMail struct {
+	MailFrame
+	Link string
+}
+
+func (m ForgotMail) letter() letter {
+	l := newLetter("mail.forgot", m.MailFrame)
+	l.links = []way{{"mail.forgot.link", m.Link}}
+	return l
+}
+
+// VerifyMail carries the link that confirms the address of an account.
+type VerifyMail struct {
+	MailFrame
+	Link string
+}
+
+func (m VerifyMail) letter() letter {
+	l := newLetter("mail.verify", m.MailFrame)
+	l.links, l.footer = []way{{"mail.verify.link", m.Link}}, "mail.footer.given"
+	return l
+}
+
+// NewAddressMail goes to the address that an account is to move to, with the link that does it.
+type NewAddressMail struct {
+	MailFrame
+	Link string
+}
+
+func (m NewAddressMail) letter() letter {
+	l := newLetter("mail.new_address", m.MailFrame)
+	l.links, l.footer = []way{{"mail.new_address.link", m.Link}}, "mail.footer.given"
+	return l
+}
+
+// OldAddressMail goes to the address that an account had.
+type OldAddressMail struct {
+	MailFrame
+	// Email is the account's address from now on.
+	Email string
+	// NotMe is the link that ends everything.
+	NotMe string
+}
+
+func (m OldAddressMail) letter() letter {
+	l := newLetter("mail.old_address", m.MailFrame, "email", m.Email)
+	l.links, l.footer = []way{{"mail.not_me", m.NotMe}}, "mail.footer.had"
+	return l
+}
+
+// HaveMail goes to the owner of an account when somebody signs up with its address.
+type HaveMail struct {
+	MailFrame
+	SignInURL, ForgotURL string
+}
+
+func (m HaveMail) letter() letter {
+	l := newLetter("mail.have", m.MailFrame)
+	l.links = []way{{"mail.have.signin", m.SignInURL}, {"mail.have.forgot", m.ForgotURL}}
+	return l
+}
+
+// Notice is something that happened to an account and that its owner is told of.
+type Notice string
+
+// The notices.
+const (
+	NoticeNewBrowser      Notice = "new_browser"
+	NoticePasswordChanged Notice = "password_changed"
+	NoticePasswordReset   Notice = "password_reset"
+	NoticeAddressChanged  Notice = "address_changed"
+	NoticeFactorAdded     Notice = "factor_added"
+	NoticeFactorRemoved   Notice = "factor_removed"
+	NoticeCodeUsed        Notice = "code_used" // says CodesLeft
+	NoticeCodesRenewed    Notice = "codes_renewed"
+	NoticeReuse           Notice = "reuse" // says App and Device
+)
+
+// NoticeMail tells of a Notice. What is not known is left out.
+type NoticeMail struct {
+	MailFrame
+	Notice Notice
+	At     time.Time
+	// Network is where the request came from, and Place what it is near, as far as anybody knows.
+	Network, Place string
+	// Browser is what the browser says of itself; Device is what the app says of where it runs.
+	Browser, Device string
+	// App is the name of the app that was signed out.
+	App string
+	// CodesLeft is how many recovery codes are left.
+	CodesLeft int
+	// NotMe is the link that ends everything.
+	NotMe string
+}
+
+const maxFact = 64 // characters of what a browser, a device or an app says of itself
+
+func (m NoticeMail) letter() letter {
+	app := m.App
+	if app == "" {
+		app = english.sentences["mail.app"]
+	}
+	l := newLetter("mail."+string(m.Notice), m.MailFrame, "app", short(app))
+	l.facts = m.facts()
+	l.links = []way{{"mail.not_me", m.NotMe}}
+	if m.Notice == NoticeReuse { // the person did nothing, and nobody asks whether they did
+		l.links[0].key = "mail.sign_out"
+	}
+	return l
+}
+
+// facts are those that are known.
+func (m NoticeMail) facts() []said {
+	when := m.At.UTC().Format(english.sentences["mail.when.layout"])
+	facts := []said{{"mail.when", []string{"when", when}}}
+	switch {
+	case m.Place != "":
+		facts = append(facts, said{"mail.place", []string{"place", short(m.Place), "network", m.Network}})
+	case m.Network != "":
+		facts = append(facts, said{"mail.network", []string{"network", m.Network}})
+	}
+	if m.Browser != "" {
+		facts = append(facts, said{"mail.browser", []string{"browser", short(m.Browser)}})
+	}
+	if m.Device != "" {
+		facts = append(facts, said{"mail.device", []string{"device", short(m.Device)}})
+	}
+	if m.Notice == NoticeCodeUsed {
+		facts = append(facts, said{"mail.codes_left." + english.plural(m.CodesLeft), []string{"n", strconv.Itoa(m.CodesLeft)}})
+	}
+	return facts
+}
+
+// short cuts what strangers choose: a name that is a whole letter could speak in ours.
+func short(s string) string {
+	if runes := []rune(s); len(runes) > maxFact {
+		return string(runes[:maxFact]) + "…"
+	}
+	return s
 }

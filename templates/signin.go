@@ -42,3 +42,109 @@ func (SignUp) template() string { return "signup" }
 func (p SignUp) Inputs() inputs {
 	return p.arrange(usernameField(p.Username, "username"), nameField(p.Name), newPasswordField(p.MinPassword))
 }
+
+// Consent asks whether the app may have what it asked for
+// (buttons name=consent value=allow|deny, hidden "next" and "binding").
+type Consent struct {
+	Frame
+	Form
+	Person
+	// Binding ties the answer to cookie, user and request.
+	Binding string
+	// Scopes are scope names; their wording is the catalogue's.
+	Scopes []string
+	// ClientURL, PolicyURL and TermsURL are the client's own pages
+	// (RFC 7591 §2: client_uri, policy_uri, tos_uri). What is not http(s) is left out.
+	ClientURL, PolicyURL, TermsURL string
+	// SelfRegistered is whether the app registered itself, so that its name proves nothing.
+	SelfRegistered bool
+}
+
+func (Consent) template() string { return "consent" }
+
+// SignOut asks whether the person wants to be signed out. Its form posts to the page's own address.
+type SignOut struct {
+	Frame
+	Form
+	// Asker is the name of the app that asks. Empty: it is not known.
+	Asker string
+	// StayURL leads on without signing out.
+	StayURL string
+}
+
+func (SignOut) template() string { return "signout" }
+
+// SignedOut says that this browser is signed out.
+type SignedOut struct {
+	Frame
+	SignInURL string
+	// Back leads back to the app. Empty URL: the link is left out.
+	Back Link
+	// Host is where Back leads, for an app whose name proves nothing. Empty: it is not said.
+	Host string
+	// Onward is whether the page goes Back by itself, once Frames have loaded.
+	Onward bool
+	// Frames are the addresses of other apps that learn of it by being loaded.
+	Frames []string
+	// Stranded is whether the app asked for a way back that it had not registered.
+	Stranded bool
+}
+
+func (SignedOut) template() string { return "signedout" }
+
+// Cause is why a page could not be shown; it chooses the words of Problem.
+type Cause string
+
+// What can go wrong, in the catalogue under "problem.".
+const (
+	// OurFault is a failure of ours, and the zero value.
+	OurFault Cause = ""
+	// BadRequest is a request of the app that we can't answer.
+	BadRequest Cause = "request"
+	// NothingHere is an address that leads nowhere.
+	NothingHere Cause = "missing"
+	// NotAllowed is something that this account may not do.
+	NotAllowed Cause = "forbidden"
+	// ForeignForm is a form that another site sent.
+	ForeignForm Cause = "foreign"
+	// TooManyTries is a wait that throttling asks for.
+	TooManyTries Cause = "throttled"
+	// Away is a server that can't work right now.
+	Away Cause = "away"
+)
+
+// Problem is the friendly error page. It never is a dead end: without Back it leads to /signin.
+type Problem struct {
+	Frame
+	Cause Cause
+	// Sentence says what happened and what to do. Empty: the catalogue's for Cause.
+	Sentence string
+	// Mistake is whether the person did something wrong. Mostly not, and then the page says so.
+	Mistake bool
+	// Back is the way on. An empty label says "Back to <app>".
+	Back Link
+}
+
+func (Problem) template() string { return "problem" }
+
+// Key is where the catalogue has the words for Cause.
+func (p Problem) Key() string {
+	if p.Cause == OurFault {
+		return "problem.ours"
+	}
+	return "problem." + string(p.Cause)
+}
+
+// Blameless is whether the page says that the person did nothing wrong.
+func (p Problem) Blameless() bool { return !p.Mistake && p.Cause != TooManyTries }
+
+// Interstitial has one button, for where a redirect needs a tap.
+type Interstitial struct {
+	Frame
+	// URL is where the button leads: https, http, a path of ours or a private-use scheme.
+	URL string
+	// Sentence says why the tap is needed. Empty: the catalogue's.
+	Sentence string
+}
+
+func (Interstitial) template() string { return "interstitial" }
