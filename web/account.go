@@ -1,9 +1,15 @@
 package web
 
 import (
+	"cmp"
+	"context"
 	"net/http"
+	"net/url"
+	"slices"
+	"time"
 
 	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/templates"
 )
 
 // accountPages are where a person may be led back to after signing in, when no app asks.
@@ -90,3 +96,82 @@ func (v visit) by(standing identity.Standing) visit {
 	v.standing = standing
 	return v
 }
+
+// showAccount serves GET /account.
+func (p *Pages) showAccount(w http.ResponseWriter, _ *http.Request, v visit) error {
+	user := v.standing.User
+	return templates.Show(w, http.StatusOK, templates.Account{
+		Frame: p.frame(v), Username: user.Email, Name: user.Name, SignOutAction: signOutPath,
+	})
+}
+
+// showName serves GET /account/name.
+func (p *Pages) showName(w http.ResponseWriter, _ *http.Request, v visit) error {
+	return templates.Show(w, http.StatusOK, templates.Name{Frame: p.frame(v), Name: v.standing.User.Name})
+}
+
+// submitName serves POST /account/name.
+func (p *Pages) submitName(w http.ResponseWriter, r *http.Request, v visit) error {
+	name := r.PostFormValue("name")
+	err := p.Users.Rename(r.Context(), v.standing, name, seen(r))
+	if onForm(err) {
+		return p.showAgain(w, err, templates.Name{Frame: p.frame(v), Form: own(err), Name: name})
+	}
+	if err != nil {
+		return err
+	}
+	return see(w, r, noticed(securityPath, templates.NameChanged))
+}
+
+// own is a form of the account: it posts to its own page and carries no request of an app.
+func own(refusal error) templates.Form { return visit{}.form(refusal) }
+
+// notices are what pages of the account may be told to say. The address carries only the name of a sentence: nobody's
+// link can put words on the page.
+var notices = []templates.Sentence{
+	templates.DeviceEnded, templates.OthersEnded, templates.AccessWithdrawn, templates.PasswordChanged,
+	templates.FactorRemoved, templates.CodesRenewed, templates.NameChanged,
+}
+
+// noticed is the address of a page of the account that says what was done.
+func noticed(path string, s templates.Sentence) string {
+	return path + "?" + url.Values{"notice": {string(s)}}.Encode()
+}
+
+// notice is what a page of the account is to say, or nothing.
+func notice(r *http.Request) string {
+	if s := templates.Sentence(r.URL.Query().Get("notice")); slices.Contains(notices, s) {
+		return templates.Say(s)
+	}
+	return ""
+}
+
+// accountStore is what the pages of the account show.
+type accountStore interface {
+	FindSessions(ctx context.Context, q identity.SessionQuery) ([]identity.Live, error)
+	SessionsPast(ctx context.Context, userID identity.ID, since time.Time, limit int) ([]identity.Session, error)
+	BareSignIns(ctx context.Context, userID identity.ID, limit int) ([]identity.SignIn, error)
+	GrantsOf(ctx context.Context, userID identity.ID, limit int) ([]identity.Grant, error)
+	EventsOf(ctx context.Context, userID identity.ID, limit int) ([]identity.Event, error)
+	RecoveryCodesLeft(ctx context.Context, userID identity.ID) (int, error)
+}
+
+// clients reads clients by their ids, each once: a page names one app many times.
+type clients map[string]identity.Client
+
+// client returns a client, or one that says only its id when it is gone.
+func (p *Pages) client(ctx context.Context, known clients, id string) (identity.Client, error) {
+	if c, ok := known[id]; ok {
+		return c, nil
+	}
+	c, err := p.Store.ClientByID(ctx, id)
+	if err != nil && identity.KindOf(err) != identity.NotFound {
+		return identity.Client{}, err
+	}
+	c.ID = id
+	known[id] = c
+	return c, nil
+}
+
+// called is the app's name. One without is better known by its id than mistaken for another.
+func called(c identity.Client) string { return cmp.Or(c.Name, c.ID) }
