@@ -46,6 +46,8 @@ type Config struct {
 	SMTP     SMTP   // empty: no mail
 	MailFrom string // whom mails are from; empty only without SMTP
 
+	PasswordCost HashCost
+
 	OperatorName string
 	OperatorLogo string // https URL or path of an image file; may be empty
 
@@ -97,6 +99,7 @@ var settings = []setting{
 	{name: "FETCH_ALLOW", bind: func(c *Config) value { return &c.FetchAllow }},
 	{name: "SMTP", bind: func(c *Config) value { return &c.SMTP }, fromF: true},
 	{name: "MAIL_FROM", bind: func(c *Config) value { return text{&c.MailFrom} }},
+	{name: "PASSWORD_COST", std: "m=19456,t=2", bind: func(c *Config) value { return &c.PasswordCost }},
 	{name: "OPERATOR_NAME", std: "Sojourn", bind: func(c *Config) value { return text{&c.OperatorName} }},
 	{name: "OPERATOR_LOGO", bind: func(c *Config) value { return text{&c.OperatorLogo} }},
 	{name: "GEOIP", bind: func(c *Config) value { return text{&c.GeoIP} }},

@@ -48,7 +48,7 @@ func TestLoad_defaults(t *testing.T) {
 	want := config.Config{
 		Issuer: "http://localhost:8080", Listen: "127.0.0.1:8080", AdminListen: "127.0.0.1:8081",
 		Database: "sqlite:sojourn-data/sojourn.db", MFA: "optional", Signup: "open", Registration: "token",
-		ClientIdleExpiry: 90 * 24 * time.Hour, OperatorName: "Sojourn", LogFormat: "json", RefreshDurability: "async",
+		ClientIdleExpiry: 90 * 24 * time.Hour, PasswordCost: config.HashCost{Memory: 19456, Passes: 2}, OperatorName: "Sojourn", LogFormat: "json", RefreshDurability: "async",
 		AccessTTL: 10 * time.Minute, SessionIdle: 30 * 24 * time.Hour, SessionAbsolute: 180 * 24 * time.Hour,
 		SignInIdle: 12 * time.Hour, SignInAbsolute: 14 * 24 * time.Hour,
 	}
@@ -117,7 +117,7 @@ signin_absolute: 4h
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("192.0.2.1/32")},
 		FetchAllow:     config.Places{Hosts: []string{"api.internal"}, Networks: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}},
 		SMTP:           "smtp://u:p@mail.example.com:587", MailFrom: "Harbour <no-reply@example.com>",
-		OperatorName: "1984", OperatorLogo: "https://example.com/logo.png", LogLevel: slog.LevelDebug, LogFormat: "text",
+		PasswordCost: config.HashCost{Memory: 19456, Passes: 2}, OperatorName: "1984", OperatorLogo: "https://example.com/logo.png", LogLevel: slog.LevelDebug, LogFormat: "text",
 		AccessTTL: 5 * time.Minute, SessionIdle: time.Hour, SessionAbsolute: 2 * time.Hour, SignInIdle: 3 * time.Hour, SignInAbsolute: 4 * time.Hour,
 	}
 	if len(c.Secret) != 2 || c.Secret[0][1] != 1 || c.Secret[1][0] != 0xff {

@@ -46,6 +46,7 @@ func (c Config) problems() []problem {
 		{"TRUSTED_PROXIES", proxiesProblem(c.TrustedProxies)},
 		{"SMTP", c.smtpProblem()},
 		{"MAIL_FROM", c.mailFromProblem()},
+		{"PASSWORD_COST", costProblem(c.PasswordCost)},
 		{"OPERATOR_NAME", nameProblem(c.OperatorName)},
 		{"OPERATOR_LOGO", logoProblem(c.OperatorLogo)},
 		{"CLIENT_IDLE_EXPIRY", spanProblem(c.ClientIdleExpiry, time.Hour, century)},
@@ -208,6 +209,19 @@ func idleProblem(idle, absolute time.Duration, absoluteName string) string {
 		return fmt.Sprintf("%v is longer than %s%s (%v): make it that or less", idle, prefix, absoluteName, absolute)
 	}
 	return spanProblem(idle, time.Minute, century)
+}
+
+// costProblem holds a cost to what OWASP's Password Storage Cheat Sheet lists as equal choices, m=7168,t=5 being the one of
+// the least memory, and to what a server can give each of its cores.
+func costProblem(c HashCost) string {
+	const leastMemory, mostMemory, leastWork, mostPasses = 7 * 1024, 1 << 20, 35 * 1024, 100
+	if c.Memory < leastMemory || c.Memory > mostMemory || c.Passes > mostPasses {
+		return fmt.Sprintf("%s must take m=%d to m=%d and at most t=%d", &c, leastMemory, mostMemory, mostPasses)
+	}
+	if uint64(c.Memory)*uint64(c.Passes) < leastWork {
+		return fmt.Sprintf("%s is too cheap to guess against: m times t must be at least %d, as in m=19456,t=2", &c, leastWork)
+	}
+	return ""
 }
 
 // SMTP says how mail leaves: smtp://user:password@host:port, smtps://…, or print: to show it on the terminal. Empty: no

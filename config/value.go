@@ -103,6 +103,25 @@ func (v networks) Set(s string) error {
 
 func (v networks) String() string { return joined(*v.to) }
 
+// HashCost is what hashing a password with argon2id takes.
+type HashCost struct {
+	Memory uint32 // KiB
+	Passes uint32
+}
+
+// Set reads a cost as PHC strings spell it, at one lane.
+func (h *HashCost) Set(s string) error {
+	var c HashCost
+	if n, err := fmt.Sscanf(s, "m=%d,t=%d", &c.Memory, &c.Passes); err != nil || n != 2 || c.String() != s {
+		return fmt.Errorf("%q is not a cost of argon2id like m=19456,t=2 (KiB of memory, passes)", s)
+	}
+	*h = c
+	return nil
+}
+
+// String is the cost again.
+func (h *HashCost) String() string { return fmt.Sprintf("m=%d,t=%d", h.Memory, h.Passes) }
+
 // Places are hosts and networks.
 type Places struct {
 	Hosts    []string // lower case

@@ -2,8 +2,6 @@ package identity
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/subtle"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -15,42 +13,54 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/alexedwards/argon2id"
 	"github.com/ccojocar/zxcvbn-go/data"
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/text/unicode/norm"
 )
 
-// argon2id's cost: OWASP's second choice (19 MiB, 2 passes), about 30 ms, so that a burst of sign-ins fits in memory.
-const (
-	argonMemory = 19 * 1024
-	argonPasses = 2
-	argonKeyLen = 32
-)
+// HashCost is what one argon2id hash takes (RFC 9106 §3.1). The PHC string of a hash carries the cost that it was made at,
+// so that a cost can be raised at any time: older hashes are read, and made anew at the next sign-in.
+type HashCost struct {
+	Memory uint32 // KiB
+	Passes uint32
+}
+
+// DefaultHashCost is OWASP's second choice (19 MiB, 2 passes), about 30 ms, so that a burst of sign-ins fits in memory.
+var DefaultHashCost = HashCost{Memory: 19 * 1024, Passes: 2}
+
+// maxHashMemory is the most that a stored hash may ask for, in KiB: a row that somebody broke must not take the machine.
+const maxHashMemory = 1 << 20
+
+// params are the cost as the library takes it, with 16 bytes of salt and 32 of key (RFC 9106 §4).
+func (c HashCost) params() *argon2id.Params {
+	return &argon2id.Params{Memory: c.Memory, Iterations: c.Passes, Parallelism: 1, SaltLength: 16, KeyLength: 32}
+}
 
 // Passwords hashes and checks passwords with argon2id (RFC 9106), at most one per core at a time: a burst of sign-ins
 // waits here instead of starving the refreshes beside it.
 type Passwords struct {
 	Service string // what people know us by: no password may be made of it
+	cost    HashCost
 	slots   chan struct{}
 	decoy   string
 }
 
-// NewPasswords returns a hasher that works on as many passwords at once as the machine has cores.
-func NewPasswords() *Passwords {
-	p := &Passwords{slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
-	p.decoy = encodeHash(make([]byte, 16), make([]byte, argonKeyLen))
+// NewPasswords returns a hasher at a cost that works on as many passwords at once as the machine has cores.
+func NewPasswords(cost HashCost) *Passwords {
+	p := &Passwords{cost: cost, slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	blank := base64.RawStdEncoding.EncodeToString(make([]byte, 32))
+	p.decoy = fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=1$%s$%s", argon2.Version, cost.Memory, cost.Passes, blank[:22], blank)
 	return p
 }
 
 // Hash returns the PHC string of password under a fresh salt. It gives up when ctx ends while it waits for a core.
-func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
-	salt := make([]byte, 16)
-	_, _ = rand.Read(salt)
-	key, err := p.key(ctx, normal(password), salt)
-	if err != nil {
-		return "", err
-	}
-	return encodeHash(salt, key), nil
+func (p *Passwords) Hash(ctx context.Context, password string) (hash string, err error) {
+	err = p.slot(ctx, func() error {
+		hash, err = argon2id.CreateHash(normal(password), p.cost.params())
+		return err
+	})
+	return hash, err
 }
 
 // Matches reports whether password made hash. An empty hash never matches but takes as long: whether an account exists
@@ -60,55 +70,55 @@ func (p *Passwords) Matches(ctx context.Context, password, hash string) (bool, e
 	if !known {
 		hash = p.decoy
 	}
-	salt, want, err := decodeHash(hash)
-	if err != nil {
+	if _, err := readHashCost(hash); err != nil {
 		return false, err
 	}
 	if utf8.RuneCountInString(password) > MaxPassword {
 		password = ""
 	}
-	ok, err := p.made(ctx, normal(password), salt, want)
+	ok, err := p.made(ctx, normal(password), hash)
 	if err == nil && !ok && normal(password) != password {
-		ok, err = p.made(ctx, password, salt, want)
+		ok, err = p.made(ctx, password, hash)
 	}
 	return ok && known, err
 }
 
-func (p *Passwords) made(ctx context.Context, password string, salt, want []byte) (bool, error) {
-	got, err := p.key(ctx, password, salt)
-	return err == nil && subtle.ConstantTimeCompare(got, want) == 1, err
+// Outdated reports whether a hash was made at another cost than this server's, or at none that is known.
+func (p *Passwords) Outdated(hash string) bool {
+	made, err := readHashCost(hash)
+	return err != nil || made != *p.cost.params()
 }
 
-func (p *Passwords) key(ctx context.Context, password string, salt []byte) ([]byte, error) {
+func (p *Passwords) made(ctx context.Context, password, hash string) (ok bool, err error) {
+	err = p.slot(ctx, func() error {
+		ok, err = argon2id.ComparePasswordAndHash(password, hash)
+		return err
+	})
+	return ok, err
+}
+
+// slot runs work on one of the cores that may hash.
+func (p *Passwords) slot(ctx context.Context, work func() error) error {
 	select {
 	case p.slots <- struct{}{}:
 		defer func() { <-p.slots }()
 	case <-ctx.Done():
-		return nil, fmt.Errorf("waiting to hash a password: %w", ctx.Err())
+		return fmt.Errorf("waiting to hash a password: %w", ctx.Err())
 	}
-	return argon2.IDKey([]byte(password), salt, argonPasses, argonMemory, 1, argonKeyLen), nil
+	return work()
 }
 
-func encodeHash(salt, key []byte) string {
-	b64 := base64.RawStdEncoding
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=1$%s$%s",
-		argon2.Version, argonMemory, argonPasses, b64.EncodeToString(salt), b64.EncodeToString(key))
-}
-
-func decodeHash(hash string) (salt, key []byte, err error) {
-	head := fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=1$", argon2.Version, argonMemory, argonPasses)
-	rest, ours := strings.CutPrefix(hash, head)
-	saltText, keyText, two := strings.Cut(rest, "$")
-	if !ours || !two {
-		return nil, nil, fmt.Errorf("a password hash of another make than %s", head)
+// readHashCost reads the cost that a PHC string carries. argon2 panics at a cost of nothing.
+func readHashCost(hash string) (argon2id.Params, error) {
+	made, _, _, err := argon2id.DecodeHash(hash)
+	if err != nil {
+		return argon2id.Params{}, fmt.Errorf("a password hash that cannot be read: %w", err)
 	}
-	if salt, err = base64.RawStdEncoding.DecodeString(saltText); err != nil {
-		return nil, nil, fmt.Errorf("password hash: %w", err)
+	if made.Iterations == 0 || made.Parallelism == 0 || made.KeyLength < 16 || made.Memory > maxHashMemory {
+		return argon2id.Params{}, errors.New("a password hash whose cost cannot be: argon2id takes at least one pass, one lane " +
+			"and 16 bytes of key, and we give it at most 1 GiB")
 	}
-	if key, err = base64.RawStdEncoding.DecodeString(keyText); err != nil {
-		return nil, nil, fmt.Errorf("password hash: %w", err)
-	}
-	return salt, key, nil
+	return *made, nil
 }
 
 // Lengths of a password (NIST SP 800-63B §3.1.1.2: 8 is the least beside a second factor, and long ones must be taken;

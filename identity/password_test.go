@@ -6,11 +6,12 @@ import (
 	"unicode/utf8"
 
 	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/storage/storagetest"
 )
 
 func TestPassword_hashMatchesOnlyItself(t *testing.T) {
 	t.Parallel()
-	p := identity.NewPasswords()
+	p := identity.NewPasswords(identity.DefaultHashCost)
 	hash, err := p.Hash(t.Context(), "correct horse battery")
 	if err != nil || !strings.HasPrefix(hash, "$argon2id$v=19$m=19456,t=2,p=1$") {
 		t.Fatalf("%q, %v", hash, err)
@@ -34,7 +35,7 @@ func TestPassword_hashMatchesOnlyItself(t *testing.T) {
 // so go on.
 func TestPassword_oneSpellingForAllKeyboards(t *testing.T) {
 	t.Parallel()
-	p := identity.NewPasswords()
+	p := identity.NewPasswords(storagetest.CheapHash)
 	const composed, decomposed, wide = "zw\u00f6lf B\u00f6ller", "zwo\u0308lf Bo\u0308ller", "\uff5awölf Böller"
 	const before = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$C9+nu10hTwbP8h1aAzW8mB5Qf1yaKA2FN95AIRvEAS0"
 	hash, err := p.Hash(t.Context(), decomposed)
@@ -119,4 +120,33 @@ func FuzzCheckPassword(f *testing.F) {
 			t.Error(err)
 		}
 	})
+}
+
+// A cost can be raised, and lowered again: PHC strings carry their own.
+func TestPassword_hashesOfAnotherCostAreReadAndOutdated(t *testing.T) {
+	t.Parallel()
+	dear := identity.NewPasswords(identity.HashCost{Memory: 128, Passes: 2})
+	cheap := identity.NewPasswords(storagetest.CheapHash)
+	hash, err := dear.Hash(t.Context(), "correct horse battery")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for password, want := range map[string]bool{"correct horse battery": true, "correct horse": false} {
+		if got, err := cheap.Matches(t.Context(), password, hash); err != nil || got != want {
+			t.Errorf("%q: %t, %v", password, got, err)
+		}
+	}
+	if !cheap.Outdated(hash) || dear.Outdated(hash) {
+		t.Error("a hash is outdated where it was made at another cost, and only there")
+	}
+}
+
+func TestPassword_aHashWhoseCostCannotBeIsAnError(t *testing.T) {
+	t.Parallel()
+	const tail = "$AAAAAAAAAAAAAAAAAAAAAA$C9+nu10hTwbP8h1aAzW8mB5Qf1yaKA2FN95AIRvEAS0"
+	for _, cost := range []string{"m=64,t=0,p=1", "m=64,t=1,p=0", "m=4294967295,t=1,p=1", "m=64", "t=1,m=64,p=1"} {
+		if ok, err := identity.NewPasswords(storagetest.CheapHash).Matches(t.Context(), "x", "$argon2id$v=19$"+cost+tail); err == nil || ok {
+			t.Errorf("%s: %t, %v", cost, ok, err)
+		}
+	}
 }

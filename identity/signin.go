@@ -86,6 +86,8 @@ type signInStore interface {
 	SessionByID(ctx context.Context, id ID) (Session, error)
 	// EndSession ends a Session that lives, with its Event; false when it was over already.
 	EndSession(ctx context.Context, id ID, cause EndCause) (bool, error)
+	// RenewHash writes the same password's hash at another cost, unless the password was changed meanwhile.
+	RenewHash(ctx context.Context, userID ID, old, hash string) error
 	// SignedInBefore reports whether the user has ever signed in.
 	SignedInBefore(ctx context.Context, userID ID) (bool, error)
 	AddEvent(ctx context.Context, e Event) error
@@ -225,10 +227,25 @@ func (s SignIns) checkPassword(ctx context.Context, a Attempt) (User, error) {
 	if err := s.forgive(ctx, byUser, byPlace); err != nil {
 		return User{}, err
 	}
+	if err := s.renewHash(ctx, user, a.Password); err != nil {
+		return User{}, err
+	}
 	if !user.DisabledAt.IsZero() {
 		return User{}, Refuse(Forbidden, "This account is locked. Ask the people who run this service to unlock it.")
 	}
 	return user, nil
+}
+
+// renewHash hashes a password that was just proved anew, where its hash was made at another cost than today's.
+func (s SignIns) renewHash(ctx context.Context, user User, password string) error {
+	if !s.Passwords.Outdated(user.PasswordHash) {
+		return nil
+	}
+	hash, err := s.Passwords.Hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	return s.Store.RenewHash(ctx, user.ID, user.PasswordHash, hash)
 }
 
 func (s SignIns) forgive(ctx context.Context, byUser, byPlace string) error {

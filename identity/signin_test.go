@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -141,6 +142,48 @@ func TestSignIn_sixteenParallelGuessesAreCountedOneByOne(t *testing.T) {
 		}
 		if judged > identity.PasswordThrottle.Free {
 			w.Errorf("%d guesses were judged, %d are free", judged, identity.PasswordThrottle.Free)
+		}
+	})
+}
+
+// A cost that was raised reaches everyone at their next sign-in, and changes nothing else of the account.
+func TestSignIn_makesAHashOfAnotherCostAnew(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		cookie := w.signIn()
+		w.signIns.Passwords = identity.NewPasswords(identity.HashCost{Memory: 128, Passes: 1})
+		for range 2 {
+			w.signIn()
+			user, err := w.db.UserByID(w.Context(), w.user.ID)
+			if err != nil || !strings.HasPrefix(user.PasswordHash, "$argon2id$v=19$m=128,t=1,p=1$") {
+				w.Fatalf("%.40s, %v", user.PasswordHash, err)
+			}
+			if user.Epoch != w.user.Epoch || !user.PasswordSetAt.Equal(w.user.PasswordSetAt) {
+				w.Error("a new hash of the same password counts as a new password")
+			}
+		}
+		if !w.standing(cookie).SignedIn() {
+			w.Error("a new hash of the same password ended a sign-in")
+		}
+	})
+}
+
+// Whoever changes the password while the old one's hash is made anew must not find the old one back.
+func TestSignIn_aHashMadeAnewDoesNotBringAnOldPasswordBack(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		if err := w.users.SetPassword(w.Context(), w.user.Email, "another horse battery"); err != nil {
+			w.Fatal(err)
+		}
+		changed, err := w.db.UserByID(w.Context(), w.user.ID)
+		if err != nil {
+			w.Fatal(err)
+		}
+		if err := w.db.RenewHash(w.Context(), w.user.ID, w.user.PasswordHash, "late"); err != nil {
+			w.Fatal(err)
+		}
+		if now, err := w.db.UserByID(w.Context(), w.user.ID); err != nil || now.PasswordHash != changed.PasswordHash {
+			w.Errorf("%.40s, %v", now.PasswordHash, err)
 		}
 	})
 }

@@ -59,7 +59,7 @@ func newWorld(t *testing.T, kind string) *world {
 	c := &clock{at: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)}
 	db := storagetest.OpenAt(t, kind, c.now)
 	w := &world{T: t, db: db, keys: storagetest.Keys(t), clock: c}
-	passwords := identity.NewPasswords()
+	passwords := identity.NewPasswords(storagetest.CheapHash)
 	w.users = identity.Users{Store: db, Passwords: passwords, Now: c.now}
 	w.signIns = identity.SignIns{
 		Store: db, Keys: w.keys, Passwords: passwords, Now: c.now,

@@ -66,7 +66,7 @@ func newStage(t testing.TB, kind string, changes ...with) *stage {
 	s := &stage{TB: t, keys: storagetest.Keys(t), ahead: new(atomic.Int64), problems: make(chan identity.Problem, 64)}
 	s.db = storagetest.OpenAt(t, kind, s.now)
 	s.signIns = identity.SignIns{
-		Store: s.db, Keys: s.keys, Passwords: identity.NewPasswords(), Now: s.now,
+		Store: s.db, Keys: s.keys, Passwords: identity.NewPasswords(storagetest.CheapHash), Now: s.now,
 		Lives: identity.Lifetimes{Idle: 24 * time.Hour, Absolute: 14 * 24 * time.Hour},
 	}
 	s.signing = identity.SigningKeys{Store: s.db, Now: s.now}

@@ -82,7 +82,7 @@ func TestCourier_manySlowHostsLeaveRoom(t *testing.T) {
 func withoutServer(t *testing.T, kind string) *world {
 	t.Helper()
 	return &world{
-		db: storagetest.Open(t, kind), keys: storagetest.Keys(t), passwords: identity.NewPasswords(), journal: &journal{},
+		db: storagetest.Open(t, kind), keys: storagetest.Keys(t), passwords: identity.NewPasswords(storagetest.CheapHash), journal: &journal{},
 	}
 }
 

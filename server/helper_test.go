@@ -6,6 +6,7 @@ import (
 
 	"github.com/sojourn-auth/sojourn/config"
 	"github.com/sojourn-auth/sojourn/storage"
+	"github.com/sojourn-auth/sojourn/storage/storagetest"
 )
 
 // assembled returns a server on db with a few settings of the test's own.
@@ -21,6 +22,7 @@ func assembled(t *testing.T, db *storage.DB, settings map[string]string) *Server
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg.PasswordCost = config.HashCost(storagetest.CheapHash)
 	s, err := New(t.Context(), cfg, db, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

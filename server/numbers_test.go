@@ -57,6 +57,7 @@ func newCounted(t *testing.T, kind string) *counted {
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg.PasswordCost = config.HashCost(storagetest.CheapHash)
 	srv, err := server.New(t.Context(), cfg, db, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +73,7 @@ func newCounted(t *testing.T, kind string) *counted {
 // populate makes a person who is signed in, a phone app that needs no consent page, and a resource server.
 func (c *counted) populate() {
 	c.Helper()
-	now, keys, passwords := c.db.Now(), storagetest.Keys(c), identity.NewPasswords()
+	now, keys, passwords := c.db.Now(), storagetest.Keys(c), identity.NewPasswords(storagetest.CheapHash)
 	for _, client := range []identity.Client{
 		{ID: "notes", Trusted: true, CreatedAt: now, FirstUsedAt: now, Metadata: identity.Metadata{
 			AuthMethod: "none", RedirectURIs: []string{"com.example.notes:/cb"}, Scope: "openid offline_access profile",

@@ -67,7 +67,7 @@ func New(ctx context.Context, cfg config.Config, db *storage.DB, log *slog.Logge
 func (s *Server) assemble(keys *identity.Keyring) (err error) {
 	cfg, db := s.cfg, s.db
 	policy := identity.MFAPolicy(cfg.MFA)
-	passwords := identity.NewPasswords()
+	passwords := identity.NewPasswords(identity.HashCost(cfg.PasswordCost))
 	passwords.Service = cfg.OperatorName
 	links := identity.MailLinks{Store: db, Keys: keys, Now: db.Now}
 	if s.postman, err = s.newPostman(links); err != nil {

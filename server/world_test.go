@@ -49,7 +49,7 @@ func newWorld(t *testing.T, kind string, settings ...string) *world {
 // newWorldAt starts a server on the database behind a DSN.
 func newWorldAt(t *testing.T, dsn string, settings ...string) *world {
 	t.Helper()
-	w := &world{keys: storagetest.Keys(t), passwords: identity.NewPasswords(), journal: &journal{}}
+	w := &world{keys: storagetest.Keys(t), passwords: identity.NewPasswords(storagetest.CheapHash), journal: &journal{}}
 	t.Cleanup(func() { w.journal.check(t) })
 	var err error
 	if w.db, err = storage.Open(t.Context(), dsn, storage.Options{Keys: w.keys, Now: w.now, MaxConns: 8, Letters: slices.Contains(settings, "smtp")}); err != nil {
@@ -119,5 +119,6 @@ func load(t *testing.T, settings []string) config.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg.PasswordCost = config.HashCost(storagetest.CheapHash)
 	return cfg
 }

@@ -27,6 +27,7 @@ func running(t *testing.T, rotation identity.Rotation) (*storage.DB, LoadOptions
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg.PasswordCost = config.HashCost(storagetest.CheapHash)
 	s, err := server.New(t.Context(), cfg, db, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +46,7 @@ func running(t *testing.T, rotation identity.Rotation) (*storage.DB, LoadOptions
 // move adds the user and the app.
 func move(t *testing.T, db *storage.DB, o LoadOptions, rotation identity.Rotation) {
 	t.Helper()
-	users := identity.Users{Store: db, Passwords: identity.NewPasswords(), Now: db.Now}
+	users := identity.Users{Store: db, Passwords: identity.NewPasswords(storagetest.CheapHash), Now: db.Now}
 	_, err := users.Add(t.Context(), identity.NewUser{Email: o.Email, EmailVerified: true, Password: o.Password})
 	if err != nil {
 		t.Fatal(err)

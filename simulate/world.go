@@ -332,7 +332,7 @@ func newSite(ctx context.Context, o Options) (*site, error) {
 	if length := time.Duration(o.Days+2) * 24 * time.Hour; length > 180*24*time.Hour {
 		settings["session_absolute"] = length.String() // a Session that reaches its end is another matter
 	}
-	s := &site{passwords: identity.NewPasswords(), policy: o.Policy, dsn: o.Database}
+	s := &site{policy: o.Policy, dsn: o.Database}
 	var err error
 	if s.cfg, err = config.Load(config.Options{Getenv: func(string) string { return "" }, Flags: settings}); err != nil {
 		return nil, err
@@ -340,6 +340,7 @@ func newSite(ctx context.Context, o Options) (*site, error) {
 	if s.keys, err = identity.NewKeyring(s.cfg.Secret...); err != nil {
 		return nil, err
 	}
+	s.passwords = identity.NewPasswords(identity.HashCost(s.cfg.PasswordCost))
 	s.hash, err = s.passwords.Hash(ctx, password)
 	return s, err
 }

@@ -108,6 +108,12 @@ func (d *DB) WritePassword(ctx context.Context, userID identity.ID, hash string)
 		hash, now, now, userID), "user")
 }
 
+// RenewHash writes the same password's hash at another cost. It does nothing where the password was changed meanwhile.
+func (d *DB) RenewHash(ctx context.Context, userID identity.ID, old, hash string) error {
+	return d.fail("renew password hash",
+		d.q(ctx).Exec("UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?", hash, userID, old).Error)
+}
+
 // RaiseEpoch raises the credential epoch of a user and returns it. It locks the user's row, so that a code that is being
 // redeemed is either seen by the ending that follows or sees the new epoch (DESIGN §2).
 func (d *DB) RaiseEpoch(ctx context.Context, userID identity.ID) (epoch int, err error) {

@@ -71,7 +71,7 @@ func open(t *testing.T, kind string, change func(*web.Options)) *site {
 	t.Helper()
 	s := &site{t: t, keys: storagetest.Keys(t), now: time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)}
 	s.db = s.database(kind)
-	passwords := identity.NewPasswords()
+	passwords := identity.NewPasswords(storagetest.CheapHash)
 	s.signIns = identity.SignIns{
 		Store: door{s.db, s}, Keys: s.keys, Passwords: passwords, Now: s.time,
 		Lives: identity.Lifetimes{Idle: 12 * time.Hour, Absolute: 14 * 24 * time.Hour},
@@ -176,7 +176,7 @@ func (s *site) user(email string) identity.User {
 
 // passwordHash is made once: it costs on purpose.
 var passwordHash = sync.OnceValue(func() string {
-	hash, err := identity.NewPasswords().Hash(context.Background(), password)
+	hash, err := identity.NewPasswords(storagetest.CheapHash).Hash(context.Background(), password)
 	if err != nil {
 		panic(err)
 	}

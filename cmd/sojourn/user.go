@@ -128,7 +128,7 @@ func (o opened) setPassword(ctx context.Context, address, password string) (iden
 }
 
 func (o opened) users() identity.Users {
-	passwords := identity.NewPasswords()
+	passwords := identity.NewPasswords(identity.HashCost(o.cfg.PasswordCost))
 	passwords.Service = o.cfg.OperatorName
 	return identity.Users{Store: o.db, Passwords: passwords, Now: o.db.Now}
 }

@@ -67,7 +67,7 @@ func newStage(b testing.TB, dsn string) *stage {
 
 func (s *stage) signIn(b testing.TB) {
 	b.Helper()
-	passwords := identity.NewPasswords()
+	passwords := identity.NewPasswords(storagetest.CheapHash)
 	users := identity.Users{Store: s.db, Passwords: passwords, Now: s.db.Now}
 	if _, err := users.Add(b.Context(), identity.NewUser{Email: "ada@example.com", Password: "correct horse battery"}); err != nil {
 		b.Fatal(err)

@@ -57,6 +57,9 @@ func OpenAt(t testing.TB, kind string, now func() time.Time) *storage.DB {
 	return db
 }
 
+// CheapHash is a cost of password hashes that tests can afford: they hash thousands, and none of them is about the cost.
+var CheapHash = identity.HashCost{Memory: 64, Passes: 1}
+
 // Root is the root secret of every test, for processes that are given it as SOJOURN_SECRET.
 func Root() []byte { return []byte("a root secret for tests, 32 byte") }
 
