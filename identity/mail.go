@@ -302,8 +302,8 @@ func (m Mailed) move(ctx context.Context, link LinkFor, seen Seen) error {
 		return err
 	}
 	user := asking.User
-	over := !asking.SignIn.EndedAt.IsZero() || asking.SignIn.Epoch+1 != user.Epoch || !user.DisabledAt.IsZero()
-	if user.ID != link.UserID || over {
+	asking.User.Epoch-- // it was raised for this very change
+	if user.ID != link.UserID || asking.ending(m.Now()) != "" {
 		return errLinkOver
 	}
 	email := NewAddress(link.Detail)

@@ -28,11 +28,8 @@ func (w *world) wantOver(text string, kind identity.LinkKind, why string) {
 	w.Helper()
 	_, read := w.mailLinks().Read(w.Context(), text, kind)
 	_, spent := w.mailLinks().Spend(w.Context(), text, kind)
-	for _, err := range []error{read, spent} {
-		if identity.KindOf(err) != identity.NotFound || !strings.HasPrefix(err.Error(), "This link was used, is too old") {
-			w.Errorf("%s: %v", why, err)
-		}
-	}
+	w.wantLinkOver(read, why)
+	w.wantLinkOver(spent, why)
 }
 
 func TestMailLinks_sayForWhomAndWhatAndWorkOnce(t *testing.T) {
@@ -98,6 +95,177 @@ func TestMailLinks_aLaterMailDoesNotVoidTheWayToStopAThief(t *testing.T) {
 		}
 		w.clock.advance(7 * 24 * time.Hour)
 		w.wantOver(first, identity.LinkNotMe, "a week old")
+	})
+}
+
+// byMail is what the person does by way of their mail.
+func (w *world) byMail() identity.Mailed {
+	return identity.Mailed{
+		Store: w.db, Links: w.mailLinks(), Devices: identity.Devices{Store: w.db, Now: w.clock.now}, Now: w.clock.now,
+		Credentials: identity.Credentials{Store: w.db, Keys: w.keys, Passwords: w.signIns.Passwords, Now: w.clock.now},
+	}
+}
+
+// account is the person's row as it is now.
+func (w *world) account() identity.User {
+	w.Helper()
+	user, err := w.db.UserByID(w.Context(), w.user.ID)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return user
+}
+
+// wantLinkOver checks an answer to a link that no longer works.
+func (w *world) wantLinkOver(err error, why string) {
+	w.Helper()
+	if identity.KindOf(err) != identity.NotFound || !strings.HasPrefix(err.Error(), "This link was used, is too old") {
+		w.Errorf("%s: %v", why, err)
+	}
+}
+
+// moving is the link to another address that the browser behind cookie asked for.
+func (w *world) moving(cookie, to string) string {
+	w.Helper()
+	return w.mailed(identity.LinkEmail, w.standing(cookie).SignIn.ID.String()+" "+to)
+}
+
+func TestMove_changesTheAddressOnceAndSparesTheBrowserThatFollowedTheLink(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		cookie, other, token := w.signIn(), w.signIn(), w.start()
+		text := w.moving(cookie, "new@example.com")
+		email, next, err := w.byMail().Move(w.Context(), w.standing(cookie), text, identity.Seen{})
+		if err != nil || email != "new@example.com" || w.account().Email != email || !w.account().EmailVerified {
+			w.Fatalf("moved to %q: %v, %+v", email, err, w.account())
+		}
+		if w.standing(cookie).SignedIn() || !w.standing(next).SignedIn() || w.standing(other).SignedIn() {
+			w.Error("want this browser signed in under another cookie, and no other")
+		}
+		_, err = w.refresh(token)
+		w.wantRefused(err, "an app's refresh")
+		if w.events(identity.EmailChanged) != 1 || w.events(identity.ProfileChanged) != 1 {
+			w.Error("not told, or not once")
+		}
+		_, _, err = w.byMail().Move(w.Context(), w.standing(next), text, identity.Seen{})
+		w.wantLinkOver(err, "a second press")
+	})
+}
+
+// A change of address works only while the sign-in lives that asked for it (decision 12), whoever follows the link.
+func TestMove_worksOnlyWhileTheSignInLivesThatAsked(t *testing.T) {
+	t.Parallel()
+	for why, over := range map[string]func(w *world, asking identity.Standing) error{
+		"signed out": func(w *world, asking identity.Standing) error {
+			return storagetest.EndSignIn(w.Context(), w.db, asking.SignIn.ID, identity.EndSignedOut)
+		},
+		"thrown out": func(w *world, _ identity.Standing) error { return w.byMail().Devices.NotMe(w.Context(), w.user.ID) },
+		"a new password": func(w *world, _ identity.Standing) error {
+			return w.byMail().Reset(w.Context(), w.mailed(identity.LinkReset, ""), "another long password", identity.Seen{})
+		},
+		"locked": func(w *world, _ identity.Standing) error {
+			_, err := w.db.SetUserDisabled(w.Context(), w.user.ID, w.clock.now())
+			return err
+		},
+		"idle for too long": func(w *world, asking identity.Standing) error {
+			w.clock.advance(asking.SignIn.IdleEndsAt.Sub(w.clock.now()))
+			return nil
+		},
+		"as old as one can be": func(w *world, asking identity.Standing) error {
+			for w.clock.now().Add(time.Hour).Before(asking.SignIn.EndsAt) { // it is used all the time
+				w.clock.advance(min(11*time.Hour, asking.SignIn.EndsAt.Sub(w.clock.now())))
+				if _, err := w.signIns.Current(w.Context(), w.keys.CookieText(asking.Pointer)); err != nil {
+					return err
+				}
+			}
+			w.clock.advance(asking.SignIn.EndsAt.Sub(w.clock.now()))
+			return nil
+		},
+	} {
+		t.Run(why, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) {
+				asking := w.standing(w.signIn())
+				if err := over(w, asking); err != nil {
+					w.Fatal(err)
+				}
+				text := w.mailed(identity.LinkEmail, asking.SignIn.ID.String()+" thief@example.com")
+				_, _, err := w.byMail().Move(w.Context(), identity.Standing{}, text, identity.Seen{})
+				w.wantLinkOver(err, why)
+				if now := w.account(); now.Email != "ada@example.com" || w.events(identity.EmailChanged) != 0 {
+					w.Errorf("the account moved to %s", now.Email)
+				}
+				if _, _, err := w.byMail().Holder(w.Context(), text, identity.LinkEmail); err != nil {
+					w.Error("what refuses a link leaves it as it was:", err)
+				}
+			})
+		})
+	}
+}
+
+// The sign-in that asked must be one of the account that moves.
+func TestMove_isNotAskedForBySomebodyElse(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		eve, err := w.users.Add(w.Context(), identity.NewUser{Email: "eve@example.com", Password: password})
+		if err != nil {
+			w.Fatal(err)
+		}
+		cookie, err := w.signIns.Begin(w.Context(), identity.Attempt{Email: eve.Email, Password: password})
+		if err != nil {
+			w.Fatal(err)
+		}
+		text := w.moving(cookie, "thief@example.com")
+		if _, err := w.db.RaiseEpoch(w.Context(), eve.ID); err != nil { // as the move does to the account that it is about
+			w.Fatal(err)
+		}
+		_, _, err = w.byMail().Move(w.Context(), identity.Standing{}, text, identity.Seen{})
+		w.wantLinkOver(err, "asked for by somebody else")
+	})
+}
+
+func TestReset_opensTheAccountByTheNewPasswordAloneAndEndsTheRest(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		const chosen = "another long password"
+		cookie, token, text := w.signIn(), w.start(), w.mailed(identity.LinkReset, "")
+		if err := w.byMail().Reset(w.Context(), text, "short", identity.Seen{}); identity.KindOf(err) != identity.Invalid {
+			w.Fatal("a password that is refused:", err)
+		}
+		if err := w.byMail().Reset(w.Context(), text, chosen, identity.Seen{}); err != nil {
+			w.Fatal("want a refused password to spend nothing:", err)
+		}
+		if w.standing(cookie).SignedIn() || w.events(identity.PasswordReset) != 1 {
+			w.Error("a browser outlived the reset, or it was not told once")
+		}
+		_, err := w.refresh(token)
+		w.wantRefused(err, "an app's refresh")
+		_, err = w.signIns.Begin(w.Context(), identity.Attempt{Email: w.user.Email, Password: password})
+		if identity.KindOf(err) != identity.BadLogin {
+			w.Error("the old password:", err)
+		}
+		if _, err := w.signIns.Begin(w.Context(), identity.Attempt{Email: w.user.Email, Password: chosen}); err != nil {
+			w.Error("the new password:", err)
+		}
+		w.wantLinkOver(w.byMail().Reset(w.Context(), text, password, identity.Seen{}), "a second press")
+	})
+}
+
+func TestVerify_provesTheAddressThatTheLinkWasMailedTo(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		text := w.mailed(identity.LinkVerify, w.user.Email)
+		if email, err := w.byMail().Verify(w.Context(), text, identity.Seen{}); err != nil || email != w.user.Email {
+			w.Fatal(email, err)
+		}
+		if !w.account().EmailVerified || w.events(identity.EmailVerified) != 1 || w.events(identity.ProfileChanged) != 1 {
+			w.Error("not verified, or not told once")
+		}
+		_, err := w.byMail().Verify(w.Context(), text, identity.Seen{})
+		w.wantLinkOver(err, "a second press")
+		if _, err := w.byMail().Verify(w.Context(), w.mailed(identity.LinkVerify, "old@example.com"), identity.Seen{}); identity.KindOf(err) != identity.NotFound {
+			w.Error("an address that the account has no more:", err)
+		}
 	})
 }
 
