@@ -87,6 +87,32 @@ func TestDocs_filesAndLinksExist(t *testing.T) {
 	}
 }
 
+// A stranger who asks where a rule lives finds the file by its name: each word of the name is in the question, and the
+// file declares what the answer says.
+func TestDocs_aRuleLivesWhereItsNameSays(t *testing.T) {
+	t.Parallel()
+	questions := 0
+	for _, row := range rows(t, "docs/architecture.md") {
+		if len(row) != 3 || !fileName.MatchString(row[1]) {
+			continue
+		}
+		file, declared := strings.Trim(row[1], "`"), strings.Trim(row[2], "`")
+		for word := range strings.SplitSeq(strings.TrimSuffix(filepath.Base(file), ".go"), "_") {
+			if !strings.Contains(strings.ToLower(row[0]), strings.TrimSuffix(word, "s")) {
+				t.Errorf("%q does not lead to %s: nothing in it says %q", row[0], file, word)
+			}
+		}
+		declaration := regexp.MustCompile(`(?m)^(?:(?:func|type|var|const)(?: \([^)]*\))? |\t)` + regexp.QuoteMeta(declared) + `\b`)
+		if !declaration.MatchString(read(t, file)) {
+			t.Errorf("%s does not declare %s", file, declared)
+		}
+		questions++
+	}
+	if questions < 20 {
+		t.Errorf("only %d questions were found", questions)
+	}
+}
+
 // The table of settings tells all of them, nothing else, and the defaults as they are.
 func TestDocs_operationsTellsEverySetting(t *testing.T) {
 	t.Parallel()
