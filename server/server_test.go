@@ -7,8 +7,11 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/gorilla/mux"
 
 	"github.com/sojourn-auth/sojourn/storage"
 	"github.com/sojourn-auth/sojourn/storage/storagetest"
@@ -65,6 +68,64 @@ func TestServer_refusesAFormOfAnotherSiteWithAPage(t *testing.T) {
 	if text, _ := io.ReadAll(got.Body); got.StatusCode != http.StatusForbidden || !strings.Contains(string(text), "Another site sent this form") {
 		t.Error(got.Status, string(text))
 	}
+}
+
+// forPrograms are the endpoints that take requests from anywhere: authorize and the end of a session must (OpenID Connect
+// Core §3.1.2.1, RP-Initiated Logout 1.0 §2); the others look at no cookie.
+var forPrograms = []string{
+	"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/oauth2/jwks",
+	"/oauth2/authorize", "/oauth2/token", "/oauth2/revoke", "/oauth2/introspect", "/oauth2/userinfo",
+	"/oauth2/logout", "/oauth2/signout", "/oauth2/check_session", "/oauth2/check_session.js",
+	"/oauth2/register", "/oauth2/register/{id}",
+	"/me", "/me/sessions/{id}", "/me/events", "/me/state", "/me/state/{key}",
+}
+
+// Whatever address is added: what a person can change is changed by our own forms alone, unless it is listed above.
+func TestServer_takesNothingThatAnotherSiteSendsToAPage(t *testing.T) {
+	t.Parallel()
+	s := assembled(t, storagetest.Open(t, storage.SQLite), nil)
+	var programs []string
+	posts := 0
+	err := s.router.Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
+		path, err := route.GetPathTemplate()
+		if slices.Contains(forPrograms, path) {
+			programs = append(programs, path)
+			return err
+		}
+		methods, _ := route.GetMethods()
+		if slices.Contains(methods, http.MethodPost) {
+			posts++
+		}
+		for _, method := range append(methods, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete) {
+			for origin, want := range map[string]bool{
+				"Sec-Fetch-Site: cross-site": true, "Sec-Fetch-Site: same-site": true, "Origin: https://evil.example": true,
+				"Origin: null": true, "Origin: " + s.cfg.Issuer: false,
+			} {
+				if refused := refusedAsForeign(t, s, method+" "+path, origin); refused != (want && method != http.MethodGet) {
+					t.Errorf("%s %s with %s: refused %v", method, path, origin, refused)
+				}
+			}
+		}
+		return err
+	})
+	if slices.Sort(programs); err != nil || !slices.Equal(programs, slices.Sorted(slices.Values(forPrograms))) {
+		t.Errorf("want the list to name what there is, found %q, %v", programs, err)
+	}
+	if posts < 20 {
+		t.Errorf("only %d pages take a form", posts)
+	}
+}
+
+// refusedAsForeign reports whether a request with one header is refused for where it comes from.
+func refusedAsForeign(t *testing.T, s *Server, request, header string) bool {
+	t.Helper()
+	method, path, _ := strings.Cut(request, " ")
+	name, value, _ := strings.Cut(header, ": ")
+	r := httptest.NewRequest(method, strings.NewReplacer("{", "", "}", "").Replace(path), nil)
+	r.Header.Set(name, value)
+	got := ask(s.Handler(), r)
+	text, _ := io.ReadAll(got.Body)
+	return got.StatusCode == http.StatusForbidden && strings.Contains(string(text), errForeignForm.title)
 }
 
 func TestServer_pagesShowTheOperatorsLogo(t *testing.T) {
