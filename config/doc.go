@@ -4,5 +4,5 @@
 // leaves through String, a log or an error.
 //
 // It must not import anything of ours; only cmd and server see it, every other package takes plain values. It is the home of
-// koanf.
+// YAML.
 package config

@@ -11,9 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/knadh/koanf/parsers/yaml"
-	"github.com/knadh/koanf/providers/confmap"
-	"github.com/knadh/koanf/v2"
+	"go.yaml.in/yaml/v3"
 )
 
 // fileLimit bounds the YAML file and the files that secrets come from.
@@ -30,7 +28,7 @@ type Options struct {
 // Load reads the settings, flags over environment over file over defaults, and validates them. The error tells every
 // problem; the Config is complete only when it is nil.
 func Load(opts Options) (Config, error) {
-	l := loader{settings: koanf.New("\x00"), failed: map[string]bool{}} // no key is nested, so nothing may split one
+	l := loader{given: map[string]string{}, failed: map[string]bool{}}
 	l.add("", opts.Defaults)
 	l.addFile(opts.File)
 	l.add("", environment(opts.Getenv))
@@ -50,7 +48,7 @@ func Load(opts Options) (Config, error) {
 
 // loader gathers layers and problems.
 type loader struct {
-	settings *koanf.Koanf
+	given    map[string]string // by YAML's names
 	problems []error
 	failed   map[string]bool // by the setting's name
 }
@@ -61,20 +59,15 @@ func (l *loader) problem(format string, args ...any) {
 
 // add puts a layer over those before. Where it came from stands before a key that is unknown.
 func (l *loader) add(from string, layer map[string]string) {
-	flat := map[string]any{}
 	for _, s := range settings {
-		name, value := l.resolve(s, layer)
-		if value != "" {
-			flat[name] = value
+		if key, value := l.resolve(s, layer); value != "" {
+			l.given[key] = value
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(layer)) {
 		if !slices.Contains(keys(), key) {
 			l.problem("%s%q is not a setting; the nearest is %q", from, key, nearest(key))
 		}
-	}
-	if err := l.settings.Load(confmap.Provider(flat, ""), nil); err != nil {
-		l.problem("%w", err)
 	}
 }
 
@@ -122,8 +115,8 @@ var whichLine = regexp.MustCompile(`line \d+|$`)
 
 // parseYAML reads a flat mapping; lists become comma-separated text. With an error comes what could be read.
 func parseYAML(content []byte) (map[string]string, error) {
-	raw, err := yaml.Parser().Unmarshal(content)
-	if err != nil { // which quotes values, so only its line is told
+	var raw map[string]any
+	if err := yaml.Unmarshal(content, &raw); err != nil { // which quotes values, so only its line is told
 		return nil, fmt.Errorf("%s is not YAML like \"listen: 127.0.0.1:8080\", one setting on each line", whichLine.FindString(err.Error()))
 	}
 	layer := map[string]string{}
@@ -176,7 +169,7 @@ func environment(getenv func(string) string) map[string]string {
 func (l *loader) set(c *Config, s setting) {
 	value := s.bind(c)
 	err := value.Set(s.std)
-	if given := l.settings.String(s.key()); err == nil && given != "" {
+	if given := l.given[s.key()]; err == nil && given != "" {
 		err = value.Set(given)
 	}
 	if err != nil {
