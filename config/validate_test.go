@@ -11,6 +11,9 @@ import (
 	"github.com/sojourn-auth/sojourn/config"
 )
 
+// problem is a setting with a value that is no good, and what its error must say.
+type problem struct{ variable, value, want string }
+
 func TestLoad_everyProblemSaysWhatWouldBeRight(t *testing.T) {
 	t.Parallel()
 	const (
@@ -20,9 +23,7 @@ func TestLoad_everyProblemSaysWhatWouldBeRight(t *testing.T) {
 		url   = "is not a URL like https://id.example.com"
 		alone = "must be scheme and host alone"
 	)
-	for name, c := range map[string]struct {
-		variable, value, want string
-	}{
+	checkProblems(t, map[string]problem{
 		"issuer: no scheme":      {"ISSUER", "id.example.com", url},
 		"issuer: other scheme":   {"ISSUER", "ftp://id.example.com", url},
 		"issuer: no host":        {"ISSUER", "https://", url},
@@ -55,38 +56,49 @@ func TestLoad_everyProblemSaysWhatWouldBeRight(t *testing.T) {
 		"secret: one byte":       {"SECRET", flat, "is not random"},
 		"secret: seven bytes":    {"SECRET", low, "is not random"},
 		"secret: very many":      {"SECRET", strings.Repeat(oneSecret+",", 17), "at most 16"},
-		"mfa":                    {"MFA", "on", `"on" is not one of optional, required, off`},
-		"signup":                 {"SIGNUP", "token", "open, closed"},
-		"registration":           {"REGISTRATION", "yes", "open, token, closed"},
-		"idle expiry: no unit":   {"CLIENT_IDLE_EXPIRY", "90", `"90" is not a duration like 10m or 720h`},
-		"idle expiry: short":     {"CLIENT_IDLE_EXPIRY", "1m", "at least 1h"},
-		"TLS: half":              {"TLS_CERT", "cert.pem", "set both SOJOURN_TLS_CERT and SOJOURN_TLS_KEY"},
-		"proxies: name":          {"TRUSTED_PROXIES", "10.0.0.0/8,proxy", `"proxy" is not a network like 10.0.0.0/8`},
-		"proxies: host bits":     {"TRUSTED_PROXIES", "10.1.2.3/8", "write 10.0.0.0/8"},
-		"proxies: everyone":      {"TRUSTED_PROXIES", "::/0", "trusts everyone"},
-		"fetch: URL":             {"FETCH_ALLOW", "https://api.internal", "neither a host"},
-		"fetch: port":            {"FETCH_ALLOW", "api.internal:8080", "neither a host"},
-		"cost: not one":          {"PASSWORD_COST", "m=19456,t=2,p=1", "a cost of argon2id like m=19456,t=2"},
-		"cost: cheap":            {"PASSWORD_COST", "m=19456,t=1", "too cheap to guess against"},
-		"cost: little memory":    {"PASSWORD_COST", "m=64,t=100", "m=7168 to m=1048576"},
-		"cost: endless":          {"PASSWORD_COST", "m=19456,t=101", "at most t=100"},
-		"operator: blank":        {"OPERATOR_NAME", " ", "1 to 100 bytes"},
-		"operator: two lines":    {"OPERATOR_NAME", "a\nb", "1 to 100 bytes"},
-		"operator: long":         {"OPERATOR_NAME", strings.Repeat("x", 101), "1 to 100 bytes"},
-		"logo: http":             {"OPERATOR_LOGO", "http://example.com/logo.png", "neither an https URL nor a file"},
-		"logo: no file":          {"OPERATOR_LOGO", "logo.png", "neither an https URL nor a file"},
-		"log level":              {"LOG_LEVEL", "trace", "debug, info, warn, error"},
-		"refresh durability":     {"REFRESH_DURABILITY", "off", "async, strict"},
-		"recovery: no time":      {"RECOVERY_UNTIL", "tomorrow", "a time like 2026-01-02T15:04:05Z"},
-		"log format":             {"LOG_FORMAT", "xml", "json, text"},
-		"access: short":          {"ACCESS_TTL", "59s", "at least 1m0s"},
-		"access: long":           {"ACCESS_TTL", "61m", "at most 1h0m0s"},
-		"session idle: long":     {"SESSION_IDLE", "4321h", "SOJOURN_SESSION_ABSOLUTE (4320h0m0s)"},
-		"session idle: none":     {"SESSION_IDLE", "0s", "at least 1m0s"},
-		"session absolute":       {"SESSION_ABSOLUTE", "1000000h", "at most"},
-		"sign-in idle: long":     {"SIGNIN_IDLE", "337h", "SOJOURN_SIGNIN_ABSOLUTE (336h0m0s)"},
-		"sign-in absolute":       {"SIGNIN_ABSOLUTE", "-1h", "at least 1m0s"},
-	} {
+	})
+}
+
+func TestLoad_everyProblemOfAPolicySaysWhatWouldBeRight(t *testing.T) {
+	t.Parallel()
+	checkProblems(t, map[string]problem{
+		"mfa":                  {"MFA", "on", `"on" is not one of optional, required, off`},
+		"signup":               {"SIGNUP", "token", "open, closed"},
+		"registration":         {"REGISTRATION", "yes", "open, token, closed"},
+		"idle expiry: no unit": {"CLIENT_IDLE_EXPIRY", "90", `"90" is not a duration like 10m or 720h`},
+		"idle expiry: short":   {"CLIENT_IDLE_EXPIRY", "1m", "at least 1h"},
+		"TLS: half":            {"TLS_CERT", "cert.pem", "set both SOJOURN_TLS_CERT and SOJOURN_TLS_KEY"},
+		"proxies: name":        {"TRUSTED_PROXIES", "10.0.0.0/8,proxy", `"proxy" is not a network like 10.0.0.0/8`},
+		"proxies: host bits":   {"TRUSTED_PROXIES", "10.1.2.3/8", "write 10.0.0.0/8"},
+		"proxies: everyone":    {"TRUSTED_PROXIES", "::/0", "trusts everyone"},
+		"fetch: URL":           {"FETCH_ALLOW", "https://api.internal", "neither a host"},
+		"fetch: port":          {"FETCH_ALLOW", "api.internal:8080", "neither a host"},
+		"cost: not one":        {"PASSWORD_COST", "m=19456,t=2,p=1", "a cost of argon2id like m=19456,t=2"},
+		"cost: cheap":          {"PASSWORD_COST", "m=19456,t=1", "too cheap to guess against"},
+		"cost: little memory":  {"PASSWORD_COST", "m=64,t=100", "m=7168 to m=1048576"},
+		"cost: endless":        {"PASSWORD_COST", "m=19456,t=101", "at most t=100"},
+		"operator: blank":      {"OPERATOR_NAME", " ", "1 to 100 bytes"},
+		"operator: two lines":  {"OPERATOR_NAME", "a\nb", "1 to 100 bytes"},
+		"operator: long":       {"OPERATOR_NAME", strings.Repeat("x", 101), "1 to 100 bytes"},
+		"logo: http":           {"OPERATOR_LOGO", "http://example.com/logo.png", "neither an https URL nor a file"},
+		"logo: no file":        {"OPERATOR_LOGO", "logo.png", "neither an https URL nor a file"},
+		"log level":            {"LOG_LEVEL", "trace", "debug, info, warn, error"},
+		"refresh durability":   {"REFRESH_DURABILITY", "off", "async, strict"},
+		"recovery: no time":    {"RECOVERY_UNTIL", "tomorrow", "a time like 2026-01-02T15:04:05Z"},
+		"log format":           {"LOG_FORMAT", "xml", "json, text"},
+		"access: short":        {"ACCESS_TTL", "59s", "at least 1m0s"},
+		"access: long":         {"ACCESS_TTL", "61m", "at most 1h0m0s"},
+		"session idle: long":   {"SESSION_IDLE", "4321h", "SOJOURN_SESSION_ABSOLUTE (4320h0m0s)"},
+		"session idle: none":   {"SESSION_IDLE", "0s", "at least 1m0s"},
+		"session absolute":     {"SESSION_ABSOLUTE", "1000000h", "at most"},
+		"sign-in idle: long":   {"SIGNIN_IDLE", "337h", "SOJOURN_SIGNIN_ABSOLUTE (336h0m0s)"},
+		"sign-in absolute":     {"SIGNIN_ABSOLUTE", "-1h", "at least 1m0s"},
+	})
+}
+
+func checkProblems(t *testing.T, problems map[string]problem) {
+	t.Helper()
+	for name, c := range problems {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := config.Load(config.Options{Getenv: env(map[string]string{"SOJOURN_" + c.variable: c.value})})

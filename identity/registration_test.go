@@ -76,9 +76,12 @@ func TestCleanRegistration_honoursEveryField(t *testing.T) {
 	}
 }
 
+// changes are what a client asks for, and what it gets instead.
+type changes map[string]struct{ change, want func(*identity.Metadata) }
+
 func TestCleanRegistration_returnsWhatItChanged(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct{ change, want func(*identity.Metadata) }{
+	checkChanges(t, changes{
 		"unknown scopes go": {
 			func(m *identity.Metadata) { m.Scope = "email admin openid email" },
 			func(m *identity.Metadata) { m.Scope = "email openid" },
@@ -119,6 +122,16 @@ func TestCleanRegistration_returnsWhatItChanged(t *testing.T) {
 			func(m *identity.Metadata) { m.JWKS = json.RawMessage("null") },
 			func(*identity.Metadata) {},
 		},
+		"what is said of the device is cut": {
+			func(m *identity.Metadata) { m.Name, m.Device.Name = "x", "a\x00b\u202e"+strings.Repeat("é", 64) },
+			func(m *identity.Metadata) { m.Name, m.Device.Name = "x", "ab"+strings.Repeat("é", 31) },
+		},
+	})
+}
+
+func TestCleanRegistration_dropsWhatHasNoUse(t *testing.T) {
+	t.Parallel()
+	checkChanges(t, changes{
 		"a client without people has no redirect URIs, response types or scopes": {
 			func(m *identity.Metadata) {
 				m.AuthMethod, m.ResponseTypes, m.Scope = "client_secret_post", nil, ""
@@ -143,11 +156,12 @@ func TestCleanRegistration_returnsWhatItChanged(t *testing.T) {
 				m.BackchannelLogoutURI, m.FrontchannelLogoutURI, m.BackchannelSession, m.FrontchannelSession = "", "", false, false
 			},
 		},
-		"what is said of the device is cut": {
-			func(m *identity.Metadata) { m.Name, m.Device.Name = "x", "a\x00b\u202e"+strings.Repeat("é", 64) },
-			func(m *identity.Metadata) { m.Name, m.Device.Name = "x", "ab"+strings.Repeat("é", 31) },
-		},
-	} {
+	})
+}
+
+func checkChanges(t *testing.T, all changes) {
+	t.Helper()
+	for name, c := range all {
 		asked, want := full(), full()
 		c.change(&asked)
 		c.want(&want)
@@ -162,17 +176,16 @@ func TestCleanRegistration_returnsWhatItChanged(t *testing.T) {
 	}
 }
 
+// refused is a change that must be refused by the name of its field.
+type refused struct {
+	field  string
+	change func(*identity.Metadata)
+}
+
 func TestCleanRegistration_refusesByField(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("a", 600)
-	for _, c := range []struct {
-		field  string
-		change func(*identity.Metadata)
-	}{
-		{"redirect_uris", func(m *identity.Metadata) { m.RedirectURIs = nil }},
-		{"redirect_uris", func(m *identity.Metadata) { m.RedirectURIs = make([]string, 21) }},
-		{"redirect_uris", func(m *identity.Metadata) { m.RedirectURIs = []string{"https://ok.example.com/", "javascript:x"} }},
-		{"redirect_uris", func(m *identity.Metadata) { m.ApplicationType = "web" }}, // a private-use scheme is among them
+	checkRefused(t, []refused{
 		{"application_type", func(m *identity.Metadata) { m.ApplicationType = "desktop" }},
 		{"grant_types", func(m *identity.Metadata) { m.GrantTypes = []string{"implicit", "password"} }},
 		{"grant_types", func(m *identity.Metadata) { m.GrantTypes = []string{"refresh_token"} }},
@@ -199,11 +212,6 @@ func TestCleanRegistration_refusesByField(t *testing.T) {
 		{"contacts", func(m *identity.Metadata) { m.Contacts = make([]string, 11) }},
 		{"contacts", func(m *identity.Metadata) { m.Contacts = []string{long} }},
 		{"contacts", func(m *identity.Metadata) { m.Contacts = []string{"a\x00@example.com"} }},
-		{"client_uri", func(m *identity.Metadata) { m.URI = "http://example.com/" }},
-		{"logo_uri", func(m *identity.Metadata) { m.LogoURI = "data:image/png;base64,AA==" }},
-		{"policy_uri", func(m *identity.Metadata) { m.PolicyURI = "javascript:alert(1)" }},
-		{"tos_uri", func(m *identity.Metadata) { m.TermsURI = "https://example.com/" + long }},
-		{"jwks_uri", func(m *identity.Metadata) { m.JWKSURI = "https://user@example.com/jwks" }},
 		{"software_id", func(m *identity.Metadata) { m.SoftwareID = long }},
 		{"software_version", func(m *identity.Metadata) { m.SoftwareVersion = "1\x00" }},
 		{"subject_type", func(m *identity.Metadata) { m.SubjectType = "pairwise" }},
@@ -214,6 +222,24 @@ func TestCleanRegistration_refusesByField(t *testing.T) {
 		{"introspection_signed_response_alg", func(m *identity.Metadata) { m.IntrospectionAlg = "HS256" }},
 		{"refresh_rotation", func(m *identity.Metadata) { m.Rotation = "sometimes" }},
 		{"refresh_rotation", func(m *identity.Metadata) { m.Rotation = identity.RotateNone }}, // a public client without DPoP
+		{"default_max_age", func(m *identity.Metadata) { n := -1; m.DefaultMaxAge = &n }},
+		{"default_max_age", func(m *identity.Metadata) { n := math.MaxInt; m.DefaultMaxAge = &n }},
+	})
+}
+
+func TestCleanRegistration_refusesAddressesByField(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("a", 600)
+	checkRefused(t, []refused{
+		{"redirect_uris", func(m *identity.Metadata) { m.RedirectURIs = nil }},
+		{"redirect_uris", func(m *identity.Metadata) { m.RedirectURIs = make([]string, 21) }},
+		{"redirect_uris", func(m *identity.Metadata) { m.RedirectURIs = []string{"https://ok.example.com/", "javascript:x"} }},
+		{"redirect_uris", func(m *identity.Metadata) { m.ApplicationType = "web" }}, // a private-use scheme is among them
+		{"client_uri", func(m *identity.Metadata) { m.URI = "http://example.com/" }},
+		{"logo_uri", func(m *identity.Metadata) { m.LogoURI = "data:image/png;base64,AA==" }},
+		{"policy_uri", func(m *identity.Metadata) { m.PolicyURI = "javascript:alert(1)" }},
+		{"tos_uri", func(m *identity.Metadata) { m.TermsURI = "https://example.com/" + long }},
+		{"jwks_uri", func(m *identity.Metadata) { m.JWKSURI = "https://user@example.com/jwks" }},
 		{"post_logout_redirect_uris", func(m *identity.Metadata) { m.PostLogoutRedirectURIs = make([]string, 21) }},
 		{"post_logout_redirect_uris", func(m *identity.Metadata) { m.PostLogoutRedirectURIs = []string{""} }},
 		{"post_logout_redirect_uris", func(m *identity.Metadata) { m.PostLogoutRedirectURIs = []string{"javascript:x"} }},
@@ -227,9 +253,12 @@ func TestCleanRegistration_refusesByField(t *testing.T) {
 		{"frontchannel_logout_uri", func(m *identity.Metadata) { m.FrontchannelLogoutURI = "https://127.0.0.1/" }},
 		{"frontchannel_logout_uri", func(m *identity.Metadata) { m.FrontchannelLogoutURI = "http://127.0.0.1/#x" }},
 		{"frontchannel_logout_uri", func(m *identity.Metadata) { m.FrontchannelLogoutURI = "http://localhost/" }},
-		{"default_max_age", func(m *identity.Metadata) { n := -1; m.DefaultMaxAge = &n }},
-		{"default_max_age", func(m *identity.Metadata) { n := math.MaxInt; m.DefaultMaxAge = &n }},
-	} {
+	})
+}
+
+func checkRefused(t *testing.T, all []refused) {
+	t.Helper()
+	for _, c := range all {
 		m := full()
 		c.change(&m)
 		_, err := identity.CleanRegistration(m)

@@ -154,6 +154,32 @@ func TestDocs_operationsExampleIsTaken(t *testing.T) {
 	}
 }
 
+// shortFiles are the files of less than 50 lines, but for each package's doc.go, and why they are no part of another.
+var shortFiles = map[string]string{
+	"oauth/routes.go":             "each surface lists its routes in a file of that name",
+	"storage/migrations/files.go": "all of its package that is Go",
+}
+
+// CONTRIBUTING.md: one noun, one file.
+func TestDocs_filesAreNeitherLongNorFragments(t *testing.T) {
+	t.Parallel()
+	sizes := map[string]int{}
+	for _, path := range goFiles(t) {
+		if sizes[path] = strings.Count(read(t, path), "\n"); sizes[path] > 500 {
+			t.Errorf("%s has %d lines: what are its two nouns?", path, sizes[path])
+		}
+		production := !strings.HasSuffix(path, "_test.go") && filepath.Base(path) != "doc.go"
+		if production && sizes[path] < 50 && shortFiles[path] == "" {
+			t.Errorf("%s has %d lines: which file has the rest of its noun?", path, sizes[path])
+		}
+	}
+	for path := range shortFiles {
+		if sizes[path] == 0 {
+			t.Errorf("there is no %s", path)
+		}
+	}
+}
+
 func load(t *testing.T, from config.Options) string {
 	t.Helper()
 	c, err := config.Load(from)
@@ -192,7 +218,7 @@ func rows(t *testing.T, doc string) (rows [][]string) {
 
 func documents(t *testing.T) []string {
 	t.Helper()
-	all := []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md"}
+	all := []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"}
 	for _, pattern := range []string{"docs/*.md", "docs/decisions/*.md"} {
 		found, err := fs.Glob(os.DirFS(repository), pattern)
 		if err != nil || len(found) == 0 {
@@ -207,20 +233,32 @@ func documents(t *testing.T) []string {
 func testFunctions(t *testing.T) map[string]bool {
 	t.Helper()
 	known := map[string]bool{}
-	err := fs.WalkDir(os.DirFS(repository), ".", func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.IsDir() && slices.Contains([]string{".git", "node_modules"}, entry.Name()) {
-			return fs.SkipDir
-		}
-		if err != nil || !strings.HasSuffix(path, "_test.go") {
-			return err
+	for _, path := range goFiles(t) {
+		if !strings.HasSuffix(path, "_test.go") {
+			continue
 		}
 		for _, found := range testFunction.FindAllStringSubmatch(read(t, path), -1) {
 			known[found[1]] = true
 		}
-		return nil
+	}
+	return known
+}
+
+// goFiles are the paths of all of our Go files.
+func goFiles(t *testing.T) (paths []string) {
+	t.Helper()
+	foreign := []string{".git", "node_modules", "third_party"}
+	err := fs.WalkDir(os.DirFS(repository), ".", func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && slices.Contains(foreign, entry.Name()) {
+			return fs.SkipDir
+		}
+		if err == nil && strings.HasSuffix(path, ".go") {
+			paths = append(paths, path)
+		}
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return known
+	return paths
 }

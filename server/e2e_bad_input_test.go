@@ -249,62 +249,70 @@ func (w *world) endpoints(t *testing.T) map[string]endpoint {
 	t.Helper()
 	p, a, v := w.person(t), w.app(t, confidential, trusted, serviceToo), newVisitor(t)
 	got := a.redeem(t, v.signIn(t, a, p))
-	with := func(pairs ...string) url.Values {
-		form := a.credentials()
-		for i := 0; i < len(pairs); i += 2 {
-			form.Set(pairs[i], pairs[i+1])
-		}
-		return form
+	all := map[string]endpoint{
+		"discovery":   {request{method: "GET", path: "/.well-known/openid-configuration"}, 200, map[string]string{"wrong method": "405 "}},
+		"metadata":    {request{method: "GET", path: "/.well-known/oauth-authorization-server"}, 200, map[string]string{"wrong method": "405 "}},
+		"jwks":        {request{method: "GET", path: "/oauth2/jwks"}, 200, map[string]string{"wrong method": "405 "}},
+		"nothing":     {request{method: "POST", path: "/oauth2/nothing", form: a.with("token", got.RefreshToken)}, 404, nil},
+		"logo":        {request{method: "GET", path: "/logo/%00%ff"}, 404, nil},
+		"static":      {request{method: "GET", path: "/static/%00%ff.css"}, 404, nil},
+		"odd address": {request{method: "GET", path: "/%ff%00;"}, 404, nil},
 	}
-	post := func(path string, form url.Values) request { return request{method: "POST", path: path, form: form} }
-	metadata := fmt.Sprintf(`{"client_name":"Third","redirect_uris":[%q]}`, "https://third.example/cb")
+	maps.Copy(all, a.tokenEndpoints(t, v, p))
+	maps.Copy(all, a.bearerEndpoints(got))
+	maps.Copy(all, w.signInEndpoints(t, a, got))
+	return all
+}
+
+// tokenEndpoints take a client and a token in a form.
+func (a *app) tokenEndpoints(t *testing.T, v *visitor, p *person) map[string]endpoint {
+	t.Helper()
+	got := a.redeem(t, v.signIn(t, a, p))
 	return map[string]endpoint{
 		"token, refresh": {
-			post("/oauth2/token", with("grant_type", "refresh_token", "refresh_token", got.RefreshToken)), 200,
+			posting("/oauth2/token", a.with("grant_type", "refresh_token", "refresh_token", got.RefreshToken)), 200,
 			formWant(map[string]string{"garbage tokens": "400 invalid_grant", "forged tokens": "400 invalid_grant"}),
 		},
 		"token, code": {
-			post("/oauth2/token", with("grant_type", "authorization_code", "code", v.signIn(t, a, p).Get("code"),
+			posting("/oauth2/token", a.with("grant_type", "authorization_code", "code", v.signIn(t, a, p).Get("code"),
 				"redirect_uri", a.client.RedirectURIs[0], "code_verifier", verifier)), 200,
 			formWant(map[string]string{"garbage tokens": "400 invalid_grant", "forged tokens": "400 invalid_grant"}),
 		},
-		"token, service": {post("/oauth2/token", with("grant_type", "client_credentials")), 200, formWant(nil)},
+		"token, service": {posting("/oauth2/token", a.with("grant_type", "client_credentials")), 200, formWant(nil)},
 		"token, a grant of another world": {
-			post("/oauth2/token", with("grant_type", "password", "password", p.password)), 400,
+			posting("/oauth2/token", a.with("grant_type", "password", "password", p.password)), 400,
 			formWant(map[string]string{"nothing wrong": "400 unsupported_grant_type"}),
 		},
 		"token, no client": {
-			post("/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {"nobody"}, "client_secret": {a.secret}}), 401,
+			posting("/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {"nobody"}, "client_secret": {a.secret}}), 401,
 			formWant(map[string]string{"nothing wrong": "401 invalid_client"}),
 		},
 		"introspect": {
-			post("/oauth2/introspect", with("token", got.AccessToken)), 200,
+			posting("/oauth2/introspect", a.with("token", got.AccessToken)), 200,
 			formWant(map[string]string{"garbage tokens": "200 ", "forged tokens": "200 "}),
 		},
 		"revoke": {
-			post("/oauth2/revoke", with("token", a.redeem(t, v.signIn(t, a, p)).RefreshToken)), 200,
+			posting("/oauth2/revoke", a.with("token", a.redeem(t, v.signIn(t, a, p)).RefreshToken)), 200,
 			formWant(map[string]string{"garbage tokens": "200 ", "forged tokens": "200 "}),
 		},
 		"sign out": {
-			post("/oauth2/signout", with("refresh_token", a.redeem(t, v.signIn(t, a, p)).RefreshToken)), 200,
+			posting("/oauth2/signout", a.with("refresh_token", a.redeem(t, v.signIn(t, a, p)).RefreshToken)), 200,
 			formWant(map[string]string{"garbage tokens": "200 ", "forged tokens": "200 "}),
 		},
-		"logout": {
-			request{method: "GET", path: "/oauth2/logout", query: url.Values{"id_token_hint": {got.IDToken}, "state": {"s"}}},
-			303,
-			map[string]string{"wrong method": "405 "},
-		},
-		"logout by post": {
-			post("/oauth2/logout", url.Values{"id_token_hint": {got.IDToken}, "state": {"s"}}), 303,
-			map[string]string{"wrong type": "400 ", "oversized": "413 invalid_request", "malformed UTF-8": "400 ", "NUL byte": "400 "},
-		},
+	}
+}
+
+// bearerEndpoints take a token in a header, or metadata in JSON.
+func (a *app) bearerEndpoints(got tokens) map[string]endpoint {
+	metadata := fmt.Sprintf(`{"client_name":"Third","redirect_uris":[%q]}`, "https://third.example/cb")
+	return map[string]endpoint{
 		"userinfo": {
 			request{method: "GET", path: "/oauth2/userinfo", bearer: got.AccessToken},
 			200,
 			map[string]string{"wrong method": "405 invalid_request", "garbage tokens": "401 invalid_token", "forged tokens": "401 invalid_token"},
 		},
 		"userinfo, by form": {
-			post("/oauth2/userinfo", url.Values{"access_token": {got.AccessToken}}), 200,
+			posting("/oauth2/userinfo", url.Values{"access_token": {got.AccessToken}}), 200,
 			formWant(map[string]string{"wrong type": "401 invalid_token", "no body": "401 invalid_token"}),
 		},
 		"register": {request{method: "POST", path: "/oauth2/register", json: metadata}, 201, map[string]string{
@@ -317,13 +325,29 @@ func (w *world) endpoints(t *testing.T) map[string]endpoint {
 			"nothing wrong": "401 invalid_token", "wrong method": "405 invalid_request", "garbage tokens": "401 invalid_token",
 		}},
 		"manage, odd id": {request{method: "GET", path: "/oauth2/register/%00%ff", bearer: "sj_xx_not-a-token"}, 401, nil},
+	}
+}
+
+// signInEndpoints are where browsers are sent.
+func (w *world) signInEndpoints(t *testing.T, a *app, got tokens) map[string]endpoint {
+	t.Helper()
+	return map[string]endpoint{
+		"logout": {
+			request{method: "GET", path: "/oauth2/logout", query: url.Values{"id_token_hint": {got.IDToken}, "state": {"s"}}},
+			303,
+			map[string]string{"wrong method": "405 "},
+		},
+		"logout by post": {
+			posting("/oauth2/logout", url.Values{"id_token_hint": {got.IDToken}, "state": {"s"}}), 303,
+			map[string]string{"wrong type": "400 ", "oversized": "413 invalid_request", "malformed UTF-8": "400 ", "NUL byte": "400 "},
+		},
 		"authorize": {
 			request{method: "GET", path: "/oauth2/authorize", query: parsed(t, a.asking()).Query()},
 			303,
 			map[string]string{"wrong method": "405 "},
 		},
 		"authorize by post": {
-			post("/oauth2/authorize", parsed(t, a.asking()).Query()), 303,
+			posting("/oauth2/authorize", parsed(t, a.asking()).Query()), 303,
 			map[string]string{"wrong type": "400 ", "oversized": "413 invalid_request", "malformed UTF-8": "400 ", "NUL byte": "400 "},
 		},
 		"authorize, sealed": {
@@ -331,14 +355,20 @@ func (w *world) endpoints(t *testing.T) map[string]endpoint {
 			303,
 			map[string]string{"garbage tokens": "400 ", "forged tokens": "400 "},
 		},
-		"discovery":   {request{method: "GET", path: "/.well-known/openid-configuration"}, 200, map[string]string{"wrong method": "405 "}},
-		"metadata":    {request{method: "GET", path: "/.well-known/oauth-authorization-server"}, 200, map[string]string{"wrong method": "405 "}},
-		"jwks":        {request{method: "GET", path: "/oauth2/jwks"}, 200, map[string]string{"wrong method": "405 "}},
-		"nothing":     {request{method: "POST", path: "/oauth2/nothing", form: with("token", got.RefreshToken)}, 404, nil},
-		"logo":        {request{method: "GET", path: "/logo/%00%ff"}, 404, nil},
-		"static":      {request{method: "GET", path: "/static/%00%ff.css"}, 404, nil},
-		"odd address": {request{method: "GET", path: "/%ff%00;"}, 404, nil},
 	}
+}
+
+func posting(path string, form url.Values) request {
+	return request{method: "POST", path: path, form: form}
+}
+
+// with is a form that the app authenticates itself by.
+func (a *app) with(pairs ...string) url.Values {
+	form := a.credentials()
+	for i := 0; i < len(pairs); i += 2 {
+		form.Set(pairs[i], pairs[i+1])
+	}
+	return form
 }
 
 // next is the sealed request of an app.

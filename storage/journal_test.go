@@ -258,97 +258,109 @@ func FuzzReadEndings(f *testing.F) {
 	})
 }
 
+// afterRestore is a person's four Sessions that live again, the last of them younger than the ending.
+type afterRestore struct{ one, online, offline, younger identity.Session }
+
+// replay is an ending of the journal, and what its replay ends.
+type replay struct {
+	ending func(p person, s afterRestore) storage.Ending
+	ended  func(s afterRestore) []identity.Session
+	want   storage.Replayed
+}
+
 func TestReplay_endsWhatLivesAgainAndNothingYounger(t *testing.T) {
 	t.Parallel()
-	type stage struct{ one, online, offline, younger identity.Session }
-	for name, c := range map[string]struct {
-		ending func(p person, s stage) storage.Ending
-		ended  func(s stage) []identity.Session
-		want   storage.Replayed
-	}{
+	for name, c := range map[string]replay{
 		"a session": {
-			func(_ person, s stage) storage.Ending { return storage.Ending{Session: s.one.ID} },
-			func(s stage) []identity.Session { return []identity.Session{s.one} },
+			func(_ person, s afterRestore) storage.Ending { return storage.Ending{Session: s.one.ID} },
+			func(s afterRestore) []identity.Session { return []identity.Session{s.one} },
 			storage.Replayed{Sessions: 1},
 		},
 		"a sign-in": {
-			func(p person, _ stage) storage.Ending { return storage.Ending{SignIn: p.signIn.ID} },
-			func(s stage) []identity.Session { return []identity.Session{s.online} },
+			func(p person, _ afterRestore) storage.Ending { return storage.Ending{SignIn: p.signIn.ID} },
+			func(s afterRestore) []identity.Session { return []identity.Session{s.online} },
 			storage.Replayed{Sessions: 1, SignIns: 1},
 		},
 		"a user": {
-			func(p person, _ stage) storage.Ending { return storage.Ending{User: p.user.ID} },
-			func(s stage) []identity.Session { return []identity.Session{s.one, s.online, s.offline} },
+			func(p person, _ afterRestore) storage.Ending { return storage.Ending{User: p.user.ID} },
+			func(s afterRestore) []identity.Session { return []identity.Session{s.one, s.online, s.offline} },
 			storage.Replayed{Sessions: 3, SignIns: 1},
 		},
 		"a sign-in with all that began from it": {
-			func(p person, _ stage) storage.Ending { return storage.Ending{SignIn: p.signIn.ID, Offline: true} },
-			func(s stage) []identity.Session { // a sign-in that had ended can't have begun the younger one
+			func(p person, _ afterRestore) storage.Ending {
+				return storage.Ending{SignIn: p.signIn.ID, Offline: true}
+			},
+			func(s afterRestore) []identity.Session { // a sign-in that had ended can't have begun the younger one
 				return []identity.Session{s.one, s.online, s.offline, s.younger}
 			},
 			storage.Replayed{Sessions: 4, SignIns: 1},
 		},
 		"a user but for one sign-in": {
-			func(p person, _ stage) storage.Ending { return storage.Ending{User: p.user.ID, Keep: p.signIn.ID} },
-			func(s stage) []identity.Session { return []identity.Session{s.one, s.online, s.offline} },
+			func(p person, _ afterRestore) storage.Ending {
+				return storage.Ending{User: p.user.ID, Keep: p.signIn.ID}
+			},
+			func(s afterRestore) []identity.Session { return []identity.Session{s.one, s.online, s.offline} },
 			storage.Replayed{Sessions: 3},
 		},
 		"a user but for one device": {
-			func(p person, _ stage) storage.Ending {
+			func(p person, _ afterRestore) storage.Ending {
 				return storage.Ending{User: p.user.ID, Keep: p.signIn.ID, KeepSessions: true}
 			},
-			func(stage) []identity.Session { return nil },
+			func(afterRestore) []identity.Session { return nil },
 			storage.Replayed{},
 		},
 		"a user's sessions of a client": {
-			func(p person, _ stage) storage.Ending { return storage.Ending{User: p.user.ID, Of: "app"} },
-			func(s stage) []identity.Session { return []identity.Session{s.one, s.online, s.offline} },
+			func(p person, _ afterRestore) storage.Ending { return storage.Ending{User: p.user.ID, Of: "app"} },
+			func(s afterRestore) []identity.Session { return []identity.Session{s.one, s.online, s.offline} },
 			storage.Replayed{Sessions: 3},
 		},
 		"a user's sessions of another client": {
-			func(p person, _ stage) storage.Ending { return storage.Ending{User: p.user.ID, Of: "other"} },
-			func(stage) []identity.Session { return nil },
+			func(p person, _ afterRestore) storage.Ending { return storage.Ending{User: p.user.ID, Of: "other"} },
+			func(afterRestore) []identity.Session { return nil },
 			storage.Replayed{},
 		},
 		"a client": {
-			func(person, stage) storage.Ending { return storage.Ending{Client: "app"} },
-			func(s stage) []identity.Session { return []identity.Session{s.one, s.online, s.offline} },
+			func(person, afterRestore) storage.Ending { return storage.Ending{Client: "app"} },
+			func(s afterRestore) []identity.Session { return []identity.Session{s.one, s.online, s.offline} },
 			storage.Replayed{Sessions: 3},
 		},
 		"what was never there": {
-			func(person, stage) storage.Ending { return storage.Ending{User: identity.NewID()} },
-			func(stage) []identity.Session { return nil },
+			func(person, afterRestore) storage.Ending { return storage.Ending{User: identity.NewID()} },
+			func(afterRestore) []identity.Session { return nil },
 			storage.Replayed{},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
-				p := someone(t, db)
-				s := stage{
-					one: p.begin(t, db, "offline_access"), online: p.begin(t, db, "openid"), offline: p.begin(t, db, "offline_access"),
-				}
-				e := c.ending(p, s)
-				e.At, e.Cause = w.Now(), identity.EndLocked
-				w.pass(time.Second)
-				s.younger = p.begin(t, db, "offline_access")
-				for _, want := range []storage.Replayed{c.want, {}} {
-					same(t, want, must[storage.Replayed](t)(db.Replay(t.Context(), e)))
-				}
-				ended := c.ended(s)
-				if left := p.living(t, db); left != int64(4-len(ended)) {
-					t.Errorf("%d live on", left)
-				}
-				for _, gone := range ended {
-					if got := must[identity.Session](t)(db.SessionByID(t.Context(), gone.ID)); got.EndCause != identity.EndLocked {
-						t.Errorf("ended by %q", got.EndCause)
-					}
-				}
-				if told := p.told(t, db, identity.SessionEnded, identity.EndLocked); told != len(ended) {
-					t.Errorf("%d events", told)
-				}
-			})
+			onWatch(t, c.check)
 		})
+	}
+}
+
+func (c replay) check(t *testing.T, db *storage.DB, w *watch) {
+	t.Helper()
+	p := someone(t, db)
+	s := afterRestore{
+		one: p.begin(t, db, "offline_access"), online: p.begin(t, db, "openid"), offline: p.begin(t, db, "offline_access"),
+	}
+	e := c.ending(p, s)
+	e.At, e.Cause = w.Now(), identity.EndLocked
+	w.pass(time.Second)
+	s.younger = p.begin(t, db, "offline_access")
+	for _, want := range []storage.Replayed{c.want, {}} {
+		same(t, want, must[storage.Replayed](t)(db.Replay(t.Context(), e)))
+	}
+	ended := c.ended(s)
+	if left := p.living(t, db); left != int64(4-len(ended)) {
+		t.Errorf("%d live on", left)
+	}
+	for _, gone := range ended {
+		if got := must[identity.Session](t)(db.SessionByID(t.Context(), gone.ID)); got.EndCause != identity.EndLocked {
+			t.Errorf("ended by %q", got.EndCause)
+		}
+	}
+	if told := p.told(t, db, identity.SessionEnded, identity.EndLocked); told != len(ended) {
+		t.Errorf("%d events", told)
 	}
 }
 
