@@ -224,6 +224,7 @@ var table = map[identity.Kind]reply{
 	identity.Forbidden:   {status: http.StatusForbidden},
 	identity.NotFound:    {status: http.StatusNotFound},
 	identity.Conflict:    {status: http.StatusConflict},
+	identity.Busy:        {http.StatusServiceUnavailable, "More is asked than the server does at once. Send the same request again in a moment."},
 	identity.Throttled:   {status: http.StatusTooManyRequests},
 	identity.Unavailable: {http.StatusServiceUnavailable, "The database is away. Send the same request again in a moment."},
 	identity.NoProof:     {status: http.StatusUnauthorized},

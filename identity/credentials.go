@@ -99,21 +99,17 @@ func (c Credentials) ChangePassword(ctx context.Context, s Standing, p NewPasswo
 	if err := CheckNewPassword(p.New, s.User.Email, c.Passwords.Service); err != nil {
 		return "", err
 	}
-	key := ThrottleKey("password", s.User.Email) // the same guesses as at the sign-in page
-	if err := TryOrWait(ctx, c.Store, key, PasswordThrottle); err != nil {
-		return "", err
-	}
-	ok, err := c.Passwords.Matches(ctx, p.Current, s.User.PasswordHash)
+	guesses := tries{person: ThrottleKey("password of sign-in", s.SignIn.ID.String())} // a stranger's are no concern of this one
+	ok, err := guesses.judge(ctx, c.Store, func() (bool, error) {
+		return c.Passwords.For(true).Matches(ctx, p.Current, s.User.PasswordHash)
+	})
 	if err != nil {
 		return "", err
 	}
 	if !ok {
 		return "", &Error{Kind: BadLogin, Field: "current_password", Msg: "That is not your password. Try again."}
 	}
-	if err := c.Store.ClearTries(ctx, key); err != nil {
-		return "", err
-	}
-	hash, err := c.Passwords.Hash(ctx, p.New)
+	hash, err := c.Passwords.For(true).Hash(ctx, p.New)
 	if err != nil {
 		return "", err
 	}

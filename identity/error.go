@@ -19,11 +19,12 @@ const (
 	Conflict         // it exists already, or changed meanwhile
 	Throttled        // too many tries; Wait says how long to wait
 	Unavailable      // the database is away; the same request works when it is back
+	Busy             // more is asked than this server does at once; nothing was judged, and Wait says when to try again
 	NoProof          // a Session that is bound to a key came without a good proof of that key
 )
 
 // Kinds lists every kind, so that a surface's table can be tested for completeness.
-var Kinds = []Kind{Internal, Invalid, BadLogin, SignInAgain, Forbidden, NotFound, Conflict, Throttled, Unavailable, NoProof}
+var Kinds = []Kind{Internal, Invalid, BadLogin, SignInAgain, Forbidden, NotFound, Conflict, Throttled, Unavailable, Busy, NoProof}
 
 // ErrUnavailable marks, by errors.Is, a failure to reach the database: never the caller's fault, always worth a retry.
 var ErrUnavailable = errors.New("the database is away")
@@ -33,7 +34,7 @@ type Error struct {
 	Kind  Kind
 	Msg   string
 	Field string        // the form or metadata field that was wrong, or empty
-	Wait  time.Duration // for Throttled: how long until another try can succeed
+	Wait  time.Duration // for Throttled and Busy: how long until another try can succeed
 }
 
 // Error returns the sentence that may be shown.

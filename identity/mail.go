@@ -172,7 +172,7 @@ func (m Mailed) Reset(ctx context.Context, text, password string, seen Seen) err
 	if err := CheckNewPassword(password, user.Email, m.Credentials.Passwords.Service); err != nil {
 		return err
 	}
-	hash, err := m.Credentials.Passwords.Hash(ctx, password)
+	hash, err := m.Credentials.Passwords.For(true).Hash(ctx, password)
 	if err != nil {
 		return err
 	}

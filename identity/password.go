@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -37,20 +38,47 @@ func (c HashCost) params() *argon2id.Params {
 	return &argon2id.Params{Memory: c.Memory, Iterations: c.Passes, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 }
 
-// Passwords hashes and checks passwords with argon2id (RFC 9106), at most one per core at a time: a burst of sign-ins
-// waits here instead of starving the refreshes beside it.
+// Passwords hashes and checks passwords with argon2id (RFC 9106). It takes fewer cores than the machine has, so that a burst
+// of sign-ins waits here instead of starving the refreshes beside it; and a flood of guesses is turned away at once, while
+// whoever the browser knows waits for two hashes at most before their own.
 type Passwords struct {
 	Service string // what people know us by: no password may be made of it
 	cost    HashCost
-	slots   chan struct{}
 	decoy   string
+	slots   chan struct{} // who hashes
+	turn    chan struct{} // the one stranger that may ask for a slot
+	queue   chan struct{} // who waits or hashes, of the lane that this value stands for
+	known   *Passwords    // the same for those whom the browser knows
 }
 
-// NewPasswords returns a hasher at a cost that works on as many passwords at once as the machine has cores.
+const (
+	maxStrangers = 16 // a second of work on one core at the default cost, with what is under way
+	maxKnownWait = 256
+	busyFor      = 2 * time.Second // when to try again
+)
+
+// NewPasswords returns a hasher at a cost.
 func NewPasswords(cost HashCost) *Passwords {
-	p := &Passwords{cost: cost, slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	blank := base64.RawStdEncoding.EncodeToString(make([]byte, 32))
-	p.decoy = fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=1$%s$%s", argon2.Version, cost.Memory, cost.Passes, blank[:22], blank)
+	p := &Passwords{
+		cost:  cost,
+		decoy: fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=1$%s$%s", argon2.Version, cost.Memory, cost.Passes, blank[:22], blank),
+		slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
+		turn:  make(chan struct{}, 1), queue: make(chan struct{}, maxStrangers),
+	}
+	known := *p
+	known.turn, known.queue = nil, make(chan struct{}, maxKnownWait)
+	known.known = &known
+	p.known = &known
+	return p
+}
+
+// For returns the hasher of the lane that somebody waits in: strangers wait behind one another, those whom their browser
+// knows do not wait behind strangers.
+func (p *Passwords) For(known bool) *Passwords {
+	if known {
+		return p.known
+	}
 	return p
 }
 
@@ -97,15 +125,40 @@ func (p *Passwords) made(ctx context.Context, password, hash string) (ok bool, e
 	return ok, err
 }
 
-// slot runs work on one of the cores that may hash.
+// slot runs work on one of the cores that may hash. It refuses (Busy) when the queue is full, or the wait is longer than the
+// request lives: nothing was judged then.
 func (p *Passwords) slot(ctx context.Context, work func() error) error {
+	select {
+	case p.queue <- struct{}{}:
+		defer func() { <-p.queue }()
+	default:
+		return errCrowded
+	}
+	if p.turn != nil {
+		select {
+		case p.turn <- struct{}{}:
+			defer func() { <-p.turn }()
+		case <-ctx.Done():
+			return gaveUp(ctx)
+		}
+	}
 	select {
 	case p.slots <- struct{}{}:
 		defer func() { <-p.slots }()
 	case <-ctx.Done():
-		return fmt.Errorf("waiting to hash a password: %w", ctx.Err())
+		return gaveUp(ctx)
 	}
 	return work()
+}
+
+var errCrowded = &Error{Kind: Busy, Wait: busyFor, Msg: "Many people are signing in right now, so nothing was checked. Try again in a few seconds."}
+
+// gaveUp tells a request that has no time left from one whose caller went away.
+func gaveUp(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return errCrowded
+	}
+	return fmt.Errorf("waiting to hash a password: %w", ctx.Err())
 }
 
 // readHashCost reads the cost that a PHC string carries. argon2 panics at a cost of nothing.

@@ -200,32 +200,25 @@ func (s SignIns) tellOfBrowser(ctx context.Context, user User, a Attempt) error 
 
 const badLogin = "That e-mail address and password do not belong together. Check both and try again."
 
-// checkPassword counts the try, then hashes outside of any transaction.
+// checkPassword tells whose password it is. It hashes outside of any transaction.
 func (s SignIns) checkPassword(ctx context.Context, a Attempt) (User, error) {
 	email, err := CleanEmail(a.Email)
 	if err != nil {
-		return User{}, err
-	}
-	byUser, byPlace := ThrottleKey("password", email), ThrottleKey("address", Network(a.Seen.Address))
-	if err := TryOrWait(ctx, s.Store, byPlace, AddressThrottle); err != nil {
-		return User{}, err
-	}
-	if err := TryOrWait(ctx, s.Store, byUser, PasswordThrottle); err != nil {
 		return User{}, err
 	}
 	user, err := s.Store.UserByEmail(ctx, email)
 	if err != nil && KindOf(err) != NotFound {
 		return User{}, err
 	}
-	ok, err := s.Passwords.Matches(ctx, a.Password, user.PasswordHash)
+	known := err == nil && a.known(user.ID)
+	proved, err := a.tries(email, known).judge(ctx, s.Store, func() (bool, error) {
+		return s.Passwords.For(known).Matches(ctx, a.Password, user.PasswordHash)
+	})
 	if err != nil {
 		return User{}, err
 	}
-	if !ok {
+	if !proved {
 		return User{}, &Error{Kind: BadLogin, Field: "password", Msg: badLogin}
-	}
-	if err := s.forgive(ctx, byUser, byPlace); err != nil {
-		return User{}, err
 	}
 	if err := s.renewHash(ctx, user, a.Password); err != nil {
 		return User{}, err
@@ -236,25 +229,30 @@ func (s SignIns) checkPassword(ctx context.Context, a Attempt) (User, error) {
 	return user, nil
 }
 
+// known reports whether the browser knows the person: they signed in there before, or are signed in now.
+func (a Attempt) known(userID ID) bool {
+	return a.Browser.Knows(userID) || a.Before.SignedIn() && a.Before.User.ID == userID
+}
+
+// tries are what an attempt counts against. Guesses from browsers that do not know the person never use up the budget of
+// those that do, or anyone could lock them out (OWASP, Slow Down Online Guessing Attacks with Device Cookies).
+func (a Attempt) tries(email string, known bool) tries {
+	if known {
+		return tries{person: ThrottleKey("known", email)}
+	}
+	return tries{person: ThrottleKey("password", email), place: ThrottleKey("address", Network(a.Seen.Address))}
+}
+
 // renewHash hashes a password that was just proved anew, where its hash was made at another cost than today's.
 func (s SignIns) renewHash(ctx context.Context, user User, password string) error {
 	if !s.Passwords.Outdated(user.PasswordHash) {
 		return nil
 	}
-	hash, err := s.Passwords.Hash(ctx, password)
+	hash, err := s.Passwords.For(true).Hash(ctx, password)
 	if err != nil {
 		return err
 	}
 	return s.Store.RenewHash(ctx, user.ID, user.PasswordHash, hash)
-}
-
-func (s SignIns) forgive(ctx context.Context, byUser, byPlace string) error {
-	return s.Store.InTx(ctx, func(ctx context.Context) error {
-		if err := s.Store.ClearTries(ctx, byUser); err != nil {
-			return err
-		}
-		return s.Store.ForgiveTry(ctx, byPlace)
-	})
 }
 
 // Strengthen adds the second factor that was just proved, under a new cookie value.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -56,6 +57,41 @@ func TryOrWait(ctx context.Context, store throttleStore, key string, t Throttle)
 		return &Error{Kind: Throttled, Wait: wait, Msg: "Too many tries. " + waitSentence(wait)}
 	}
 	return nil
+}
+
+// tries are the keys that one guess of a password counts against.
+type tries struct {
+	person string // forgotten by a right one
+	place  string // of the network that strangers come from; empty: not counted
+}
+
+// judge counts one try as a miss, lets judge look at it, and takes back what was none: a right one, which also forgets the
+// person's misses, and one that nobody judged.
+func (t tries) judge(ctx context.Context, store throttleStore, judge func() (bool, error)) (right bool, err error) {
+	if t.place != "" {
+		if err := TryOrWait(ctx, store, t.place, AddressThrottle); err != nil {
+			return false, err
+		}
+	}
+	if err := TryOrWait(ctx, store, t.person, PasswordThrottle); err != nil {
+		return false, err
+	}
+	right, err = judge()
+	switch {
+	case KindOf(err) == Busy:
+		return false, errors.Join(err, store.ForgiveTry(ctx, t.person), t.leave(ctx, store))
+	case err != nil || !right:
+		return false, err
+	}
+	return true, errors.Join(store.ClearTries(ctx, t.person), t.leave(ctx, store))
+}
+
+// leave takes back the network's try. Its other ones stay: others behind it may be guessing.
+func (t tries) leave(ctx context.Context, store throttleStore) error {
+	if t.place == "" {
+		return nil
+	}
+	return store.ForgiveTry(ctx, t.place)
 }
 
 func waitSentence(wait time.Duration) string {

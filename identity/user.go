@@ -148,7 +148,7 @@ func (u Users) SetPassword(ctx context.Context, email, password string) error {
 	if err != nil {
 		return err
 	}
-	hash, err := u.Passwords.Hash(ctx, password)
+	hash, err := u.Passwords.For(true).Hash(ctx, password)
 	if err != nil {
 		return err
 	}

@@ -47,6 +47,7 @@ var table = map[identity.Kind]replies{
 	identity.Conflict:    {token: badGrant, authorize: badRequest, register: badMetadata, app: reply{"conflict", 409}},
 	identity.Throttled:   {token: tooOften, authorize: tooOften, register: tooOften, app: tooOften},
 	identity.Unavailable: {token: dbAway, authorize: dbAway, register: dbAway, app: dbAway},
+	identity.Busy:        {token: dbAway, authorize: dbAway, register: dbAway, app: dbAway},
 	identity.NoProof:     {token: badProof, authorize: badRequest, register: badProof, app: badProof}, // RFC 9449 §5, §7.1
 }
 

@@ -44,6 +44,7 @@ var answers = map[identity.Kind]answer{
 	identity.Conflict:    {status: http.StatusConflict, cause: templates.BadRequest},
 	identity.Throttled:   {status: http.StatusTooManyRequests, cause: templates.TooManyTries, form: true},
 	identity.NoProof:     {status: http.StatusBadRequest, cause: templates.BadRequest},
+	identity.Busy:        {status: http.StatusServiceUnavailable, cause: templates.Away, form: true},
 	identity.Unavailable: {status: http.StatusServiceUnavailable, cause: templates.Away},
 }
 
