@@ -2,6 +2,8 @@ package storage_test
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -245,6 +247,84 @@ func TestEndUser_leavesNoSessionOfACodeBesideIt(t *testing.T) {
 			})
 		})
 	}
+}
+
+// beginnings are what a person begins, in a transaction that is still open when everything of theirs ends.
+var beginnings = map[string]func(ctx context.Context, db *storage.DB, p person) error{
+	"a sign-in": func(ctx context.Context, db *storage.DB, p person) error { return db.StartSignIn(ctx, fresh(p.signIn)) },
+	"an exchange": func(ctx context.Context, db *storage.DB, p person) error {
+		promise := p.promise("offline_access")
+		_, _, err := db.RedeemCode(ctx, promise, planned(db, promise))
+		return err
+	},
+}
+
+// An ending waits for what began before it, and ends that too.
+func TestEndUser_waitsForWhatIsBeginning(t *testing.T) {
+	t.Parallel()
+	for name, ending := range map[string]func(p person) identity.UserEnding{
+		"all":    func(person) identity.UserEnding { return identity.UserEnding{Cause: identity.EndOperator} },
+		"not me": func(person) identity.UserEnding { return identity.UserEnding{Cause: identity.EndNotMe} },
+		"others": func(person) identity.UserEnding {
+			return identity.UserEnding{Cause: identity.EndDevice, Keep: identity.NewID(), KeepSessions: true}
+		},
+		"credential": func(p person) identity.UserEnding {
+			return identity.UserEnding{Cause: identity.EndPassword, Keep: p.signIn.ID}
+		},
+		"client": func(person) identity.UserEnding {
+			return identity.UserEnding{Cause: identity.EndConsent, ClientID: "app"}
+		},
+	} {
+		for what, begin := range beginnings {
+			t.Run(name+", "+what, func(t *testing.T) {
+				t.Parallel()
+				storagetest.Run(t, func(t *testing.T, db *storage.DB) {
+					p, over := someone(t, db), func() {}
+					e := ending(p)
+					e.UserID = p.user.ID
+					ok(t, db.InTx(t.Context(), func(ctx context.Context) error {
+						err := begin(ctx, db, p)
+						over = heldUp(t, db, func() { must[int](t)(db.EndUser(t.Context(), e)) })
+						return err
+					}))
+					over()
+					if n := p.living(t, db); n != 0 {
+						t.Errorf("%d sessions outlived the ending", n)
+					}
+					if n := p.signedIn(t, db, e.Keep); n != 0 && e.ClientID == "" {
+						t.Errorf("%d sign-ins outlived the ending", n)
+					}
+				})
+			})
+		}
+	}
+}
+
+// The rows of Sessions are locked in the order of their ids, whatever order they lie in: two endings that meet don't wait
+// for each other.
+func TestEndUser_locksSessionsInTheOrderOfTheirIDs(t *testing.T) {
+	t.Parallel()
+	db := storagetest.Open(t, storage.Postgres)
+	p, ids := someone(t, db), make([]identity.ID, 4)
+	for i := range ids {
+		ids[i] = identity.NewID()
+	}
+	for _, id := range slices.Backward(ids) {
+		promise := p.promise("offline_access")
+		promise.SessionID = id
+		if _, won, err := db.RedeemCode(t.Context(), promise, planned(db, promise)); err != nil || !won {
+			t.Fatal("no session began:", err)
+		}
+	}
+	over := func() {}
+	ok(t, db.InTx(t.Context(), func(ctx context.Context) error {
+		err := db.Q(ctx).Exec("SELECT id FROM sessions WHERE id = ? FOR UPDATE", ids[0]).Error
+		over = heldUp(t, db, func() {
+			must[int](t)(db.EndUser(t.Context(), identity.UserEnding{UserID: p.user.ID, Cause: identity.EndNotMe}))
+		})
+		return errors.Join(err, db.Q(ctx).Exec("SELECT id FROM sessions WHERE id > ? FOR UPDATE NOWAIT", ids[0]).Error)
+	}))
+	over()
 }
 
 // A refresh that starts after an ending committed gives nothing, whatever raced with it.

@@ -14,6 +14,19 @@ func (d *DB) Q(ctx context.Context) *gorm.DB { return d.q(ctx) }
 // Fail gives them the errors that storage methods return.
 func (d *DB) Fail(what string, err error) error { return d.fail(what, err) }
 
+// Waits counts those who wait for a row's lock on PostgreSQL now, or on SQLite ever waited for the one writer.
+func (d *DB) Waits(ctx context.Context) (n int64, err error) {
+	if d.kind == SQLite {
+		return d.pools[0].Stats().WaitCount, nil
+	}
+	_, err = d.one(ctx, []any{&n}, `SELECT count(*) FROM pg_stat_activity
+		WHERE datname = current_database() AND wait_event_type = 'Lock'`)
+	return n, err
+}
+
+// WatchEvery is watchEvery.
+const WatchEvery = watchEvery
+
 // UseMigrations gives d another schema than the embedded one.
 func (d *DB) UseMigrations(files fs.FS) { d.migrations = files }
 

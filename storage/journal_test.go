@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -157,6 +158,21 @@ func TestJournal_thatCannotBeWrittenEndsNothingLess(t *testing.T) {
 }
 
 // Power fails in the middle of a line, then the server starts again.
+// An ending is told once its line is on the disk: where that cannot be had, as of a device, it counts as missing.
+func TestJournal_isWrittenThroughToTheDisk(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("another system may take a device for a disk")
+	}
+	db, err := storage.Open(t.Context(), storagetest.DSN(t, storage.SQLite), storage.Options{Keys: storagetest.Keys(t), Journal: os.DevNull})
+	ok(t, err)
+	t.Cleanup(func() { ok(t, db.Close()) })
+	s := someone(t, db).begin(t, db, "offline_access")
+	if !must[bool](t)(db.EndSession(t.Context(), s.ID, identity.EndRevoked)) || db.JournalFailures() != 1 {
+		t.Errorf("%d failures, want one", db.JournalFailures())
+	}
+}
+
 func TestJournal_goesOnBehindATornLine(t *testing.T) {
 	t.Parallel()
 	journalled(t, func(t *testing.T, db *storage.DB, path string) {

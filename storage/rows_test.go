@@ -36,6 +36,32 @@ func onWatch(t *testing.T, f func(t *testing.T, db *storage.DB, w *watch)) {
 	}
 }
 
+// patience is how long a test waits for what must happen, on the busiest of machines.
+const patience = time.Minute
+
+// heldUp runs f in another goroutine and returns once it waits for a lock that somebody holds. What is returned waits for
+// its end.
+func heldUp(t *testing.T, db *storage.DB, f func()) (over func()) {
+	t.Helper()
+	before, done := must[int64](t)(db.Waits(t.Context())), make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	for began := time.Now(); must[int64](t)(db.Waits(t.Context())) <= before; time.Sleep(time.Millisecond) {
+		select {
+		case <-done:
+			t.Error("it did not wait")
+			return func() {}
+		default:
+		}
+		if time.Since(began) > patience {
+			t.Fatal("it neither waits nor ends")
+		}
+	}
+	return func() { <-done }
+}
+
 // race calls f from 16 goroutines that start together, and returns how many of them said yes.
 func race(f func(i int) bool) int {
 	var yes atomic.Int64
@@ -158,6 +184,13 @@ func (p person) begin(t testing.TB, db *storage.DB, scopes ...string) identity.S
 func (p person) living(t *testing.T, db *storage.DB) (n int64) {
 	t.Helper()
 	ok(t, db.Q(t.Context()).Raw("SELECT count(*) FROM sessions WHERE user_id = ? AND ended_at IS NULL", p.user.ID).Scan(&n).Error)
+	return n
+}
+
+// signedIn counts the person's SignIns but one that were not ended.
+func (p person) signedIn(t *testing.T, db *storage.DB, but identity.ID) (n int64) {
+	t.Helper()
+	ok(t, db.Q(t.Context()).Raw("SELECT count(*) FROM sign_ins WHERE user_id = ? AND id <> ? AND ended_at IS NULL", p.user.ID, but).Scan(&n).Error)
 	return n
 }
 

@@ -99,23 +99,16 @@ func TestRedeemCode_waitsForAnEndingUnderWay(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			storagetest.Run(t, func(t *testing.T, db *storage.DB) {
-				promise := someone(t, db).promise("offline_access")
-				redeemed := make(chan bool, 1)
+				promise, redeemed, over := someone(t, db).promise("offline_access"), false, func() {}
 				ok(t, db.InTx(t.Context(), func(ctx context.Context) error {
 					err := db.Q(ctx).Exec(end).Error
-					go func() {
+					over = heldUp(t, db, func() {
 						_, won, err := db.RedeemCode(t.Context(), promise, planned(db, promise))
-						redeemed <- won || err != nil
-					}()
-					select {
-					case won := <-redeemed:
-						t.Error("it did not wait")
-						redeemed <- won
-					case <-time.After(200 * time.Millisecond):
-					}
+						redeemed = won || err != nil
+					})
 					return err
 				}))
-				if <-redeemed {
+				if over(); redeemed {
 					t.Error("a code outlived the end of what it rests on")
 				}
 			})

@@ -2,7 +2,9 @@ package storage_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -173,7 +175,9 @@ func TestInTx_deadlineRollsBackAndIsUnavailable(t *testing.T) {
 				return err
 			}
 			<-ctx.Done()
-			time.Sleep(20 * time.Millisecond) // database/sql rolls back by itself meanwhile
+			for !errors.Is(db.Q(context.WithoutCancel(ctx)).Exec("SELECT 1").Error, sql.ErrTxDone) {
+				runtime.Gosched() // database/sql rolls back by itself
+			}
 			return nil
 		})
 		if got := count(t, db, "a"); !errors.Is(err, identity.ErrUnavailable) || got != 0 {
