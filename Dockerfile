@@ -8,11 +8,13 @@ COPY go.mod go.sum ./
 COPY third_party third_party
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /sojourn ./cmd/sojourn
+ARG VERSION=
+RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X main.version=$VERSION" -o /sojourn ./cmd/sojourn
 
 # Alpine rather than scratch: its wget lets docker-compose.yml ask /healthz, its CA bundle lets us fetch over https.
 FROM alpine:3.22
 COPY --from=build /sojourn /usr/local/bin/sojourn
+COPY LICENSE NOTICE /usr/share/doc/sojourn/
 # A number, so that Kubernetes' runAsNonRoot can tell. The folder is where SQLite would live.
 RUN install -d -o 65532 -g 65532 /var/lib/sojourn
 USER 65532:65532

@@ -2,10 +2,11 @@
 
 FUZZTIME ?= 10s
 BENCH_COUNT ?= 3
+VERSION ?= $(shell git describe --tags --exact-match 2>/dev/null)
 LINT = go tool -modfile=tools/go.mod golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test race lint format fuzz soak golden bench
+.PHONY: help run build test race lint format fuzz soak golden notice bench
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -14,7 +15,7 @@ run: ## a server to play with, on http://localhost:8080, with a demo user and ap
 	go run ./cmd/sojourn demo
 
 build: ## bin/sojourn, one static file
-	CGO_ENABLED=0 go build -trimpath -o bin/sojourn ./cmd/sojourn
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/sojourn ./cmd/sojourn
 
 test: ## the whole suite on SQLite and PostgreSQL, in Chromium and with foreign clients
 	test/run
@@ -37,6 +38,9 @@ soak: ## what kills servers, databases and connections, twenty times as often as
 
 golden: ## write the golden pages of templates anew; look at the diff
 	go test ./templates -update
+
+notice: ## write NOTICE anew: what is linked into the program, and its licences
+	go test ./test/notice -update
 
 bench: ## HTTP benchmarks on both databases, BENCH_COUNT (3) times each
 	BENCH_COUNT=$(BENCH_COUNT) test/bench

@@ -21,11 +21,12 @@ apt_quietly() {
   out=$(DEBIAN_FRONTEND=noninteractive apt-get -y -q "$@" 2>&1) || { printf '%s\n' "$out" >&2; return 1; }
 }
 
-# lacking_services prints the Debian packages of the servers and the browser that are not here.
+# lacking_services prints the Debian packages of the servers, the browser and the scanner that are not here.
 lacking_services() {
   postgres_bin >/dev/null || echo postgresql
   command -v redis-server >/dev/null && command -v redis-cli >/dev/null || echo redis-server
   chromium_path >/dev/null || echo chromium
+  command -v zbarimg >/dev/null || echo zbar-tools
 }
 
 # chromium_path prints the browser that the pages are tested with.

@@ -23,6 +23,13 @@ line() {
   fi
 }
 
+# skipped names the tests that left something out, and fails the run for them: everything they need is here.
+skipped() {
+  local names
+  names=$(grep '"Action":"skip"' "$scratch/tests.json" | sed -n 's/.*"Package":"\([^"]*\)".*"Test":"\([^"]*\)".*/   \2 in \1/p')
+  [[ -z $names ]] || { say 'skipped, which no test may be'; printf '%s\n' "$names"; verdict=1; }
+}
+
 # summary is the last line: how many tests passed, failed and were skipped, subtests included.
 summary() {
   printf '%s passed, %s failed, %s skipped\n' "$(events pass)" "$(events fail)" "$(events skip)"

@@ -1,15 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
-
-	"github.com/spf13/cobra"
 )
 
 // print says the result: v as JSON with --json, else the sentence.
@@ -21,39 +16,6 @@ func (p *program) print(v any, sentence string) error {
 	encoder := json.NewEncoder(p.out)
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(v)
-}
-
-// maxSecret bounds a password or a client's secret on the standard input, in bytes.
-const maxSecret = 4 << 10
-
-// readSecret reads a secret from the standard input: all of it but one line break at the end, which an echo or an editor
-// puts there. An argument would be seen by everyone who lists processes.
-func (p *program) readSecret() (string, error) {
-	text, err := io.ReadAll(io.LimitReader(p.in, maxSecret+1))
-	if err != nil {
-		return "", fmt.Errorf("read the standard input: %w", err)
-	}
-	if len(text) > maxSecret {
-		return "", errors.New("the standard input holds more than 4,096 bytes: give the secret alone")
-	}
-	text = bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
-	return string(text), nil
-}
-
-// maxListed bounds one list.
-const maxListed = 1000
-
-// limitFlag adds --limit to a command that lists what there may be very much of.
-func limitFlag(cmd *cobra.Command, limit *int) {
-	*limit = 100
-	cmd.Flags().IntVar(limit, "limit", *limit, "list so many, at most 1,000")
-}
-
-func checkLimit(limit int) error {
-	if limit < 1 || limit > maxListed {
-		return fmt.Errorf("--limit: between 1 and 1,000, not %d", limit)
-	}
-	return nil
 }
 
 // listing is what a command lists: the first limit of all, of which one more was asked for.

@@ -43,18 +43,6 @@ func (p *program) userAdd() *cobra.Command {
 	return cmd
 }
 
-// passwordFlag makes people say where the password comes from, so that the command never seems to hang for no reason.
-func passwordFlag(cmd *cobra.Command) {
-	cmd.Flags().Bool("password-stdin", false, "read the password from the standard input")
-	must(cmd.MarkFlagRequired("password-stdin"))
-}
-
-func must(err error) {
-	if err != nil {
-		panic(err) // impossible: the flag was defined the line before
-	}
-}
-
 type userJSON struct {
 	ID    string `json:"id"`
 	Sub   string `json:"sub"`

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os/user"
+
+	"github.com/sojourn-auth/sojourn/config"
+	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/storage"
+)
+
+// opened is what a command works on.
+type opened struct {
+	cfg  config.Config
+	keys *identity.Keyring
+	db   *storage.DB
+}
+
+// work opens the configured database, ready to use, and runs job on it.
+func (p *program) work(ctx context.Context, job func(context.Context, opened) error) error {
+	cfg, err := p.load(nil)
+	if err != nil {
+		return err
+	}
+	return p.with(ctx, cfg, func(ctx context.Context, o opened) error {
+		if err := o.ready(ctx); err != nil {
+			return err
+		}
+		return job(ctx, o)
+	})
+}
+
+// act is work that changes something: its Events name who of the operators did it.
+func (p *program) act(ctx context.Context, job func(context.Context, opened) error) error {
+	return p.work(identity.WithActor(ctx, p.actor()), job)
+}
+
+// load reads the settings; the error tells every problem, each on its own line.
+func (p *program) load(defaults map[string]string) (config.Config, error) {
+	return config.Load(config.Options{Defaults: defaults, File: p.file, Getenv: p.getenv, Flags: p.flags})
+}
+
+// with opens the database of cfg, runs job, and closes it again.
+func (p *program) with(ctx context.Context, cfg config.Config, job func(context.Context, opened) error) (err error) {
+	o := opened{}
+	if o.cfg, err = config.EnsureSecret(cfg); err != nil {
+		return err
+	}
+	if o.keys, err = identity.NewKeyring(o.cfg.Secret...); err != nil {
+		return fmt.Errorf("SOJOURN_SECRET: %w", err)
+	}
+	if o.db, err = storage.Open(ctx, string(o.cfg.Database), p.storageOptions(o)); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, o.db.Close()) }()
+	return job(ctx, o)
+}
+
+func (p *program) storageOptions(o opened) storage.Options {
+	return storage.Options{
+		Keys: o.keys, StrictRefresh: o.cfg.RefreshDurability == config.Strict, Journal: o.cfg.EndingJournal, Log: p.logger(o.cfg),
+		Letters: o.cfg.SMTP != "",
+	}
+}
+
+// ready sees to the schema and the clock. SQLite is migrated by whoever comes; on PostgreSQL that is a step of its own,
+// which the operator takes when replicas and backups are ready for it.
+func (o opened) ready(ctx context.Context) error {
+	if o.db.Kind() == storage.SQLite {
+		if err := o.db.Migrate(ctx); err != nil {
+			return err
+		}
+	}
+	current, target, err := o.db.Pending(ctx)
+	switch {
+	case err != nil:
+		return err
+	case current < target:
+		return fmt.Errorf("the database's schema is behind (%d, needed is %d): run sojourn migrate", current, target)
+	case current > target:
+		return fmt.Errorf("the database's schema is ahead (%d, this program knows %d): "+
+			"run the newer program whose sojourn migrate made it", current, target)
+	}
+	return o.db.Clock().Measure(ctx)
+}
+
+// logger writes to the error stream as the settings say.
+func (p *program) logger(cfg config.Config) *slog.Logger {
+	options := &slog.HandlerOptions{Level: cfg.LogLevel}
+	if cfg.LogFormat == config.Text {
+		return slog.New(slog.NewTextHandler(p.err, options))
+	}
+	return slog.New(slog.NewJSONHandler(p.err, options))
+}
+
+func (o opened) operators() identity.Operators {
+	return identity.Operators{Store: o.db, Now: o.db.Now}
+}
+
+// actor is who says so with --as, who called sudo, or who the system says it is. It is no proof: whoever reaches the
+// database can write anything.
+func (p *program) actor() string {
+	nobody := identity.Actor("cli", "")
+	for _, name := range []string{p.as, p.getenv("SUDO_USER"), systemUser()} {
+		if actor := identity.Actor("cli", name); actor != nobody {
+			return actor
+		}
+	}
+	return identity.Actor("cli", "unknown")
+}
+
+func systemUser() string {
+	if who, err := user.Current(); err == nil {
+		return who.Username
+	}
+	return "" // no such user here: a container without /etc/passwd
+}
