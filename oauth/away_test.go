@@ -153,10 +153,7 @@ func TestRun_readsKeysThatAnotherProcessMade(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); s.ends.Run(ctx) }()
-		for range 500 {
-			if len(s.published().Keys) == 6 {
-				break
-			}
+		for began := time.Now(); len(s.published().Keys) != 6 && time.Since(began) < patience; {
 			time.Sleep(10 * time.Millisecond)
 		}
 		stop()

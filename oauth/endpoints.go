@@ -31,6 +31,7 @@ type Options struct {
 	Fetch        *http.Client  // must guard itself against private addresses
 	Problem      func(http.ResponseWriter, *http.Request, identity.Problem)
 	Log          *slog.Logger
+	Beat         time.Duration // between two signs of life of an event stream; zero means 15 seconds
 }
 
 // store is what the endpoints ask of the database themselves; the rest they ask of the domain.

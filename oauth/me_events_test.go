@@ -67,7 +67,7 @@ func TestEvents_tellWhatHappensElsewhere(t *testing.T) {
 		if got := e.next("profile.changed"); got.data != "{}" {
 			t.Errorf("told of the profile: %s", got.data)
 		}
-		e.silent()
+		s.silent(e)
 	})
 }
 
@@ -83,7 +83,7 @@ func TestEvents_tellNobodyElses(t *testing.T) {
 		s.write(foreign.AccessToken, http.MethodPut, "k", `1`).want(http.StatusCreated)
 		s.end(foreign, identity.EndDevice)
 		s.beginOf(stranger)
-		e.silent()
+		s.silent(e)
 		s.begin(self)
 		e.next("session.started")
 	})
@@ -114,7 +114,7 @@ func TestEvents_theStreamOfAnEndedSessionSaysWhy(t *testing.T) {
 				t.Errorf("its sibling hears %v, want %s", got, cause)
 			}
 		}
-		sibling.silent()
+		s.silent(sibling)
 	})
 }
 
@@ -246,13 +246,11 @@ func TestEvents_goOnFromTheLastOneHeard(t *testing.T) {
 		all.next("session.started")
 		all.next("session.ended")
 		all.next("state.changed")
-		all.silent()
 		rest := s.listen(own.AccessToken, header("Last-Event-ID", heard))
 		rest.next("session.ended")
 		end := rest.next("state.changed")
-		rest.silent()
 		s.pass(time.Minute)
-		s.listen(own.AccessToken, header("Last-Event-ID", end.id)).silent()
+		s.silent(all, rest, s.listen(own.AccessToken, header("Last-Event-ID", end.id)))
 	})
 }
 
@@ -272,7 +270,7 @@ func TestEvents_startAnewFromAnIdThatIsNotTheirs(t *testing.T) {
 			if got := e.next("reset"); got.id == "" || got.id == id {
 				t.Errorf("%s: the new id is %q", name, got.id)
 			}
-			e.silent()
+			s.silent(e)
 		}
 	})
 }
@@ -290,7 +288,7 @@ func TestEvents_whatIsCommittedLateIsHeardOnce(t *testing.T) {
 		e.next("profile.changed")
 		s.no(s.ring())
 		e.next("profile.changed")
-		e.silent()
+		s.silent(e)
 	})
 }
 
@@ -310,7 +308,7 @@ func TestEvents_aFloodHasTheAppReadEverythingAnew(t *testing.T) {
 			return nil
 		}))
 		e.next("reset")
-		e.silent()
+		s.silent(e)
 		s.pass(time.Second)
 		s.write(own.AccessToken, http.MethodPut, "k", `1`).want(http.StatusCreated)
 		e.next("state.changed")
@@ -332,9 +330,7 @@ func TestEvents_theFifthTakesTheFirstOnesPlace(t *testing.T) {
 		}
 		ears[0].next("replaced")
 		ears[0].over()
-		for _, e := range append(ears[1:], sibling) {
-			e.silent()
-		}
+		s.silent(append(ears[1:], sibling)...)
 	})
 }
 

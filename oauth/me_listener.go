@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -9,7 +10,8 @@ import (
 )
 
 const (
-	// beatEvery is between two signs of life. A stream is judged anew with each, so that what no bell told is noticed.
+	// beatEvery is between two signs of life, where Options don't tell. A stream is judged anew with each, so that what no
+	// bell told is noticed.
 	beatEvery = 15 * time.Second
 	// resumable is how long after an event a stream may go on from it.
 	resumable = 7 * 24 * time.Hour
@@ -189,7 +191,7 @@ func (l *listener) ending(ctx context.Context, live identity.Live) (identity.End
 
 // rest is how long the stream need not be judged if no bell rings.
 func (l *listener) rest() time.Duration {
-	now, rest := l.e.o.Now(), beatEvery
+	now, rest := l.e.o.Now(), cmp.Or(l.e.o.Beat, beatEvery)
 	for _, end := range []time.Time{time.Unix(l.token.Expires, 0), l.live.Session.IdleEndsAt, l.live.Session.EndsAt} {
 		rest = min(rest, end.Sub(now))
 	}

@@ -121,7 +121,7 @@ func (s *stage) rebuild(changes ...with) {
 			s.problems <- p
 			w.WriteHeader(p.Status)
 		},
-		Log: slog.New(slog.NewTextHandler(testLog{s.TB}, nil)),
+		Log: slog.New(slog.NewTextHandler(testLog{s.TB}, nil)), Beat: time.Hour, // streams hear by their bell or not at all
 	}
 	for _, change := range changes {
 		change(&o)
