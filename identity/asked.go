@@ -1,11 +1,9 @@
 package identity
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -37,23 +35,14 @@ func (a Asked) ScopesFor(c Client) []string {
 	})
 }
 
-// AnswerAt returns the redirect URI to with an answer: the query that it had stays (RFC 6749 §3.1.2), state comes back if
-// it was sent, and iss says who answers (RFC 9207 §2).
-func (a Asked) AnswerAt(to, issuer string, answer url.Values) string {
-	if state := a.Get("state"); state != "" {
-		answer.Set("state", state)
+// RedirectURI returns where client c wants its answer, registered or not. It may be left out where the client has but one
+// (RFC 6749 §3.1.2.3), though not with openid (OpenID Connect Core 1.0 §3.1.2.1).
+func (a Asked) RedirectURI(c Client) string {
+	uri := a.Get("redirect_uri")
+	if uri == "" && len(c.RedirectURIs) == 1 && !HasScope(a.Scopes(), "openid") {
+		return c.RedirectURIs[0]
 	}
-	answer.Set("iss", issuer)
-	return withQuery(to, answer)
-}
-
-// withQuery adds parameters to a URI, after the query that it has.
-func withQuery(uri string, query url.Values) string {
-	join := "?"
-	if strings.Contains(uri, "?") {
-		join = "&"
-	}
-	return uri + join + query.Encode()
+	return uri
 }
 
 // AskedText seals a request for the `next` field of pages. It refuses one of more than MaxAsked bytes.
@@ -81,28 +70,4 @@ func (k *Keyring) ReadAsked(text string) (Asked, error) {
 		return Asked{}, ErrForged
 	}
 	return Asked{Params: params, At: time.UnixMicro(int64(binary.BigEndian.Uint64(body))).UTC()}, nil
-}
-
-// ConsentBinding ties a consent page to the browser, the person and the request it was shown for, so that none of them
-// can be swapped under the button.
-func (k *Keyring) ConsentBinding(s Standing, next string) string {
-	return toText("", k.Sign(ForBinding, bindingBody(s, next)))
-}
-
-// BoundTo reports whether binding is ConsentBinding of the same browser, person and request.
-func (k *Keyring) BoundTo(binding string, s Standing, next string) bool {
-	raw, err := fromText("", binding)
-	if err != nil {
-		return false
-	}
-	body, err := k.Verify(ForBinding, raw)
-	return err == nil && string(body) == string(bindingBody(s, next))
-}
-
-func bindingBody(s Standing, next string) []byte {
-	sum := sha256.Sum256([]byte(next))
-	body := append([]byte{}, s.SignIn.ID[:]...)
-	body = append(body, s.SignIn.SecretHash...)
-	body = append(body, s.User.ID[:]...)
-	return append(body, sum[:]...)
 }

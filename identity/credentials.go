@@ -25,14 +25,6 @@ type Credentials struct {
 	Now       func() time.Time
 }
 
-// FreshFor is how old a proof may be for a change of what opens the account (step-up).
-const FreshFor = 10 * time.Minute
-
-// Fresh reports whether the person proved within the last ten minutes who they are, with every factor that they have.
-func (s Standing) Fresh(now time.Time) bool {
-	return s.SignedIn() && now.Sub(s.SignIn.ProvedAt) <= FreshFor && (!s.Enrolled || s.SignIn.AMR.Has(MFA))
-}
-
 // CredentialChange is a change of what opens an account.
 type CredentialChange struct {
 	Cause  EndCause

@@ -2,6 +2,8 @@ package identity
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"net/url"
 	"slices"
 	"strings"
@@ -68,14 +70,14 @@ func (g Grants) Allow(ctx context.Context, s Standing, clientID string, scopes [
 	})
 }
 
-// Suffices reports whether the grant answers this request: it covers the scopes, and it is either remembered or was
-// given since the request was first asked, which also answers prompt=consent (DESIGN §9, Freshness).
-func (g Grant) Suffices(c Client, asked Asked, scopes []string) bool {
-	if g.UpdatedAt.IsZero() || !g.Covers(scopes) {
+// Suffices reports whether the grant answers a request: it covers the scopes, and it is either remembered or was given
+// since the request was first asked, which also answers prompt=consent (DESIGN §9, Freshness).
+func (g Grant) Suffices(d Demand) bool {
+	if g.UpdatedAt.IsZero() || !g.Covers(d.Scopes) {
 		return false
 	}
-	fresh := !g.UpdatedAt.Before(asked.At)
-	return fresh || c.RemembersConsent() && !HasScope(strings.Fields(asked.Get("prompt")), "consent")
+	fresh := !g.UpdatedAt.Before(d.At)
+	return fresh || d.Client.RemembersConsent() && !d.Again
 }
 
 // RemembersConsent reports whether a consent lasts beyond one request. Anyone can pose as a self-registered public
@@ -88,4 +90,55 @@ func (c Client) RemembersConsent() bool {
 		u, err := url.Parse(uri)
 		return err != nil || u.Scheme != "https"
 	})
+}
+
+// ConsentBinding ties a consent page to the browser, the person and the request it was shown for, so that none of them
+// can be swapped under the button.
+func (k *Keyring) ConsentBinding(s Standing, next string) string {
+	return toText("", k.Sign(ForBinding, bindingBody(s, next)))
+}
+
+// BoundTo reports whether binding is ConsentBinding of the same browser, person and request.
+func (k *Keyring) BoundTo(binding string, s Standing, next string) bool {
+	body, ok := k.signed(ForBinding, binding)
+	return ok && string(body) == string(bindingBody(s, next))
+}
+
+func bindingBody(s Standing, next string) []byte {
+	sum := sha256.Sum256([]byte(next))
+	body := append([]byte{}, s.SignIn.ID[:]...)
+	body = append(body, s.SignIn.SecretHash...)
+	body = append(body, s.User.ID[:]...)
+	return append(body, sum[:]...)
+}
+
+// DenialFor is how long a pressed "Don't allow" is good for: as long as the redirect may take that carries it.
+const DenialFor = time.Minute
+
+// DenialText says for a minute, in the address that a page leads on to, that the person of s does not allow the request
+// next. Nobody else can say it for them, and it is worth nothing in another browser, after another sign-in there, for
+// another request, or later (DESIGN law 12).
+func (k *Keyring) DenialText(s Standing, next string, now time.Time) string {
+	sum := sha256.Sum256(bindingBody(s, next)) // an address is no place for what the binding is made of
+	return toText("", k.Sign(ForDenial, binary.BigEndian.AppendUint64(sum[:], uint64(now.UnixMicro()))))
+}
+
+// Denied reports whether denial is DenialText of the same browser, person and request, and not too old.
+func (k *Keyring) Denied(denial string, s Standing, next string, now time.Time) bool {
+	sum := sha256.Sum256(bindingBody(s, next))
+	body, ok := k.signed(ForDenial, denial)
+	if !ok || len(body) != len(sum)+8 || string(body[:len(sum)]) != string(sum[:]) {
+		return false
+	}
+	at := time.UnixMicro(int64(binary.BigEndian.Uint64(body[len(sum):])))
+	return now.Sub(at) < DenialFor
+}
+
+func (k *Keyring) signed(p Purpose, text string) (body []byte, ok bool) {
+	raw, err := fromText("", text)
+	if err != nil {
+		return nil, false
+	}
+	body, err = k.Verify(p, raw)
+	return body, err == nil
 }

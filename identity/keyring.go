@@ -29,6 +29,7 @@ const (
 	ForCookie  Purpose = "sign-in cookie"
 	ForAsked   Purpose = "asked request"
 	ForBinding Purpose = "consent binding"
+	ForDenial  Purpose = "denied consent"
 	ForEnrol   Purpose = "pending enrolment"
 	ForFactor  Purpose = "factor at rest"
 	ForKey     Purpose = "signing key at rest"
@@ -41,7 +42,7 @@ const (
 )
 
 var purposes = []Purpose{
-	ForRefresh, ForAccess, ForCode, ForCookie, ForAsked, ForBinding, ForEnrol, ForFactor, ForKey, ForHash, ForNonce,
+	ForRefresh, ForAccess, ForCode, ForCookie, ForAsked, ForBinding, ForDenial, ForEnrol, ForFactor, ForKey, ForHash, ForNonce,
 	ForMail, ForLink, ForSignOut, ForBrowser,
 }
 

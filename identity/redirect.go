@@ -155,3 +155,12 @@ func goodPort(text string) bool {
 func isLetter(r rune) bool { return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' }
 
 func isDigit(r rune) bool { return '0' <= r && r <= '9' }
+
+// AddQuery adds parameters to a URI, after the query that it has (RFC 6749 §3.1.2).
+func AddQuery(uri string, query url.Values) string {
+	join := "?"
+	if strings.Contains(uri, "?") {
+		join = "&"
+	}
+	return uri + join + query.Encode()
+}

@@ -354,7 +354,7 @@ func (c Client) SignedOutFrame(issuer string, sessionID ID) string {
 	if c.FrontchannelLogoutURI == "" {
 		return ""
 	}
-	return withQuery(c.FrontchannelLogoutURI, url.Values{"iss": {issuer}, "sid": {sessionID.String()}})
+	return AddQuery(c.FrontchannelLogoutURI, url.Values{"iss": {issuer}, "sid": {sessionID.String()}})
 }
 
 // WebOrigin returns the origin of an http(s) address as browsers write it (RFC 6454 §6.2), or nothing: apps on a device

@@ -107,9 +107,10 @@ func TestGrant_suffices(t *testing.T) {
 		"a stranger, allowed just now":       {grant(asked), stranger, "", "openid", true},
 		"a stranger on claimed https":        {grant(old), claimed, "", "openid", true},
 	} {
-		request := identity.Asked{At: asked, Params: map[string][]string{"prompt": {c.prompt}}}
-		if got := c.grant.Suffices(c.client, request, identity.SplitScope(c.scope)); got != c.want {
-			t.Errorf("%s: %t", name, got)
+		request := identity.Asked{At: asked, Params: map[string][]string{"prompt": {c.prompt}, "scope": {c.scope}}}
+		demand, err := request.Demand(c.client, asked)
+		if got := c.grant.Suffices(demand); got != c.want || err != nil {
+			t.Errorf("%s: %t, %v", name, got, err)
 		}
 	}
 }

@@ -40,7 +40,7 @@ func TestSignIn_thatIsOverSaysWhyAndNothingElse(t *testing.T) {
 					w.Fatal(err)
 				}
 				got := w.standing(cookie)
-				if got.SignedIn() || got.Over != c.want || got.User.Email != "" || got.Fresh(w.clock.now()) {
+				if got.SignedIn() || got.Over != c.want || got.User.Email != "" || got.StepUp(w.clock.now()) != identity.StepSignIn {
 					w.Errorf("it says %+v, want over: %s", got, c.want)
 				}
 			})
@@ -81,18 +81,18 @@ func TestStanding_isFreshForTenMinutesAndWithEveryFactor(t *testing.T) {
 	both := identity.PWD | identity.OTP | identity.MFA
 	for what, c := range map[string]struct {
 		standing identity.Standing
-		fresh    bool
+		missing  identity.Step
 	}{
-		"nobody":                      {identity.Standing{}, false},
-		"just now":                    {proved(0, identity.PWD, false), true},
-		"ten minutes ago":             {proved(10*time.Minute, identity.PWD, false), true},
-		"longer ago":                  {proved(10*time.Minute+1, identity.PWD, false), false},
-		"without the second factor":   {proved(0, identity.PWD, true), false},
-		"with the second factor":      {proved(0, both, true), true},
-		"long ago with second factor": {proved(time.Hour, both, true), false},
+		"nobody":                      {identity.Standing{}, identity.StepSignIn},
+		"just now":                    {proved(0, identity.PWD, false), identity.StepNone},
+		"ten minutes ago":             {proved(10*time.Minute, identity.PWD, false), identity.StepNone},
+		"longer ago":                  {proved(10*time.Minute+1, identity.PWD, false), identity.StepSignIn},
+		"without the second factor":   {proved(0, identity.PWD, true), identity.StepFactor},
+		"with the second factor":      {proved(0, both, true), identity.StepNone},
+		"long ago with second factor": {proved(time.Hour, both, true), identity.StepSignIn},
 	} {
-		if got := c.standing.Fresh(now); got != c.fresh {
-			t.Errorf("%s: fresh is %v", what, got)
+		if got := c.standing.StepUp(now); got != c.missing {
+			t.Errorf("%s: missing is %v, want %v", what, got, c.missing)
 		}
 	}
 }

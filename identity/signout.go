@@ -70,7 +70,7 @@ func (a AskedSignOut) BackTo(c Client) string {
 	case a.State == "":
 		return a.Back
 	}
-	return withQuery(a.Back, url.Values{"state": {a.State}})
+	return AddQuery(a.Back, url.Values{"state": {a.State}})
 }
 
 // SignOut signs a browser out as an app asked: with its SignIn also the app's own Session ends, offline or not, if it is

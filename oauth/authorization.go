@@ -6,9 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/ory/fosite"
@@ -20,13 +17,13 @@ import (
 type authorization struct {
 	unstored
 	asked     identity.Asked
+	next      string          // asked as a page of ours sent it here; empty: it came from the app
+	denial    string          // that the person does not allow it, as the consent page says
 	client    identity.Client // zero while it is not known
 	back      string          // the redirect URI that was matched; empty: there is no way back
 	frame     fosite.AuthorizeRequester
 	scopes    []string
-	prompts   []string
-	maxAge    time.Duration       // negative: any
-	hint      string              // the sub that id_token_hint names; empty: none was sent
+	demand    identity.Demand     // what it asks of the person
 	challenge [32]byte            // zero: none was sent
 	key       identity.Thumbprint // dpop_jkt; zero: none was sent
 	standing  identity.Standing
@@ -51,15 +48,8 @@ var refusedParams = []struct {
 	{"registration", fosite.ErrRegistrationNotSupported},
 }
 
-const (
-	// maxEcho is the longest state and nonce in bytes (DESIGN §9).
-	maxEcho = 512
-	// maxAgeDigits keeps max_age far from the end of time.Duration: 31 years.
-	maxAgeDigits = 9
-)
-
-// prompts are the values of prompt. There is one account per browser, so selecting one means signing in.
-var prompts = []string{"none", "login", "consent", "select_account"}
+// maxEcho is the longest state and nonce in bytes (DESIGN §9).
+const maxEcho = 512
 
 // newAuthorization keeps of the parameters what matters.
 func newAuthorization(params url.Values, now time.Time) *authorization {
@@ -77,7 +67,7 @@ func newAuthorization(params url.Values, now time.Time) *authorization {
 			kept.Set(refused.name, "1") // that it was there is enough
 		}
 	}
-	return &authorization{asked: identity.Asked{Params: kept, At: now}, maxAge: -1}
+	return &authorization{asked: identity.Asked{Params: kept, At: now}}
 }
 
 // match finds the client and the way back to it. Until both are known, nothing is ever redirected (RFC 6749 §4.1.2.1).
@@ -95,10 +85,7 @@ func (e *Endpoints) match(ctx context.Context, a *authorization) error {
 	}
 	a.client = c
 	identity.TrailOf(ctx).ClientID = c.ID
-	uri := a.asked.Get("redirect_uri")
-	if uri == "" && len(c.RedirectURIs) == 1 && !identity.HasScope(a.asked.Scopes(), "openid") {
-		uri = c.RedirectURIs[0]
-	}
+	uri := a.asked.RedirectURI(c)
 	if uri == "" {
 		return say(fosite.ErrInvalidRequest, "The app did not say where to go back to (redirect_uri).")
 	}
@@ -106,7 +93,6 @@ func (e *Endpoints) match(ctx context.Context, a *authorization) error {
 		return say(fosite.ErrInvalidRequest, "The app wants to go back to an address that is not registered for it (redirect_uri).")
 	}
 	a.back = uri
-	a.prompts = strings.Fields(a.asked.Get("prompt"))
 	return nil
 }
 
@@ -127,7 +113,7 @@ func (e *Endpoints) examine(ctx context.Context, a *authorization) error {
 		return sayf(fosite.ErrUnauthorizedClient, "This client is not registered for grant_type %s.", grantCode)
 	}
 	for _, check := range []func(context.Context, *authorization) error{
-		e.frame, checkResources, checkChallenge, checkJKT, checkPrompt, checkMaxAge, e.checkHint,
+		e.frame, checkResources, checkChallenge, checkJKT, e.checkDemand, e.checkHint,
 	} {
 		if err := check(ctx, a); err != nil {
 			return err
@@ -205,35 +191,10 @@ func checkJKT(_ context.Context, a *authorization) error {
 	return nil
 }
 
-func checkPrompt(_ context.Context, a *authorization) error {
-	for _, p := range a.prompts {
-		if !slices.Contains(prompts, p) {
-			return sayf(fosite.ErrInvalidRequest, "prompt must be one or more of %s.", strings.Join(prompts, ", "))
-		}
-	}
-	if a.silent() && len(a.prompts) > 1 {
-		return say(fosite.ErrInvalidRequest, "prompt=none goes with no other value.")
-	}
-	return nil
-}
-
-// silent reports whether no page may be shown.
-func (a *authorization) silent() bool { return slices.Contains(a.prompts, "none") }
-
-func checkMaxAge(_ context.Context, a *authorization) error {
-	text := a.asked.Get("max_age")
-	if text == "" {
-		if a.client.DefaultMaxAge != nil {
-			a.maxAge = time.Duration(*a.client.DefaultMaxAge) * time.Second
-		}
-		return nil
-	}
-	n, err := strconv.ParseUint(text, 10, 32)
-	if err != nil || len(text) > maxAgeDigits {
-		return say(fosite.ErrInvalidRequest, "max_age must be a number of seconds.")
-	}
-	a.maxAge = time.Duration(n) * time.Second
-	return nil
+// checkDemand reads prompt and max_age.
+func (e *Endpoints) checkDemand(_ context.Context, a *authorization) (err error) {
+	a.demand, err = a.asked.Demand(a.client, e.o.Now())
+	return err
 }
 
 func (e *Endpoints) checkHint(_ context.Context, a *authorization) error {
@@ -245,6 +206,6 @@ func (e *Endpoints) checkHint(_ context.Context, a *authorization) error {
 	if !ok {
 		return say(fosite.ErrInvalidRequest, "id_token_hint is not an ID token of this server.")
 	}
-	a.hint = token.Subject
+	a.demand.Sub = token.Subject
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/ory/fosite"
@@ -60,7 +59,7 @@ func (e *Endpoints) readAuthorization(w http.ResponseWriter, r *http.Request) (*
 		if err != nil {
 			return a, say(fosite.ErrInvalidRequest, "This link was not made here, or is too old.")
 		}
-		a.asked = asked
+		a.asked, a.next, a.denial = asked, next, params.Get("denied")
 	}
 	if err := e.match(r.Context(), a); err != nil {
 		return a, err
@@ -76,16 +75,19 @@ func (e *Endpoints) answer(w http.ResponseWriter, r *http.Request, a *authorizat
 	if a.standing, err = e.current(r); err != nil {
 		return err
 	}
-	missing, err := e.missing(r.Context(), a)
-	switch {
-	case err != nil:
+	step, err := e.missing(r.Context(), a)
+	if err != nil {
 		return err
-	case missing.page == "":
+	}
+	switch way := ways[step]; {
+	case step == identity.StepNone:
 		return e.issueCode(w, r, a)
-	case a.silent():
-		return missing.silently
+	case step == identity.StepConsent && e.o.Keys.Denied(a.denial, a.standing, a.next, e.o.Now()):
+		return errDenied
+	case a.asked.Silent() || way.page == "":
+		return way.silently
 	default:
-		return e.lead(w, a, missing.page)
+		return e.lead(w, a, way.page)
 	}
 }
 
@@ -98,63 +100,34 @@ func (e *Endpoints) current(r *http.Request) (identity.Standing, error) {
 	return e.o.SignIns.Current(r.Context(), cookie.Value)
 }
 
-// step is what a request still needs: the page that asks for it, and the error of prompt=none
-// (OpenID Connect Core 1.0 §3.1.2.6).
-type step struct {
-	page     string
+// ways say of each step which page asks for it, and the error of prompt=none (OpenID Connect Core 1.0 §3.1.2.6).
+var ways = map[identity.Step]struct {
+	page     string // none: the app gets the error in any case
 	silently error
+}{
+	identity.StepSignIn:    {"/signin", say(fosite.ErrLoginRequired, "The person must sign in.")},
+	identity.StepOtherUser: {"", say(fosite.ErrLoginRequired, "Someone else signed in than id_token_hint names.")},
+	identity.StepFactor:    {"/signin/totp", say(fosite.ErrInteractionRequired, "The person must show a second factor.")},
+	identity.StepEnrol:     {"/account/totp", say(fosite.ErrInteractionRequired, "The person must set up a second factor.")},
+	identity.StepConsent:   {"/consent", say(fosite.ErrConsentRequired, "The person must be asked for consent.")},
 }
 
-var (
-	signIn  = step{"/signin", say(fosite.ErrLoginRequired, "The person must sign in.")}
-	factor  = step{"/signin/totp", say(fosite.ErrInteractionRequired, "The person must show a second factor.")}
-	enrol   = step{"/account/totp", say(fosite.ErrInteractionRequired, "The person must set up a second factor.")}
-	consent = step{"/consent", say(fosite.ErrConsentRequired, "The person must be asked for consent.")}
-)
+var errDenied = say(fosite.ErrAccessDenied, "The person did not allow it.")
 
-var errOtherUser = say(fosite.ErrLoginRequired, "Someone else signed in than id_token_hint names.")
-
-// missing returns the first step that a request still needs, or the zero step.
-func (e *Endpoints) missing(ctx context.Context, a *authorization) (step, error) {
-	s := a.standing
-	switch {
-	case !s.SignedIn() || e.stale(a):
-		return signIn, nil
-	case a.hint != "" && a.hint != s.User.Sub && a.provedSince():
-		return step{}, errOtherUser // who has just signed in would only be asked again
-	case a.hint != "" && a.hint != s.User.Sub:
-		return signIn, nil
-	case e.o.Policy.Asks(s.Enrolled, a.client) && !s.SignIn.AMR.Has(identity.MFA) && s.Enrolled:
-		return factor, nil
-	case e.o.Policy.Asks(s.Enrolled, a.client) && !s.SignIn.AMR.Has(identity.MFA):
-		return enrol, nil
+// missing returns the first step that a request still needs. The Grant is read only where it matters.
+func (e *Endpoints) missing(ctx context.Context, a *authorization) (identity.Step, error) {
+	step := a.demand.Missing(a.standing, e.o.Policy, identity.Grant{})
+	if step == identity.StepConsent {
+		grant, err := e.store.GrantOf(ctx, a.standing.User.ID, a.client.ID)
+		if err != nil {
+			return step, err
+		}
+		step = a.demand.Missing(a.standing, e.o.Policy, grant)
 	}
-	return e.consentStep(ctx, a)
-}
-
-// stale reports whether the sign-in is too old for prompt and max_age. A proof no older than the request satisfies both,
-// or the sign-in page would come again and again (DESIGN §9, Freshness).
-func (e *Endpoints) stale(a *authorization) bool {
-	if a.provedSince() {
-		return false
+	if step == identity.StepNone && a.denial != "" {
+		step = identity.StepConsent // a link that says no never leads to a yes
 	}
-	again := slices.Contains(a.prompts, "login") || slices.Contains(a.prompts, "select_account")
-	return again || a.maxAge >= 0 && e.o.Now().Sub(a.standing.SignIn.ProvedAt) > a.maxAge || a.maxAge == 0
-}
-
-// provedSince reports whether the person signed in after the app had asked.
-func (a *authorization) provedSince() bool { return !a.standing.SignIn.ProvedAt.Before(a.asked.At) }
-
-// consentStep asks the Grant. The operator's own clients need none, unless they want the page (prompt=consent).
-func (e *Endpoints) consentStep(ctx context.Context, a *authorization) (step, error) {
-	if a.client.Trusted && !slices.Contains(a.prompts, "consent") {
-		return step{}, nil
-	}
-	grant, err := e.store.GrantOf(ctx, a.standing.User.ID, a.client.ID)
-	if err != nil || grant.Suffices(a.client, a.asked, a.scopes) {
-		return step{}, err
-	}
-	return consent, nil
+	return step, nil
 }
 
 // lead sends the browser to a page of ours, or here again, with the request sealed.
@@ -164,24 +137,6 @@ func (e *Endpoints) lead(w http.ResponseWriter, a *authorization, page string) e
 		return err
 	}
 	redirect(w, page+"?next="+next)
-	return nil
-}
-
-// redirect answers 303 (RFC 9700 §4.12: a 307 would post a password on to the app).
-func redirect(w http.ResponseWriter, to string) {
-	w.Header().Set("Location", to)
-	w.WriteHeader(http.StatusSeeOther)
-}
-
-// issueCode answers with a code.
-func (e *Endpoints) issueCode(w http.ResponseWriter, r *http.Request, a *authorization) error {
-	resp, err := e.provider.NewAuthorizeResponse(r.Context(), a.frame, a)
-	if err != nil {
-		return err
-	}
-	answer := resp.GetParameters()
-	e.addSessionState(r, a, answer)
-	redirect(w, e.wayBack(a, answer))
 	return nil
 }
 
@@ -212,65 +167,4 @@ func (h codeIssuer) HandleAuthorizeEndpointRequest(
 	resp.AddParameter("code", code)
 	req.SetResponseTypeHandled("code")
 	return nil
-}
-
-// wayBack is the app's redirect URI with an answer.
-func (e *Endpoints) wayBack(a *authorization, answer url.Values) string {
-	return a.asked.AnswerAt(a.back, e.o.Issuer, answer)
-}
-
-// sendBack tells the app about an error where that is safe, and the person otherwise (DESIGN §9, The way back).
-func (e *Endpoints) sendBack(w http.ResponseWriter, r *http.Request, a *authorization, err error) {
-	v := surface(atAuthorize).judge(err)
-	e.note(r.Context(), v, err)
-	answer := url.Values{"error": {v.Code}, "error_description": {v.Description}}
-	if a.back != "" && e.mayReturn(r, a) {
-		redirect(w, e.wayBack(a, answer))
-		return
-	}
-	problem := identity.Problem{
-		Status: v.status, Title: "This sign-in cannot go on", Client: a.client,
-		Msg: v.Description + " Go back to the app and try again.",
-	}
-	switch {
-	case v.passing():
-		w.Header().Set("Retry-After", seconds(v.wait))
-		problem.Title, problem.Msg = "That did not work just now", "Nothing was lost. Try again in a moment."
-		problem.BackURL, problem.BackLabel = e.again(a), "Try again"
-	case a.back != "":
-		problem.BackURL, problem.BackLabel = e.wayBack(a, answer), "Back to "+placeOf(a.back)
-	}
-	e.o.Problem(w, r, problem)
-}
-
-// again is where the same request can be sent once more, or empty.
-func (e *Endpoints) again(a *authorization) string {
-	next, err := e.o.Keys.AskedText(a.asked)
-	if err != nil {
-		return ""
-	}
-	return authorizePath + "?next=" + next
-}
-
-// mayReturn reports whether an error is sent to the app by itself. A client that registered itself may belong to anyone, so
-// before the person has signed in it gets no redirect from us that could look like ours (RFC 9700 §4.11.2), except for
-// prompt=none, where no person is looking.
-func (e *Endpoints) mayReturn(r *http.Request, a *authorization) bool {
-	if !a.client.SelfRegistered || a.silent() || a.standing.SignedIn() {
-		return true
-	}
-	standing, err := e.current(r)
-	return err == nil && standing.SignedIn()
-}
-
-// placeOf names where a redirect URI leads, for people: its host, or the scheme that an app has claimed.
-func placeOf(uri string) string {
-	u, err := url.Parse(uri)
-	if err != nil {
-		return "the app"
-	}
-	if u.Host != "" {
-		return u.Host
-	}
-	return u.Scheme
 }

@@ -151,7 +151,7 @@ func (e *Endpoints) newProvider() *fosite.Fosite {
 		AudienceMatchingStrategy:     fosite.ExactAudienceMatchingStrategy,
 		MinParameterEntropy:          1, // 0 would mean 8; and state is optional, see authorization.frame
 		RefreshTokenScopes:           []string{},
-		AllowedPromptValues:          prompts,
+		AllowedPromptValues:          identity.Prompts,
 		ClientAuthenticationStrategy: e.authenticateForFosite,
 		JWKSFetcherStrategy:          noFetch{},
 		AuthorizeEndpointHandlers:    fosite.AuthorizeEndpointHandlers{codeIssuer{e}},

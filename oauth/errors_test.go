@@ -71,3 +71,20 @@ func TestJudge_onlyKnownCodesLeave(t *testing.T) {
 		t.Errorf("an unknown error leaves as %+v", v)
 	}
 }
+
+// OpenID Connect Core 1.0 §3.1.2.6.
+func TestWays_everyStepHasAnErrorForPromptNone(t *testing.T) {
+	t.Parallel()
+	known := []string{"login_required", "interaction_required", "consent_required"}
+	for _, step := range identity.Steps {
+		way, ok := ways[step]
+		switch {
+		case step == identity.StepNone && ok:
+			t.Errorf("nothing is missing, and still the answer is %+v", way)
+		case step != identity.StepNone && !slices.Contains(known, surface(atAuthorize).judge(way.silently).Code):
+			t.Errorf("step %d is answered %+v", step, way)
+		case ok && (way.page == "") != (step == identity.StepOtherUser):
+			t.Errorf("step %d leads to %q", step, way.page)
+		}
+	}
+}

@@ -83,7 +83,7 @@ func (e *Endpoints) describe() description {
 		},
 		ResponseTypes: []string{"code"}, ResponseModes: []string{"query"},
 		GrantTypes: []string{grantCode, grantRefresh, grantClient}, ACRValues: []string{"pwd", "mfa"},
-		SubjectTypes: []string{"public"}, PromptValues: prompts, ChallengeMethods: []string{"S256"},
+		SubjectTypes: []string{"public"}, PromptValues: identity.Prompts, ChallengeMethods: []string{"S256"},
 		IDTokenAlgs:  identity.SigningAlgs,
 		TokenMethods: all, TokenAlgs: algs, RevocationMethods: all, RevocationAlgs: algs,
 		IntrospectionMethods: proving, IntrospectionAlgs: algs,

@@ -43,24 +43,26 @@ func (p *Pages) account(path string, serve accountPage) page {
 	}
 }
 
-// lacking is the page for what the person has yet to prove, or empty.
+// pages are where each step is taken.
+var pages = map[identity.Step]string{
+	identity.StepSignIn: signInPath, identity.StepFactor: totpPath, identity.StepEnrol: enrolPath, identity.StepConsent: consentPath,
+}
+
+// lacking is the page for what the person has yet to prove, or empty. The account is part of the service: it needs no
+// consent.
 func (p *Pages) lacking(v visit) string {
-	proved := v.standing.SignIn.AMR.Has(identity.MFA)
-	switch {
-	case !v.standing.SignedIn():
-		return v.to(signInPath)
-	case proved || !p.Policy.Asks(v.standing.Enrolled, identity.Client{}):
+	account := identity.Demand{Client: identity.Client{Trusted: true}}
+	step := account.Missing(v.standing, p.Policy, identity.Grant{})
+	if step == identity.StepNone {
 		return ""
-	case v.standing.Enrolled:
-		return v.to(totpPath)
 	}
-	return v.to(enrolPath)
+	return v.to(pages[step])
 }
 
 // fresh guards a change of what opens the account: whoever has not just proved who they are does so once more.
 func (p *Pages) fresh(serve accountPage) accountPage {
 	return func(w http.ResponseWriter, r *http.Request, v visit) error {
-		if !v.standing.Fresh(p.Now()) {
+		if v.standing.StepUp(p.Now()) != identity.StepNone {
 			return p.stepUp(w, r, v)
 		}
 		return serve(w, r, v)
@@ -69,24 +71,21 @@ func (p *Pages) fresh(serve accountPage) accountPage {
 
 // stepUp leads by what makes a proof fresh to where the person was: by the second factor alone where the password has
 // just been shown.
-func (p *Pages) stepUp(w http.ResponseWriter, r *http.Request, v visit) error {
+func (p *Pages) stepUp(w http.ResponseWriter, r *http.Request, v visit) (err error) {
 	now := p.Now()
-	if v.standing.Enrolled && now.Sub(v.standing.SignIn.ProvedAt) <= identity.FreshFor &&
-		!v.standing.SignIn.AMR.Has(identity.MFA) {
-		return see(w, r, v.to(totpPath))
+	step := v.standing.StepUp(now)
+	if step == identity.StepSignIn {
+		v.asked.At = now // from here on, an older proof is not enough
+		if v.next, err = p.Keys.AskedText(v.asked); err != nil {
+			return err
+		}
 	}
-	v.asked.At = now // from here on, an older proof is not enough
-	next, err := p.Keys.AskedText(v.asked)
-	if err != nil {
-		return err
-	}
-	v.next = next
-	return see(w, r, v.to(signInPath))
+	return see(w, r, v.to(pages[step]))
 }
 
 // backTo is a visit that leads to a page of the account.
 func (p *Pages) backTo(path string) visit {
-	v := visit{page: path, asked: identity.Asked{Params: map[string][]string{pageParam: {path}}, At: p.Now()}}
+	v := visit{target: path, asked: identity.Asked{Params: map[string][]string{pageParam: {path}}, At: p.Now()}}
 	v.next, _ = p.Keys.AskedText(v.asked) // refused is only what is too long
 	return v
 }

@@ -14,6 +14,16 @@ import (
 // accountPages are the pages that need no fresh proof.
 var accountPages = []string{"/account", "/account/devices", "/account/apps", "/account/security", "/account/name"}
 
+// query is a parameter with which a page led on.
+func (a answer) query(name string) string {
+	a.t.Helper()
+	to, err := url.Parse(a.header.Get("Location"))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return to.Query().Get(name)
+}
+
 // nextOf is the sealed request with which a page led to want.
 func (a answer) nextOf(want string) string {
 	a.t.Helper()

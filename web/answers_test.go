@@ -68,3 +68,14 @@ func TestRefuse_faultTellsTheLogAndNotThePerson(t *testing.T) {
 		t.Errorf("the log says %q", log.String())
 	}
 }
+
+func TestPages_everyStepThatAPageTakesHasOne(t *testing.T) {
+	t.Parallel()
+	for _, step := range identity.Steps {
+		// Nothing is no step, and whom id_token_hint names is authorize's to judge.
+		none := step == identity.StepNone || step == identity.StepOtherUser
+		if _, ok := pages[step]; ok == none {
+			t.Errorf("step %d has a page: %v", step, ok)
+		}
+	}
+}

@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"slices"
 
 	"github.com/sojourn-auth/sojourn/identity"
@@ -36,20 +35,23 @@ func (p *Pages) submitConsent(w http.ResponseWriter, r *http.Request) error {
 }
 
 // consenting leads on whoever is asked nothing here, or not yet: what is allowed is kept, so it takes all the proof that
-// signing in to the app does.
+// signing in to the app does. Whoever allowed it already may look again, and say no.
 func (p *Pages) consenting(w http.ResponseWriter, r *http.Request, ask func(visit) error) error {
 	v, err := p.visit(r)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case v.next == "", v.page != "":
-		return see(w, r, v.onward())
-	case !v.standing.SignedIn():
-		return p.nobody(w, r, v)
-	case p.Policy.Asks(v.standing.Enrolled, v.client) && !v.standing.SignIn.AMR.Has(identity.MFA):
+	}
+	demand, err := v.asked.Demand(v.client, p.Now())
+	if !v.forApp() || err != nil { // authorize says what is wrong with it
 		return see(w, r, v.onward())
 	}
-	return ask(v)
+	switch demand.Missing(v.standing, p.Policy, identity.Grant{}) {
+	case identity.StepConsent, identity.StepNone:
+		return ask(v)
+	case identity.StepSignIn:
+		return p.nobody(w, r, v)
+	}
+	return see(w, r, v.onward())
 }
 
 func (p *Pages) askConsent(w http.ResponseWriter, v visit, status int) error {
@@ -61,15 +63,11 @@ func (p *Pages) askConsent(w http.ResponseWriter, v visit, status int) error {
 	})
 }
 
-// deny leads back to the app with its answer (RFC 6749 §4.1.2.1).
+// deny leads on with a no that authorize believes, which tells the app (RFC 6749 §4.1.2.1).
 func (p *Pages) deny(w http.ResponseWriter, r *http.Request, v visit) error {
-	uri := v.redirectURI()
-	if uri == "" {
-		return errBrokenNext
-	}
-	return see(w, r, v.asked.AnswerAt(uri, p.Issuer, url.Values{
-		"error": {"access_denied"}, "error_description": {"The person did not allow it."},
-	}))
+	query := v.query()
+	query.Set("denied", p.Keys.DenialText(v.standing, v.next, p.Now()))
+	return see(w, r, authorizePath+"?"+query.Encode())
 }
 
 // showApps serves GET /account/apps.

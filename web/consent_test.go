@@ -2,7 +2,6 @@ package web_test
 
 import (
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -31,27 +30,26 @@ func TestConsent_allowIsKeptAndLeadsOn(t *testing.T) {
 	})
 }
 
-func TestConsent_denyLeadsBackToTheAppWithItsAnswer(t *testing.T) {
+// What the app gets is authorize's to say: TestConsent_denyLeadsBackToTheAppWithItsAnswer of oauth.
+func TestConsent_denyLeadsToAuthorizeWithTheNoOfThisPersonForThisRequest(t *testing.T) {
 	t.Parallel()
 	run(t, nil, func(t *testing.T, s *site) {
 		anna := s.user("anna@example.com")
-		s.client(identity.Client{ID: "native", Metadata: identity.Metadata{
-			ApplicationType: "native", AuthMethod: "none",
-			RedirectURIs: []string{"com.example.native:/cb", "http://127.0.0.1/cb"},
-		}})
+		s.client(identity.Client{ID: "two", Metadata: identity.Metadata{RedirectURIs: []string{callback, callback + "2"}}})
 		b := s.signedIn("anna@example.com")
-		for _, c := range []struct{ next, want string }{
-			{s.next(), "https://notes.example/cb?from=door&"},
-			{s.next("redirect_uri", ""), "https://notes.example/cb?from=door&"},
-			{s.next("client_id", "native", "redirect_uri", "com.example.native:/cb"), "com.example.native:/cb?"},
-			{s.next("client_id", "native", "redirect_uri", "http://127.0.0.1:4711/cb"), "http://127.0.0.1:4711/cb?"},
+		for _, next := range []string{
+			s.next(), s.next("redirect_uri", ""),
+			s.next("redirect_uri", "https://evil.example/cb"), s.next("redirect_uri", "javascript:alert(1)"),
+			s.next("client_id", "two", "redirect_uri", ""),
 		} {
-			page := b.get("/consent?next=" + c.next).is(http.StatusOK)
-			a := b.post("/consent", "next", c.next, "binding", field(page, "binding"), "consent", "deny")
-			a.leadsTo(c.want + url.Values{
-				"error": {"access_denied"}, "error_description": {"The person did not allow it."},
-				"iss": {issuer}, "state": {"st&te"},
-			}.Encode())
+			page := b.get("/consent?next=" + next).is(http.StatusOK)
+			a := b.post("/consent", "next", next, "binding", field(page, "binding"), "consent", "deny")
+			if got := a.nextOf("/oauth2/authorize"); got != next {
+				t.Errorf("the request changed on its way: %s", got)
+			}
+			if no := a.query("denied"); !s.keys.Denied(no, b.standing(), next, s.time()) {
+				t.Errorf("%q is not the no of this person for this request", no)
+			}
 		}
 		if grant, err := s.db.GrantOf(t.Context(), anna.ID, "notes"); err != nil || !grant.UpdatedAt.IsZero() {
 			t.Errorf("a grant was kept: %+v (%v)", grant, err)
@@ -59,20 +57,14 @@ func TestConsent_denyLeadsBackToTheAppWithItsAnswer(t *testing.T) {
 	})
 }
 
-func TestConsent_denyNeverLeadsWhereTheAppDidNotRegister(t *testing.T) {
+func TestConsent_denyWithAnotherPagesButtonSaysNothing(t *testing.T) {
 	t.Parallel()
-	run(t, nil, func(t *testing.T, s *site) {
+	run(t, nil, func(_ *testing.T, s *site) {
 		s.user("anna@example.com")
-		s.client(identity.Client{ID: "two", Metadata: identity.Metadata{RedirectURIs: []string{callback, callback + "2"}}})
-		b := s.signedIn("anna@example.com")
-		for _, next := range []string{
-			s.next("redirect_uri", "https://evil.example/cb"), s.next("redirect_uri", "javascript:alert(1)"),
-			s.next("client_id", "two", "redirect_uri", ""),
-		} {
-			page := b.get("/consent?next=" + next).is(http.StatusOK)
-			b.post("/consent", "next", next, "binding", field(page, "binding"), "consent", "deny").
-				is(http.StatusBadRequest, "Go back to the app")
-		}
+		b, next := s.signedIn("anna@example.com"), s.next()
+		binding := field(b.get("/consent?next="+s.next("scope", "openid")).is(http.StatusOK), "binding")
+		b.post("/consent", "next", next, "binding", binding, "consent", "deny").is(http.StatusConflict, "See your e-mail address")
+		s.browser().post("/consent", "next", next, "binding", binding, "consent", "deny").leadsTo(onward(next)) // signed out meanwhile
 	})
 }
 
@@ -168,6 +160,25 @@ func TestConsent_takesTheSecondFactorFirst(t *testing.T) {
 		b.post("/signin/totp", "next", next, "totp", s.code()).leadsTo(onward(next))
 		page = b.get("/consent?next=" + next).is(http.StatusOK)
 		b.post("/consent", "next", next, "binding", field(page, "binding"), "consent", "allow").leadsTo(onward(next))
+	})
+}
+
+func TestConsent_takesASignInAsFreshAsTheAppAsksFor(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(_ *testing.T, s *site) {
+		s.user("anna@example.com")
+		b := s.signedIn("anna@example.com")
+		s.wait(time.Minute)
+		for _, next := range []string{s.next("prompt", "login"), s.next("max_age", "0"), s.next("max_age", "59")} {
+			b.get("/consent?next=" + next).leadsTo("/signin?next=" + next)
+			b.post("/consent", "next", next, "consent", "allow").leadsTo(onward(next))
+		}
+		next := s.next("prompt", "login")
+		b.signIn("anna@example.com", next).leadsTo(onward(next))
+		s.wait(time.Minute)
+		b.get("/consent?next="+next).is(http.StatusOK, "See your e-mail address")
+		broken := s.next("max_age", "soon")
+		b.get("/consent?next=" + broken).leadsTo(onward(broken)) // authorize says what is wrong
 	})
 }
 

@@ -117,7 +117,7 @@ func (p *Pages) submitEnrol(w http.ResponseWriter, r *http.Request) error {
 		switch {
 		case identity.KindOf(err) == identity.Conflict: // added meanwhile, in another tab or by another press
 			return see(w, r, v.onward())
-		case beginsAnew(err) && !v.standing.Fresh(p.Now()):
+		case beginsAnew(err) && v.standing.StepUp(p.Now()) != identity.StepNone:
 			return p.stepUp(w, r, v)
 		}
 		return p.proved(w, r, v, proof{err, "otp", func() error {
@@ -145,11 +145,11 @@ func (p *Pages) enrolling(w http.ResponseWriter, r *http.Request, add func(visit
 		return p.nobody(w, r, v)
 	case v.standing.Enrolled && !v.standing.SignIn.AMR.Has(identity.MFA):
 		return see(w, r, v.to(totpPath))
-	case v.standing.Enrolled && v.page == enrolPath:
+	case v.standing.Enrolled && v.target == enrolPath:
 		return see(w, r, securityPath)
 	case v.standing.Enrolled:
 		return see(w, r, v.onward())
-	case r.Method == http.MethodGet && !v.standing.Fresh(p.Now()):
+	case r.Method == http.MethodGet && v.standing.StepUp(p.Now()) != identity.StepNone:
 		return p.stepUp(w, r, v)
 	}
 	return add(v)
@@ -165,7 +165,7 @@ func (p *Pages) enrolPage(v visit, sealed string, refusal error) (templates.Enro
 		Frame: p.frame(v), Form: v.form(refusal), Person: v.person(),
 		OtpauthURL: e.URI, Secret: e.Secret, QR: e.QR, RecoveryCodes: e.Codes, Enrolment: e.Sealed,
 	}
-	if v.page == enrolPath { // anything else leads here only where an authenticator is required
+	if v.target == enrolPath { // anything else leads here only where an authenticator is required
 		page.LaterURL = securityPath
 	}
 	return page, nil

@@ -72,7 +72,7 @@ func seen(r *http.Request) identity.Seen { return identity.SeenFrom(r.RemoteAddr
 // visit is one request to a page: what app it is for, and who stands before it.
 type visit struct {
 	next     string // the sealed request, or empty: the person came by themselves
-	page     string // of the account, which the request leads to instead of to an app
+	target   string // what it leads to once nothing is missing: authorize for an app, or a page of the account
 	asked    identity.Asked
 	client   identity.Client // that asked
 	standing identity.Standing
@@ -99,14 +99,14 @@ func (p *Pages) visit(r *http.Request) (visit, error) {
 func (p *Pages) request(r *http.Request) (v visit, err error) {
 	next := r.FormValue("next")
 	if next == "" {
-		return v, nil
+		return visit{target: accountPath}, nil
 	}
 	if v.asked, err = p.Keys.ReadAsked(next); err != nil {
 		return visit{}, errBrokenNext
 	}
-	v.next = next
+	v.next, v.target = next, authorizePath
 	if page := v.asked.Get(pageParam); v.asked.Get("client_id") == "" && slices.Contains(accountPages, page) {
-		v.page = page
+		v.target = page
 		return v, nil
 	}
 	v.client, err = p.Store.ClientByID(r.Context(), v.asked.Get("client_id"))
@@ -125,17 +125,16 @@ func (v visit) query() url.Values {
 	return url.Values{"next": {v.next}}
 }
 
-// onward is where a page leads once its part is done: to authorize or to a page of the account, which decide what else
-// is missing.
+// onward is where a page leads once its part is done: to what the person came for, which decides what else is missing.
 func (v visit) onward() string {
-	switch {
-	case v.page != "":
-		return v.page
-	case v.next == "":
-		return accountPath
+	if v.forApp() {
+		return v.to(v.target)
 	}
-	return v.to(authorizePath)
+	return v.target
 }
+
+// forApp reports whether an app asked.
+func (v visit) forApp() bool { return v.target == authorizePath }
 
 // to is the address of another page for the same request.
 func (v visit) to(path string) string {
@@ -163,20 +162,11 @@ func (v visit) person() templates.Person {
 
 // frame is what all pages have around them.
 func (p *Pages) frame(v visit) templates.Frame {
-	return templates.Frame{Operator: p.Operator, Theme: p.Theme, App: app(v.client, v.redirectURI())}
-}
-
-// redirectURI is where the answer to the app goes, or empty: one that the client did not register is none. It may be left
-// out of the request where the client has but one (RFC 6749 §3.1.2.3).
-func (v visit) redirectURI() string {
-	uri := v.asked.Get("redirect_uri")
-	if uri == "" && len(v.client.RedirectURIs) == 1 {
-		uri = v.client.RedirectURIs[0]
+	to := v.asked.RedirectURI(v.client)
+	if !v.client.MatchRedirect(to) {
+		to = "" // its host is named only where the answer may go
 	}
-	if !v.client.MatchRedirect(uri) {
-		return ""
-	}
-	return uri
+	return templates.Frame{Operator: p.Operator, Theme: p.Theme, App: app(v.client, to)}
 }
 
 func app(c identity.Client, redirectURI string) templates.App {

@@ -30,9 +30,9 @@ func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request) error {
 		page.Notice = p.signedUp()
 	case r.FormValue("notice") == "reset":
 		page.Notice = templates.Say(templates.ResetDone)
-	case v.provedSince() && !other: // the back button: authorize would not ask again
+	case v.standing.ProvedSince(v.asked.At) && !other: // the back button: authorize would not ask again
 		page.Person, page.ContinueURL = who, v.onward()
-	case v.page != "" && v.standing.SignedIn() && !other:
+	case v.next != "" && !v.forApp() && v.standing.SignedIn() && !other:
 		page.Notice = templates.Say(templates.StepUp)
 	case v.standing.SignedIn() && !other:
 		page.Notice = templates.Say(templates.SignInAgain, "username", who)
@@ -59,11 +59,6 @@ func (p *Pages) signedUp() string {
 		return templates.Say(templates.SignedUpBy)
 	}
 	return templates.Say(templates.SignedUp)
-}
-
-// provedSince reports whether the person signed in after the app had asked.
-func (v visit) provedSince() bool {
-	return v.standing.SignedIn() && !v.standing.SignIn.ProvedAt.Before(v.asked.At)
 }
 
 // hint is who probably signs in: whom the app names (OpenID Connect Core §3.1.2.1, login_hint), else who did before.

@@ -1,0 +1,129 @@
+package identity
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Step is what a person has yet to do before a request of theirs may go on.
+type Step int
+
+// The steps, in the order in which they are asked for.
+const (
+	StepNone      Step = iota // nothing is missing
+	StepSignIn                // show who they are, for the first time or once more
+	StepOtherUser             // none leads on: someone else has just signed in than the request means
+	StepFactor                // show the second factor that they have
+	StepEnrol                 // add a second factor
+	StepConsent               // allow the client what it asks for
+)
+
+// Steps are all of them, for tables.
+var Steps = []Step{StepNone, StepSignIn, StepOtherUser, StepFactor, StepEnrol, StepConsent}
+
+// Demand is what a request asks of the person behind a browser. Where it came from does not matter: an app's redirect, a
+// device that shows a code, a page of the account.
+type Demand struct {
+	Client  Client    // for whom; zero asks for consent as a stranger would
+	Scopes  []string  // that the person must have allowed it
+	Again   bool      // ask for consent even where one is remembered or not needed (prompt=consent)
+	At      time.Time // when it was first asked
+	Since   time.Time // an older sign-in does not do; never later than At. Zero: any does
+	Sub     string    // who must sign in; empty: anyone
+	Factors bool      // whoever has a second factor shows it, whatever the policy
+}
+
+// Missing returns the first step that the person of s has yet to take: the one rule for authorize, the consent page and
+// the account. It ends: a proof no older than the request satisfies its age, or pages would come again and again (DESIGN
+// §9, Freshness), and so does a consent. The Grant matters only to StepConsent: without one at hand, ask with the zero
+// Grant first.
+func (d Demand) Missing(s Standing, policy MFAPolicy, grant Grant) Step {
+	asked := policy.Asks(s.Enrolled, d.Client) || d.Factors && s.Enrolled
+	switch {
+	case !s.SignedIn() || s.SignIn.ProvedAt.Before(d.Since):
+		return StepSignIn
+	case d.Sub != "" && d.Sub != s.User.Sub && s.ProvedSince(d.At):
+		return StepOtherUser // who has just signed in would only be asked again
+	case d.Sub != "" && d.Sub != s.User.Sub:
+		return StepSignIn
+	case asked && !s.SignIn.AMR.Has(MFA) && s.Enrolled:
+		return StepFactor
+	case asked && !s.SignIn.AMR.Has(MFA):
+		return StepEnrol
+	case d.Client.Trusted && !d.Again, grant.Suffices(d):
+		return StepNone
+	}
+	return StepConsent
+}
+
+// ProvedSince reports whether somebody is signed in who showed their password at that time or later.
+func (s Standing) ProvedSince(at time.Time) bool {
+	return s.SignedIn() && !s.SignIn.ProvedAt.Before(at)
+}
+
+// FreshFor is how old a proof may be for a change of what opens the account (step-up).
+const FreshFor = 10 * time.Minute
+
+// StepUp returns what the person has yet to do for a change of what opens their account: to have proved within the last
+// ten minutes who they are, with every factor that they have.
+func (s Standing) StepUp(now time.Time) Step {
+	own := Client{Trusted: true}
+	return Demand{Client: own, At: now, Since: now.Add(-FreshFor), Factors: true}.Missing(s, MFAOff, Grant{})
+}
+
+// Prompts are the values of prompt. There is one account per browser, so selecting one means signing in.
+var Prompts = []string{"none", "login", "consent", "select_account"}
+
+// maxAgeDigits keeps max_age far from the end of time.Duration: 31 years.
+const maxAgeDigits = 9
+
+func (a Asked) prompts() []string { return strings.Fields(a.Get("prompt")) }
+
+// Silent reports whether no page may be shown (prompt=none).
+func (a Asked) Silent() bool { return slices.Contains(a.prompts(), "none") }
+
+// Demand reads what a request of client c asks of the person (OpenID Connect Core 1.0 §3.1.2.1), but for the hint, whose
+// token others know to verify. It refuses a prompt or max_age that is none.
+func (a Asked) Demand(c Client, now time.Time) (Demand, error) {
+	d := Demand{Client: c, Scopes: a.ScopesFor(c), At: a.At}
+	prompts := a.prompts()
+	for _, p := range prompts {
+		if !slices.Contains(Prompts, p) {
+			return d, Refuse(Invalid, "prompt must be one or more of "+strings.Join(Prompts, ", ")+".")
+		}
+	}
+	if a.Silent() && len(prompts) > 1 {
+		return d, Refuse(Invalid, "prompt=none goes with no other value.")
+	}
+	age, bounded, err := a.maxAge(c)
+	switch {
+	case err != nil:
+		return d, err
+	case slices.Contains(prompts, "login"), slices.Contains(prompts, "select_account"):
+		d.Since = a.At
+	case bounded && now.Add(-age).Before(a.At):
+		d.Since = now.Add(-age)
+	case bounded:
+		d.Since = a.At // a page that was open for long makes no proof too old
+	}
+	d.Again = slices.Contains(prompts, "consent")
+	return d, nil
+}
+
+// maxAge is how old a sign-in may be, if the request or else the client says so.
+func (a Asked) maxAge(c Client) (age time.Duration, bounded bool, err error) {
+	text := a.Get("max_age")
+	if text == "" && c.DefaultMaxAge != nil {
+		return time.Duration(*c.DefaultMaxAge) * time.Second, true, nil
+	}
+	if text == "" {
+		return 0, false, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil || len(text) > maxAgeDigits {
+		return 0, false, Refuse(Invalid, "max_age must be a number of seconds.")
+	}
+	return time.Duration(n) * time.Second, true, nil
+}

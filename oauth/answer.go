@@ -1,0 +1,97 @@
+package oauth
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+// sendToApp is how every answer to an authorization request reaches the app, a code or an error.
+func (e *Endpoints) sendToApp(w http.ResponseWriter, a *authorization, answer url.Values) {
+	redirect(w, e.wayBack(a, answer))
+}
+
+// wayBack is where an answer reaches the app: the redirect URI with the answer in its query, the only response_mode that
+// there is. state comes back if it was sent, and iss says who answers (RFC 9207 §2).
+func (e *Endpoints) wayBack(a *authorization, answer url.Values) string {
+	if state := a.asked.Get("state"); state != "" {
+		answer.Set("state", state)
+	}
+	answer.Set("iss", e.o.Issuer)
+	return identity.AddQuery(a.back, answer)
+}
+
+// redirect answers 303 (RFC 9700 §4.12: a 307 would post a password on to the app).
+func redirect(w http.ResponseWriter, to string) {
+	w.Header().Set("Location", to)
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// issueCode answers with a code.
+func (e *Endpoints) issueCode(w http.ResponseWriter, r *http.Request, a *authorization) error {
+	resp, err := e.provider.NewAuthorizeResponse(r.Context(), a.frame, a)
+	if err != nil {
+		return err
+	}
+	answer := resp.GetParameters()
+	e.addSessionState(r, a, answer)
+	e.sendToApp(w, a, answer)
+	return nil
+}
+
+// sendBack tells the app about an error where that is safe, and the person otherwise (DESIGN §9, The way back).
+func (e *Endpoints) sendBack(w http.ResponseWriter, r *http.Request, a *authorization, err error) {
+	v := surface(atAuthorize).judge(err)
+	e.note(r.Context(), v, err)
+	answer := url.Values{"error": {v.Code}, "error_description": {v.Description}}
+	if a.back != "" && e.mayReturn(r, a) {
+		e.sendToApp(w, a, answer)
+		return
+	}
+	problem := identity.Problem{
+		Status: v.status, Title: "This sign-in cannot go on", Client: a.client,
+		Msg: v.Description + " Go back to the app and try again.",
+	}
+	switch {
+	case v.passing():
+		w.Header().Set("Retry-After", seconds(v.wait))
+		problem.Title, problem.Msg = "That did not work just now", "Nothing was lost. Try again in a moment."
+		problem.BackURL, problem.BackLabel = e.again(a), "Try again"
+	case a.back != "":
+		problem.BackURL, problem.BackLabel = e.wayBack(a, answer), "Back to "+placeOf(a.back)
+	}
+	e.o.Problem(w, r, problem)
+}
+
+// again is where the same request can be sent once more, or empty.
+func (e *Endpoints) again(a *authorization) string {
+	next, err := e.o.Keys.AskedText(a.asked)
+	if err != nil {
+		return ""
+	}
+	return authorizePath + "?next=" + next
+}
+
+// mayReturn reports whether an error is sent to the app by itself. A client that registered itself may belong to anyone, so
+// before the person has signed in it gets no redirect from us that could look like ours (RFC 9700 §4.11.2), except for
+// prompt=none, where no person is looking.
+func (e *Endpoints) mayReturn(r *http.Request, a *authorization) bool {
+	if !a.client.SelfRegistered || a.asked.Silent() || a.standing.SignedIn() {
+		return true
+	}
+	standing, err := e.current(r)
+	return err == nil && standing.SignedIn()
+}
+
+// placeOf names where a redirect URI leads, for people: its host, or the scheme that an app has claimed.
+func placeOf(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return "the app"
+	}
+	if u.Host != "" {
+		return u.Host
+	}
+	return u.Scheme
+}
