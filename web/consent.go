@@ -50,8 +50,9 @@ func (p *Pages) consenting(w http.ResponseWriter, r *http.Request, ask func(visi
 		return ask(v)
 	case identity.StepSignIn:
 		return p.nobody(w, r, v)
+	default:
+		return see(w, r, v.onward())
 	}
-	return see(w, r, v.onward())
 }
 
 func (p *Pages) askConsent(w http.ResponseWriter, v visit, status int) error {
