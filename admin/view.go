@@ -30,8 +30,8 @@ func NewUser(a identity.Account) User {
 		Locked: !a.DisabledAt.IsZero(), LockedAt: a.DisabledAt, Factors: []string{}, CodesLeft: a.CodesLeft,
 		Sessions: a.Sessions, CreatedAt: a.CreatedAt, PasswordSetAt: a.PasswordSetAt,
 	}
-	if a.TOTP {
-		u.Factors = append(u.Factors, "totp")
+	for _, f := range a.Factors {
+		u.Factors = append(u.Factors, f.Name)
 	}
 	return u
 }

@@ -40,7 +40,7 @@ type Demand struct {
 // §9, Freshness), and so does a consent. The Grant matters only to StepConsent: without one at hand, ask with the zero
 // Grant first.
 func (d Demand) Missing(s Standing, policy MFAPolicy, grant Grant) Step {
-	asked := policy.Asks(s.Enrolled, d.Client) || d.Factors && s.Enrolled
+	asked := policy.Asks(s.Enrolled(), d.Client) || d.Factors && s.Enrolled()
 	switch {
 	case !s.SignedIn() || s.SignIn.ProvedAt.Before(d.Since):
 		return StepSignIn
@@ -48,7 +48,7 @@ func (d Demand) Missing(s Standing, policy MFAPolicy, grant Grant) Step {
 		return StepOtherUser // who has just signed in would only be asked again
 	case d.Sub != "" && d.Sub != s.User.Sub:
 		return StepSignIn
-	case asked && !s.SignIn.AMR.Has(MFA) && s.Enrolled:
+	case asked && !s.SignIn.AMR.Has(MFA) && s.Enrolled():
 		return StepFactor
 	case asked && !s.SignIn.AMR.Has(MFA):
 		return StepEnrol

@@ -17,7 +17,11 @@ const bothFactors = identity.PWD | identity.OTP | identity.MFA
 // proved is someone with this sub who showed their password at a time, by these methods.
 func proved(sub string, at time.Time, amr identity.AMR, enrolled bool) identity.Standing {
 	signIn := identity.SignIn{ID: identity.NewID(), ProvedAt: at, AMR: amr}
-	return identity.Standing{SignIn: signIn, User: identity.User{Sub: sub}, Enrolled: enrolled}
+	standing := identity.Standing{SignIn: signIn, User: identity.User{Sub: sub}}
+	if enrolled {
+		standing.Factors = []identity.Factor{identity.TOTP}
+	}
+	return standing
 }
 
 // want is what a request asks, in its parameters, and who it means.
@@ -148,9 +152,9 @@ func TestMissing_neverAsksForTheSameStepTwice(t *testing.T) {
 			taken = append(taken, step)
 			switch step {
 			case identity.StepSignIn:
-				who, taken = proved("ada", now, identity.PWD, who.Enrolled), taken[len(taken)-1:] // max_age was over before
+				who, taken = proved("ada", now, identity.PWD, who.Enrolled()), taken[len(taken)-1:] // max_age was over before
 			case identity.StepFactor, identity.StepEnrol:
-				who.SignIn.AMR, who.Enrolled = bothFactors, true
+				who.SignIn.AMR, who.Factors = bothFactors, []identity.Factor{identity.TOTP}
 			case identity.StepConsent:
 				grant = identity.Grant{Scopes: identity.SplitScope(w.scope), UpdatedAt: now}
 			default:

@@ -205,9 +205,9 @@ func (o Operators) Session(ctx context.Context, id ID) (d Dossier, err error) {
 // Account is a person as operators see them.
 type Account struct {
 	User
-	TOTP      bool // an authenticator
-	CodesLeft int  // recovery codes that were not used
-	Sessions  int  // that live
+	Factors   []Factor // the kinds that count
+	CodesLeft int      // recovery codes that were not used
+	Sessions  int      // that live
 }
 
 // AccountQuery picks accounts, the newest first.

@@ -74,6 +74,9 @@ func TestAMR_namesAndACR(t *testing.T) {
 	if diff := cmp.Diff([]string{"pwd", "otp", "mfa"}, both.Names()); diff != "" {
 		t.Error(diff)
 	}
+	if diff := cmp.Diff([]string{"pwd", "mfa", "hwk"}, (identity.PWD | identity.HWK | identity.MFA).Names()); diff != "" {
+		t.Error(diff)
+	}
 	if both.ACR() != "mfa" || identity.PWD.ACR() != "pwd" {
 		t.Error("acr does not say what was done")
 	}

@@ -24,14 +24,14 @@ type SignIn struct {
 	UserAgent      string
 }
 
-// Standing is a browser's SignIn with what decides about it: whose it is, and whether that person has a second factor.
+// Standing is a browser's SignIn with what decides about it: whose it is, and which second factors that person has.
 // The zero Standing is a browser that nobody is signed in with.
 type Standing struct {
-	SignIn   SignIn
-	User     User
-	Enrolled bool // a confirmed second factor exists
-	Pointer  Pointer
-	Over     EndCause // in an otherwise zero Standing: why the SignIn is over that the browser still has the cookie of
+	SignIn  SignIn
+	User    User
+	Factors []Factor // the kinds that they have and that count, the one to ask for first ahead
+	Pointer Pointer
+	Over    EndCause // in an otherwise zero Standing: why the SignIn is over that the browser still has the cookie of
 }
 
 // SignedIn reports whether anybody is.
@@ -74,7 +74,7 @@ type signInStore interface {
 	throttleStore
 	InTx(ctx context.Context, fn func(context.Context) error) error
 	UserByEmail(ctx context.Context, email string) (User, error)
-	// StandingOf reads a SignIn, its user and whether they enrolled, in one statement; zero when there is none.
+	// StandingOf reads a SignIn, its user and their factors, in one statement; zero when there is none.
 	StandingOf(ctx context.Context, signInID ID) (Standing, error)
 	// StartSignIn writes a new SignIn, unless its user was disabled or changed a credential meanwhile: SignInAgain.
 	StartSignIn(ctx context.Context, s SignIn) error
@@ -255,19 +255,19 @@ func (s SignIns) renewHash(ctx context.Context, user User, password string) erro
 	return s.Store.RenewHash(ctx, user.ID, user.PasswordHash, hash)
 }
 
-// Strengthen adds the second factor that was just proved, under a new cookie value.
-func (s SignIns) Strengthen(ctx context.Context, before Standing, detail string) (cookie string, err error) {
+// Strengthen adds the second factor that was just shown, under a new cookie value.
+func (s SignIns) Strengthen(ctx context.Context, before Standing, shown Factor) (cookie string, err error) {
 	pointer := before.Pointer
 	pointer.Secret = NewSecret()
 	next, now := before.SignIn, s.Now()
-	next.SecretHash, next.AMR = pointer.Secret.Hash(), next.AMR|OTP|MFA
+	next.SecretHash, next.AMR = pointer.Secret.Hash(), next.AMR|shown.AMR|MFA
 	next.LastUsedAt, next.IdleEndsAt = now, s.Lives.IdleFrom(now, next.EndsAt)
 	err = s.Store.InTx(ctx, func(ctx context.Context) error {
 		if err := s.Store.ProveSignIn(ctx, next, before.SignIn.SecretHash); err != nil {
 			return err
 		}
 		return s.Store.AddEvent(ctx, Event{
-			ID: NewID(), At: now, Kind: SignedIn, UserID: next.UserID, Detail: detail, Address: next.Address,
+			ID: NewID(), At: now, Kind: SignedIn, UserID: next.UserID, Detail: shown.Name, Address: next.Address,
 		})
 	})
 	return s.Keys.CookieText(pointer), err

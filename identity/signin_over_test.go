@@ -59,7 +59,7 @@ func TestSignIn_thatIsOverIsNotToldToAnOldOrForgedCookie(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
 		old := w.signIn()
-		if _, err := w.signIns.Strengthen(w.Context(), w.standing(old), "otp"); err != nil {
+		if _, err := w.signIns.Strengthen(w.Context(), w.standing(old), identity.TOTP); err != nil {
 			w.Fatal(err)
 		}
 		w.clock.advance(13 * time.Hour)
@@ -76,7 +76,11 @@ func TestStanding_isFreshForTenMinutesAndWithEveryFactor(t *testing.T) {
 	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 	proved := func(ago time.Duration, amr identity.AMR, enrolled bool) identity.Standing {
 		signIn := identity.SignIn{ID: identity.NewID(), ProvedAt: now.Add(-ago), AMR: amr}
-		return identity.Standing{SignIn: signIn, Enrolled: enrolled}
+		standing := identity.Standing{SignIn: signIn}
+		if enrolled {
+			standing.Factors = []identity.Factor{identity.TOTP}
+		}
+		return standing
 	}
 	both := identity.PWD | identity.OTP | identity.MFA
 	for what, c := range map[string]struct {

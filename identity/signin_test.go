@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/sojourn-auth/sojourn/identity"
 )
 
@@ -13,7 +15,7 @@ func TestSignIn_cookieChangesWithEveryPrivilege(t *testing.T) {
 	inWorld(t, func(w *world) {
 		first := w.signIn()
 		before := w.standing(first)
-		second, err := w.signIns.Strengthen(w.Context(), before, "otp")
+		second, err := w.signIns.Strengthen(w.Context(), before, identity.TOTP)
 		if err != nil {
 			w.Fatal(err)
 		}
@@ -31,6 +33,29 @@ func TestSignIn_cookieChangesWithEveryPrivilege(t *testing.T) {
 		again := w.standing(third)
 		if w.standing(second).SignedIn() || again.SignIn.ID != before.SignIn.ID || again.SignIn.AMR != identity.PWD {
 			w.Error("a new password proof must go on under a new cookie, with its own methods only")
+		}
+	})
+}
+
+func TestSignIn_saysWhichFactorWasShown(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		for factor, amr := range map[identity.Factor][]string{
+			identity.TOTP:                        {"pwd", "otp", "mfa"},
+			identity.RecoveryCode:                {"pwd", "otp", "mfa"},
+			{Name: "passkey", AMR: identity.HWK}: {"pwd", "mfa", "hwk"},
+		} {
+			cookie, err := w.signIns.Strengthen(w.Context(), w.standing(w.signIn()), factor)
+			if err != nil {
+				w.Fatal(err)
+			}
+			if diff := cmp.Diff(amr, w.standing(cookie).SignIn.AMR.Names()); diff != "" {
+				w.Errorf("%s: the amr claim (-want +got):\n%s", factor.Name, diff)
+			}
+			events, err := w.db.EventsOf(w.Context(), w.user.ID, 1)
+			if err != nil || events[0].Kind != identity.SignedIn || events[0].Detail != factor.Name {
+				w.Errorf("%s: told as %+v (%v)", factor.Name, events, err)
+			}
 		}
 	})
 }

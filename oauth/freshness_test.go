@@ -212,7 +212,7 @@ func zeroFactor[F any](func(context.Context, F, [][]byte) error) (f F) { return 
 // strengthen proves a second factor in the browser.
 func (s *stage) strengthen(cookie *http.Cookie) *http.Cookie {
 	s.Helper()
-	value, err := s.signIns.Strengthen(s.Context(), s.standing(cookie), "totp")
+	value, err := s.signIns.Strengthen(s.Context(), s.standing(cookie), identity.TOTP)
 	if err != nil {
 		s.Fatal(err)
 	}

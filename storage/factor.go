@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
@@ -12,6 +13,42 @@ import (
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/mfa"
 )
+
+// counting are the kinds of factors that count, the one to ask for first ahead, each with the table in which whoever has
+// one has a row. Who is enrolled is decided here and nowhere else.
+var counting = []struct {
+	kind  identity.Factor
+	table string
+}{
+	{identity.TOTP, "totp_factors"},
+}
+
+// factorsOfUser selects what a factorSet reads, of the users row u: a bit for each kind of counting.
+var factorsOfUser = selectFactors()
+
+func selectFactors() string {
+	bits := make([]string, len(counting))
+	for i, f := range counting {
+		bits[i] = fmt.Sprintf("CASE WHEN EXISTS (SELECT 1 FROM %s f WHERE f.user_id = u.id) THEN %d ELSE 0 END", f.table, 1<<i)
+	}
+	return "(" + strings.Join(bits, " + ") + ")"
+}
+
+type factorSet []identity.Factor
+
+// Scan reads factorsOfUser.
+func (s *factorSet) Scan(src any) error {
+	bits, ok := src.(int64)
+	if !ok {
+		return fmt.Errorf("factors are %T, not a number", src)
+	}
+	for i, f := range counting {
+		if bits&(1<<i) != 0 {
+			*s = append(*s, f.kind)
+		}
+	}
+	return nil
+}
 
 type totpRow struct {
 	UserID      uuid.UUID `gorm:"primaryKey"`

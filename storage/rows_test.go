@@ -236,7 +236,7 @@ func TestAccounts_tellWhatLivesAndWhatProves(t *testing.T) {
 		ok(t, db.CreateTOTP(t.Context(), factor, [][]byte{{1}, {2}, {3}}))
 		must[bool](t)(db.UseRecoveryCode(t.Context(), first.user.ID, []byte{1}))
 
-		want := identity.Account{User: first.user, TOTP: true, CodesLeft: 2, Sessions: 1}
+		want := identity.Account{User: first.user, Factors: []identity.Factor{identity.TOTP}, CodesLeft: 2, Sessions: 1}
 		same(t, want, must[identity.Account](t)(db.AccountByID(t.Context(), first.user.ID)))
 		all := must[[]identity.Account](t)(db.Accounts(t.Context(), identity.AccountQuery{Limit: 10}))
 		same(t, []identity.Account{{User: second.user}, want}, all)

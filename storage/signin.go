@@ -50,20 +50,19 @@ func (r signInRow) signIn() identity.SignIn {
 	}
 }
 
-var standingOf = "SELECT " + under("s", signInColumns) + ", " + under("u", userColumns) + `,
-	EXISTS (SELECT 1 FROM totp_factors f WHERE f.user_id = u.id)
+var standingOf = "SELECT " + under("s", signInColumns) + ", " + under("u", userColumns) + ", " + factorsOfUser + `
 	FROM sign_ins s JOIN users u ON u.id = s.user_id WHERE s.id = ?`
 
-// StandingOf returns a SignIn, over or not, with its user and whether they enrolled; the zero Standing for none.
+// StandingOf returns a SignIn, over or not, with its user and their factors; the zero Standing for none.
 func (d *DB) StandingOf(ctx context.Context, id identity.ID) (identity.Standing, error) {
 	var signIn signInRow
 	var user userRow
-	var enrolled bool
-	found, err := d.one(ctx, append(append(signIn.dest(), user.dest()...), &enrolled), standingOf, id)
+	var factors factorSet
+	found, err := d.one(ctx, append(append(signIn.dest(), user.dest()...), &factors), standingOf, id)
 	if err != nil || !found {
 		return identity.Standing{}, d.fail("read sign-in", err)
 	}
-	return identity.Standing{SignIn: signIn.signIn(), User: user.user(), Enrolled: enrolled}, nil
+	return identity.Standing{SignIn: signIn.signIn(), User: user.user(), Factors: factors}, nil
 }
 
 const startSignIn = "INSERT INTO sign_ins (" + signInColumns + `)

@@ -181,8 +181,7 @@ func (d *DB) wrote(res *gorm.DB, what string) error {
 	return d.fail("change "+what, res.Error)
 }
 
-var accountColumns = under("u", userColumns) + `,
-	EXISTS (SELECT 1 FROM totp_factors f WHERE f.user_id = u.id),
+var accountColumns = under("u", userColumns) + ", " + factorsOfUser + `,
 	(SELECT count(*) FROM recovery_codes c WHERE c.user_id = u.id AND c.used_at IS NULL),
 	(SELECT count(*) FROM sessions s WHERE s.user_id = u.id AND s.ended_at IS NULL AND s.idle_ends_at > ? AND s.ends_at > ?)`
 
@@ -215,7 +214,7 @@ func (d *DB) accounts(ctx context.Context, c conditions, limit int) (all []ident
 	err = d.each(ctx, func(rows *sql.Rows) error {
 		var row userRow
 		var a identity.Account
-		if err := rows.Scan(append(row.dest(), &a.TOTP, &a.CodesLeft, &a.Sessions)...); err != nil {
+		if err := rows.Scan(append(row.dest(), (*factorSet)(&a.Factors), &a.CodesLeft, &a.Sessions)...); err != nil {
 			return err
 		}
 		a.User = row.user()

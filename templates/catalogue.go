@@ -285,7 +285,7 @@ var english = language{
 		"event.user.created":                  "Your account was made",
 		"event.signin.proved":                 "You signed in",
 		"event.signin.proved.pwd":             "Signed in with your password",
-		"event.signin.proved.otp":             "Confirmed with a code from your authenticator app",
+		"event.signin.proved.totp":            "Confirmed with a code from your authenticator app",
 		"event.signin.proved.recovery_code":   "Confirmed with a recovery code",
 		"event.signin.new_browser":            "Signed in from a browser that was new to us",
 		"event.signin.ended":                  "A browser was signed out: {cause}",

@@ -90,7 +90,7 @@ func TestAccount_whereEveryoneNeedsASecondStepOneIsAddedFirst(t *testing.T) {
 		if page.Find("a.button[href='/account']").Length() != 1 {
 			t.Error("no way back to the account")
 		}
-		if !b.standing().Enrolled {
+		if !b.standing().Enrolled() {
 			t.Error("the authenticator is removed")
 		}
 	})

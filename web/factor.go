@@ -11,9 +11,9 @@ import (
 
 // proof is a second factor that was judged.
 type proof struct {
-	err    error        // the verdict
-	detail string       // what it was, for the Event
-	again  func() error // shows the form with the verdict
+	err   error // the verdict
+	shown identity.Factor
+	again func() error // shows the form with the verdict
 }
 
 // proved goes on after a second factor was judged: back to the form, or on with a stronger SignIn under a new cookie.
@@ -24,7 +24,7 @@ func (p *Pages) proved(w http.ResponseWriter, r *http.Request, v visit, judged p
 	if judged.err != nil {
 		return judged.err
 	}
-	cookie, err := p.SignIns.Strengthen(r.Context(), v.standing, judged.detail)
+	cookie, err := p.SignIns.Strengthen(r.Context(), v.standing, judged.shown)
 	if identity.KindOf(err) == identity.SignInAgain { // it changed meanwhile; authorize knows what counts now
 		return see(w, r, v.onward())
 	}
@@ -70,7 +70,7 @@ func (p *Pages) showTOTP(w http.ResponseWriter, r *http.Request) error {
 func (p *Pages) submitTOTP(w http.ResponseWriter, r *http.Request) error {
 	return p.challenge(w, r, func(v visit) error {
 		err := p.TOTP.Verify(r.Context(), v.standing.User, r.PostFormValue("totp"), seen(r))
-		return p.proved(w, r, v, proof{err, "otp", func() error {
+		return p.proved(w, r, v, proof{err, identity.TOTP, func() error {
 			return p.showAgain(w, err, p.totpPage(v, err))
 		}})
 	})
@@ -84,7 +84,7 @@ func (p *Pages) challenge(w http.ResponseWriter, r *http.Request, ask func(visit
 		return err
 	case !v.standing.SignedIn():
 		return p.nobody(w, r, v)
-	case !v.standing.Enrolled || v.standing.SignIn.AMR.Has(identity.MFA):
+	case !v.standing.Enrolled() || v.standing.SignIn.AMR.Has(identity.MFA):
 		return see(w, r, v.onward())
 	}
 	return ask(v)
@@ -120,7 +120,7 @@ func (p *Pages) submitEnrol(w http.ResponseWriter, r *http.Request) error {
 		case beginsAnew(err) && v.standing.StepUp(p.Now()) != identity.StepNone:
 			return p.stepUp(w, r, v)
 		}
-		return p.proved(w, r, v, proof{err, "otp", func() error {
+		return p.proved(w, r, v, proof{err, identity.TOTP, func() error {
 			page, pageErr := p.enrolPage(v, sealed, err)
 			if pageErr != nil {
 				return pageErr
@@ -130,8 +130,8 @@ func (p *Pages) submitEnrol(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// enrolling lets add only whoever has no authenticator: one is never replaced without a word. Whoever has one and has
-// not shown it in this browser is asked for it first. A key is shown only on a fresh proof: an authenticator that a
+// enrolling lets add only whoever has no authenticator: one is never replaced without a word. Whoever has a factor and
+// has not shown it in this browser is asked for it first. A key is shown only on a fresh proof: an authenticator that a
 // thief of a cookie adds would keep the owner out.
 func (p *Pages) enrolling(w http.ResponseWriter, r *http.Request, add func(visit) error) error {
 	v, err := p.visit(r)
@@ -143,11 +143,11 @@ func (p *Pages) enrolling(w http.ResponseWriter, r *http.Request, add func(visit
 		return err
 	case !v.standing.SignedIn():
 		return p.nobody(w, r, v)
-	case v.standing.Enrolled && !v.standing.SignIn.AMR.Has(identity.MFA):
+	case v.standing.Enrolled() && !v.standing.SignIn.AMR.Has(identity.MFA):
 		return see(w, r, v.to(totpPath))
-	case v.standing.Enrolled && v.target == enrolPath:
+	case v.standing.Has(identity.TOTP) && v.target == enrolPath:
 		return see(w, r, securityPath)
-	case v.standing.Enrolled:
+	case v.standing.Has(identity.TOTP):
 		return see(w, r, v.onward())
 	case r.Method == http.MethodGet && v.standing.StepUp(p.Now()) != identity.StepNone:
 		return p.stepUp(w, r, v)

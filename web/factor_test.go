@@ -205,8 +205,8 @@ func TestEnrol_countsAsTheSecondFactorUnderANewCookie(t *testing.T) {
 		code := s.codeOf(key(page))
 		b.post("/account/totp", "next", next, "enrolment", field(page, "enrolment"), "totp", code).leadsTo(onward(next))
 		standing := b.standing()
-		if !standing.Enrolled || standing.SignIn.AMR != identity.PWD|identity.OTP|identity.MFA {
-			t.Errorf("enrolled %v, proved %v", standing.Enrolled, standing.SignIn.AMR.Names())
+		if !standing.Enrolled() || standing.SignIn.AMR != identity.PWD|identity.OTP|identity.MFA {
+			t.Errorf("enrolled %v, proved %v", standing.Enrolled(), standing.SignIn.AMR.Names())
 		}
 		if b.cookie() == old || s.standingOf(old).SignedIn() {
 			t.Error("the cookie's old value still works")

@@ -281,7 +281,7 @@ func TestReset_stillAsksForTheSecondFactor(t *testing.T) {
 		b.post("/reset", "link", s.link(u.ID, identity.LinkReset, ""), "new_password", "another password").
 			leadsTo("/signin?notice=reset&switch=1")
 		b.post("/signin", "username", u.Email, "password", "another password")
-		if b.standing().SignIn.AMR.Has(identity.MFA) || !b.standing().Enrolled {
+		if b.standing().SignIn.AMR.Has(identity.MFA) || !b.standing().Enrolled() {
 			t.Error("the factor is gone, or counts as proved")
 		}
 	})

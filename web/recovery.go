@@ -18,7 +18,7 @@ func (p *Pages) showRecovery(w http.ResponseWriter, r *http.Request) error {
 func (p *Pages) submitRecovery(w http.ResponseWriter, r *http.Request) error {
 	return p.challenge(w, r, func(v visit) error {
 		err := p.TOTP.Recover(r.Context(), v.standing.User, r.PostFormValue("recovery_code"), seen(r))
-		return p.proved(w, r, v, proof{err, "recovery code", func() error {
+		return p.proved(w, r, v, proof{err, identity.RecoveryCode, func() error {
 			return p.showAgain(w, err, p.recoveryPage(v, err))
 		}})
 	})
@@ -51,7 +51,7 @@ func (p *Pages) submitCodes(w http.ResponseWriter, r *http.Request, v visit) err
 }
 
 func (p *Pages) handOut(w http.ResponseWriter, r *http.Request, v visit, refusal error) error {
-	if !v.standing.Enrolled {
+	if !v.standing.Enrolled() {
 		return see(w, r, securityPath)
 	}
 	renewal, err := p.TOTP.BeginRenewal(r.Context(), v.standing.User)

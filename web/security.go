@@ -37,13 +37,13 @@ func (p *Pages) submitSecurity(w http.ResponseWriter, r *http.Request, v visit) 
 // removeTOTP serves POST /account/totp/remove.
 func (p *Pages) removeTOTP(w http.ResponseWriter, r *http.Request, v visit) error {
 	switch {
-	case !v.standing.Enrolled: // one press too many
+	case !v.standing.Has(identity.TOTP): // one press too many
 		return see(w, r, securityPath)
-	case p.Policy == identity.MFARequired:
+	case p.keeps(v.standing):
 		return identity.Refuse(identity.Forbidden, templates.Say(templates.FactorRequired))
 	}
 	removal := identity.CredentialChange{
-		Cause: identity.EndFactor, Event: identity.FactorRemoved, Detail: "totp", Seen: seen(r),
+		Cause: identity.EndFactor, Event: identity.FactorRemoved, Detail: identity.TOTP.Name, Seen: seen(r),
 	}
 	cookie, err := p.Credentials.Change(r.Context(), v.standing, removal, func(ctx context.Context) error {
 		return p.TOTP.Remove(ctx, v.standing.User.ID)
@@ -52,6 +52,11 @@ func (p *Pages) removeTOTP(w http.ResponseWriter, r *http.Request, v visit) erro
 		return see(w, r, securityPath)
 	}
 	return p.changed(w, r, change{cookie, err, templates.FactorRemoved})
+}
+
+// keeps reports whether the person must keep the factor that they have: the policy asks for one, and it is the last.
+func (p *Pages) keeps(s identity.Standing) bool {
+	return p.Policy == identity.MFARequired && len(s.Factors) <= 1
 }
 
 // change is a change of what opens the account, and what came of it.
@@ -99,11 +104,11 @@ func (p *Pages) contact(user identity.User) templates.Contact {
 }
 
 func (p *Pages) authenticator(ctx context.Context, v visit) (templates.Authenticator, error) {
-	a := templates.Authenticator{On: v.standing.Enrolled, CodesURL: codesPath}
+	a := templates.Authenticator{On: v.standing.Has(identity.TOTP), CodesURL: codesPath}
 	if !a.On && p.Policy != identity.MFAOff {
 		a.EnrolURL = enrolPath
 	}
-	if p.Policy != identity.MFARequired {
+	if !p.keeps(v.standing) {
 		a.RemoveAction = removePath
 	}
 	left, err := p.Store.RecoveryCodesLeft(ctx, v.standing.User.ID)

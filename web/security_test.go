@@ -82,7 +82,7 @@ func TestSecurity_authenticatorIsRemovedOnAFreshProofOnly(t *testing.T) {
 		here.signIn(u.Email, next).leadsTo("/account/security")
 		next = here.get("/account/security").nextOf("/signin/totp")
 		here.post("/signin/totp", "next", next, "totp", s.code()).leadsTo("/account/security")
-		if !here.standing().Enrolled {
+		if !here.standing().Enrolled() {
 			t.Fatal("it is removed without a fresh proof")
 		}
 		late := here.twin()
@@ -129,7 +129,7 @@ func TestEnrol_byThePersonThemselvesNeedsAFreshProof(t *testing.T) {
 		page := b.get("/account/totp").is(http.StatusOK)
 		s.wait(11 * time.Minute) // finding the app took its time
 		b.post("/account/totp", "enrolment", field(page, "enrolment"), "totp", s.codeOf(key(page))).leadsTo("/account/totp")
-		if !b.standing().Enrolled {
+		if !b.standing().Enrolled() {
 			t.Error("a key that was shown on a fresh proof is not taken")
 		}
 	})
