@@ -107,7 +107,7 @@ func (a *app) arrival(t *testing.T) url.Values {
 	case answer := <-a.arrived:
 		a.judge(t, answer)
 		return answer
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("nobody came back to the app")
 		return nil
 	}

@@ -62,7 +62,7 @@ func (b tab) second(t *testing.T) tab {
 
 func open(t *testing.T, in context.Context, options ...chromedp.ContextOption) tab {
 	t.Helper()
-	ctx, stop := context.WithTimeout(in, 90*time.Second)
+	ctx, stop := context.WithTimeout(in, 5*time.Minute)
 	t.Cleanup(stop)
 	ctx, stop = chromedp.NewContext(ctx, options...)
 	t.Cleanup(stop)
@@ -112,7 +112,7 @@ const looking = `JSON.stringify({
 // look waits until nothing loads any more and says what is there.
 func (b tab) look(t *testing.T) (v view) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(15 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(15 * time.Millisecond) {
 		text, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](looking))
 		if err == nil && json.Unmarshal([]byte(text), &v) == nil && !v.Busy {
 			return v
@@ -152,11 +152,10 @@ func (b tab) text(t *testing.T, script string) string {
 func (b tab) focused(t *testing.T, field string) {
 	t.Helper()
 	var has string
-	for range 100 {
+	for began := time.Now(); time.Since(began) < patience; time.Sleep(20 * time.Millisecond) {
 		if has = b.text(t, `document.activeElement && document.activeElement.name || ""`); has == field {
 			return
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
 	t.Errorf("the focus is on %q, want %q", has, field)
 }
@@ -185,11 +184,10 @@ func (b tab) back(t *testing.T) tab {
 	ctx, stop := chromedp.NewContext(b.ctx, chromedp.WithTargetID(chromedp.FromContext(b.ctx).Target.TargetID))
 	t.Cleanup(stop)
 	again := tab{ctx}
-	for range 100 {
+	for began := time.Now(); time.Since(began) < patience; time.Sleep(20 * time.Millisecond) {
 		if again.look(t).At != before {
 			return again
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
 	t.Fatalf("no way back from %s", before)
 	return again

@@ -40,6 +40,7 @@ type courier struct {
 	metrics  *metrics
 	underWay map[string]int  // tries by host; this and what follows belongs to run
 	total    int             // of underWay
+	poll     time.Duration   // between two looks that nothing asked for
 	failing  map[string]bool // hosts whose last try failed
 	away     bool            // the database, when it was asked last
 	over     chan tried
@@ -64,14 +65,14 @@ func (s *Server) couriers() []*courier {
 
 func (s *Server) courier(c carrier) *courier {
 	return &courier{
-		carrier: c, db: s.db, log: s.log, metrics: s.metrics,
+		carrier: c, db: s.db, log: s.log, metrics: s.metrics, poll: pollEvery,
 		underWay: map[string]int{}, failing: map[string]bool{}, over: make(chan tried),
 	}
 }
 
 // run brings what is due until ctx ends. Tries under way are finished; what they leave undone waits in the database.
 func (c *courier) run(ctx context.Context) {
-	poll := time.NewTicker(pollEvery)
+	poll := time.NewTicker(c.poll)
 	defer poll.Stop()
 	for ctx.Err() == nil {
 		queued := c.db.Queued() // before looking, so that nothing queued meanwhile is missed

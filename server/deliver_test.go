@@ -2,11 +2,13 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,7 +30,7 @@ func TestBackChannel_privateAddressesAreRefused(t *testing.T) {
 				a.client.BackchannelLogoutURI = strings.Replace(site.URL, "127.0.0.1", "localhost", 1) // a name that leads inside
 			})
 			c.end(t, c.row(t, w.person(t)))
-			defer w.couriers(t, "https://id.example")()
+			w.couriers(t, "https://id.example")
 			d := c.delivery(t, func(d identity.ListedDelivery) bool { return d.Tries == 1 })
 			if !strings.Contains(d.LastError, "refused: not a public address (SOJOURN_FETCH_ALLOW lets it through)") {
 				t.Errorf("the operator reads %q", d.LastError)
@@ -37,19 +39,41 @@ func TestBackChannel_privateAddressesAreRefused(t *testing.T) {
 	}
 }
 
+// What is queued is brought at once, not when the courier looks by itself.
+func TestCourier_isWokenByWhatIsQueued(t *testing.T) {
+	t.Parallel()
+	w := withoutServer(t, storage.SQLite)
+	heard := make(chan struct{})
+	bring := func(context.Context, identity.Delivery) error { close(heard); return nil }
+	c := assembled(t, w.db, nil).courier(carrier{kind: identity.LogoutDelivery, bring: bring, timeout: patience, perHost: 1})
+	c.poll = time.Hour
+	bringing(t, c)
+	quick := w.channel(t, nil)
+	quick.end(t, quick.row(t, w.person(t)))
+	select {
+	case <-heard:
+	case <-time.After(patience):
+		t.Error("nobody brought it")
+	}
+}
+
 // Whoever registers many clients that never answer holds up nobody else for long.
 func TestCourier_manySlowHostsLeaveRoom(t *testing.T) {
 	t.Parallel()
 	w := withoutServer(t, storage.SQLite)
-	p, quick, heard := w.person(t), w.channel(t, nil), make(chan struct{}, 1)
-	c := assembled(t, w.db, nil).courier(carrier{kind: identity.LogoutDelivery, timeout: 2 * time.Second, perHost: 2})
-	c.bring = func(ctx context.Context, d identity.Delivery) error {
-		if "http://"+d.Host == quick.site.URL {
-			heard <- struct{}{}
+	p, quick, heard := w.person(t), w.channel(t, nil), make(chan struct{})
+	hanging, answer := make(chan struct{}, 100), make(chan struct{})
+	var hang atomic.Bool
+	bring := func(_ context.Context, d identity.Delivery) error {
+		switch {
+		case "http://"+d.Host == quick.site.URL:
+			close(heard)
 			return nil
+		case hang.Load():
+			hanging <- struct{}{}
+			<-answer
 		}
-		<-ctx.Done()
-		return ctx.Err()
+		return errors.New("no answer")
 	}
 	var slow []*channel
 	for i := range triesAtOnce {
@@ -59,21 +83,20 @@ func TestCourier_manySlowHostsLeaveRoom(t *testing.T) {
 			slow[i].end(t, slow[i].row(t, p))
 		}
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	var all sync.WaitGroup
-	all.Go(func() { c.run(ctx) })
-	t.Cleanup(func() {
-		stop()
-		all.Wait()
-	})
+	bringing(t, assembled(t, w.db, nil).courier(carrier{kind: identity.LogoutDelivery, bring: bring, timeout: patience, perHost: 2}))
+	t.Cleanup(func() { close(answer) })
 	for _, s := range slow {
 		s.delivery(t, func(d identity.ListedDelivery) bool { return d.Tries > 0 })
 	}
-	time.Sleep(1500 * time.Millisecond) // until those that failed are due again
+	hang.Store(true)
+	w.pass(time.Hour) // all that failed is due again
+	for range triesAtOnce / 2 {
+		<-hanging
+	}
 	quick.end(t, quick.row(t, p))
 	select {
 	case <-heard:
-	case <-time.After(slack()):
+	case <-time.After(patience):
 		t.Error("hosts that never answer hold up one that does")
 	}
 }
@@ -81,23 +104,29 @@ func TestCourier_manySlowHostsLeaveRoom(t *testing.T) {
 // withoutServer is a world where nothing runs yet.
 func withoutServer(t *testing.T, kind string) *world {
 	t.Helper()
-	return &world{
-		db: storagetest.Open(t, kind), keys: storagetest.Keys(t), passwords: identity.NewPasswords(storagetest.CheapHash), journal: &journal{},
-	}
+	w := &world{keys: storagetest.Keys(t), passwords: identity.NewPasswords(storagetest.CheapHash), journal: &journal{}}
+	w.db = storagetest.OpenAt(t, kind, w.now)
+	return w
 }
 
-// couriers runs nothing else of a server of that issuer, until stop is called, which waits for them.
-func (w *world) couriers(t *testing.T, issuer string) (stop func()) {
+// couriers runs nothing else of a server of that issuer, until stop is called or the test ends; over waits for their end.
+func (w *world) couriers(t *testing.T, issuer string) (stop, over func()) {
 	t.Helper()
-	ctx, end := context.WithCancel(context.Background())
+	return bringing(t, assembled(t, w.db, map[string]string{"issuer": issuer}).couriers()...)
+}
+
+func bringing(t *testing.T, couriers ...*courier) (stop, over func()) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
 	var all sync.WaitGroup
-	for _, c := range assembled(t, w.db, map[string]string{"issuer": issuer}).couriers() {
+	for _, c := range couriers {
 		all.Go(func() { c.run(ctx) })
 	}
-	return func() {
-		end()
+	t.Cleanup(func() {
+		stop()
 		all.Wait()
-	}
+	})
+	return stop, all.Wait
 }
 
 // A restart loses nothing: tries under way are finished, and what was queued meanwhile is the next server's.
@@ -109,16 +138,17 @@ func TestBackChannel_survivesARestart(t *testing.T) {
 			w, leaving := withoutServer(t, kind), make(chan struct{})
 			c := w.channel(t, func(http.ResponseWriter, int64) { <-leaving })
 			p := w.person(t)
-			stop := w.couriers(t, "http://localhost:8080")
+			stop, over := w.couriers(t, "http://localhost:8080")
 			c.end(t, c.row(t, p))
 			<-c.tokens
-			time.AfterFunc(50*time.Millisecond, func() { close(leaving) })
 			stop()
+			close(leaving)
+			over()
 			if own := c.waiting(t); len(own) != 0 {
 				t.Errorf("the try under way was not finished: %+v", own)
 			}
 			c.end(t, c.row(t, p))
-			defer w.couriers(t, "http://localhost:8080")()
+			w.couriers(t, "http://localhost:8080")
 			c.settled(t)
 			if n := c.tries.Load(); n != 2 {
 				t.Errorf("told %d times, want 2", n)

@@ -106,7 +106,7 @@ func TestBackChannel_badEndpointsWaitAndHoldUpNobody(t *testing.T) {
 // delivery waits until a delivery of the app looks as wanted.
 func (c *channel) delivery(t *testing.T, wanted func(identity.ListedDelivery) bool) identity.ListedDelivery {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		for _, d := range c.waiting(t) {
 			if wanted(d) {
 				return d
@@ -135,7 +135,7 @@ func (c *channel) waiting(t *testing.T) (own []identity.ListedDelivery) {
 // settled waits until nothing of the app waits any more.
 func (c *channel) settled(t *testing.T) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); len(c.waiting(t)) > 0; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); len(c.waiting(t)) > 0; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("still there: %+v", c.waiting(t))
 		}

@@ -37,7 +37,7 @@ func TestBackChannel_whatFailedIsTriedAgainWithANewToken(t *testing.T) {
 					t.Errorf("told of %s, want %s", sid, s.ID)
 				}
 				seen[claimsOf(t, token)["jti"]] = true
-			case <-time.After(10 * time.Second):
+			case <-time.After(patience):
 				t.Fatalf("try %d did not come", try+1)
 			}
 		}

@@ -9,19 +9,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/storage"
 )
-
-// slack is how long a healthy endpoint may wait to be told: a second, and more where the race detector slows everything.
-func slack() time.Duration {
-	if raceDetector {
-		return 5 * time.Second
-	}
-	return time.Second
-}
 
 // endings are what ends a Session, each as the person, the app or the operator does it.
 var endings = map[string]func(t *testing.T, c *channel, got tokens, s identity.Session){

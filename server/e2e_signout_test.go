@@ -62,10 +62,7 @@ func (b tab) enter(t *testing.T, a *app, p *person, pairs ...string) (tokens, ur
 // out checks that the tab is back in the app, and that nobody is signed in any more.
 func (b tab) out(t *testing.T, a *app, back string) {
 	t.Helper()
-	for range 100 {
-		if b.look(t).At == back {
-			break
-		}
+	for began := time.Now(); b.look(t).At != back && time.Since(began) < patience; {
 		time.Sleep(50 * time.Millisecond)
 	}
 	if now := b.look(t); now.At != back {
@@ -158,7 +155,7 @@ func (s frameSite) called(t *testing.T, w *world, got tokens) {
 		if q.Get("iss") != w.issuer || q.Get("sid") != claimsOf(t, got.IDToken)["sid"] || q.Get("from") != "door" {
 			t.Errorf("the frame was called with %v", q)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("the frame was never loaded")
 	}
 }
@@ -223,14 +220,14 @@ func hearsOfSignOut(t *testing.T, c chromium, w *world) {
 func (b tab) hears(t *testing.T, w *world, message, want string) {
 	t.Helper()
 	want += " from " + w.issuer + ";"
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if b.text(t, `String(Boolean(frame.ready))`) == "true" {
 			break
 		}
 	}
 	b.evaluate(t, fmt.Sprintf(`heard = ""; frame.contentWindow.postMessage(%q, %q)`, message, w.issuer))
 	heard := ""
-	for end := time.Now().Add(10 * time.Second); heard == "" && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); heard == "" && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		heard = b.text(t, "heard")
 	}
 	if heard != want {
@@ -249,7 +246,7 @@ func TestSignOut_anUnregisteredWayBackIsNamedInTheLog(t *testing.T) {
 			t.Errorf("got to %s, %d", now.at, now.status)
 		}
 		line := "" // written once the answer is out
-		for end := time.Now().Add(5 * time.Second); line == "" && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		for end := time.Now().Add(patience); line == "" && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 			line = w.journal.line(`"refusal":"unregistered_post_logout_redirect_uri"`)
 		}
 		if !strings.Contains(line, a.client.ID) {

@@ -16,7 +16,7 @@ func TestDeadline_aWriteOutlivesItsSenderAndAReadDoesNot(t *testing.T) {
 		ctx, hangUp := context.WithCancel(t.Context())
 		var got error
 		bounded := false
-		h := deadline(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		h := (&Server{limits: ordinary}).deadline(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			hangUp()
 			got = r.Context().Err()
 			_, bounded = r.Context().Deadline()

@@ -43,7 +43,7 @@ func (s *Server) wrap(router http.Handler) (http.Handler, error) {
 		limitBody(s.answer(errTooLarge)),
 		foreign,
 		headAsGet,
-		deadline,
+		s.deadline,
 	), nil
 }
 
@@ -131,6 +131,6 @@ func (s *Server) adminAPI() http.Handler {
 		recovered(s.log, refusing(errFault)),
 		limitBody(refusing(errTooLarge)),
 		guard.Handler,
-		deadline,
+		s.deadline,
 	)
 }

@@ -17,12 +17,18 @@ import (
 
 const (
 	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 15 * time.Second
-	writeTimeout      = 30 * time.Second
 	idleTimeout       = 120 * time.Second
 	// shutdownTimeout is how long requests under way may take to finish.
 	shutdownTimeout = 20 * time.Second
 )
+
+// limits bound an ordinary request.
+type limits struct {
+	read, write time.Duration // of it and its answer
+	answer      time.Duration // what it may wait for: a phone has given up long before
+}
+
+var ordinary = limits{read: 15 * time.Second, write: 30 * time.Second, answer: 10 * time.Second}
 
 // ports are the two listeners.
 type ports struct{ public, admin net.Listener }
@@ -97,8 +103,8 @@ func (s *Server) httpServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
+		ReadTimeout:       s.limits.read,
+		WriteTimeout:      s.limits.write,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // broken handshakes of strangers

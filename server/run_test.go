@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -53,7 +54,12 @@ func TestServe_aRequestUnderWayFinishes(t *testing.T) {
 	<-begun
 	stopped := make(chan error, 1)
 	go func() { stopped <- stop() }()
-	for !s.leaving.Load() {
+	for { // it leaves when it takes nothing new
+		conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+		if err != nil {
+			break
+		}
+		_ = conn.Close()
 		time.Sleep(time.Millisecond)
 	}
 	if why := s.unready(t.Context()); why != "shutting down" {
@@ -62,7 +68,7 @@ func TestServe_aRequestUnderWayFinishes(t *testing.T) {
 	select {
 	case err := <-stopped:
 		t.Fatal("the server did not wait:", err)
-	case <-time.After(50 * time.Millisecond):
+	default:
 	}
 	close(finish)
 	if got := <-answer; got != "whole" {

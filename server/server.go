@@ -33,6 +33,7 @@ type Server struct {
 	places   places
 	postman  *postman // nil: no mail is sent
 	ports    ports
+	limits   limits
 	leaving  atomic.Bool
 }
 
@@ -46,7 +47,7 @@ func New(ctx context.Context, cfg config.Config, db *storage.DB, log *slog.Logge
 	if err := db.Clock().Measure(ctx); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, db: db, log: slog.New(withRequest{log.Handler()}), metrics: newMetrics()}
+	s := &Server{cfg: cfg, db: db, log: slog.New(withRequest{log.Handler()}), metrics: newMetrics(), limits: ordinary}
 	s.metrics.showJournal(db.JournalFailures)
 	s.metrics.showDeliveries(db.CountDeliveries)
 	if s.logo, err = readLogo(cfg.OperatorLogo); err != nil {
