@@ -6,13 +6,11 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/ory/fosite"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -166,9 +164,6 @@ func (k *keys) verify(text, typ string, algs ...jose.SignatureAlgorithm) ([]byte
 	return payload, nil
 }
 
-// errTarget refuses a resource (RFC 8707 §2).
-var errTarget = &fosite.RFC6749Error{ErrorField: "invalid_target", CodeField: http.StatusBadRequest}
-
 // checkResources asks that the client may have access tokens for what it names at authorize (RFC 8707 §2.1).
 func checkResources(_ context.Context, a *authorization) error {
 	return checkTargets(a.client, identity.ResourcesOf(a.asked.Params))
@@ -176,14 +171,14 @@ func checkResources(_ context.Context, a *authorization) error {
 
 func checkTargets(c identity.Client, asked []string) error {
 	if len(asked) > identity.MaxResources {
-		return sayf(errTarget, "Name at most %d resources.", identity.MaxResources)
+		return sayf(invalidTarget, "Name at most %d resources.", identity.MaxResources)
 	}
 	for _, resource := range asked {
 		if identity.CheckResource(resource) != nil {
-			return say(errTarget, "resource must be an absolute URI without a fragment, of at most 512 characters.")
+			return say(invalidTarget, "resource must be an absolute URI without a fragment, of at most 512 characters.")
 		}
 		if !c.Reaches(resource) {
-			return sayf(errTarget, "This client may not ask for the resource %s.", printable(resource))
+			return sayf(invalidTarget, "This client may not ask for the resource %s.", printable(resource))
 		}
 	}
 	return nil
@@ -199,13 +194,13 @@ func (e *Endpoints) address(g grantRequest, granted []string) error {
 	a := &g.answer
 	switch {
 	case len(asked) > 1:
-		return say(errTarget, "An access token is for one resource: name one, and ask again for the next.")
+		return say(invalidTarget, "An access token is for one resource: name one, and ask again for the next.")
 	case len(asked) == 1 && !slices.Contains(granted, asked[0]):
-		return sayf(errTarget, "The resource %s was not granted.", printable(asked[0]))
+		return sayf(invalidTarget, "The resource %s was not granted.", printable(asked[0]))
 	case len(asked) == 1:
 		a.audience = asked[0]
 	case len(granted) > 1:
-		return say(errTarget, "Several resources were granted. Say with resource which one the access token is for.")
+		return say(invalidTarget, "Several resources were granted. Say with resource which one the access token is for.")
 	case len(granted) == 1:
 		a.audience = granted[0]
 	default:

@@ -32,7 +32,7 @@ func redirect(w http.ResponseWriter, to string) {
 func (e *Endpoints) issueCode(w http.ResponseWriter, r *http.Request, a *authorization) error {
 	resp, err := e.provider.NewAuthorizeResponse(r.Context(), a.frame, a)
 	if err != nil {
-		return err
+		return inOurWords(err)
 	}
 	answer := resp.GetParameters()
 	e.addSessionState(r, a, answer)

@@ -8,7 +8,6 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
-	"github.com/ory/fosite"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -48,7 +47,7 @@ func (e *Endpoints) authenticateByJWT(ctx context.Context, given credentials) (i
 	}
 	fresh, err := e.store.SpendAssertion(ctx, c.ID, claims.ID, claims.Expiry.Time().Add(clockSkew))
 	if err == nil && !fresh {
-		err = say(fosite.ErrInvalidClient, "The client assertion was used before. Make a new one, with a new jti.")
+		err = say(invalidClient, "The client assertion was used before. Make a new one, with a new jti.")
 	}
 	return c, err
 }
@@ -56,19 +55,19 @@ func (e *Endpoints) authenticateByJWT(ctx context.Context, given credentials) (i
 // readAssertion parses an assertion and returns whose it claims to be.
 func readAssertion(given credentials) (token *jwt.JSONWebToken, clientID string, err error) {
 	if len(given.assertion) > maxAssertion {
-		return nil, "", say(fosite.ErrInvalidClient, "The client assertion is too long.")
+		return nil, "", say(invalidClient, "The client assertion is too long.")
 	}
 	token, err = jwt.ParseSigned(given.assertion, assertionAlgs)
 	if err != nil {
-		return nil, "", say(fosite.ErrInvalidClient,
+		return nil, "", say(invalidClient,
 			"The client assertion is not a JWT signed with RS256, PS256, ES256 or EdDSA.")
 	}
 	var claims jwt.Claims
 	if err := token.UnsafeClaimsWithoutVerification(&claims); err != nil {
-		return nil, "", say(fosite.ErrInvalidClient, "The client assertion's claims cannot be read.")
+		return nil, "", say(invalidClient, "The client assertion's claims cannot be read.")
 	}
 	if claims.Subject != claims.Issuer || given.id != "" && given.id != claims.Subject {
-		return nil, "", say(fosite.ErrInvalidClient, "iss and sub of the client assertion must be the client_id.")
+		return nil, "", say(invalidClient, "iss and sub of the client assertion must be the client_id.")
 	}
 	return token, claims.Subject, nil
 }
@@ -98,15 +97,15 @@ func (e *Endpoints) checkAssertion(claims jwt.Claims) error {
 	forUs := slices.Contains(claims.Audience, e.o.Issuer) || slices.Contains(claims.Audience, e.o.Issuer+tokenPath)
 	switch {
 	case !forUs:
-		return sayf(fosite.ErrInvalidClient, "aud of the client assertion must be %s.", e.o.Issuer)
+		return sayf(invalidClient, "aud of the client assertion must be %s.", e.o.Issuer)
 	case claims.Expiry == nil || !now.Add(-clockSkew).Before(claims.Expiry.Time()):
-		return say(fosite.ErrInvalidClient, "The client assertion has expired, or has no exp.")
+		return say(invalidClient, "The client assertion has expired, or has no exp.")
 	case claims.Expiry.Time().After(now.Add(maxAssertionLife + clockSkew)):
-		return say(fosite.ErrInvalidClient, "exp of the client assertion may lie 5 minutes ahead.")
+		return say(invalidClient, "exp of the client assertion may lie 5 minutes ahead.")
 	case late(claims.IssuedAt) || late(claims.NotBefore):
-		return say(fosite.ErrInvalidClient, "iat or nbf of the client assertion lies ahead. Set the clock.")
+		return say(invalidClient, "iat or nbf of the client assertion lies ahead. Set the clock.")
 	case claims.ID == "" || len(claims.ID) > maxJTI || !isText(claims.ID):
-		return say(fosite.ErrInvalidClient, "The client assertion needs a jti of at most 512 bytes.")
+		return say(invalidClient, "The client assertion needs a jti of at most 512 bytes.")
 	}
 	return nil
 }

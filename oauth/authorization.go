@@ -3,7 +3,6 @@ package oauth
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -41,11 +40,11 @@ var askedParams = []string{
 // refusedParams are never ignored: what they say would change the request (OpenID Connect Core 1.0 §6, §7.2.1).
 var refusedParams = []struct {
 	name string
-	as   *fosite.RFC6749Error
+	as   reply
 }{
-	{"request", fosite.ErrRequestNotSupported},
-	{"request_uri", fosite.ErrRequestURINotSupported},
-	{"registration", fosite.ErrRegistrationNotSupported},
+	{"request", requestNotSupported},
+	{"request_uri", requestURINotSupported},
+	{"registration", registrationNotSupported},
 }
 
 // maxEcho is the longest state and nonce in bytes (DESIGN §9).
@@ -74,11 +73,11 @@ func newAuthorization(params url.Values, now time.Time) *authorization {
 func (e *Endpoints) match(ctx context.Context, a *authorization) error {
 	id := a.asked.Get("client_id")
 	if id == "" {
-		return say(fosite.ErrInvalidRequest, "The app did not say which client it is (client_id).")
+		return say(invalidRequest, "The app did not say which client it is (client_id).")
 	}
 	c, err := e.clientByID(ctx, id)
 	if identity.KindOf(err) == identity.NotFound {
-		return say(fosite.ErrInvalidRequest, "No app with this client_id is registered here.")
+		return say(invalidRequest, "No app with this client_id is registered here.")
 	}
 	if err != nil {
 		return err
@@ -87,10 +86,10 @@ func (e *Endpoints) match(ctx context.Context, a *authorization) error {
 	identity.TrailOf(ctx).ClientID = c.ID
 	uri := a.asked.RedirectURI(c)
 	if uri == "" {
-		return say(fosite.ErrInvalidRequest, "The app did not say where to go back to (redirect_uri).")
+		return say(invalidRequest, "The app did not say where to go back to (redirect_uri).")
 	}
 	if !c.MatchRedirect(uri) {
-		return say(fosite.ErrInvalidRequest, "The app wants to go back to an address that is not registered for it (redirect_uri).")
+		return say(invalidRequest, "The app wants to go back to an address that is not registered for it (redirect_uri).")
 	}
 	a.back = uri
 	return nil
@@ -104,13 +103,13 @@ func (e *Endpoints) examine(ctx context.Context, a *authorization) error {
 		}
 	}
 	if a.asked.Get("response_type") == "" {
-		return say(fosite.ErrInvalidRequest, "Send response_type=code.")
+		return say(invalidRequest, "Send response_type=code.")
 	}
 	if len(a.asked.Get("state")) > maxEcho || len(a.asked.Get("nonce")) > maxEcho {
-		return say(fosite.ErrInvalidRequest, "state and nonce may have 512 bytes each.")
+		return say(invalidRequest, "state and nonce may have 512 bytes each.")
 	}
 	if !a.client.Allows(grantCode) {
-		return sayf(fosite.ErrUnauthorizedClient, "This client is not registered for grant_type %s.", grantCode)
+		return sayf(unauthorizedClient, "This client is not registered for grant_type %s.", grantCode)
 	}
 	for _, check := range []func(context.Context, *authorization) error{
 		e.frame, checkResources, checkChallenge, checkJKT, e.checkDemand, e.checkHint,
@@ -134,24 +133,10 @@ func (e *Endpoints) frame(ctx context.Context, a *authorization) (err error) {
 	ctx = withClient(ctx, client{Client: a.client, redirects: []string{a.back}})
 	a.frame, err = e.provider.NewAuthorizeRequest(ctx, &http.Request{Method: http.MethodGet, Form: form})
 	if err != nil {
-		return inPlainWords(err)
+		return inOurWords(err)
 	}
 	a.scopes = a.asked.ScopesFor(a.client)
 	return nil
-}
-
-// inPlainWords says what fosite found in a sentence that a person may meet on a page.
-func inPlainWords(err error) error {
-	for as, sentence := range map[*fosite.RFC6749Error]string{
-		fosite.ErrInvalidScope:            "The app asked for a permission (scope) that it is not registered for.",
-		fosite.ErrUnsupportedResponseType: "The app asked for an answer of a kind that is not given here: response_type must be code.",
-		fosite.ErrUnsupportedResponseMode: "The app asked for an answer in a way that is not offered here: response_mode must be query.",
-	} {
-		if errors.Is(err, as) {
-			return say(as, sentence)
-		}
-	}
-	return err
 }
 
 // checkChallenge asks public clients for S256, and confidential ones that were registered so. A challenge that was sent
@@ -160,18 +145,18 @@ func checkChallenge(_ context.Context, a *authorization) error {
 	text, method := a.asked.Get("code_challenge"), a.asked.Get("code_challenge_method")
 	switch {
 	case text == "" && method != "":
-		return say(fosite.ErrInvalidRequest, "code_challenge_method came without a code_challenge.")
+		return say(invalidRequest, "code_challenge_method came without a code_challenge.")
 	case text == "" && (a.client.Public() || a.client.RequirePKCE):
-		return say(fosite.ErrInvalidRequest, "This client must use PKCE: send code_challenge and code_challenge_method=S256.")
+		return say(invalidRequest, "This client must use PKCE: send code_challenge and code_challenge_method=S256.")
 	case text == "":
 		return nil
 	case method != "S256": // left out, it would mean plain
-		return say(fosite.ErrInvalidRequest, "code_challenge_method must be S256.")
+		return say(invalidRequest, "code_challenge_method must be S256.")
 	}
 	// A challenge of zeros would count as none; nothing hashes to it.
 	sum, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || len(sum) != len(a.challenge) || len(text) != 43 || a.challenge == [32]byte(sum) {
-		return say(fosite.ErrInvalidRequest, "code_challenge must be the 43 characters of BASE64URL(SHA256(code_verifier)).")
+		return say(invalidRequest, "code_challenge must be the 43 characters of BASE64URL(SHA256(code_verifier)).")
 	}
 	a.challenge = [32]byte(sum)
 	return nil
@@ -185,7 +170,7 @@ func checkJKT(_ context.Context, a *authorization) error {
 	}
 	sum, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || len(sum) != len(a.key) || len(text) != 43 || a.key == identity.Thumbprint(sum) {
-		return say(fosite.ErrInvalidRequest, "dpop_jkt must be the 43 characters of the SHA-256 thumbprint of a key (RFC 7638).")
+		return say(invalidRequest, "dpop_jkt must be the 43 characters of the SHA-256 thumbprint of a key (RFC 7638).")
 	}
 	a.key = identity.Thumbprint(sum)
 	return nil
@@ -204,7 +189,7 @@ func (e *Endpoints) checkHint(_ context.Context, a *authorization) error {
 	}
 	token, ok := e.hinted(text)
 	if !ok {
-		return say(fosite.ErrInvalidRequest, "id_token_hint is not an ID token of this server.")
+		return say(invalidRequest, "id_token_hint is not an ID token of this server.")
 	}
 	a.demand.Sub = token.Subject
 	return nil

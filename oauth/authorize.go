@@ -33,9 +33,7 @@ func (e *Endpoints) authorize(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-var errAuthorizeMethod = &fosite.RFC6749Error{
-	ErrorField: "invalid_request", CodeField: http.StatusMethodNotAllowed, DescriptionField: "Use GET or POST.",
-}
+var errAuthorizeMethod = say(methodNotAllowed, "Use GET or POST.")
 
 // readAuthorization reads the parameters, or the request that `next` seals, and finds the client. The authorization that
 // it returns is never nil, and knows the way back as far as there is one.
@@ -57,7 +55,7 @@ func (e *Endpoints) readAuthorization(w http.ResponseWriter, r *http.Request) (*
 	if next := params.Get("next"); next != "" && r.Method == http.MethodGet {
 		asked, err := e.o.Keys.ReadAsked(next)
 		if err != nil {
-			return a, say(fosite.ErrInvalidRequest, "This link was not made here, or is too old.")
+			return a, say(invalidRequest, "This link was not made here, or is too old.")
 		}
 		a.asked, a.next, a.denial = asked, next, params.Get("denied")
 	}
@@ -105,14 +103,14 @@ var ways = map[identity.Step]struct {
 	page     string // none: the app gets the error in any case
 	silently error
 }{
-	identity.StepSignIn:    {"/signin", say(fosite.ErrLoginRequired, "The person must sign in.")},
-	identity.StepOtherUser: {"", say(fosite.ErrLoginRequired, "Someone else signed in than id_token_hint names.")},
-	identity.StepFactor:    {"/signin/totp", say(fosite.ErrInteractionRequired, "The person must show a second factor.")},
-	identity.StepEnrol:     {"/account/totp", say(fosite.ErrInteractionRequired, "The person must set up a second factor.")},
-	identity.StepConsent:   {"/consent", say(fosite.ErrConsentRequired, "The person must be asked for consent.")},
+	identity.StepSignIn:    {"/signin", say(loginRequired, "The person must sign in.")},
+	identity.StepOtherUser: {"", say(loginRequired, "Someone else signed in than id_token_hint names.")},
+	identity.StepFactor:    {"/signin/totp", say(interactionRequired, "The person must show a second factor.")},
+	identity.StepEnrol:     {"/account/totp", say(interactionRequired, "The person must set up a second factor.")},
+	identity.StepConsent:   {"/consent", say(consentRequired, "The person must be asked for consent.")},
 }
 
-var errDenied = say(fosite.ErrAccessDenied, "The person did not allow it.")
+var errDenied = say(accessDenied, "The person did not allow it.")
 
 // missing returns the first step that a request still needs. The Grant is read only where it matters.
 func (e *Endpoints) missing(ctx context.Context, a *authorization) (identity.Step, error) {

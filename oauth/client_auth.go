@@ -24,7 +24,7 @@ const jwtBearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 // errClient is the one answer to whoever could not prove to be a client. It does not say which part was wrong, nor
 // whether the client exists.
-var errClient = say(fosite.ErrInvalidClient, "Client authentication failed: the client is unknown, the secret or key is "+
+var errClient = say(invalidClient, "Client authentication failed: the client is unknown, the secret or key is "+
 	"wrong, or the client is registered for another method.")
 
 // credentials are what a request says of its client.
@@ -101,7 +101,7 @@ func readCredentials(r *http.Request, form url.Values) (credentials, error) {
 			return given, err
 		}
 		if given.id != "" && given.id != basic.id {
-			return given, say(fosite.ErrInvalidRequest, "client_id differs from the one in the Authorization header.")
+			return given, say(invalidRequest, "client_id differs from the one in the Authorization header.")
 		}
 		given = basic
 		used++
@@ -112,13 +112,13 @@ func readCredentials(r *http.Request, form url.Values) (credentials, error) {
 	}
 	if form.Has("client_assertion") || form.Has("client_assertion_type") {
 		if form.Get("client_assertion_type") != jwtBearer {
-			return given, sayf(fosite.ErrInvalidRequest, "client_assertion_type must be %s.", jwtBearer)
+			return given, sayf(invalidRequest, "client_assertion_type must be %s.", jwtBearer)
 		}
 		given.method, given.assertion = methodJWT, form.Get("client_assertion")
 		used++
 	}
 	if used > 1 {
-		return given, say(fosite.ErrInvalidRequest, "Authenticate the client in one way, not in several at once.")
+		return given, say(invalidRequest, "Authenticate the client in one way, not in several at once.")
 	}
 	return given, nil
 }
@@ -130,7 +130,7 @@ func readBasic(r *http.Request) (credentials, error) {
 	id, err := url.QueryUnescape(user)
 	secret, err2 := url.QueryUnescape(password)
 	if !ok || err != nil || err2 != nil || len(r.Header.Values("Authorization")) > 1 {
-		return credentials{}, say(fosite.ErrInvalidClient, "Send client id and secret as HTTP Basic, each form-urlencoded.")
+		return credentials{}, say(invalidClient, "Send client id and secret as HTTP Basic, each form-urlencoded.")
 	}
 	if secret == "" {
 		return credentials{method: methodNone, id: id}, nil

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/ory/fosite"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -24,17 +23,11 @@ const (
 // proofAlgs are what proofs may be signed with. None of them is symmetric (RFC 9449 §4.3, point 5).
 var proofAlgs = []jose.SignatureAlgorithm{jose.ES256, jose.EdDSA, jose.RS256}
 
-// The error codes of RFC 9449 §5 and §8.
-var (
-	errProof = &fosite.RFC6749Error{ErrorField: "invalid_dpop_proof", CodeField: http.StatusBadRequest}
-	errNonce = &fosite.RFC6749Error{ErrorField: "use_dpop_nonce", CodeField: http.StatusBadRequest}
-)
-
 var (
 	// errReplayed is a refusal of its own kind, so that judge knows it: a new proof is all that it takes.
 	errReplayed = identity.Refuse(identity.NoProof,
 		"The DPoP proof was used before: its jti is known. Make a new proof for every request.")
-	errNoProof = say(errProof, "Send a DPoP header with a proof of your key (RFC 9449 section 4).")
+	errNoProof = say(invalidProof, "Send a DPoP header with a proof of your key (RFC 9449 section 4).")
 )
 
 // proofs checks DPoP proofs (RFC 9449) and remembers those that were used.
@@ -72,7 +65,7 @@ func (p *proofs) check(w http.ResponseWriter, r *http.Request, token string) (pr
 	case len(headers) == 0:
 		return proof{}, nil
 	case len(headers) > 1:
-		return proof{}, say(errProof, "Send one DPoP header, not several.")
+		return proof{}, say(invalidProof, "Send one DPoP header, not several.")
 	}
 	claims, key, err := readProof(headers[0])
 	if err != nil {

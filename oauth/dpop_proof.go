@@ -29,31 +29,31 @@ var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 // 2 and 4 to 7). It returns the claims and the thumbprint of the key.
 func readProof(text string) (claims proofClaims, key identity.Thumbprint, err error) {
 	if len(text) > maxProof {
-		return claims, key, say(errProof, "The DPoP proof may have 4,096 characters.")
+		return claims, key, say(invalidProof, "The DPoP proof may have 4,096 characters.")
 	}
 	if err := checkProofHead(text); err != nil {
 		return claims, key, err
 	}
 	jws, err := jose.ParseSignedCompact(text, proofAlgs)
 	if err != nil {
-		return claims, key, say(errProof, "The DPoP proof is not a JWT that can be read, or its jwk is no good public key.")
+		return claims, key, say(invalidProof, "The DPoP proof is not a JWT that can be read, or its jwk is no good public key.")
 	}
 	head := jws.Signatures[0].Protected
 	if head.JSONWebKey == nil || !fits(*head.JSONWebKey, head.Algorithm) {
-		return claims, key, say(errProof, "jwk of the DPoP proof must be a public key for its alg: P-256 for ES256, Ed25519 for "+
+		return claims, key, say(invalidProof, "jwk of the DPoP proof must be a public key for its alg: P-256 for ES256, Ed25519 for "+
 			"EdDSA, RSA of 2048 to 8192 bits for RS256.")
 	}
 	payload, err := jws.Verify(head.JSONWebKey)
 	if err != nil {
-		return claims, key, say(errProof, "The signature of the DPoP proof was not made with the key in its jwk.")
+		return claims, key, say(invalidProof, "The signature of the DPoP proof was not made with the key in its jwk.")
 	}
 	if json.Unmarshal(payload, &claims) != nil {
-		return claims, key, say(errProof, "The claims of the DPoP proof cannot be read: jti, htm, htu, ath and nonce are text, "+
+		return claims, key, say(invalidProof, "The claims of the DPoP proof cannot be read: jti, htm, htu, ath and nonce are text, "+
 			"iat is a number.")
 	}
 	sum, err := head.JSONWebKey.Thumbprint(crypto.SHA256) // RFC 7638 §3
 	if err != nil {
-		return claims, key, say(errProof, "jwk of the DPoP proof has no thumbprint (RFC 7638).")
+		return claims, key, say(invalidProof, "jwk of the DPoP proof has no thumbprint (RFC 7638).")
 	}
 	return claims, identity.Thumbprint(sum), nil
 }
@@ -69,18 +69,18 @@ func checkProofHead(text string) error {
 	first, _, _ := strings.Cut(text, ".")
 	raw, err := base64.RawURLEncoding.DecodeString(first)
 	if err != nil || json.Unmarshal(raw, &head) != nil || strings.Count(text, ".") != 2 {
-		return say(errProof, "The DPoP proof is not a signed JWT in compact form.")
+		return say(invalidProof, "The DPoP proof is not a signed JWT in compact form.")
 	}
 	private := func(name string) bool { _, ok := head.Key[name]; return ok }
 	switch {
 	case head.Type != "dpop+jwt":
-		return say(errProof, "typ of the DPoP proof must be dpop+jwt.")
+		return say(invalidProof, "typ of the DPoP proof must be dpop+jwt.")
 	case !slices.Contains(proofAlgs, jose.SignatureAlgorithm(head.Alg)):
-		return say(errProof, "alg of the DPoP proof must be ES256, EdDSA or RS256: none and shared secrets prove nothing.")
+		return say(invalidProof, "alg of the DPoP proof must be ES256, EdDSA or RS256: none and shared secrets prove nothing.")
 	case len(head.Key) == 0:
-		return say(errProof, "The DPoP proof needs a jwk: the public key that it is signed with.")
+		return say(invalidProof, "The DPoP proof needs a jwk: the public key that it is signed with.")
 	case slices.ContainsFunc(privateMembers, private):
-		return say(errProof, "jwk of the DPoP proof holds a private key. Do not use that key again, and send public ones only.")
+		return say(invalidProof, "jwk of the DPoP proof holds a private key. Do not use that key again, and send public ones only.")
 	}
 	return nil
 }
@@ -114,15 +114,15 @@ type call struct {
 func (c proofClaims) fit(to call) error {
 	switch {
 	case c.ID == "" || len(c.ID) > maxProofID:
-		return say(errProof, "The DPoP proof needs a jti of 1 to 255 bytes.")
+		return say(invalidProof, "The DPoP proof needs a jti of 1 to 255 bytes.")
 	case c.IssuedAt == nil:
-		return say(errProof, "The DPoP proof needs an iat.")
+		return say(invalidProof, "The DPoP proof needs an iat.")
 	case c.Method != to.method:
-		return sayf(errProof, "htm of the DPoP proof must be %s.", to.method)
+		return sayf(invalidProof, "htm of the DPoP proof must be %s.", to.method)
 	case plainURL(c.URL) != plainURL(to.url):
-		return sayf(errProof, "htu of the DPoP proof must be %s.", to.url)
+		return sayf(invalidProof, "htu of the DPoP proof must be %s.", to.url)
 	case to.token != "" && !hashes(c.Hash, to.token):
-		return say(errProof, "ath of the DPoP proof must be BASE64URL(SHA256(access token)) of the token that comes with it.")
+		return say(invalidProof, "ath of the DPoP proof must be BASE64URL(SHA256(access token)) of the token that comes with it.")
 	}
 	return nil
 }
@@ -141,7 +141,7 @@ func (p *proofs) inTime(w http.ResponseWriter, c proofClaims) (until time.Time, 
 	if c.Nonce != "" {
 		made, ok := p.nonces.madeAt(c.Nonce)
 		if !ok || now.Sub(made) > nonceLife || made.Sub(now) > proofSkew {
-			return until, say(errNonce, "The nonce of the DPoP proof is stale, or not one of this server. "+
+			return until, say(useNonce, "The nonce of the DPoP proof is stale, or not one of this server. "+
 				"Make a new proof with the one in DPoP-Nonce.")
 		}
 		if now.Sub(made) < nonceRest {
@@ -150,7 +150,7 @@ func (p *proofs) inTime(w http.ResponseWriter, c proofClaims) (until time.Time, 
 		return made.Add(nonceLife), nil
 	}
 	if math.Abs(*c.IssuedAt-float64(now.Unix())) > proofSkew.Seconds() {
-		return until, say(errNonce, "The DPoP proof is stale, or the clock is wrong: iat is more than 60 seconds from this "+
+		return until, say(useNonce, "The DPoP proof is stale, or the clock is wrong: iat is more than 60 seconds from this "+
 			"server's time. Make a new proof with the nonce in DPoP-Nonce.")
 	}
 	return time.Unix(int64(*c.IssuedAt)+1, 0).Add(proofSkew), nil

@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -159,6 +160,28 @@ func (e *Endpoints) newProvider() *fosite.Fosite {
 	}
 	config.ClientSecretsHasher = &fosite.BCrypt{Config: config}
 	return fosite.NewOAuth2Provider(clientsOf{e}, config)
+}
+
+// inOurWords says what fosite itself finds wrong in sentences that a person may meet on a page. What our own handlers and
+// client authentication refused comes back through it as it was; anything else of fosite's is a fault of ours.
+func inOurWords(err error) error {
+	theirs, ok := errors.AsType[*fosite.RFC6749Error](err)
+	if !ok || errors.Is(err, identity.ErrUnavailable) {
+		return err
+	}
+	switch theirs.ErrorField {
+	case fosite.ErrInvalidScope.ErrorField:
+		return say(invalidScope, "The app asked for a permission (scope) that it is not registered for.")
+	case fosite.ErrUnsupportedResponseType.ErrorField:
+		return say(unsupportedResponseType,
+			"The app asked for an answer of a kind that is not given here: response_type must be code.")
+	case fosite.ErrUnsupportedResponseMode.ErrorField: // no RFC knows its code
+		return say(invalidRequest,
+			"The app asked for an answer in a way that is not offered here: response_mode must be query.")
+	case fosite.ErrInvalidRequest.ErrorField:
+		return say(invalidRequest, "The request is not one that can be answered: a parameter is missing, or has a wrong value.")
+	}
+	return fmt.Errorf("fosite: %w: %s", err, theirs.Debug())
 }
 
 // clientsOf is the one storage that fosite is given.

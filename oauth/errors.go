@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ory/fosite"
-
 	"github.com/sojourn-auth/sojourn/identity"
 )
 
@@ -38,31 +36,58 @@ func atApp(r replies) reply       { return r.app }
 
 // table says what every kind of refusal is called on every surface. What an app should do follows from the code: actions.
 var table = map[identity.Kind]replies{
-	identity.Internal:    {token: serverFault, authorize: serverFault, register: serverFault, app: serverFault},
-	identity.Invalid:     {token: badRequest, authorize: badRequest, register: badMetadata, app: badRequest},
-	identity.BadLogin:    {token: badGrant, authorize: loginNeeded, register: badToken, app: badToken},
-	identity.SignInAgain: {token: badGrant, authorize: loginNeeded, register: badToken, app: badToken},
-	identity.Forbidden:   {token: badGrant, authorize: denied, register: denied, app: denied},
-	identity.NotFound:    {token: badGrant, authorize: badRequest, register: badToken, app: notThere}, // RFC 7592 §2.1: 401, not 404
-	identity.Conflict:    {token: badGrant, authorize: badRequest, register: badMetadata, app: reply{"conflict", 409}},
+	identity.Internal:    {token: serverError, authorize: serverError, register: serverError, app: serverError},
+	identity.Invalid:     {token: invalidRequest, authorize: invalidRequest, register: invalidMetadata, app: invalidRequest},
+	identity.BadLogin:    {token: invalidGrant, authorize: loginRequired, register: invalidToken, app: invalidToken},
+	identity.SignInAgain: {token: invalidGrant, authorize: loginRequired, register: invalidToken, app: invalidToken},
+	identity.Forbidden:   {token: invalidGrant, authorize: accessDenied, register: accessDenied, app: accessDenied},
+	identity.NotFound:    {token: invalidGrant, authorize: invalidRequest, register: invalidToken, app: notFound}, // RFC 7592 §2.1: 401, not 404
+	identity.Conflict:    {token: invalidGrant, authorize: invalidRequest, register: invalidMetadata, app: conflict},
 	identity.Throttled:   {token: tooOften, authorize: tooOften, register: tooOften, app: tooOften},
-	identity.Unavailable: {token: dbAway, authorize: dbAway, register: dbAway, app: dbAway},
-	identity.Busy:        {token: dbAway, authorize: dbAway, register: dbAway, app: dbAway},
-	identity.NoProof:     {token: badProof, authorize: badRequest, register: badProof, app: badProof}, // RFC 9449 §5, §7.1
+	identity.Unavailable: {token: unavailable, authorize: unavailable, register: unavailable, app: unavailable},
+	identity.Busy:        {token: unavailable, authorize: unavailable, register: unavailable, app: unavailable},
+	identity.NoProof:     {token: invalidProof, authorize: invalidRequest, register: invalidProof, app: invalidProof}, // RFC 9449 §5, §7.1
 }
 
+// The words of the protocol, each with the status that it usually has.
 var (
-	badRequest  = reply{"invalid_request", 400}
-	badGrant    = reply{"invalid_grant", 400}
-	loginNeeded = reply{"login_required", 400}
-	serverFault = reply{"server_error", 500}
-	tooOften    = reply{"temporarily_unavailable", 429}
-	badProof    = reply{"invalid_dpop_proof", 400}
-	dbAway      = reply{"temporarily_unavailable", 503}
-	badToken    = reply{"invalid_token", 401}
-	badMetadata = reply{"invalid_client_metadata", 400}
-	denied      = reply{"access_denied", 403}
-	notThere    = reply{"not_found", 404}
+	// RFC 6749 §4.1.2.1, §5.2
+	invalidRequest          = reply{"invalid_request", 400}
+	invalidClient           = reply{"invalid_client", 401}
+	invalidGrant            = reply{"invalid_grant", 400}
+	unauthorizedClient      = reply{"unauthorized_client", 400}
+	unsupportedGrantType    = reply{"unsupported_grant_type", 400}
+	unsupportedResponseType = reply{"unsupported_response_type", 400}
+	invalidScope            = reply{"invalid_scope", 400}
+	accessDenied            = reply{"access_denied", 403}
+	serverError             = reply{"server_error", 500}
+	unavailable             = reply{"temporarily_unavailable", 503}
+	tooOften                = reply{"temporarily_unavailable", 429}
+
+	// OpenID Connect Core 1.0 §3.1.2.6
+	loginRequired            = reply{"login_required", 400}
+	interactionRequired      = reply{"interaction_required", 400}
+	consentRequired          = reply{"consent_required", 400}
+	requestNotSupported      = reply{"request_not_supported", 400}
+	requestURINotSupported   = reply{"request_uri_not_supported", 400}
+	registrationNotSupported = reply{"registration_not_supported", 400}
+
+	invalidTarget      = reply{"invalid_target", 400}                // RFC 8707 §2
+	invalidProof       = reply{"invalid_dpop_proof", 400}            // RFC 9449 §5
+	useNonce           = reply{"use_dpop_nonce", 400}                // RFC 9449 §8
+	invalidToken       = reply{"invalid_token", 401}                 // RFC 6750 §3.1
+	insufficientScope  = reply{"insufficient_scope", 403}            // RFC 6750 §3.1
+	invalidMetadata    = reply{"invalid_client_metadata", 400}       // RFC 7591 §3.2.2
+	invalidRedirect    = reply{"invalid_redirect_uri", 400}          // RFC 7591 §3.2.2
+	unapprovedSoftware = reply{"unapproved_software_statement", 400} // RFC 7591 §3.2.2
+
+	// What HTTP says better than any word of theirs (RFC 9110 §15.5)
+	methodNotAllowed   = reply{"invalid_request", 405}
+	bodyTooLarge       = reply{"invalid_request", 413}
+	unsupportedMedia   = reply{"invalid_request", 415}
+	notFound           = reply{"not_found", 404}
+	conflict           = reply{"conflict", 409}
+	preconditionFailed = reply{"precondition_failed", 412}
 )
 
 // actions say what an app does about an error code (DESIGN law 7). Only invalid_grant says that the person must sign in.
@@ -82,32 +107,20 @@ var actions = map[string]string{
 	"use_dpop_nonce":          "retry",
 }
 
-// foreign are codes of fosite that no RFC knows, or that it uses wrongly, and what they should have been.
-var foreign = map[string]reply{
-	fosite.ErrInvalidState.ErrorField:            badRequest,
-	fosite.ErrInsufficientEntropy.ErrorField:     badRequest,
-	fosite.ErrUnsupportedResponseMode.ErrorField: badRequest,
-	fosite.ErrTokenSignatureMismatch.ErrorField:  badGrant,
-	fosite.ErrInactiveToken.ErrorField:           badGrant,
-	fosite.ErrTokenExpired.ErrorField:            badGrant,
-	fosite.ErrTokenClaim.ErrorField:              badGrant,
-	fosite.ErrScopeNotGranted.ErrorField:         {"invalid_scope", 400},
-	fosite.ErrRequestUnauthorized.ErrorField:     {"invalid_client", 401},
-	fosite.ErrRequestForbidden.ErrorField:        {"access_denied", 403},
-	fosite.ErrJTIKnown.ErrorField:                {"invalid_client", 401},
-	fosite.ErrNotFound.ErrorField:                badRequest,
-	fosite.ErrMisconfiguration.ErrorField:        serverFault,
-	"error":                                      serverFault,
+// protocolError is a refusal in the protocol's own words: the error type of this package, beside identity.Error for what
+// the domain refuses.
+type protocolError struct {
+	reply
+	description string // for developers, of printable ASCII
 }
 
-// say makes an error of the code and status of as, with a description of ours.
-func say(as *fosite.RFC6749Error, description string) error {
-	return &fosite.RFC6749Error{ErrorField: as.ErrorField, CodeField: as.CodeField, DescriptionField: description}
-}
+// Error names the code and says why.
+func (e *protocolError) Error() string { return e.code + ": " + e.description }
 
-func sayf(as *fosite.RFC6749Error, format string, args ...any) error {
-	return say(as, fmt.Sprintf(format, args...))
-}
+// say makes an error of as, with a description.
+func say(as reply, description string) error { return &protocolError{as, description} }
+
+func sayf(as reply, format string, args ...any) error { return say(as, fmt.Sprintf(format, args...)) }
 
 // verdict is an error as a program is told it.
 type verdict struct {
@@ -132,29 +145,25 @@ const (
 	offline  = "The service is briefly unavailable. Send the same request again; nothing was lost."
 )
 
-// judge spells an error for a surface. A refusal of ours wins over whatever fosite wrapped around it: it wraps a database
-// that is away in invalid_client, and phones would sign out.
+// judge spells an error for a surface. What the domain refuses wins over whatever is wrapped around it: a database that is
+// away is never invalid_client, or phones would sign out.
 func (s surface) judge(err error) verdict {
 	kind := identity.KindOf(err)
 	v := verdict{Description: trouble, wait: awayWait}
 	spelt := s(table[kind])
 	refusal, told := errors.AsType[*identity.Error](err)
-	protocol, framed := errors.AsType[*fosite.RFC6749Error](err)
+	own, spoken := errors.AsType[*protocolError](err)
 	switch {
 	case told && kind != identity.Internal:
 		v.Description, v.wait = refusal.Msg, max(refusal.Wait, awayWait)
 	case kind == identity.Unavailable:
 		v.Description = offline
-	case framed:
-		v.Description = protocol.GetDescription()
-		spelt = reply{protocol.ErrorField, protocol.CodeField}
-		if r, ok := foreign[protocol.ErrorField]; ok {
-			spelt = r
-		}
+	case spoken:
+		spelt, v.Description = own.reply, own.description
 	}
 	v.Code, v.status, v.Action = spelt.code, spelt.status, actions[spelt.code]
 	switch {
-	case v.Code == errNonce.ErrorField || errors.Is(err, errReplayed):
+	case v.Code == useNonce.code || errors.Is(err, errReplayed):
 		v.wait = 0 // a new proof is all that it takes
 	case !v.passing():
 		v.wait = mendWait

@@ -10,21 +10,14 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/ory/fosite"
 )
 
 // maxBody bounds a request's body in bytes.
 const maxBody = 64 << 10
 
 var (
-	errMethod = &fosite.RFC6749Error{
-		ErrorField: "invalid_request", CodeField: http.StatusMethodNotAllowed, DescriptionField: "Use POST.",
-	}
-	errTooLarge = &fosite.RFC6749Error{
-		ErrorField: "invalid_request", CodeField: http.StatusRequestEntityTooLarge,
-		DescriptionField: "The body may have 65,536 bytes.",
-	}
+	errMethod   = say(methodNotAllowed, "Use POST.")
+	errTooLarge = say(bodyTooLarge, "The body may have 65,536 bytes.")
 )
 
 // readForm reads the body of a POST as RFC 6749 Appendix B wants it, into r.PostForm and r.Form; the query is ignored
@@ -37,14 +30,14 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	}
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/x-www-form-urlencoded" {
-		return nil, say(fosite.ErrInvalidRequest, "Send the parameters as application/x-www-form-urlencoded.")
+		return nil, say(invalidRequest, "Send the parameters as application/x-www-form-urlencoded.")
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return nil, errTooLarge
 	}
 	if err != nil {
-		return nil, say(fosite.ErrInvalidRequest, "The body ended too early.")
+		return nil, say(invalidRequest, "The body ended too early.")
 	}
 	form, err := readParams(string(body))
 	r.PostForm, r.Form = form, form
@@ -64,15 +57,15 @@ func readParams(encoded string) (url.Values, error) {
 		}
 	}
 	if err != nil {
-		return nil, say(fosite.ErrInvalidRequest, "The parameters are not form-urlencoded.")
+		return nil, say(invalidRequest, "The parameters are not form-urlencoded.")
 	}
 	var twice error
 	for name, values := range params {
 		if !isText(name) || slices.ContainsFunc(values, func(v string) bool { return !isText(v) }) {
-			return nil, say(fosite.ErrInvalidRequest, "The parameters must be UTF-8 text without NUL bytes.")
+			return nil, say(invalidRequest, "The parameters must be UTF-8 text without NUL bytes.")
 		}
 		if len(values) > 1 && name != "resource" { // RFC 8707 §2: the one that may
-			twice = sayf(fosite.ErrInvalidRequest, "The parameter %s was sent twice. Send it once.", printable(name))
+			twice = sayf(invalidRequest, "The parameter %s was sent twice. Send it once.", printable(name))
 		}
 	}
 	return params, twice

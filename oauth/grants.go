@@ -30,14 +30,14 @@ func (h codeGrant) HandleTokenEndpointRequest(_ context.Context, req fosite.Acce
 	}
 	text := g.param("code")
 	if text == "" {
-		return say(fosite.ErrInvalidRequest, "Send the code.")
+		return say(invalidRequest, "Send the code.")
 	}
 	p, err := h.e.o.Keys.ReadCode(text)
 	if err != nil || !p.Binding.OfClient(g.client.ID) {
-		return say(fosite.ErrInvalidGrant, "The code is not one of this client. Start the sign-in again.")
+		return say(invalidGrant, "The code is not one of this client. Start the sign-in again.")
 	}
 	if !p.Binding.Redirected(g.param("redirect_uri")) {
-		return say(fosite.ErrInvalidGrant, "redirect_uri differs from the authorization request's.")
+		return say(invalidGrant, "redirect_uri differs from the authorization request's.")
 	}
 	if err := checkVerifier(p.Binding, g.param("code_verifier")); err != nil {
 		return err
@@ -56,11 +56,11 @@ func checkVerifier(b identity.Binding, verifier string) error {
 	case !b.HasChallenge() && verifier == "":
 		return nil
 	case !b.HasChallenge():
-		return say(fosite.ErrInvalidGrant, "A code_verifier came, but the authorization request had no code_challenge.")
+		return say(invalidGrant, "A code_verifier came, but the authorization request had no code_challenge.")
 	case verifier == "":
-		return say(fosite.ErrInvalidGrant, "Send the code_verifier.")
+		return say(invalidGrant, "Send the code_verifier.")
 	case !wellFormedVerifier(verifier) || !b.Verified(verifier):
-		return say(fosite.ErrInvalidGrant, "The code_verifier does not answer the code_challenge.")
+		return say(invalidGrant, "The code_verifier does not answer the code_challenge.")
 	}
 	return nil
 }
@@ -72,9 +72,9 @@ func checkKey(named, shown identity.Thumbprint) error {
 	case named == (identity.Thumbprint{}) || named == shown:
 		return nil
 	case shown == (identity.Thumbprint{}):
-		return say(errProof, "The authorization request had a dpop_jkt: send a DPoP proof of that key.")
+		return say(invalidProof, "The authorization request had a dpop_jkt: send a DPoP proof of that key.")
 	default:
-		return say(fosite.ErrInvalidGrant, "The DPoP proof is of another key than dpop_jkt named. Start the sign-in again.")
+		return say(invalidGrant, "The DPoP proof is of another key than dpop_jkt named. Start the sign-in again.")
 	}
 }
 
@@ -126,11 +126,11 @@ func (h refreshGrant) HandleTokenEndpointRequest(ctx context.Context, req fosite
 	}
 	text := g.param("refresh_token")
 	if text == "" {
-		return say(fosite.ErrInvalidRequest, "Send the refresh_token.")
+		return say(invalidRequest, "Send the refresh_token.")
 	}
 	t, err := h.e.o.Keys.ReadRefresh(text)
 	if err != nil || !t.Of(g.client.ID) {
-		return say(fosite.ErrInvalidGrant, "The refresh token is not one of this client. Sign in again.")
+		return say(invalidGrant, "The refresh token is not one of this client. Sign in again.")
 	}
 	g.refresh, g.secret = t, t.Secret
 	return h.within(ctx, g)
@@ -161,7 +161,7 @@ func (h refreshGrant) within(ctx context.Context, g grantRequest) error {
 func narrow(g grantRequest, s identity.Session, wanted []string) error {
 	for _, scope := range wanted {
 		if !identity.HasScope(s.Scopes, scope) {
-			return sayf(fosite.ErrInvalidScope, "The scope %s was not granted. Leave scope out to keep what was.", printable(scope))
+			return sayf(invalidScope, "The scope %s was not granted. Leave scope out to keep what was.", printable(scope))
 		}
 	}
 	if len(wanted) > 0 {
@@ -208,13 +208,13 @@ func (h clientGrant) HandleTokenEndpointRequest(_ context.Context, req fosite.Ac
 		return err
 	}
 	if g.client.Public() {
-		return say(fosite.ErrUnauthorizedClient, "client_credentials is for clients that authenticate (RFC 6749 section 4.4).")
+		return say(unauthorizedClient, "client_credentials is for clients that authenticate (RFC 6749 section 4.4).")
 	}
 	g.answer.scopes = identity.SplitScope(g.param("scope"))
 	for _, scope := range g.answer.scopes {
 		// Both speak of a person; there is none.
 		if scope == "openid" || scope == "offline_access" || !identity.HasScope(identity.SplitScope(g.client.Scope), scope) {
-			return sayf(fosite.ErrInvalidScope, "This client may not get the scope %s for itself.", printable(scope))
+			return sayf(invalidScope, "This client may not get the scope %s for itself.", printable(scope))
 		}
 	}
 	asked := g.resources()

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ory/fosite"
-
 	"github.com/sojourn-auth/sojourn/identity"
 )
 
@@ -52,11 +50,11 @@ func (e *Endpoints) inspect(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if c.Public() {
-		return say(fosite.ErrInvalidClient, "Introspection is for clients that authenticate.")
+		return say(invalidClient, "Introspection is for clients that authenticate.")
 	}
 	text := form.Get("token")
 	if text == "" {
-		return say(fosite.ErrInvalidRequest, "Send the token.")
+		return say(invalidRequest, "Send the token.")
 	}
 	answer, err := e.lookInto(r.Context(), text)
 	if err != nil {

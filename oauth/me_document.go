@@ -9,25 +9,16 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ory/fosite"
-
 	"github.com/sojourn-auth/sojourn/identity"
 )
 
 const mergePatch = "application/merge-patch+json" // RFC 7396 §4
 
 var (
-	errStateKey = say(fosite.ErrInvalidRequest, "Call a document by 1 to 64 letters, digits, dots, underscores and hyphens.")
-	errStale    = &fosite.RFC6749Error{
-		ErrorField: "precondition_failed", CodeField: http.StatusPreconditionFailed,
-		DescriptionField: "There is no such document.",
-	}
+	errStateKey   = say(invalidRequest, "Call a document by 1 to 64 letters, digits, dots, underscores and hyphens.")
+	errStale      = say(preconditionFailed, "There is no such document.")
 	errNoState    = identity.Refuse(identity.NotFound, "There is no such document.")
-	errLargeState = &fosite.RFC6749Error{
-		ErrorField: "invalid_request", CodeField: http.StatusRequestEntityTooLarge,
-		DescriptionField: "A document may have 16,384 bytes.",
-	}
-	errMedia = &fosite.RFC6749Error{ErrorField: "invalid_request", CodeField: http.StatusUnsupportedMediaType}
+	errLargeState = say(bodyTooLarge, "A document may have 16,384 bytes.")
 )
 
 // stateEntry is a document in the list.
@@ -156,14 +147,14 @@ func (e *Endpoints) writeDocument(w http.ResponseWriter, status int, s identity.
 func readDocument(w http.ResponseWriter, r *http.Request, want string) (string, error) {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != want {
-		return "", sayf(errMedia, "Send the document as %s.", want)
+		return "", sayf(unsupportedMedia, "Send the document as %s.", want)
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, identity.MaxState))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return "", errLargeState
 	}
 	if err != nil {
-		return "", say(fosite.ErrInvalidRequest, "The body ended too early.")
+		return "", say(invalidRequest, "The body ended too early.")
 	}
 	return identity.CleanJSON(body)
 }
@@ -175,7 +166,7 @@ func readCondition(h http.Header) (c identity.Condition, err error) {
 	case len(none) == 1 && none[0] == "*":
 		c.Absent = true
 	case none != nil:
-		return c, say(fosite.ErrInvalidRequest, "If-None-Match of a write may only be *.")
+		return c, say(invalidRequest, "If-None-Match of a write may only be *.")
 	}
 	return c, nil
 }

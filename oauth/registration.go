@@ -12,8 +12,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/ory/fosite"
-
 	"github.com/sojourn-auth/sojourn/identity"
 )
 
@@ -179,7 +177,7 @@ func (e *Endpoints) manage(w http.ResponseWriter, r *http.Request) (registered, 
 	case http.MethodGet, http.MethodPut, http.MethodDelete:
 	default:
 		w.Header().Set("Allow", "GET, PUT, DELETE, OPTIONS")
-		return registered{}, sayf(errMethod, "Use GET, PUT or DELETE.")
+		return registered{}, sayf(methodNotAllowed, "Use GET, PUT or DELETE.")
 	}
 	token := bearerOf(r)
 	c, err := e.managedBy(r.Context(), path.Base(r.URL.Path), token)
@@ -253,13 +251,6 @@ func (e *Endpoints) remove(r *http.Request, c identity.Client) error {
 	})
 }
 
-// The error codes of RFC 7591 §3.2.2.
-var (
-	errMetadata = &fosite.RFC6749Error{ErrorField: "invalid_client_metadata", CodeField: http.StatusBadRequest}
-	errRedirect = &fosite.RFC6749Error{ErrorField: "invalid_redirect_uri", CodeField: http.StatusBadRequest}
-	errSoftware = &fosite.RFC6749Error{ErrorField: "unapproved_software_statement", CodeField: http.StatusBadRequest}
-)
-
 // protections are members of other specifications that make a client safer. A developer who asks for one relies on it, so
 // it is refused rather than passed over; every other member that we do not know is (RFC 7591 §2).
 var protections = []string{
@@ -289,14 +280,14 @@ func readRegistration(w http.ResponseWriter, r *http.Request) (asked registratio
 	}
 	var members map[string]json.RawMessage
 	if json.Unmarshal(body, &members) != nil || members == nil {
-		return asked, say(errMetadata, "Send one JSON object and nothing else.")
+		return asked, say(invalidMetadata, "Send one JSON object and nothing else.")
 	}
 	if given(members["software_statement"]) {
-		return asked, say(errSoftware, "software_statement: None is accepted here. Send its claims as plain members.")
+		return asked, say(unapprovedSoftware, "software_statement: None is accepted here. Send its claims as plain members.")
 	}
 	for _, name := range protections {
 		if given(members[name]) {
-			return asked, sayf(errMetadata, "%s: This server does not offer it. Leave it out.", name)
+			return asked, sayf(invalidMetadata, "%s: This server does not offer it. Leave it out.", name)
 		}
 	}
 	// encoding/json would read REDIRECT_URIS as redirect_uris; to RFC 7591 it is a member that nobody knows.
@@ -314,17 +305,17 @@ func readRegistration(w http.ResponseWriter, r *http.Request) (asked registratio
 func readObject(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/json" {
-		return nil, say(fosite.ErrInvalidRequest, "Send the metadata as application/json.")
+		return nil, say(invalidRequest, "Send the metadata as application/json.")
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return nil, errTooLarge
 	}
 	if err != nil {
-		return nil, say(fosite.ErrInvalidRequest, "The body ended too early.")
+		return nil, say(invalidRequest, "The body ended too early.")
 	}
 	if !utf8.Valid(body) { // RFC 8259 §8.1; encoding/json would silently put something else in place
-		return nil, say(errMetadata, "Send JSON in UTF-8.")
+		return nil, say(invalidMetadata, "Send JSON in UTF-8.")
 	}
 	return body, nil
 }
@@ -350,7 +341,7 @@ func fill(body []byte, v any) error {
 		return byMember(identity.RefuseField(name, "The value has the wrong type: see RFC 7591 section 2."))
 	}
 	if err != nil {
-		return say(errMetadata, "Send one JSON object and nothing else.")
+		return say(invalidMetadata, "Send one JSON object and nothing else.")
 	}
 	return nil
 }
@@ -362,9 +353,9 @@ func byMember(err error) error {
 	if !ok || refusal.Kind != identity.Invalid || refusal.Field == "" {
 		return err
 	}
-	as := errMetadata
+	as := invalidMetadata
 	if refusal.Field == "redirect_uris" {
-		as = errRedirect
+		as = invalidRedirect
 	}
 	return say(as, refusal.Field+": "+refusal.Msg)
 }

@@ -4,14 +4,12 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/ory/fosite"
-
 	"github.com/sojourn-auth/sojourn/identity"
 )
 
 // errForeign refuses a token of ours that another client holds: "the request is refused and the client is informed of the
 // error" (RFC 7009 §2.1), in the word that RFC 6749 §5.2 has for it. It tells nothing: who has an authentic token knows.
-var errForeign = say(fosite.ErrInvalidGrant, "The token was issued to another client. Nothing was changed.")
+var errForeign = say(invalidGrant, "The token was issued to another client. Nothing was changed.")
 
 // revoke serves POST /oauth2/revoke (RFC 7009 §2). Any authentic refresh token of the client, however old, ends its
 // Session; an access token is denied until it expires. Anything else is worth nothing already: 200 (§2.2). fosite's
@@ -36,7 +34,7 @@ func (e *Endpoints) revokeToken(w http.ResponseWriter, r *http.Request) error {
 	}
 	text := form.Get("token")
 	if text == "" {
-		return say(fosite.ErrInvalidRequest, "Send the token.")
+		return say(invalidRequest, "Send the token.")
 	}
 	if t, err := e.o.Keys.ReadRefresh(text); err == nil {
 		return e.revokeRefresh(r, t, c)

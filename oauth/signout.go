@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/ory/fosite"
-
 	"github.com/sojourn-auth/sojourn/identity"
 )
 
@@ -59,12 +57,12 @@ func (e *Endpoints) readLogout(w http.ResponseWriter, r *http.Request) (asked id
 	}
 	switch {
 	case len(asked.State) > maxEcho:
-		return asked, say(fosite.ErrInvalidRequest, "state may have 512 bytes.")
+		return asked, say(invalidRequest, "state may have 512 bytes.")
 	case !ours: // then the page asks the person
 	case asked.ClientID == "":
 		asked.ClientID = token.Audience
 	case asked.ClientID != token.Audience: // §2: the OP MUST verify that they match
-		return asked, say(fosite.ErrInvalidRequest, "id_token_hint was issued to another client than client_id.")
+		return asked, say(invalidRequest, "id_token_hint was issued to another client than client_id.")
 	}
 	return asked, nil
 }
@@ -105,9 +103,9 @@ func (e *Endpoints) signOutApp(w http.ResponseWriter, r *http.Request) (signedOu
 	device := form.Get("device")
 	switch {
 	case form.Get("refresh_token") == "":
-		return signedOut{}, say(fosite.ErrInvalidRequest, "Send the refresh_token.")
+		return signedOut{}, say(invalidRequest, "Send the refresh_token.")
 	case device != "" && device != "true" && device != "false":
-		return signedOut{}, say(fosite.ErrInvalidRequest, "device must be true or false.")
+		return signedOut{}, say(invalidRequest, "device must be true or false.")
 	case c.DPoPBound && shown.key == (identity.Thumbprint{}): // RFC 9449 §5.2
 		return signedOut{}, errNoProof
 	}
@@ -131,7 +129,7 @@ func (e *Endpoints) endApp(r *http.Request, a identity.AppSignOut) (signedOut, e
 	identity.TrailOf(r.Context()).SessionID = a.Token.SessionID
 	ended, err := e.o.Sessions.SignOut(r.Context(), a)
 	if identity.KindOf(err) == identity.Forbidden {
-		return signedOut{}, say(fosite.ErrUnauthorizedClient, err.Error())
+		return signedOut{}, say(unauthorizedClient, err.Error())
 	}
 	answer := signedOut{Ended: ended}
 	if ended {

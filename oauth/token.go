@@ -58,10 +58,10 @@ func (e *Endpoints) exchange(w http.ResponseWriter, r *http.Request) (*answer, e
 	}
 	// fosite calls both of these invalid_request, and loses the request over the second.
 	if !form.Has("grant_type") {
-		return nil, say(fosite.ErrInvalidRequest, "Send a grant_type.")
+		return nil, say(invalidRequest, "Send a grant_type.")
 	}
 	if !slices.Contains([]string{grantCode, grantRefresh, grantClient}, form.Get("grant_type")) {
-		return nil, sayf(fosite.ErrUnsupportedGrantType, "grant_type must be %s, %s or %s.", grantCode, grantRefresh, grantClient)
+		return nil, sayf(unsupportedGrantType, "grant_type must be %s, %s or %s.", grantCode, grantRefresh, grantClient)
 	}
 	shown, err := e.proofs.check(w, r, "")
 	if err != nil {
@@ -70,13 +70,13 @@ func (e *Endpoints) exchange(w http.ResponseWriter, r *http.Request) (*answer, e
 	ex := &exchanging{seen: identity.SeenFrom(r.RemoteAddr, r.UserAgent()), key: shown.key}
 	req, err := e.provider.NewAccessRequest(r.Context(), r, ex)
 	if err != nil {
-		return nil, err
+		return nil, inOurWords(err)
 	}
 	if err := e.proofs.spend(shown); err != nil {
 		return nil, err
 	}
 	if _, err := e.provider.NewAccessResponse(r.Context(), req); err != nil {
-		return nil, err
+		return nil, inOurWords(err)
 	}
 	return &ex.answer, nil
 }
@@ -108,7 +108,7 @@ func grantOf(req fosite.AccessRequester, grantType string) (grantRequest, error)
 		return grantRequest{}, fosite.ErrUnknownRequest
 	}
 	if !c.Allows(grantType) {
-		return grantRequest{}, sayf(fosite.ErrUnauthorizedClient, "This client is not registered for grant_type %s.", grantType)
+		return grantRequest{}, sayf(unauthorizedClient, "This client is not registered for grant_type %s.", grantType)
 	}
 	if c.DPoPBound && x.key == (identity.Thumbprint{}) { // RFC 9449 §5.2
 		return grantRequest{}, errNoProof

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
-	"github.com/ory/fosite"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -18,10 +17,7 @@ import (
 var (
 	errToken   = identity.Refuse(identity.BadLogin, "The access token is not valid here, has expired, or its session is over.")
 	errNoToken = identity.Refuse(identity.BadLogin, "Send an access token as Authorization: Bearer.")
-	errScope   = &fosite.RFC6749Error{
-		ErrorField: "insufficient_scope", CodeField: http.StatusForbidden,
-		DescriptionField: "The access token needs the scope openid.",
-	}
+	errScope   = say(insufficientScope, "The access token needs the scope openid.")
 )
 
 // claims are what an app is told of the person who signed in (OpenID Connect Core 1.0 §5.3.2).
@@ -43,7 +39,7 @@ func (e *Endpoints) userinfo(w http.ResponseWriter, _ *http.Request, c caller) e
 // address, which ends up in logs and histories (RFC 9700 §4.3.2).
 func presented(w http.ResponseWriter, r *http.Request) (string, error) {
 	if r.URL.Query().Has("access_token") {
-		return "", say(fosite.ErrInvalidRequest, "Send the access token as Authorization: Bearer, not in the address.")
+		return "", say(invalidRequest, "Send the access token as Authorization: Bearer, not in the address.")
 	}
 	scheme, token := authorizationOf(r)
 	if scheme != "bearer" && scheme != "dpop" {
@@ -56,7 +52,7 @@ func presented(w http.ResponseWriter, r *http.Request) (string, error) {
 			return "", err
 		}
 		if token != "" && form.Has("access_token") { // RFC 6750 §2
-			return "", say(fosite.ErrInvalidRequest, "Send the access token once: in the header or in the body.")
+			return "", say(invalidRequest, "Send the access token once: in the header or in the body.")
 		}
 		token += form.Get("access_token")
 	}
@@ -90,7 +86,7 @@ func bearerOf(r *http.Request) string {
 // the proof that came with it.
 func (e *Endpoints) refuseBearer(w http.ResponseWriter, r *http.Request, err error) {
 	v := surface(atApp).judge(err)
-	if v.Code == errProof.ErrorField || v.Code == errNonce.ErrorField {
+	if v.Code == invalidProof.code || v.Code == useNonce.code {
 		v.status = http.StatusUnauthorized
 	}
 	for _, challenge := range e.challenges(r, v, err) {
@@ -123,10 +119,7 @@ func (e *Endpoints) challenges(r *http.Request, v verdict, err error) []string {
 }
 
 // errNobody refuses a token that a client got for itself (RFC 6749 §4.4) where somebody must have signed in.
-var errNobody = &fosite.RFC6749Error{
-	ErrorField: "insufficient_scope", CodeField: http.StatusForbidden,
-	DescriptionField: "Nobody signed in for this access token: send one of a session.",
-}
+var errNobody = say(insufficientScope, "Nobody signed in for this access token: send one of a session.")
 
 // caller is who stands behind a good access token: what the token says, and its Session as it is now.
 type caller struct {
@@ -189,7 +182,7 @@ func (e *Endpoints) forApp(serve appHandler, methods ...string) http.HandlerFunc
 		e.proofs.offer(w, r)
 		if !slices.Contains(methods, r.Method) {
 			w.Header().Set("Allow", strings.Join(methods, ", ")+", OPTIONS")
-			e.refuseBearer(w, r, sayf(errMethod, "Use %s.", strings.Join(methods, " or ")))
+			e.refuseBearer(w, r, sayf(methodNotAllowed, "Use %s.", strings.Join(methods, " or ")))
 			return
 		}
 		c, err := e.caller(w, r)
