@@ -13,10 +13,10 @@ type ChangeKind string
 
 // The kinds of change.
 const (
-	ChangeEnded   ChangeKind = "session.ended"
-	ChangeStarted ChangeKind = "session.started"
-	ChangeProfile ChangeKind = "profile.changed"
-	ChangeState   ChangeKind = "state.changed"
+	ChangeEnded    ChangeKind = "session.ended"
+	ChangeStarted  ChangeKind = "session.started"
+	ChangeProfile  ChangeKind = "profile.changed"
+	ChangeDocument ChangeKind = "state.changed"
 )
 
 // Change is something about a person that happened in one place and that their apps hear of in others. It is read from
@@ -28,8 +28,8 @@ type Change struct {
 	SessionID ID     // of session.ended and session.started
 	ClientID  string // whose Session or document it is
 	Cause     EndCause
-	Device    Device // of session.started
-	State     State  // of state.changed: key, version and whether it was deleted
+	Device    Device   // of session.started
+	Document  Document // of state.changed: key, version and whether it was deleted
 }
 
 // Feed asks for the changes that an app hears of.

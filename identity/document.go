@@ -14,21 +14,21 @@ import (
 
 // The limits of what an app may keep for a person.
 const (
-	MaxStateKey = 64
-	MaxState    = 16 << 10 // bytes of one document
-	MaxStates   = 64       // documents of one client for one person
+	MaxDocumentKey = 64
+	MaxDocument    = 16 << 10 // bytes of one document
+	MaxDocuments   = 64       // documents of one client for one person
 )
 
-// StateKey names a document: one person's, one client's.
-type StateKey struct {
+// DocumentKey names a document: one person's, one client's.
+type DocumentKey struct {
 	UserID   ID
 	ClientID string
 	Key      string
 }
 
-// State is a small JSON document of an app that follows a person across devices.
-type State struct {
-	StateKey
+// Document is a small JSON document of an app that follows a person across devices.
+type Document struct {
+	DocumentKey
 	Value     string // JSON
 	Version   int64  // grows with every write and never comes again, not even after a deletion; zero: there is none
 	UpdatedAt time.Time
@@ -36,15 +36,15 @@ type State struct {
 }
 
 // ETag spells the version as a strong entity tag (RFC 9110 §8.8.3).
-func (s State) ETag() string { return `"` + strconv.FormatInt(s.Version, 36) + `"` }
+func (d Document) ETag() string { return `"` + strconv.FormatInt(d.Version, 36) + `"` }
 
 // Exists reports whether there is such a document.
-func (s State) Exists() bool { return s.Version != 0 && !s.Deleted }
+func (d Document) Exists() bool { return d.Version != 0 && !d.Deleted }
 
-// StateKeyOK reports whether a document may be called so: 1 to 64 letters, digits, dots, underscores and hyphens.
-func StateKeyOK(key string) bool {
+// DocumentKeyOK reports whether a document may be called so: 1 to 64 letters, digits, dots, underscores and hyphens.
+func DocumentKeyOK(key string) bool {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
-	return key != "" && len(key) <= MaxStateKey && strings.Trim(key, letters) == ""
+	return key != "" && len(key) <= MaxDocumentKey && strings.Trim(key, letters) == ""
 }
 
 // Condition is what an app takes for granted about a document that it writes (RFC 9110 §13.1.1, §13.1.2).
@@ -54,31 +54,31 @@ type Condition struct {
 }
 
 // Holds reports whether the document is as the condition wants it.
-func (c Condition) Holds(s State) bool {
-	if c.Absent && s.Exists() {
+func (c Condition) Holds(d Document) bool {
+	if c.Absent && d.Exists() {
 		return false
 	}
 	if c.Match == nil {
 		return true
 	}
 	for _, tag := range c.Match {
-		if s.Exists() && (tag == "*" || tag == s.ETag()) {
+		if d.Exists() && (tag == "*" || tag == d.ETag()) {
 			return true
 		}
 	}
 	return false
 }
 
-type stateStore interface {
-	// StateOf returns a document; the zero Version when there is none.
-	StateOf(ctx context.Context, at StateKey) (State, error)
-	// WriteState makes next of a document that is still at the version of was, and returns it with its new version; false
+type documentStore interface {
+	// Document returns a document; the zero Version when there is none.
+	Document(ctx context.Context, at DocumentKey) (Document, error)
+	// WriteDocument makes next of a document that is still at the version of was, and returns it with its new version; false
 	// when it is not any more. A next without a value deletes. Conflict when a new one would be one too many.
-	WriteState(ctx context.Context, was, next State) (State, bool, error)
+	WriteDocument(ctx context.Context, was, next Document) (Document, bool, error)
 }
 
-// States keeps documents.
-type States struct{ Store stateStore }
+// Documents keeps documents.
+type Documents struct{ Store documentStore }
 
 var (
 	// ErrStale says that a document is not, or not any more, what the app's Condition wants. What it is now comes with it.
@@ -88,24 +88,24 @@ var (
 
 // Put makes a document what value says, and reports whether it was not there before. With ErrStale it returns what is
 // there instead.
-func (s States) Put(ctx context.Context, at StateKey, value string, c Condition) (next State, made bool, err error) {
-	return s.change(ctx, at, c, func(State) (string, error) { return value, nil })
+func (s Documents) Put(ctx context.Context, at DocumentKey, value string, c Condition) (next Document, made bool, err error) {
+	return s.change(ctx, at, c, func(Document) (string, error) { return value, nil })
 }
 
 // Patch merges a patch into a document (RFC 7396) as Put writes one. A document that is not there counts as empty.
-func (s States) Patch(ctx context.Context, at StateKey, patch string, c Condition) (next State, made bool, err error) {
-	return s.change(ctx, at, c, func(now State) (string, error) {
+func (s Documents) Patch(ctx context.Context, at DocumentKey, patch string, c Condition) (next Document, made bool, err error) {
+	return s.change(ctx, at, c, func(now Document) (string, error) {
 		merged, err := MergePatch(now.Value, patch)
-		if err == nil && len(merged) > MaxState {
-			err = ErrStateTooLarge
+		if err == nil && len(merged) > MaxDocument {
+			err = ErrDocumentTooLarge
 		}
 		return merged, err
 	})
 }
 
 // Delete deletes a document; NotFound when there is none. With ErrStale it returns what is there instead.
-func (s States) Delete(ctx context.Context, at StateKey, c Condition) (State, error) {
-	next, _, err := s.change(ctx, at, c, func(now State) (string, error) {
+func (s Documents) Delete(ctx context.Context, at DocumentKey, c Condition) (Document, error) {
+	next, _, err := s.change(ctx, at, c, func(now Document) (string, error) {
 		if !now.Exists() {
 			return "", Refuse(NotFound, "There is no such document.")
 		}
@@ -114,32 +114,34 @@ func (s States) Delete(ctx context.Context, at StateKey, c Condition) (State, er
 	return next, err
 }
 
-// ErrStateTooLarge refuses a document.
-var ErrStateTooLarge = RefuseField("value", "A document may have 16,384 bytes.")
+// ErrDocumentTooLarge refuses a document.
+var ErrDocumentTooLarge = RefuseField("value", "A document may have 16,384 bytes.")
 
-// stateTries is how often a write without a condition is tried anew. Of those that collide one always wins.
-const stateTries = 64
+// documentTries is how often a write without a condition is tried anew. Of those that collide one always wins.
+const documentTries = 64
 
 // change reads, judges and writes; that nobody wrote in between, only the writing decides (DESIGN law 2).
-func (s States) change(ctx context.Context, at StateKey, c Condition, to func(State) (string, error)) (State, bool, error) {
-	for range stateTries {
-		now, err := s.Store.StateOf(ctx, at)
+func (s Documents) change(ctx context.Context, at DocumentKey, c Condition, to func(Document) (string, error)) (
+	Document, bool, error,
+) {
+	for range documentTries {
+		now, err := s.Store.Document(ctx, at)
 		if err != nil {
-			return State{}, false, err
+			return Document{}, false, err
 		}
 		if !c.Holds(now) {
 			return now, false, ErrStale
 		}
 		value, err := to(now)
 		if err != nil {
-			return State{}, false, err
+			return Document{}, false, err
 		}
-		next, won, err := s.Store.WriteState(ctx, now, State{StateKey: at, Value: value, Deleted: value == ""})
+		next, won, err := s.Store.WriteDocument(ctx, now, Document{DocumentKey: at, Value: value, Deleted: value == ""})
 		if err != nil || won {
 			return next, !now.Exists(), err
 		}
 	}
-	return State{}, false, errBusy
+	return Document{}, false, errBusy
 }
 
 var errJSON = RefuseField("value",

@@ -58,8 +58,8 @@ type Event struct {
 	Actor     string // the operator who did it, like cli:ada; empty: the person, their app or the server itself
 }
 
-// mailed are the Events that a person is told of by mail, whoever caused them.
-var mailed = []EventKind{
+// mailedKinds are the Events that a person is told of by mail, whoever caused them.
+var mailedKinds = []EventKind{
 	NewBrowser, PasswordChanged, PasswordReset, EmailChanged, FactorAdded, FactorRemoved, RecoveryCodeUsed, RecoveryRenewed,
 }
 
@@ -72,5 +72,5 @@ func (e Event) Mailed() bool {
 		return false
 	}
 	stolen := e.Kind == SessionEnded && e.Detail == string(EndReuse) // two parties held one refresh token
-	return e.UserID != (ID{}) && (stolen || slices.Contains(mailed, e.Kind))
+	return e.UserID != (ID{}) && (stolen || slices.Contains(mailedKinds, e.Kind))
 }

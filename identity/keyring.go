@@ -23,27 +23,27 @@ type Purpose string
 
 // The purposes. Their strings go into the key derivation (RFC 5869 info), so they never change.
 const (
-	ForRefresh Purpose = "refresh token"
-	ForAccess  Purpose = "access token"
-	ForCode    Purpose = "authorization code"
-	ForCookie  Purpose = "sign-in cookie"
-	ForAsked   Purpose = "asked request"
-	ForBinding Purpose = "consent binding"
-	ForDenial  Purpose = "denied consent"
-	ForEnrol   Purpose = "pending enrolment"
-	ForFactor  Purpose = "factor at rest"
-	ForKey     Purpose = "signing key at rest"
-	ForHash    Purpose = "client secret hash"
-	ForNonce   Purpose = "DPoP nonce"
-	ForMail    Purpose = "delivery at rest"
-	ForLink    Purpose = "mailed link"
-	ForSignOut Purpose = "asked sign-out"
-	ForBrowser Purpose = "known browser"
+	ForRefresh  Purpose = "refresh token"
+	ForAccess   Purpose = "access token"
+	ForCode     Purpose = "authorization code"
+	ForCookie   Purpose = "sign-in cookie"
+	ForAsked    Purpose = "asked request"
+	ForBinding  Purpose = "consent binding"
+	ForDenial   Purpose = "denied consent"
+	ForEnrol    Purpose = "pending enrolment"
+	ForFactor   Purpose = "factor at rest"
+	ForKey      Purpose = "signing key at rest"
+	ForHash     Purpose = "client secret hash"
+	ForNonce    Purpose = "DPoP nonce"
+	ForDelivery Purpose = "delivery at rest"
+	ForLink     Purpose = "mailed link"
+	ForSignOut  Purpose = "asked sign-out"
+	ForBrowser  Purpose = "known browser"
 )
 
 var purposes = []Purpose{
 	ForRefresh, ForAccess, ForCode, ForCookie, ForAsked, ForBinding, ForDenial, ForEnrol, ForFactor, ForKey, ForHash, ForNonce,
-	ForMail, ForLink, ForSignOut, ForBrowser,
+	ForDelivery, ForLink, ForSignOut, ForBrowser,
 }
 
 // ErrForged says that sealed or signed bytes are not ours: garbage, altered, of another version, key or purpose.

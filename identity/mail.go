@@ -127,7 +127,7 @@ func (k *Keyring) readLink(text string) (link LinkFor, secret Secret, err error)
 	return link, secret, nil
 }
 
-type mailedStore interface {
+type byMailStore interface {
 	throttleStore
 	InTx(ctx context.Context, fn func(context.Context) error) error
 	UserByID(ctx context.Context, id ID) (User, error)
@@ -142,10 +142,10 @@ type mailedStore interface {
 	AddEvent(ctx context.Context, e Event) error
 }
 
-// Mailed is what people do by way of their mail: ask for a link, and follow it. Whatever refuses a link says NotFound, by
+// ByMail is what people do by way of their mail: ask for a link, and follow it. Whatever refuses a link says NotFound, by
 // one sentence for all that can be wrong with it, and leaves the link as it was.
-type Mailed struct {
-	Store       mailedStore
+type ByMail struct {
+	Store       byMailStore
 	Links       MailLinks
 	Credentials Credentials
 	Devices     Devices
@@ -153,7 +153,7 @@ type Mailed struct {
 }
 
 // Holder returns whose link it is that a person holds, and its detail, and spends nothing.
-func (m Mailed) Holder(ctx context.Context, text string, kind LinkKind) (User, string, error) {
+func (m ByMail) Holder(ctx context.Context, text string, kind LinkKind) (User, string, error) {
 	link, err := m.Links.Read(ctx, text, kind)
 	if err != nil {
 		return User{}, "", err
@@ -164,7 +164,7 @@ func (m Mailed) Holder(ctx context.Context, text string, kind LinkKind) (User, s
 
 // Reset spends a link to choose a new password, and ends everything that was signed in with the old one. A password that
 // is refused (Invalid, field new_password) spends nothing.
-func (m Mailed) Reset(ctx context.Context, text, password string, seen Seen) error {
+func (m ByMail) Reset(ctx context.Context, text, password string, seen Seen) error {
 	user, _, err := m.Holder(ctx, text, LinkReset) // strangers without a link make us hash nothing
 	if err != nil {
 		return err
@@ -188,7 +188,7 @@ func (m Mailed) Reset(ctx context.Context, text, password string, seen Seen) err
 }
 
 // Verify spends a link that proves that the person reads mail sent to their address.
-func (m Mailed) Verify(ctx context.Context, text string, seen Seen) (email string, err error) {
+func (m ByMail) Verify(ctx context.Context, text string, seen Seen) (email string, err error) {
 	err = m.Store.InTx(ctx, func(ctx context.Context) error {
 		link, err := m.Links.Spend(ctx, text, LinkVerify)
 		if err != nil {
@@ -205,7 +205,7 @@ func (m Mailed) Verify(ctx context.Context, text string, seen Seen) (email strin
 
 // NotMe ends everything of whoever the link was mailed to. It stays good, so that a second press does no harm and the
 // page can go on from there.
-func (m Mailed) NotMe(ctx context.Context, text string) (User, error) {
+func (m ByMail) NotMe(ctx context.Context, text string) (User, error) {
 	user, _, err := m.Holder(ctx, text, LinkNotMe)
 	if err != nil {
 		return User{}, err
@@ -213,7 +213,7 @@ func (m Mailed) NotMe(ctx context.Context, text string) (User, error) {
 	return user, m.Devices.NotMe(ctx, user.ID)
 }
 
-func (m Mailed) tell(ctx context.Context, userID ID, seen Seen, kinds ...EventKind) error {
+func (m ByMail) tell(ctx context.Context, userID ID, seen Seen, kinds ...EventKind) error {
 	for _, kind := range kinds {
 		err := m.Store.AddEvent(ctx, Event{ID: NewID(), At: m.Now(), Kind: kind, UserID: userID, Address: seen.Address})
 		if err != nil {
@@ -225,7 +225,7 @@ func (m Mailed) tell(ctx context.Context, userID ID, seen Seen, kinds ...EventKi
 
 // AskReset asks for a link to choose a new password. It does the same for an address that has an account and for one that
 // has none: only whoever sends the mail looks. Refusals: Invalid (field username), Throttled.
-func (m Mailed) AskReset(ctx context.Context, email string, seen Seen) error {
+func (m ByMail) AskReset(ctx context.Context, email string, seen Seen) error {
 	email, err := CleanEmail(email)
 	if err != nil {
 		return err
@@ -234,16 +234,16 @@ func (m Mailed) AskReset(ctx context.Context, email string, seen Seen) error {
 }
 
 // AskVerify asks for another link to confirm the person's address, unless that was done already. Refusal: Throttled.
-func (m Mailed) AskVerify(ctx context.Context, s Standing, seen Seen) error {
+func (m ByMail) AskVerify(ctx context.Context, s Standing, seen Seen) error {
 	if s.User.EmailVerified {
 		return nil
 	}
 	return m.ask(ctx, Letter{Kind: LetterVerify, UserID: s.User.ID}, s.User.Email, seen)
 }
 
-// AskMove asks for a link that moves the account to another address. Whether that has an account already, it doesn't
+// AskAddressChange asks for a link that moves the account to another address. Whether that has an account already, it doesn't
 // tell: whoever reads the mail sent there learns it. Refusals: Invalid (field new_email), Throttled.
-func (m Mailed) AskMove(ctx context.Context, s Standing, email string, seen Seen) error {
+func (m ByMail) AskAddressChange(ctx context.Context, s Standing, email string, seen Seen) error {
 	email, err := CleanEmail(email)
 	if err != nil {
 		return RefuseField("new_email", err.Error())
@@ -256,7 +256,7 @@ func (m Mailed) AskMove(ctx context.Context, s Standing, email string, seen Seen
 }
 
 // ask queues a letter to an address, unless too many were asked for to it or from the person's network.
-func (m Mailed) ask(ctx context.Context, l Letter, to string, seen Seen) error {
+func (m ByMail) ask(ctx context.Context, l Letter, to string, seen Seen) error {
 	place := ThrottleKey("letters", Network(seen.Address))
 	if err := TryOrWait(ctx, m.Store, place, AddressThrottle); err != nil {
 		return err
@@ -270,10 +270,10 @@ func (m Mailed) ask(ctx context.Context, l Letter, to string, seen Seen) error {
 // letterKey counts what strangers can make us send to an address.
 func letterKey(to string) string { return ThrottleKey("letter", to) }
 
-// Move spends a link that moves an account to the address that it was mailed to. Everything ends but the browser of s, if
+// ChangeAddress spends a link that moves an account to the address that it was mailed to. Everything ends but the browser of s, if
 // that is signed in to this account: its cookie gets the value returned. Refusals: NotFound, also when the sign-in that
 // asked for the change is over; Conflict, when the address is another account's by now.
-func (m Mailed) Move(ctx context.Context, s Standing, text string, seen Seen) (email, cookie string, err error) {
+func (m ByMail) ChangeAddress(ctx context.Context, s Standing, text string, seen Seen) (email, cookie string, err error) {
 	err = m.Store.InTx(ctx, func(ctx context.Context) error {
 		link, err := m.Links.Spend(ctx, text, LinkEmail)
 		if err != nil {
@@ -283,7 +283,7 @@ func (m Mailed) Move(ctx context.Context, s Standing, text string, seen Seen) (e
 			return err
 		}
 		email = NewAddress(link.Detail)
-		write := func(ctx context.Context) error { return m.move(ctx, link, seen) }
+		write := func(ctx context.Context) error { return m.changeAddress(ctx, link, seen) }
 		ch := CredentialChange{Cause: EndEmail, Event: EmailChanged, Detail: email, Seen: seen}
 		if s.User.ID == link.UserID {
 			cookie, err = m.Credentials.Change(ctx, s, ch, write)
@@ -296,7 +296,7 @@ func (m Mailed) Move(ctx context.Context, s Standing, text string, seen Seen) (e
 
 // move changes the address once the user's row is locked and the epoch raised. The sign-in that asked must have lived
 // until then: a thief who is thrown out by a new password or by "It wasn't me" could take the account by it yet.
-func (m Mailed) move(ctx context.Context, link LinkFor, seen Seen) error {
+func (m ByMail) changeAddress(ctx context.Context, link LinkFor, seen Seen) error {
 	asking, err := m.Store.StandingOf(ctx, askedFrom(link.Detail))
 	if err != nil {
 		return err

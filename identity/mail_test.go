@@ -99,8 +99,8 @@ func TestMailLinks_aLaterMailDoesNotVoidTheWayToStopAThief(t *testing.T) {
 }
 
 // byMail is what the person does by way of their mail.
-func (w *world) byMail() identity.Mailed {
-	return identity.Mailed{
+func (w *world) byMail() identity.ByMail {
+	return identity.ByMail{
 		Store: w.db, Links: w.mailLinks(), Devices: identity.Devices{Store: w.db, Now: w.clock.now}, Now: w.clock.now,
 		Credentials: identity.Credentials{Store: w.db, Keys: w.keys, Passwords: w.signIns.Passwords, Now: w.clock.now},
 	}
@@ -135,7 +135,7 @@ func TestMove_changesTheAddressOnceAndSparesTheBrowserThatFollowedTheLink(t *tes
 	inWorld(t, func(w *world) {
 		cookie, other, token := w.signIn(), w.signIn(), w.start()
 		text := w.moving(cookie, "new@example.com")
-		email, next, err := w.byMail().Move(w.Context(), w.standing(cookie), text, identity.Seen{})
+		email, next, err := w.byMail().ChangeAddress(w.Context(), w.standing(cookie), text, identity.Seen{})
 		if err != nil || email != "new@example.com" || w.account().Email != email || !w.account().EmailVerified {
 			w.Fatalf("moved to %q: %v, %+v", email, err, w.account())
 		}
@@ -147,7 +147,7 @@ func TestMove_changesTheAddressOnceAndSparesTheBrowserThatFollowedTheLink(t *tes
 		if w.events(identity.EmailChanged) != 1 || w.events(identity.ProfileChanged) != 1 {
 			w.Error("not told, or not once")
 		}
-		_, _, err = w.byMail().Move(w.Context(), w.standing(next), text, identity.Seen{})
+		_, _, err = w.byMail().ChangeAddress(w.Context(), w.standing(next), text, identity.Seen{})
 		w.wantLinkOver(err, "a second press")
 	})
 }
@@ -190,7 +190,7 @@ func TestMove_worksOnlyWhileTheSignInLivesThatAsked(t *testing.T) {
 					w.Fatal(err)
 				}
 				text := w.mailed(identity.LinkEmail, asking.SignIn.ID.String()+" thief@example.com")
-				_, _, err := w.byMail().Move(w.Context(), identity.Standing{}, text, identity.Seen{})
+				_, _, err := w.byMail().ChangeAddress(w.Context(), identity.Standing{}, text, identity.Seen{})
 				w.wantLinkOver(err, why)
 				if now := w.account(); now.Email != "ada@example.com" || w.events(identity.EmailChanged) != 0 {
 					w.Errorf("the account moved to %s", now.Email)
@@ -219,7 +219,7 @@ func TestMove_isNotAskedForBySomebodyElse(t *testing.T) {
 		if _, err := w.db.RaiseEpoch(w.Context(), eve.ID); err != nil { // as the move does to the account that it is about
 			w.Fatal(err)
 		}
-		_, _, err = w.byMail().Move(w.Context(), identity.Standing{}, text, identity.Seen{})
+		_, _, err = w.byMail().ChangeAddress(w.Context(), identity.Standing{}, text, identity.Seen{})
 		w.wantLinkOver(err, "asked for by somebody else")
 	})
 }

@@ -25,7 +25,7 @@ type Options struct {
 	SignIns      identity.SignIns
 	SigningKeys  identity.SigningKeys
 	Devices      identity.Devices
-	States       identity.States
+	Documents    identity.Documents
 	Policy       identity.MFAPolicy
 	Registration string        // open, token or closed
 	ClientIdle   time.Duration // how long a self-registered client that no one signed in with is kept

@@ -22,8 +22,8 @@ type appStore interface {
 	Subscribe(userID identity.ID) (wake <-chan struct{}, cancel func())
 	// ChangesSince returns what happened since a little before a time, the oldest first.
 	ChangesSince(ctx context.Context, f identity.Feed) ([]identity.Change, error)
-	StateOf(ctx context.Context, at identity.StateKey) (identity.State, error)
-	States(ctx context.Context, userID identity.ID, clientID string) ([]identity.State, error)
+	Document(ctx context.Context, at identity.DocumentKey) (identity.Document, error)
+	Documents(ctx context.Context, userID identity.ID, clientID string) ([]identity.Document, error)
 }
 
 // aboutMe is the answer of /me.

@@ -15,90 +15,90 @@ import (
 const mergePatch = "application/merge-patch+json" // RFC 7396 §4
 
 var (
-	errStateKey   = say(invalidRequest, "Call a document by 1 to 64 letters, digits, dots, underscores and hyphens.")
-	errStale      = say(preconditionFailed, "There is no such document.")
-	errNoState    = identity.Refuse(identity.NotFound, "There is no such document.")
-	errLargeState = say(bodyTooLarge, "A document may have 16,384 bytes.")
+	errDocumentKey   = say(invalidRequest, "Call a document by 1 to 64 letters, digits, dots, underscores and hyphens.")
+	errStale         = say(preconditionFailed, "There is no such document.")
+	errNoDocument    = identity.Refuse(identity.NotFound, "There is no such document.")
+	errLargeDocument = say(bodyTooLarge, "A document may have 16,384 bytes.")
 )
 
-// stateEntry is a document in the list.
-type stateEntry struct {
+// documentEntry is a document in the list.
+type documentEntry struct {
 	Key       string `json:"key"`
 	ETag      string `json:"etag"`
 	UpdatedAt int64  `json:"updated_at"`
 	Size      int    `json:"size"`
 }
 
-// listStates serves GET /me/state.
-func (e *Endpoints) listStates(w http.ResponseWriter, r *http.Request, c caller) error {
-	all, err := e.store.States(r.Context(), c.live.User.ID, c.token.ClientID)
+// listDocuments serves GET /me/state.
+func (e *Endpoints) listDocuments(w http.ResponseWriter, r *http.Request, c caller) error {
+	all, err := e.store.Documents(r.Context(), c.live.User.ID, c.token.ClientID)
 	if err != nil {
 		return err
 	}
-	list := make([]stateEntry, len(all))
-	for i, s := range all {
-		list[i] = stateEntry{s.Key, s.ETag(), s.UpdatedAt.Unix(), len(s.Value)}
+	list := make([]documentEntry, len(all))
+	for i, d := range all {
+		list[i] = documentEntry{d.Key, d.ETag(), d.UpdatedAt.Unix(), len(d.Value)}
 	}
 	e.writeJSON(w, http.StatusOK, struct {
-		Documents []stateEntry `json:"documents"`
+		Documents []documentEntry `json:"documents"`
 	}{list})
 	return nil
 }
 
-// state serves /me/state/{key}: one document of the app's about the person.
-func (e *Endpoints) state(w http.ResponseWriter, r *http.Request, c caller) error {
-	at := identity.StateKey{UserID: c.live.User.ID, ClientID: c.token.ClientID, Key: path.Base(r.URL.Path)}
-	if !identity.StateKeyOK(at.Key) {
-		return errStateKey
+// document serves /me/state/{key}: one document of the app's about the person.
+func (e *Endpoints) document(w http.ResponseWriter, r *http.Request, c caller) error {
+	at := identity.DocumentKey{UserID: c.live.User.ID, ClientID: c.token.ClientID, Key: path.Base(r.URL.Path)}
+	if !identity.DocumentKeyOK(at.Key) {
+		return errDocumentKey
 	}
 	if r.Method == http.MethodGet {
-		return e.readState(w, r, at)
+		return e.getDocument(w, r, at)
 	}
 	condition, err := readCondition(r.Header)
 	if err != nil {
 		return err
 	}
-	s, made, err := e.writeState(w, r, at, condition)
+	d, made, err := e.changeDocument(w, r, at, condition)
 	switch {
-	case errors.Is(err, identity.ErrStale) && s.Exists():
-		e.writeDocument(w, http.StatusPreconditionFailed, s) // RFC 9110 §13.1.1; the value saves the app a read
+	case errors.Is(err, identity.ErrStale) && d.Exists():
+		e.writeDocument(w, http.StatusPreconditionFailed, d) // RFC 9110 §13.1.1; the value saves the app a read
 		return nil
 	case errors.Is(err, identity.ErrStale):
 		return errStale
-	case errors.Is(err, identity.ErrStateTooLarge):
-		return errLargeState
+	case errors.Is(err, identity.ErrDocumentTooLarge):
+		return errLargeDocument
 	case err != nil:
 		return err
 	}
-	e.wroteState(w, r, s, made)
+	e.answerChange(w, r, d, made)
 	return nil
 }
 
-func (e *Endpoints) readState(w http.ResponseWriter, r *http.Request, at identity.StateKey) error {
-	s, err := e.store.StateOf(r.Context(), at)
+func (e *Endpoints) getDocument(w http.ResponseWriter, r *http.Request, at identity.DocumentKey) error {
+	d, err := e.store.Document(r.Context(), at)
 	if err != nil {
 		return err
 	}
-	if !s.Exists() {
-		return errNoState
+	if !d.Exists() {
+		return errNoDocument
 	}
 	known := tags(r.Header, "If-None-Match")
-	if slices.ContainsFunc(known, func(tag string) bool { return tag == "*" || strings.TrimPrefix(tag, "W/") == s.ETag() }) {
-		w.Header().Set("ETag", s.ETag())
+	if slices.ContainsFunc(known, func(tag string) bool { return tag == "*" || strings.TrimPrefix(tag, "W/") == d.ETag() }) {
+		w.Header().Set("ETag", d.ETag())
 		w.Header().Set("Cache-Control", "no-store") // by others: what the app keeps is its own
 		w.WriteHeader(http.StatusNotModified)       // RFC 9110 §13.1.2
 		return nil
 	}
-	e.writeDocument(w, http.StatusOK, s)
+	e.writeDocument(w, http.StatusOK, d)
 	return nil
 }
 
-// writeState does what the method says. made: the document was not there before.
-func (e *Endpoints) writeState(w http.ResponseWriter, r *http.Request, at identity.StateKey, c identity.Condition) (
-	s identity.State, made bool, err error,
+// changeDocument does what the method says. made: the document was not there before.
+func (e *Endpoints) changeDocument(w http.ResponseWriter, r *http.Request, at identity.DocumentKey, c identity.Condition) (
+	s identity.Document, made bool, err error,
 ) {
 	if r.Method == http.MethodDelete {
-		s, err = e.o.States.Delete(r.Context(), at, c)
+		s, err = e.o.Documents.Delete(r.Context(), at, c)
 		return s, false, err
 	}
 	kind := "application/json"
@@ -111,23 +111,23 @@ func (e *Endpoints) writeState(w http.ResponseWriter, r *http.Request, at identi
 		return s, false, err
 	}
 	if r.Method == http.MethodPatch {
-		return e.o.States.Patch(r.Context(), at, value, c)
+		return e.o.Documents.Patch(r.Context(), at, value, c)
 	}
-	return e.o.States.Put(r.Context(), at, value, c)
+	return e.o.Documents.Put(r.Context(), at, value, c)
 }
 
-// wroteState answers a write that was done.
-func (e *Endpoints) wroteState(w http.ResponseWriter, r *http.Request, s identity.State, made bool) {
+// answerChange answers a write that was done.
+func (e *Endpoints) answerChange(w http.ResponseWriter, r *http.Request, d identity.Document, made bool) {
 	status := http.StatusOK
 	if made {
 		status = http.StatusCreated
 	}
 	if r.Method == http.MethodPatch {
-		e.writeDocument(w, status, s) // the app does not know what came out
+		e.writeDocument(w, status, d) // the app does not know what came out
 		return
 	}
-	if !s.Deleted {
-		w.Header().Set("ETag", s.ETag())
+	if !d.Deleted {
+		w.Header().Set("ETag", d.ETag())
 	}
 	if status == http.StatusOK {
 		status = http.StatusNoContent
@@ -136,11 +136,11 @@ func (e *Endpoints) wroteState(w http.ResponseWriter, r *http.Request, s identit
 	w.WriteHeader(status)
 }
 
-func (e *Endpoints) writeDocument(w http.ResponseWriter, status int, s identity.State) {
+func (e *Endpoints) writeDocument(w http.ResponseWriter, status int, d identity.Document) {
 	e.unkept(w, "application/json")
-	w.Header().Set("ETag", s.ETag())
+	w.Header().Set("ETag", d.ETag())
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, s.Value)
+	_, _ = io.WriteString(w, d.Value)
 }
 
 // readDocument reads a body of a media type that holds one JSON value.
@@ -149,9 +149,9 @@ func readDocument(w http.ResponseWriter, r *http.Request, want string) (string, 
 	if err != nil || kind != want {
 		return "", sayf(unsupportedMedia, "Send the document as %s.", want)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, identity.MaxState))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, identity.MaxDocument))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return "", errLargeState
+		return "", errLargeDocument
 	}
 	if err != nil {
 		return "", say(invalidRequest, "The body ended too early.")

@@ -37,7 +37,7 @@ func (s *stage) holds(token, key, want string) (etag string) {
 	return got.header.Get("ETag")
 }
 
-func TestState_isWrittenReadAndDeleted(t *testing.T) {
+func TestDocument_isWrittenReadAndDeleted(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) {
 		c := s.app()
@@ -70,7 +70,7 @@ func TestState_isWrittenReadAndDeleted(t *testing.T) {
 	})
 }
 
-func TestState_isOneAppsAndOnePersons(t *testing.T) {
+func TestDocument_isOneAppsAndOnePersons(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) {
 		own, other := s.begin(s.app()).AccessToken, s.begin(s.app()).AccessToken
@@ -85,7 +85,7 @@ func TestState_isOneAppsAndOnePersons(t *testing.T) {
 	})
 }
 
-func TestState_aStaleETagIsRefusedWithWhatIsThere(t *testing.T) {
+func TestDocument_aStaleETagIsRefusedWithWhatIsThere(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) {
 		token := s.begin(s.app()).AccessToken
@@ -113,7 +113,7 @@ func TestState_aStaleETagIsRefusedWithWhatIsThere(t *testing.T) {
 	})
 }
 
-func TestState_isNotSentAgainToWhoHasIt(t *testing.T) {
+func TestDocument_isNotSentAgainToWhoHasIt(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) {
 		token := s.begin(s.app()).AccessToken
@@ -128,11 +128,11 @@ func TestState_isNotSentAgainToWhoHasIt(t *testing.T) {
 	})
 }
 
-func TestState_refusesWhatItCannotKeep(t *testing.T) {
+func TestDocument_refusesWhatItCannotKeep(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) {
 		token := s.begin(s.app()).AccessToken
-		largest := `"` + strings.Repeat("x", identity.MaxState-2) + `"`
+		largest := `"` + strings.Repeat("x", identity.MaxDocument-2) + `"`
 		s.write(token, http.MethodPut, "k", largest).want(http.StatusCreated)
 		for name, try := range map[string]struct {
 			method, key, body, kind string
@@ -165,7 +165,7 @@ func TestState_refusesWhatItCannotKeep(t *testing.T) {
 			}
 		}
 		s.holds(token, "k", largest)
-		for i := 2; i < identity.MaxStates; i++ {
+		for i := 2; i < identity.MaxDocuments; i++ {
 			s.write(token, http.MethodPut, fmt.Sprint("k", i), `1`).want(http.StatusCreated)
 		}
 		s.write(token, http.MethodPut, "one-more", `1`).want(http.StatusConflict)
@@ -173,7 +173,7 @@ func TestState_refusesWhatItCannotKeep(t *testing.T) {
 	})
 }
 
-func TestState_of16WithOneETagExactlyOneWrites(t *testing.T) {
+func TestDocument_of16WithOneETagExactlyOneWrites(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) {
 		token := s.begin(s.app()).AccessToken

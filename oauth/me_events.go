@@ -122,11 +122,11 @@ func (e *Endpoints) tellChange(ctx context.Context, c identity.Change) any {
 			c.SessionID.String(), c.ClientID, e.nameOf(ctx, c.ClientID),
 			c.Device.Name, c.Device.Model, c.Device.AppVersion, c.At.Unix(),
 		}
-	case identity.ChangeState:
-		if c.State.Deleted {
-			return stateChanged{Key: c.State.Key, Deleted: true}
+	case identity.ChangeDocument:
+		if c.Document.Deleted {
+			return documentChanged{Key: c.Document.Key, Deleted: true}
 		}
-		return stateChanged{Key: c.State.Key, ETag: c.State.ETag()}
+		return documentChanged{Key: c.Document.Key, ETag: c.Document.ETag()}
 	case identity.ChangeProfile:
 	}
 	return struct{}{}
@@ -148,7 +148,7 @@ type (
 		AppVersion string `json:"app_version,omitempty"`
 		At         int64  `json:"at"`
 	}
-	stateChanged struct {
+	documentChanged struct {
 		Key     string `json:"key"`
 		ETag    string `json:"etag,omitempty"`
 		Deleted bool   `json:"deleted,omitempty"`

@@ -41,6 +41,6 @@ func (e *Endpoints) Routes(r *mux.Router) {
 	r.HandleFunc(mePath, e.forApp(e.me, http.MethodGet))
 	r.HandleFunc(mePath+"/sessions/{id}", e.forApp(e.endMine, http.MethodDelete))
 	r.HandleFunc(mePath+"/events", e.forApp(e.events, http.MethodGet))
-	r.HandleFunc(mePath+"/state", e.forApp(e.listStates, http.MethodGet))
-	r.HandleFunc(mePath+"/state/{key}", e.forApp(e.state, http.MethodGet, http.MethodPut, http.MethodPatch, http.MethodDelete))
+	r.HandleFunc(mePath+"/state", e.forApp(e.listDocuments, http.MethodGet))
+	r.HandleFunc(mePath+"/state/{key}", e.forApp(e.document, http.MethodGet, http.MethodPut, http.MethodPatch, http.MethodDelete))
 }

@@ -23,7 +23,7 @@ func TestSignOut(t *testing.T) {
 		"anAppOnTheDeviceIsOpenedByATap":         signsOutToTheDevice,
 		"anAppThatDoesNotAnswerKeepsNobody":      signsOutThoughAFrameHangs,
 		"itWorksWithoutScript":                   signsOutWithoutScript,
-		"anotherAppHearsThatTheStateChanged":     hearsOfSignOut,
+		"anotherAppHearsThatTheDocumentChanged":  hearsOfSignOut,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -85,7 +85,7 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 		Store: db, Keys: keys, Now: db.Now, SignIns: signIns,
 		Users:  identity.Users{Store: db, Passwords: passwords, Now: db.Now},
 		Grants: identity.Grants{Store: db, Now: db.Now}, Devices: devices, Credentials: credentials,
-		Mailed: identity.Mailed{Store: db, Links: links, Credentials: credentials, Devices: devices, Now: db.Now},
+		ByMail: identity.ByMail{Store: db, Links: links, Credentials: credentials, Devices: devices, Now: db.Now},
 		MailOn: cfg.SMTP != "",
 		TOTP:   mfa.TOTP{Store: db, Keys: keys, Now: db.Now, Issuer: cfg.OperatorName},
 		Policy: policy, SignupOpen: cfg.Signup == config.Open, Secure: s.secure(), Issuer: cfg.Issuer,
@@ -99,7 +99,7 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 			Lives: identity.Lifetimes{Idle: cfg.SessionIdle, Absolute: cfg.SessionAbsolute}, RolledForward: s.rolledForward,
 		},
 		SignIns: signIns, SigningKeys: identity.SigningKeys{Store: db, Now: db.Now}, Policy: policy,
-		Devices: devices, States: identity.States{Store: db},
+		Devices: devices, Documents: identity.Documents{Store: db},
 		Registration: cfg.Registration, ClientIdle: cfg.ClientIdleExpiry,
 		Fetch: fetch, Problem: s.pages.Problem, Log: s.log,
 	})

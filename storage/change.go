@@ -128,10 +128,10 @@ func (r changeRow) change(userID identity.ID) identity.Change {
 	switch c.Kind {
 	case identity.ChangeEnded:
 		c.Cause = identity.EndCause(r.Detail)
-	case identity.ChangeState:
-		c.State = identity.State{
-			StateKey: identity.StateKey{UserID: userID, ClientID: r.ClientID, Key: r.Detail},
-			Version:  r.Version, UpdatedAt: c.At, Deleted: r.Deleted,
+	case identity.ChangeDocument:
+		c.Document = identity.Document{
+			DocumentKey: identity.DocumentKey{UserID: userID, ClientID: r.ClientID, Key: r.Detail},
+			Version:     r.Version, UpdatedAt: c.At, Deleted: r.Deleted,
 		}
 		c.ID = uuid.NewSHA1(userID, []byte(r.ClientID+" "+r.Detail+" "+strconv.FormatInt(r.Version, 36)))
 	case identity.ChangeStarted, identity.ChangeProfile:

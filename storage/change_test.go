@@ -25,8 +25,8 @@ func TestChangesSince_tellsWhatAppsHear(t *testing.T) {
 		w.pass(time.Minute)
 		s := p.begin(t, db, "offline_access")
 		w.pass(time.Minute)
-		put(t, db, p.stateKey("k"), `{}`)
-		put(t, db, identity.StateKey{UserID: p.user.ID, ClientID: "other", Key: "k"}, `{}`)
+		put(t, db, p.documentKey("k"), `{}`)
+		put(t, db, identity.DocumentKey{UserID: p.user.ID, ClientID: "other", Key: "k"}, `{}`)
 		w.pass(time.Minute)
 		ok(t, db.AddEvent(t.Context(), profileChanged(db, p)))
 		w.pass(time.Minute)
@@ -37,13 +37,13 @@ func TestChangesSince_tellsWhatAppsHear(t *testing.T) {
 		if len(all) != 4 {
 			t.Fatalf("heard %+v", all)
 		}
-		kinds := []identity.ChangeKind{identity.ChangeStarted, identity.ChangeState, identity.ChangeProfile, identity.ChangeEnded}
+		kinds := []identity.ChangeKind{identity.ChangeStarted, identity.ChangeDocument, identity.ChangeProfile, identity.ChangeEnded}
 		for i, c := range all {
 			if c.Kind != kinds[i] || c.ID == (identity.ID{}) || !c.At.Equal(began.Add(time.Duration(i+1)*time.Minute)) {
 				t.Errorf("%d: %+v, want %s", i, c, kinds[i])
 			}
 		}
-		if all[0].SessionID != s.ID || all[3].SessionID != s.ID || all[3].Cause != identity.EndDevice || all[1].State.Key != "k" {
+		if all[0].SessionID != s.ID || all[3].SessionID != s.ID || all[3].Cause != identity.EndDevice || all[1].Document.Key != "k" {
 			t.Errorf("heard %+v", all)
 		}
 		if late := p.changes(t, db, began.Add(4*time.Minute+5*time.Second)); len(late) != 1 {
@@ -54,7 +54,7 @@ func TestChangesSince_tellsWhatAppsHear(t *testing.T) {
 		}
 		own := must[[]identity.Change](t)(db.ChangesSince(t.Context(),
 			identity.Feed{UserID: p.user.ID, ClientID: "other", Own: true, After: began, Limit: 100}))
-		if len(own) != 2 || own[0].Kind != identity.ChangeState || own[1].Kind != identity.ChangeProfile {
+		if len(own) != 2 || own[0].Kind != identity.ChangeDocument || own[1].Kind != identity.ChangeProfile {
 			t.Errorf("another client hears %+v", own)
 		}
 	})
@@ -86,7 +86,7 @@ func changing(t *testing.T, db *storage.DB, p person) map[string]func() {
 	return map[string]func(){
 		"a session began":     func() { p.begin(t, db, "offline_access") },
 		"a session ended":     func() { must[bool](t)(db.EndSession(t.Context(), s.ID, identity.EndDevice)) },
-		"a document":          func() { put(t, db, p.stateKey("k"), `{}`) },
+		"a document":          func() { put(t, db, p.documentKey("k"), `{}`) },
 		"the profile changed": func() { ok(t, db.AddEvent(t.Context(), profileChanged(db, p))) },
 	}
 }
@@ -125,7 +125,7 @@ func TestSubscribe_ringsOnceItIsCommitted(t *testing.T) {
 			t.Errorf("woken for what was rolled back (%v)", err)
 		}
 		cancel()
-		put(t, db, p.stateKey("k"), `{}`)
+		put(t, db, p.documentKey("k"), `{}`)
 		if rang(bell) {
 			t.Error("woken after the end")
 		}
@@ -161,7 +161,7 @@ func newLookout(t *testing.T, kind string, now func() time.Time) lookout {
 func (l lookout) looked(t *testing.T) {
 	t.Helper()
 	for range 2 { // the first look that sees a mark may be about to tell of others
-		put(t, l.there, l.marked.stateKey("mark"), `{}`)
+		put(t, l.there, l.marked.documentKey("mark"), `{}`)
 		rings(t, l.mark, "a mark")
 	}
 }
@@ -212,7 +212,7 @@ func TestWatchChanges_hearsWhatIsCommittedLate(t *testing.T) {
 			return err
 		},
 		"a document": func(ctx context.Context) error {
-			_, _, err := identity.States{Store: l.there}.Put(ctx, p.stateKey("k"), `{}`, identity.Condition{})
+			_, _, err := identity.Documents{Store: l.there}.Put(ctx, p.documentKey("k"), `{}`, identity.Condition{})
 			return err
 		},
 	} {

@@ -121,7 +121,7 @@ func (d *DB) DeleteClient(ctx context.Context, id string) error {
 		if _, err := d.EndClient(ctx, id, identity.EndClientGone); err != nil {
 			return err
 		}
-		if err := d.q(ctx).Where("client_id = ?", id).Delete(&stateRow{}).Error; err != nil {
+		if err := d.q(ctx).Where("client_id = ?", id).Delete(&documentRow{}).Error; err != nil {
 			return d.fail("delete documents", err)
 		}
 		return d.fail("delete grants", d.q(ctx).Where("client_id = ?", id).Delete(&grantRow{}).Error)

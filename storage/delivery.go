@@ -97,7 +97,7 @@ func (d *DB) queue(ctx context.Context, kind identity.DeliveryKind, parcels []pa
 		}
 		id := identity.NewID()
 		rows[i] = deliveryRow{
-			ID: id, Kind: string(kind), Host: p.host, Body: d.keys.Seal(identity.ForMail, text, id[:]),
+			ID: id, Kind: string(kind), Host: p.host, Body: d.keys.Seal(identity.ForDelivery, text, id[:]),
 			CreatedAt: now, NextTryAt: now,
 		}
 	}
@@ -166,7 +166,7 @@ func (d *DB) ClaimDelivery(ctx context.Context, c identity.DeliveryClaim) (ident
 }
 
 func (d *DB) openDelivery(r deliveryRow) ([]byte, error) {
-	return d.keys.Open(identity.ForMail, r.Body, r.ID[:])
+	return d.keys.Open(identity.ForDelivery, r.Body, r.ID[:])
 }
 
 // delivery is the row without its body.

@@ -12,44 +12,44 @@ import (
 	"github.com/sojourn-auth/sojourn/storage/storagetest"
 )
 
-func (p person) stateKey(key string) identity.StateKey {
-	return identity.StateKey{UserID: p.user.ID, ClientID: "app", Key: key}
+func (p person) documentKey(key string) identity.DocumentKey {
+	return identity.DocumentKey{UserID: p.user.ID, ClientID: "app", Key: key}
 }
 
 // put writes a document as it comes.
-func put(t *testing.T, db *storage.DB, at identity.StateKey, value string) identity.State {
+func put(t *testing.T, db *storage.DB, at identity.DocumentKey, value string) identity.Document {
 	t.Helper()
-	s, _, err := identity.States{Store: db}.Put(t.Context(), at, value, identity.Condition{})
+	s, _, err := identity.Documents{Store: db}.Put(t.Context(), at, value, identity.Condition{})
 	ok(t, err)
 	return s
 }
 
-func TestStates_areReadAsTheyWereWritten(t *testing.T) {
+func TestDocuments_areReadAsTheyWereWritten(t *testing.T) {
 	t.Parallel()
 	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
 		p := someone(t, db)
-		first := put(t, db, p.stateKey("theme"), `{"dark":true,"nul":"\u0000"}`)
+		first := put(t, db, p.documentKey("theme"), `{"dark":true,"nul":"\u0000"}`)
 		w.pass(time.Second)
-		second := put(t, db, p.stateKey("draft"), `1`)
-		same(t, first, must[identity.State](t)(db.StateOf(t.Context(), p.stateKey("theme"))))
-		same(t, []identity.State{second, first}, must[[]identity.State](t)(db.States(t.Context(), p.user.ID, "app")))
-		for _, other := range []identity.StateKey{
-			someone(t, db).stateKey("theme"), {UserID: p.user.ID, ClientID: "other", Key: "theme"}, p.stateKey("Theme"),
+		second := put(t, db, p.documentKey("draft"), `1`)
+		same(t, first, must[identity.Document](t)(db.Document(t.Context(), p.documentKey("theme"))))
+		same(t, []identity.Document{second, first}, must[[]identity.Document](t)(db.Documents(t.Context(), p.user.ID, "app")))
+		for _, other := range []identity.DocumentKey{
+			someone(t, db).documentKey("theme"), {UserID: p.user.ID, ClientID: "other", Key: "theme"}, p.documentKey("Theme"),
 		} {
-			if got := must[identity.State](t)(db.StateOf(t.Context(), other)); got.Exists() {
+			if got := must[identity.Document](t)(db.Document(t.Context(), other)); got.Exists() {
 				t.Errorf("%+v holds %+v", other, got)
 			}
 		}
 	})
 }
 
-func TestStates_ofManyWithOneETagExactlyOneWrites(t *testing.T) {
+func TestDocuments_ofManyWithOneETagExactlyOneWrites(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
-		p, states := someone(t, db), identity.States{Store: db}
-		tag := put(t, db, p.stateKey("k"), `"start"`).ETag()
+		p, documents := someone(t, db), identity.Documents{Store: db}
+		tag := put(t, db, p.documentKey("k"), `"start"`).ETag()
 		won := race(func(i int) bool {
-			s, _, err := states.Put(t.Context(), p.stateKey("k"), fmt.Sprint(i), identity.Condition{Match: []string{tag}})
+			s, _, err := documents.Put(t.Context(), p.documentKey("k"), fmt.Sprint(i), identity.Condition{Match: []string{tag}})
 			if err != nil && (!errors.Is(err, identity.ErrStale) || !s.Exists() || s.ETag() == tag) {
 				t.Errorf("the loser was told %v with %+v", err, s)
 			}
@@ -59,15 +59,15 @@ func TestStates_ofManyWithOneETagExactlyOneWrites(t *testing.T) {
 			t.Errorf("%d of 16 wrote over one version", won)
 		}
 		made := race(func(i int) bool {
-			_, _, err := states.Put(t.Context(), p.stateKey("new"), fmt.Sprint(i), identity.Condition{Absent: true})
+			_, _, err := documents.Put(t.Context(), p.documentKey("new"), fmt.Sprint(i), identity.Condition{Absent: true})
 			return err == nil
 		})
 		if made != 1 {
 			t.Errorf("%d of 16 made one document", made)
 		}
-		tag = put(t, db, p.stateKey("k"), `"again"`).ETag()
+		tag = put(t, db, p.documentKey("k"), `"again"`).ETag()
 		if gone := race(func(int) bool {
-			_, err := states.Delete(t.Context(), p.stateKey("k"), identity.Condition{Match: []string{tag}})
+			_, err := documents.Delete(t.Context(), p.documentKey("k"), identity.Condition{Match: []string{tag}})
 			return err == nil
 		}); gone != 1 {
 			t.Errorf("%d of 16 deleted one document", gone)
@@ -75,34 +75,34 @@ func TestStates_ofManyWithOneETagExactlyOneWrites(t *testing.T) {
 	})
 }
 
-func TestStates_patchesOfManyAllCount(t *testing.T) {
+func TestDocuments_patchesOfManyAllCount(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
 		p := someone(t, db)
 		done := race(func(i int) bool {
 			patch := fmt.Sprintf(`{"m%d":%d}`, i, i)
-			_, _, err := identity.States{Store: db}.Patch(t.Context(), p.stateKey("k"), patch, identity.Condition{})
+			_, _, err := identity.Documents{Store: db}.Patch(t.Context(), p.documentKey("k"), patch, identity.Condition{})
 			if err != nil {
 				t.Error(err)
 			}
 			return err == nil
 		})
-		got := must[identity.State](t)(db.StateOf(t.Context(), p.stateKey("k")))
+		got := must[identity.Document](t)(db.Document(t.Context(), p.documentKey("k")))
 		if members := strings.Count(got.Value, ":"); done != 16 || members != 16 {
 			t.Errorf("%d patches left %d members: %s", done, members, got.Value)
 		}
 	})
 }
 
-func TestStates_noMoreThan64EvenInARace(t *testing.T) {
+func TestDocuments_noMoreThan64EvenInARace(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
 		p := someone(t, db)
-		for i := range identity.MaxStates - 1 {
-			put(t, db, p.stateKey(fmt.Sprint("k", i)), `{}`)
+		for i := range identity.MaxDocuments - 1 {
+			put(t, db, p.documentKey(fmt.Sprint("k", i)), `{}`)
 		}
 		made := race(func(i int) bool {
-			_, _, err := identity.States{Store: db}.Put(t.Context(), p.stateKey(fmt.Sprint("last", i)), `{}`, identity.Condition{})
+			_, _, err := identity.Documents{Store: db}.Put(t.Context(), p.documentKey(fmt.Sprint("last", i)), `{}`, identity.Condition{})
 			if err != nil {
 				wantKind(t, err, identity.Conflict)
 			}
@@ -111,49 +111,49 @@ func TestStates_noMoreThan64EvenInARace(t *testing.T) {
 		if made != 1 {
 			t.Errorf("%d documents found room for one", made)
 		}
-		put(t, db, p.stateKey("k0"), `{"still":"writable"}`)
-		_, err := identity.States{Store: db}.Delete(t.Context(), p.stateKey("k0"), identity.Condition{})
+		put(t, db, p.documentKey("k0"), `{"still":"writable"}`)
+		_, err := identity.Documents{Store: db}.Delete(t.Context(), p.documentKey("k0"), identity.Condition{})
 		ok(t, err)
-		put(t, db, p.stateKey("fresh"), `{}`)
-		put(t, db, identity.StateKey{UserID: p.user.ID, ClientID: "other", Key: "k"}, `{}`)
+		put(t, db, p.documentKey("fresh"), `{}`)
+		put(t, db, identity.DocumentKey{UserID: p.user.ID, ClientID: "other", Key: "k"}, `{}`)
 	})
 }
 
-func TestStates_aVersionNeverComesAgain(t *testing.T) {
+func TestDocuments_aVersionNeverComesAgain(t *testing.T) {
 	t.Parallel()
 	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) { // the clock stands still
 		p, seen := someone(t, db), map[int64]bool{}
 		for range 5 {
-			s := put(t, db, p.stateKey("k"), `{}`)
-			gone, err := identity.States{Store: db}.Delete(t.Context(), p.stateKey("k"), identity.Condition{})
+			s := put(t, db, p.documentKey("k"), `{}`)
+			gone, err := identity.Documents{Store: db}.Delete(t.Context(), p.documentKey("k"), identity.Condition{})
 			ok(t, err)
 			if seen[s.Version] || seen[gone.Version] {
 				t.Fatalf("version %d or %d came again", s.Version, gone.Version)
 			}
 			seen[s.Version], seen[gone.Version] = true, true
 		}
-		_, err := identity.States{Store: db}.Delete(t.Context(), p.stateKey("k"), identity.Condition{})
+		_, err := identity.Documents{Store: db}.Delete(t.Context(), p.documentKey("k"), identity.Condition{})
 		wantKind(t, err, identity.NotFound)
 		w.pass(31 * 24 * time.Hour)
-		if swept := must[storage.SweptRows](t)(db.Sweep(t.Context())); swept.States != 1 {
+		if swept := must[storage.SweptRows](t)(db.Sweep(t.Context())); swept.Documents != 1 {
 			t.Errorf("swept %+v", swept)
 		}
-		if s := put(t, db, p.stateKey("k"), `{}`); seen[s.Version] {
+		if s := put(t, db, p.documentKey("k"), `{}`); seen[s.Version] {
 			t.Error("a version came again after the sweep")
 		}
 	})
 }
 
-func TestStates_marksOfDeletedOnesDoNotPileUp(t *testing.T) {
+func TestDocuments_marksOfDeletedOnesDoNotPileUp(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
 		p := someone(t, db)
-		for i := range identity.MaxStates + 10 {
-			put(t, db, p.stateKey(fmt.Sprint("k", i)), `{}`)
-			_, err := identity.States{Store: db}.Delete(t.Context(), p.stateKey(fmt.Sprint("k", i)), identity.Condition{})
+		for i := range identity.MaxDocuments + 10 {
+			put(t, db, p.documentKey(fmt.Sprint("k", i)), `{}`)
+			_, err := identity.Documents{Store: db}.Delete(t.Context(), p.documentKey(fmt.Sprint("k", i)), identity.Condition{})
 			ok(t, err)
 		}
-		if rows := must[map[string]int](t)(db.Count(t.Context()))["states"]; rows > identity.MaxStates+1 {
+		if rows := must[map[string]int](t)(db.Count(t.Context()))["states"]; rows > identity.MaxDocuments+1 {
 			t.Errorf("%d rows stay of documents that are gone", rows)
 		}
 	})

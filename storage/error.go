@@ -40,20 +40,20 @@ func Away(err error) bool {
 		return !errors.Is(err, context.Canceled)
 	}
 	if refused, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return awayState(refused.Code)
+		return awayCode(refused.Code)
 	}
 	if broken, ok := errors.AsType[*sqlite.Error](err); ok {
-		return slices.Contains(awayCodes, broken.Code()&0xff) // the low byte is the primary result code
+		return slices.Contains(awayResults, broken.Code()&0xff) // the low byte is the primary result code
 	}
 	return unreachable(err)
 }
 
-// awayState judges a SQLSTATE (PostgreSQL manual, appendix A).
-func awayState(code string) bool {
+// awayCode judges a SQLSTATE (PostgreSQL manual, appendix A).
+func awayCode(code string) bool {
 	if len(code) == 5 && slices.Contains(awayClasses, code[:2]) {
 		return true
 	}
-	return slices.Contains(awayStates, code)
+	return slices.Contains(awayCodes, code)
 }
 
 var (
@@ -62,7 +62,7 @@ var (
 		"53", // out of connections, disk or memory
 		"58", // the server's own system failed
 	}
-	awayStates = []string{
+	awayCodes = []string{
 		"25006", // read-only transaction: a failover left us on a standby
 		"25P03", // idle in transaction for too long
 		"40001", // serialization failure
@@ -74,7 +74,7 @@ var (
 		"57P03", // cannot connect now
 		"57P05", // idle session timeout
 	}
-	awayCodes = []int{
+	awayResults = []int{
 		sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM,
 		sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PROTOCOL,
 	}

@@ -58,7 +58,7 @@ func (d *DB) DeleteGrant(ctx context.Context, userID identity.ID, clientID strin
 		if err != nil {
 			return err
 		}
-		for _, model := range []any{&grantRow{}, &stateRow{}} {
+		for _, model := range []any{&grantRow{}, &documentRow{}} {
 			if err := d.q(ctx).Where("user_id = ? AND client_id = ?", userID, clientID).Delete(model).Error; err != nil {
 				return d.fail("delete grant", err)
 			}

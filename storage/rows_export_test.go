@@ -4,7 +4,7 @@ import "database/sql"
 
 // Models are the rows of every table.
 var Models = []any{
-	&deliveryRow{}, &stateRow{}, &mailLinkRow{}, &adminTokenRow{},
+	&deliveryRow{}, &documentRow{}, &mailLinkRow{}, &adminTokenRow{},
 	&userRow{}, &signInRow{}, &clientRow{}, &sessionRow{}, &grantRow{}, &totpRow{}, &recoveryCodeRow{}, &throttleRow{},
 	&signingKeyRow{}, &registrationTokenRow{}, &deniedTokenRow{}, &spentAssertionRow{}, &eventRow{},
 }

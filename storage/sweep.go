@@ -18,7 +18,7 @@ const (
 
 // SweptRows counts what a sweep deleted.
 type SweptRows struct {
-	Sessions, SignIns, DeniedTokens, SpentAssertions, RegistrationTokens, MailLinks, Throttles, Events, Deliveries, States int
+	Sessions, SignIns, DeniedTokens, SpentAssertions, RegistrationTokens, MailLinks, Throttles, Events, Deliveries, Documents int
 }
 
 // rubbish is what one table holds that nobody can need any more.
@@ -45,7 +45,7 @@ func (d *DB) Sweep(ctx context.Context) (swept SweptRows, err error) {
 		{"throttles", "key", "last_try_at < ?", forgotten, &swept.Throttles},
 		{"events", "id", "at < ?", now.Add(-keepEvents), &swept.Events},
 		{"deliveries", "id", "COALESCE(dead_at, next_try_at) < ?", old, &swept.Deliveries},
-		{"states", "user_id, client_id, key", "deleted AND updated_at < ?", old, &swept.States},
+		{"states", "user_id, client_id, key", "deleted AND updated_at < ?", old, &swept.Documents},
 		{"events", "id", "kind = 'session.forked' AND at < ?", now.Add(-keepForks), &swept.Events},
 	} {
 		if err := d.sweep(ctx, r); err != nil {

@@ -8,34 +8,35 @@ import (
 	"strings"
 )
 
-// The sentences that the pages around mailed links choose. SentReset, SentMove, Moved and Verified speak of {email}.
+// The sentences that the pages around mailed links choose. SentReset, SentAddress, AddressChanged and
+// Verified speak of {email}.
 const (
-	NoMail      Sentence = "mailed.none"
-	MailTitle   Sentence = "mailed.look"
-	SentReset   Sentence = "mailed.reset"
-	SentVerify  Sentence = "mailed.verify"
-	SentMove    Sentence = "mailed.move"
-	SentAnew    Sentence = "mailed.anew"
-	ToSignIn    Sentence = "mailed.signin"
-	ToAccount   Sentence = "mailed.account"
-	ToSecurity  Sentence = "mailed.security"
-	ToDevices   Sentence = "mailed.devices"
-	LinkTitle   Sentence = "link.over"
-	ResetOver   Sentence = "link.reset"
-	ResetAnew   Sentence = "link.reset.anew"
-	VerifyOver  Sentence = "link.verify"
-	MoveOver    Sentence = "link.move"
-	MoveAnew    Sentence = "link.move.anew"
-	NotMeOver   Sentence = "link.notme"
-	NotMeAnew   Sentence = "link.notme.anew"
-	MoveStays   Sentence = "move.stays"
-	MoveTaken   Sentence = "move.taken"
-	MovedTitle  Sentence = "move.done"
-	Moved       Sentence = "move.done.lead"
-	VerifyTitle Sentence = "verify.done"
-	Verified    Sentence = "verify.done.lead"
-	ResetDone   Sentence = "signin.reset"
-	SignedUpBy  Sentence = "signin.signed_up_mail"
+	NoMail              Sentence = "mailed.none"
+	MailTitle           Sentence = "mailed.look"
+	SentReset           Sentence = "mailed.reset"
+	SentVerify          Sentence = "mailed.verify"
+	SentAddress         Sentence = "mailed.address"
+	SentAnew            Sentence = "mailed.anew"
+	ToSignIn            Sentence = "mailed.signin"
+	ToAccount           Sentence = "mailed.account"
+	ToSecurity          Sentence = "mailed.security"
+	ToDevices           Sentence = "mailed.devices"
+	LinkTitle           Sentence = "link.over"
+	ResetOver           Sentence = "link.reset"
+	ResetAnew           Sentence = "link.reset.anew"
+	VerifyOver          Sentence = "link.verify"
+	AddressOver         Sentence = "link.address"
+	AddressAnew         Sentence = "link.address.anew"
+	NotMeOver           Sentence = "link.notme"
+	NotMeAnew           Sentence = "link.notme.anew"
+	AddressStays        Sentence = "address.stays"
+	AddressTaken        Sentence = "address.taken"
+	AddressChangedTitle Sentence = "address.done"
+	AddressChanged      Sentence = "address.done.lead"
+	VerifyTitle         Sentence = "verify.done"
+	Verified            Sentence = "verify.done.lead"
+	ResetDone           Sentence = "signin.reset"
+	SignedUpBy          Sentence = "signin.signed_up_mail"
 )
 
 // Forgot asks for a link to choose a new password (field "username", hidden "next").
@@ -101,15 +102,15 @@ func (p NewEmail) Inputs() inputs {
 	return p.arrange(f)
 }
 
-// Move moves an account to the address that the link was mailed to (hidden "link").
-type Move struct {
+// ChangeAddress moves an account to the address that the link was mailed to (hidden "link").
+type ChangeAddress struct {
 	Frame
 	Form
 	Link  string
 	Email string
 }
 
-func (Move) template() string { return "move" }
+func (ChangeAddress) template() string { return "address" }
 
 // NotMe ends everything that is signed in to an account (hidden "link").
 type NotMe struct {

@@ -37,7 +37,7 @@ var mailed = map[string]templates.Page{
 		Frame: alone, Username: "anna@example.com", NewEmail: "anna@example.com",
 		Form: problem("new_email", "This is the address of your account already. Enter another one."),
 	},
-	"move":    templates.Move{Frame: alone, Link: "sealed-link", Email: "anna.new@example.com"},
+	"address": templates.ChangeAddress{Frame: alone, Link: "sealed-link", Email: "anna.new@example.com"},
 	"notme":   templates.NotMe{Frame: alone, Link: "sealed-link", Username: "anna@example.com"},
 	"stopped": templates.Stopped{Frame: alone, Link: "sealed-link"},
 	"stopped-throttled": templates.Stopped{

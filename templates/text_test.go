@@ -51,8 +51,9 @@ func TestSay_knowsEverySentenceThatHandlersChoose(t *testing.T) {
 		SignInAgain, SignedUp, SignUpClosed, GoOn, Unreadable,
 		TooLong, BrokenNext, AskSignOut, BackTo, StepUp, SignInOver, SignInEnded, DeviceEnded, OthersEnded, AccessWithdrawn,
 		PasswordChanged, FactorRemoved, FactorRequired, CodesRenewed, NameChanged, NoMail, MailTitle, SentReset, SentVerify,
-		SentMove, SentAnew, ToSignIn, ToAccount, ToSecurity, ToDevices, LinkTitle, ResetOver, ResetAnew, VerifyOver, MoveOver,
-		MoveAnew, NotMeOver, NotMeAnew, MoveStays, MoveTaken, MovedTitle, Moved, VerifyTitle, Verified, ResetDone, SignedUpBy,
+		SentAddress, SentAnew, ToSignIn, ToAccount, ToSecurity, ToDevices, LinkTitle, ResetOver, ResetAnew, VerifyOver,
+		AddressOver, AddressAnew, NotMeOver, NotMeAnew, AddressStays, AddressTaken, AddressChangedTitle, AddressChanged,
+		VerifyTitle, Verified, ResetDone, SignedUpBy,
 	} {
 		got := Say(s, "username", "ada@example.com", "app", "Notes", "email", "ada@example.com")
 		if got == "" || strings.Contains(got, "{") {

@@ -73,7 +73,7 @@ func (p *Pages) submitForgot(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	email := r.PostFormValue("username")
-	err = p.Mailed.AskReset(r.Context(), email, seen(r))
+	err = p.ByMail.AskReset(r.Context(), email, seen(r))
 	if onForm(err) {
 		page := p.forgotPage(v, err)
 		page.Username = email
@@ -96,7 +96,7 @@ func (p *Pages) showReset(w http.ResponseWriter, r *http.Request) error {
 
 // submitReset serves POST /reset. It signs no one in: who has a second factor is asked for it at sign-in.
 func (p *Pages) submitReset(w http.ResponseWriter, r *http.Request) error {
-	err := p.Mailed.Reset(r.Context(), linkOf(r), r.PostFormValue("new_password"), seen(r))
+	err := p.ByMail.Reset(r.Context(), linkOf(r), r.PostFormValue("new_password"), seen(r))
 	if err != nil {
 		return p.resetting(w, r, err)
 	}
@@ -108,7 +108,7 @@ func (p *Pages) resetting(w http.ResponseWriter, r *http.Request, refusal error)
 	if refusal != nil && !onForm(refusal) {
 		return p.resetOver(w, refusal)
 	}
-	user, _, err := p.Mailed.Holder(r.Context(), linkOf(r), identity.LinkReset)
+	user, _, err := p.ByMail.Holder(r.Context(), linkOf(r), identity.LinkReset)
 	if err != nil {
 		return p.resetOver(w, err)
 	}
@@ -136,7 +136,7 @@ func (p *Pages) showNewEmail(w http.ResponseWriter, _ *http.Request, v visit) er
 // whether that has an account already is not told here.
 func (p *Pages) submitNewEmail(w http.ResponseWriter, r *http.Request, v visit) error {
 	email := r.PostFormValue("new_email")
-	err := p.Mailed.AskMove(r.Context(), v.standing, email, seen(r))
+	err := p.ByMail.AskAddressChange(r.Context(), v.standing, email, seen(r))
 	if onForm(err) {
 		page := p.newEmailPage(v, err)
 		page.NewEmail = email
@@ -145,7 +145,7 @@ func (p *Pages) submitNewEmail(w http.ResponseWriter, r *http.Request, v visit) 
 	if err != nil {
 		return err
 	}
-	return p.sent(w, templates.Say(templates.SentMove, "email", email), way(securityPath, templates.ToSecurity))
+	return p.sent(w, templates.Say(templates.SentAddress, "email", email), way(securityPath, templates.ToSecurity))
 }
 
 func (p *Pages) newEmailPage(v visit, refusal error) templates.NewEmail {
@@ -156,27 +156,27 @@ func (p *Pages) newEmailPage(v visit, refusal error) templates.NewEmail {
 	return page
 }
 
-// showMove serves GET /email.
-func (p *Pages) showMove(w http.ResponseWriter, r *http.Request) error {
-	_, detail, err := p.Mailed.Holder(r.Context(), linkOf(r), identity.LinkEmail)
+// showAddressChange serves GET /email.
+func (p *Pages) showAddressChange(w http.ResponseWriter, r *http.Request) error {
+	_, detail, err := p.ByMail.Holder(r.Context(), linkOf(r), identity.LinkEmail)
 	if err != nil {
 		return p.moveOver(w, err)
 	}
-	page := templates.Move{Frame: p.frame(visit{}), Link: linkOf(r), Email: identity.NewAddress(detail)}
-	page.Action = movePath
+	page := templates.ChangeAddress{Frame: p.frame(visit{}), Link: linkOf(r), Email: identity.NewAddress(detail)}
+	page.Action = addressPath
 	return templates.Show(w, http.StatusOK, page)
 }
 
-// submitMove serves POST /email. The browser stays signed in if it is this account's.
-func (p *Pages) submitMove(w http.ResponseWriter, r *http.Request) error {
+// submitAddressChange serves POST /email. The browser stays signed in if it is this account's.
+func (p *Pages) submitAddressChange(w http.ResponseWriter, r *http.Request) error {
 	standing, err := p.standing(r)
 	if err != nil {
 		return err
 	}
-	email, cookie, err := p.Mailed.Move(r.Context(), standing, linkOf(r), seen(r))
+	email, cookie, err := p.ByMail.ChangeAddress(r.Context(), standing, linkOf(r), seen(r))
 	if identity.KindOf(err) == identity.Conflict {
-		return p.tell(w, http.StatusConflict, templates.MoveStays, templates.Told{
-			Lead: templates.Say(templates.MoveTaken), Ways: []templates.Link{way(emailPath, templates.MoveAnew)},
+		return p.tell(w, http.StatusConflict, templates.AddressStays, templates.Told{
+			Lead: templates.Say(templates.AddressTaken), Ways: []templates.Link{way(emailPath, templates.AddressAnew)},
 		})
 	}
 	if err != nil {
@@ -189,18 +189,18 @@ func (p *Pages) submitMove(w http.ResponseWriter, r *http.Request) error {
 		}
 		on = way(accountPath, templates.ToAccount)
 	}
-	return p.tell(w, http.StatusOK, templates.MovedTitle, templates.Told{
-		Lead: templates.Say(templates.Moved, "email", email), Done: true, Ways: []templates.Link{on},
+	return p.tell(w, http.StatusOK, templates.AddressChangedTitle, templates.Told{
+		Lead: templates.Say(templates.AddressChanged, "email", email), Done: true, Ways: []templates.Link{on},
 	})
 }
 
 func (p *Pages) moveOver(w http.ResponseWriter, err error) error {
-	return p.linkOver(w, err, templates.MoveOver, way(accountPath, templates.ToAccount), way(emailPath, templates.MoveAnew))
+	return p.linkOver(w, err, templates.AddressOver, way(accountPath, templates.ToAccount), way(emailPath, templates.AddressAnew))
 }
 
 // showVerify serves GET /verify. It changes nothing: mail scanners follow links, too.
 func (p *Pages) showVerify(w http.ResponseWriter, r *http.Request) error {
-	_, email, err := p.Mailed.Holder(r.Context(), linkOf(r), identity.LinkVerify)
+	_, email, err := p.ByMail.Holder(r.Context(), linkOf(r), identity.LinkVerify)
 	if err != nil {
 		return p.verifyOver(w, err)
 	}
@@ -211,7 +211,7 @@ func (p *Pages) showVerify(w http.ResponseWriter, r *http.Request) error {
 
 // submitVerify serves POST /verify.
 func (p *Pages) submitVerify(w http.ResponseWriter, r *http.Request) error {
-	email, err := p.Mailed.Verify(r.Context(), linkOf(r), seen(r))
+	email, err := p.ByMail.Verify(r.Context(), linkOf(r), seen(r))
 	if err != nil {
 		return p.verifyOver(w, err)
 	}
@@ -227,7 +227,7 @@ func (p *Pages) verifyOver(w http.ResponseWriter, err error) error {
 
 // askVerify serves POST /account/verify: the link once more.
 func (p *Pages) askVerify(w http.ResponseWriter, r *http.Request, v visit) error {
-	if err := p.Mailed.AskVerify(r.Context(), v.standing, seen(r)); err != nil {
+	if err := p.ByMail.AskVerify(r.Context(), v.standing, seen(r)); err != nil {
 		return err
 	}
 	return p.sent(w, templates.Say(templates.SentVerify), way(securityPath, templates.ToSecurity))
@@ -235,7 +235,7 @@ func (p *Pages) askVerify(w http.ResponseWriter, r *http.Request, v visit) error
 
 // showNotMe serves GET /not-me.
 func (p *Pages) showNotMe(w http.ResponseWriter, r *http.Request) error {
-	user, _, err := p.Mailed.Holder(r.Context(), linkOf(r), identity.LinkNotMe)
+	user, _, err := p.ByMail.Holder(r.Context(), linkOf(r), identity.LinkNotMe)
 	if err != nil {
 		return p.notMeOver(w, err)
 	}
@@ -253,7 +253,7 @@ func (p *Pages) submitNotMe(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	user, err := p.Mailed.NotMe(r.Context(), linkOf(r))
+	user, err := p.ByMail.NotMe(r.Context(), linkOf(r))
 	if err != nil {
 		return p.notMeOver(w, err)
 	}
@@ -265,11 +265,11 @@ func (p *Pages) submitNotMe(w http.ResponseWriter, r *http.Request) error {
 
 // mailAfterNotMe has a link for a new password mailed.
 func (p *Pages) mailAfterNotMe(w http.ResponseWriter, r *http.Request) error {
-	user, _, err := p.Mailed.Holder(r.Context(), linkOf(r), identity.LinkNotMe)
+	user, _, err := p.ByMail.Holder(r.Context(), linkOf(r), identity.LinkNotMe)
 	if err != nil {
 		return p.notMeOver(w, err)
 	}
-	err = p.Mailed.AskReset(r.Context(), user.Email, seen(r))
+	err = p.ByMail.AskReset(r.Context(), user.Email, seen(r))
 	if onForm(err) {
 		return p.showAgain(w, err, p.stoppedPage(r, err))
 	}

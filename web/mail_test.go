@@ -16,7 +16,7 @@ import (
 // withMail makes the pages those of a server that can send mail.
 func withMail(o *web.Options) {
 	db, now := o.Store.(door).DB, o.Now
-	o.Mailed = identity.Mailed{
+	o.ByMail = identity.ByMail{
 		Store: db, Links: identity.MailLinks{Store: db, Keys: o.Keys, Now: now}, Credentials: o.Credentials,
 		Devices: o.Devices, Now: now,
 	}

@@ -24,7 +24,7 @@ type Options struct {
 	Grants      identity.Grants
 	Devices     identity.Devices
 	Credentials identity.Credentials
-	Mailed      identity.Mailed
+	ByMail      identity.ByMail
 	MailOn      bool // whether mail can be sent
 	TOTP        mfa.TOTP
 	Policy      identity.MFAPolicy

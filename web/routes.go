@@ -25,7 +25,7 @@ const (
 	forgotPath    = "/forgot"
 	resetPath     = "/reset"
 	verifyPath    = "/verify"
-	movePath      = "/email"
+	addressPath   = "/email"
 	notMePath     = "/not-me"
 	removePath    = "/account/totp/remove"
 	enrolPath     = "/account/totp"
@@ -81,8 +81,8 @@ func (p *Pages) mailRoutes(get, post func(path string, h page)) {
 	post(resetPath, p.byLink(p.submitReset))
 	get(verifyPath, p.byLink(p.showVerify))
 	post(verifyPath, p.byLink(p.submitVerify))
-	get(movePath, p.byLink(p.showMove))
-	post(movePath, p.byLink(p.submitMove))
+	get(addressPath, p.byLink(p.showAddressChange))
+	post(addressPath, p.byLink(p.submitAddressChange))
 	get(notMePath, p.byLink(p.showNotMe))
 	post(notMePath, p.byLink(p.submitNotMe))
 	get(emailPath, p.byMail(p.account(emailPath, p.fresh(p.showNewEmail))))
