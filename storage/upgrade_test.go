@@ -251,7 +251,7 @@ func (r release) writeRest(t *testing.T, db *storage.DB) {
 	delivery := record{
 		"id": r.mail, "kind": "mail", "host": "", "tries": 2, "created_at": r.at(0), "next_try_at": r.at(1),
 		"dead_at": nil, "last_error": "451 later",
-		"body": r.keys.Seal(identity.ForMail, []byte(`{"kind":"forgot","to":"ada@example.com"}`), r.mail[:]),
+		"body": r.keys.Seal(identity.ForDelivery, []byte(`{"kind":"forgot","to":"ada@example.com"}`), r.mail[:]),
 	}
 	insert(t, db, "deliveries", delivery)
 	maps.Copy(delivery, record{"id": identity.NewID(), "kind": "logout", "host": "a.example", "dead_at": r.at(1)})
@@ -354,7 +354,7 @@ func (r release) readRest(t *testing.T, db *storage.DB) {
 	same(t, []any{r.mail, identity.LetterForgot, 2, "451 later", time.Time{}},
 		[]any{waiting[0].ID, waiting[0].Letter, waiting[0].Tries, waiting[0].LastError, waiting[0].DeadAt})
 	same(t, r.at(1), waiting[1].DeadAt)
-	documents := must[[]identity.State](t)(db.States(ctx, r.ada.ID, "notes"))
+	documents := must[[]identity.Document](t)(db.Documents(ctx, r.ada.ID, "notes"))
 	same(t, 1, len(documents))
 	same(t, []any{"theme", `"dark"`, int64(1) << 40, r.at(1)},
 		[]any{documents[0].Key, documents[0].Value, documents[0].Version, documents[0].UpdatedAt})
