@@ -301,7 +301,7 @@ func (r release) readSessions(t *testing.T, db *storage.DB) {
 		got := must[identity.Standing](t)(db.StandingOf(ctx, want.signIn.ID))
 		same(t, want.signIn, got.SignIn)
 		same(t, want.user, got.User)
-		same(t, want.enrolled, got.Enrolled)
+		same(t, want.enrolled, got.Enrolled())
 		same(t, want.session, must[identity.Session](t)(db.SessionByID(ctx, want.session.ID)))
 	}
 	alive := must[[]identity.Live](t)(db.FindSessions(ctx, identity.SessionQuery{UserID: r.ada.ID, Limit: 9}))
