@@ -1,20 +1,15 @@
 package storage
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
-	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
 
@@ -44,7 +39,8 @@ type Options struct {
 	Journal string
 	// Log is told when an ending could not be written into the journal; nil means no one is.
 	Log *slog.Logger
-	// MaxConns bounds the connections to PostgreSQL; 0 means 32. SQLite has one writer and a few readers regardless.
+	// MaxConns bounds the connections to PostgreSQL; 0 means 32. Half as many stand beside them for what every request asks
+	// (quick). SQLite has one writer and a few readers regardless.
 	MaxConns int
 	// Volatile makes a SQLite database that need not survive a crash of the machine, for simulations and tests.
 	Volatile bool
@@ -55,12 +51,12 @@ type DB struct {
 	base       *gorm.DB
 	kind       string
 	pools      []*sql.DB // the first one writes
+	quick      *quick    // nil on SQLite
 	migrations fs.FS
 	keys       *identity.Keyring
 	clock      *Clock
 	now        func() time.Time
 	clients    clientCache
-	strict     bool
 	letters    bool
 	queued     bell
 	journal    *journal
@@ -81,7 +77,7 @@ func Open(ctx context.Context, dsn string, opts Options) (*DB, error) {
 }
 
 func connect(dsn string, opts Options) (*DB, error) {
-	d := &DB{keys: opts.Keys, now: opts.Now, strict: opts.StrictRefresh, letters: opts.Letters, journal: &journal{path: opts.Journal, log: opts.Log}}
+	d := &DB{keys: opts.Keys, now: opts.Now, letters: opts.Letters, journal: &journal{path: opts.Journal, log: opts.Log}}
 	if err := d.journal.check(); err != nil {
 		return nil, fmt.Errorf("open the ending journal: %w", err)
 	}
@@ -98,7 +94,7 @@ func connect(dsn string, opts Options) (*DB, error) {
 		dialect, d.pools, err = openSQLite(path, opts.Volatile)
 	case strings.HasPrefix(dsn, "postgres://"), strings.HasPrefix(dsn, "postgresql://"):
 		d.kind = Postgres
-		dialect, d.pools, err = openPostgres(dsn, opts.MaxConns)
+		dialect, err = d.openPostgres(dsn, opts)
 	default:
 		err = errors.New("a database is sqlite:PATH or postgres://…")
 	}
@@ -126,6 +122,9 @@ func (d *DB) Close() error {
 	for _, pool := range d.pools {
 		problems = append(problems, pool.Close())
 	}
+	if d.quick != nil {
+		d.quick.pool.Close()
+	}
 	return errors.Join(problems...)
 }
 
@@ -144,6 +143,9 @@ func (d *DB) Ping(ctx context.Context) error {
 		if err := pool.PingContext(ctx); err != nil {
 			return d.fail("reach database", err)
 		}
+	}
+	if d.quick != nil {
+		return d.fail("reach database", d.quick.pool.Ping(ctx))
 	}
 	return nil
 }
@@ -214,35 +216,4 @@ func traced(tell func(string)) logger.Interface {
 		return logger.Discard
 	}
 	return tracer{Interface: logger.Discard, tell: tell}
-}
-
-const (
-	postgresConns  = 32
-	connectTimeout = 3 * time.Second // per host, where the DSN sets no connect_timeout
-)
-
-// openPostgres prepares a pool without connecting. Statements are prepared and cached per connection by pgx itself, so a
-// repeated one costs one round trip.
-func openPostgres(dsn string, maxConns int) (gorm.Dialector, []*sql.DB, error) {
-	config, err := pgx.ParseConfig(dsn)
-	if err != nil {
-		return nil, nil, err
-	}
-	if config.RuntimeParams["application_name"] == "" {
-		config.RuntimeParams["application_name"] = "sojourn"
-	}
-	// The whole of connecting, since a server may accept and then say nothing.
-	config.ConnectTimeout = cmp.Or(config.ConnectTimeout, connectTimeout)
-	dialer := &net.Dialer{Timeout: config.ConnectTimeout, KeepAliveConfig: net.KeepAliveConfig{
-		// A server that vanished without a word is noticed after half a minute, not after two hours.
-		Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3,
-	}}
-	config.DialFunc = dialer.DialContext
-
-	pool := stdlib.OpenDB(*config)
-	maxConns = cmp.Or(maxConns, postgresConns)
-	pool.SetMaxOpenConns(maxConns)
-	pool.SetMaxIdleConns(maxConns)
-	pool.SetConnMaxLifetime(30 * time.Minute)
-	return postgres.New(postgres.Config{Conn: pool}), []*sql.DB{pool}, nil
 }

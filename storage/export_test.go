@@ -24,6 +24,12 @@ func (d *DB) Waits(ctx context.Context) (n int64, err error) {
 	return n, err
 }
 
+// FlushStatistics has PostgreSQL show what the quick connection it asks has counted so far.
+func (d *DB) FlushStatistics(ctx context.Context) error {
+	_, err := d.quick.pool.Exec(ctx, "SELECT pg_stat_force_next_flush()")
+	return err
+}
+
 // WatchEvery is watchEvery.
 const WatchEvery = watchEvery
 

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -29,24 +28,6 @@ func under(alias, columns string) string {
 // and ids go as text, which pgx encodes at once, while for a uuid.UUID it first fails at two other ways.
 func (d *DB) one(ctx context.Context, dest []any, query string, args ...any) (bool, error) {
 	return scanned(d.q(ctx).Raw(query, texts(args)...), dest)
-}
-
-// spelt is one for a statement whose placeholders are the database's own already (numbered): GORM builds nothing, which
-// saves a tenth of what a refresh allocates.
-func (d *DB) spelt(ctx context.Context, dest []any, query string, args ...any) (bool, error) {
-	tx := d.q(ctx).Raw("")
-	tx.Statement.SQL.WriteString(query)
-	tx.Statement.Vars = texts(args)
-	return scanned(tx, dest)
-}
-
-// numbered is a statement with PostgreSQL's placeholders. It must hold no other question mark.
-func numbered(query string) string {
-	parts := strings.Split(query, "?")
-	for i := range parts[1:] {
-		parts[i] += "$" + strconv.Itoa(i+1)
-	}
-	return strings.Join(parts, "")
 }
 
 func texts(args []any) []any {
