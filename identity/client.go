@@ -63,7 +63,7 @@ type Client struct {
 	RegistrationHash []byte    // SHA-256 of the registration access token (RFC 7592 §3)
 	PreviousHash     []byte    // of the one before, which lives until the new one is used
 	CreatedAt        time.Time
-	FirstUsedAt      time.Time // zero until someone signs in with it
+	FirstUsedAt      time.Time // zero until it gets its first token
 	DisabledAt       time.Time // zero while it may be used
 }
 

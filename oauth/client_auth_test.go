@@ -161,3 +161,28 @@ func TestClientCredentials_areForClientsThemselves(t *testing.T) {
 		s.bad(s.post(own(), asClient(unregistered, clientSecret)), 400, "unauthorized_client", "retry")
 	})
 }
+
+// A client that only gets tokens for itself, day by day, is used like any other: the sweep must not take it.
+func TestOwnToken_countsAsUse(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c := s.app(s.confidential, selfRegistered, func(c *identity.Client) {
+			c.GrantTypes, c.Scope = []string{"client_credentials"}, "files"
+		})
+		unused := func() bool {
+			row, err := s.db.ClientByID(s.Context(), c.ID)
+			if err != nil {
+				s.Fatal(err)
+			}
+			return row.FirstUsedAt.IsZero()
+		}
+		s.post(own(), asClient(c, "wrong"))
+		if !unused() {
+			s.Error("it was used by whoever does not know its secret")
+		}
+		s.good(s.post(own(), asClient(c, clientSecret)))
+		if unused() {
+			s.Error("it counts as unused")
+		}
+	})
+}

@@ -27,9 +27,8 @@ type Options struct {
 	Devices      identity.Devices
 	Documents    identity.Documents
 	Policy       identity.MFAPolicy
-	Registration string        // open, token or closed
-	ClientIdle   time.Duration // how long a self-registered client that no one signed in with is kept
-	Fetch        *http.Client  // must guard itself against private addresses
+	Registration string       // open, token or closed
+	Fetch        *http.Client // must guard itself against private addresses
 	Problem      func(http.ResponseWriter, *http.Request, identity.Problem)
 	Log          *slog.Logger
 	Beat         time.Duration // between two signs of life of an event stream; zero means 15 seconds
@@ -48,6 +47,7 @@ type clientStore interface {
 	ClientByID(ctx context.Context, id string) (identity.Client, error)
 	GrantOf(ctx context.Context, userID identity.ID, clientID string) (identity.Grant, error)
 	SpendAssertion(ctx context.Context, clientID, jti string, expires time.Time) (fresh bool, err error)
+	MarkClientUsed(ctx context.Context, id string) error
 }
 
 // liveStore knows what a token stands for at this moment.

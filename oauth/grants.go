@@ -190,7 +190,8 @@ func (h refreshGrant) PopulateTokenEndpointResponse(
 	return nil
 }
 
-// clientGrant is our fosite.TokenEndpointHandler for client_credentials (RFC 6749 §4.4). It writes nothing.
+// clientGrant is our fosite.TokenEndpointHandler for client_credentials (RFC 6749 §4.4). It writes nothing but that the
+// client was used, once.
 type clientGrant struct{ e *Endpoints }
 
 // CanSkipClientAuth is never.
@@ -226,11 +227,16 @@ func (h clientGrant) HandleTokenEndpointRequest(_ context.Context, req fosite.Ac
 
 // PopulateTokenEndpointResponse makes an access token whose subject is the client (RFC 9068 §2.2).
 func (h clientGrant) PopulateTokenEndpointResponse(
-	_ context.Context, req fosite.AccessRequester, resp fosite.AccessResponder,
+	ctx context.Context, req fosite.AccessRequester, resp fosite.AccessResponder,
 ) error {
 	g, err := grantOf(req, grantClient)
 	if err != nil {
 		return err
+	}
+	if g.client.FirstUsedAt.IsZero() {
+		if err := h.e.store.MarkClientUsed(ctx, g.client.ID); err != nil {
+			return err
+		}
 	}
 	g.answer.AccessToken, err = h.e.ownToken(g)
 	if err != nil {

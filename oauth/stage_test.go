@@ -115,7 +115,7 @@ func (s *stage) rebuild(changes ...with) {
 	s.Helper()
 	o := oauth.Options{
 		Issuer: issuer, AccessTTL: 10 * time.Minute, Keys: s.keys, Now: s.now, SignIns: s.signIns, SigningKeys: s.signing,
-		Policy: identity.MFAOptional, Registration: "open", ClientIdle: 90 * 24 * time.Hour, Fetch: http.DefaultClient,
+		Policy: identity.MFAOptional, Registration: "open", Fetch: http.DefaultClient,
 		Devices: identity.Devices{Store: s.db, Now: s.now}, Documents: identity.Documents{Store: s.db},
 		Problem: func(w http.ResponseWriter, _ *http.Request, p identity.Problem) {
 			s.problems <- p

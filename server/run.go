@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"strconv"
@@ -145,14 +146,15 @@ func (s *Server) warnOfRisks(ctx context.Context) {
 }
 
 const (
-	sweepFirst = time.Minute // after the start, when the rush is over
-	sweepEvery = 10 * time.Minute
+	sweepFirst  = time.Minute // after the start, when the rush is over
+	sweepEvery  = 10 * time.Minute
+	sweepSpread = time.Minute // by chance, so that replicas that started together do not come together
 )
 
-// sweep removes what is over for good, until ctx ends. Nothing depends on it but the size of the database: expiry is
-// judged when rows are read.
+// sweep removes what is over for good, until ctx ends: of all replicas, one does. Nothing depends on it but the size of the
+// database: expiry is judged when rows are read.
 func (s *Server) sweep(ctx context.Context) {
-	wait := time.NewTimer(sweepFirst)
+	wait := time.NewTimer(sweepFirst + spread(sweepSpread))
 	defer wait.Stop()
 	for {
 		select {
@@ -160,12 +162,24 @@ func (s *Server) sweep(ctx context.Context) {
 			return
 		case <-wait.C:
 			s.sweepOnce(ctx)
-			wait.Reset(sweepEvery)
+			wait.Reset(sweepEvery + spread(sweepSpread))
 		}
 	}
 }
 
+func spread(most time.Duration) time.Duration {
+	return rand.N(most) //nolint:gosec // it spreads load, and is no secret
+}
+
 func (s *Server) sweepOnce(ctx context.Context) {
+	mine, err := s.db.Lease(ctx, "sweep", sweepEvery)
+	if err != nil {
+		s.log.ErrorContext(ctx, "sweep", "error", err)
+		return
+	}
+	if !mine {
+		return
+	}
 	rows, err := s.db.Sweep(ctx)
 	if err != nil {
 		s.log.ErrorContext(ctx, "sweep", "error", err)

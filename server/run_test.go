@@ -254,3 +254,25 @@ func TestSweep_clientsThatNobodySignedInWithExpire(t *testing.T) {
 		}
 	})
 }
+
+func TestSweep_oneOfAllServersDoesIt(t *testing.T) {
+	t.Parallel()
+	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
+		s := assembled(t, db, map[string]string{"client_idle_expiry": "48h"})
+		sweep := func(id string) (gone bool) {
+			c := identity.Client{ID: id, SelfRegistered: true, CreatedAt: db.Now().Add(-50 * time.Hour)}
+			if err := db.CreateClient(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+			s.sweepOnce(t.Context())
+			_, err := db.ClientByID(t.Context(), id)
+			return identity.KindOf(err) == identity.NotFound
+		}
+		if !sweep("first") {
+			t.Error("nobody swept")
+		}
+		if sweep("second") {
+			t.Error("it was swept again at once")
+		}
+	})
+}

@@ -100,8 +100,7 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 		},
 		SignIns: signIns, SigningKeys: identity.SigningKeys{Store: db, Now: db.Now}, Policy: policy,
 		Devices: devices, Documents: identity.Documents{Store: db},
-		Registration: cfg.Registration, ClientIdle: cfg.ClientIdleExpiry,
-		Fetch: fetch, Problem: s.pages.Problem, Log: s.log,
+		Registration: cfg.Registration, Fetch: fetch, Problem: s.pages.Problem, Log: s.log,
 	})
 	return err
 }

@@ -93,14 +93,18 @@ var heard = map[identity.EventKind]bool{
 	identity.SessionEnded: true, identity.ProfileChanged: true, identity.UserLocked: true, identity.UserDeleted: true,
 }
 
-// feed is what one app hears of, read from the rows that changed: Events, Sessions and documents.
-const feed = `SELECT kind, at, id, session_id, client_id, detail,
+// feed is what one app hears of, read from the rows that changed: Events, Sessions and documents. Each part is bounded by
+// itself, so that much of one kind, or of long ago, costs no more than the limit.
+const feed = `SELECT * FROM (SELECT kind, at, id, session_id, client_id, detail,
 		'' AS device_name, '' AS device_model, '' AS app_version, 0 AS version, FALSE AS deleted
-	FROM events WHERE user_id = ? AND at > ?
-		AND (kind = 'profile.changed' OR kind = 'session.ended' AND (? OR client_id = ?))
+	FROM events WHERE user_id = ? AND at > ? AND kind IN ('profile.changed', 'session.ended')
+		AND (kind = 'profile.changed' OR ? OR client_id = ?)
+	ORDER BY at DESC LIMIT ?) e
 	UNION ALL
-	SELECT 'session.started', created_at, id, id, client_id, '', device_name, device_model, app_version, 0, FALSE
-	FROM sessions WHERE user_id = ? AND created_at > ? AND (? OR client_id = ?)
+	SELECT * FROM (SELECT 'session.started', created_at, id, id AS session_id, client_id, '', device_name, device_model, app_version,
+		0, FALSE
+	FROM sessions WHERE user_id = ? AND id >= ? AND created_at > ? AND (? OR client_id = ?)
+	ORDER BY id DESC LIMIT ?) s
 	UNION ALL
 	SELECT 'state.changed', updated_at, NULL, NULL, client_id, key, '', '', '', version, deleted
 	FROM states WHERE user_id = ? AND client_id = ? AND updated_at > ?
@@ -144,8 +148,9 @@ func (r changeRow) change(userID identity.ID) identity.Change {
 // asked for, since what carries an earlier time may have been committed later: some of them were heard before.
 func (d *DB) ChangesSince(ctx context.Context, f identity.Feed) ([]identity.Change, error) {
 	after, all := fromTime(f.After.Add(-lateCommit)), !f.Own
+	oldest := firstID(d.idTime(f.After.Add(-lateCommit)))
 	var rows []changeRow
-	err := d.q(ctx).Raw(feed, f.UserID, after, all, f.ClientID, f.UserID, after, all, f.ClientID,
+	err := d.q(ctx).Raw(feed, f.UserID, after, all, f.ClientID, f.Limit, f.UserID, oldest, after, all, f.ClientID, f.Limit,
 		f.UserID, f.ClientID, after, f.Limit).Scan(&rows).Error
 	if err != nil {
 		return nil, d.fail("read changes", err)
@@ -205,7 +210,7 @@ type watcher struct {
 func (w *watcher) look(ctx context.Context) {
 	now := w.db.Now()
 	from := fromTime(w.from.Add(-lateCommit))
-	oldest := time.Now().Add(w.from.Sub(now) - lateCommit - idLead) // ids are made by the system's clock
+	oldest := w.db.idTime(w.from.Add(-lateCommit))
 	var rows []struct {
 		Mark   string
 		UserID uuid.UUID
@@ -225,6 +230,9 @@ func (w *watcher) look(ctx context.Context) {
 	}
 	w.known, w.from = known, now
 }
+
+// idTime is a time before which no Session got its id whose row was written after at: ids are made by the system's clock.
+func (d *DB) idTime(at time.Time) time.Time { return time.Now().Add(at.Sub(d.Now()) - idLead) }
 
 // firstID is the smallest time-ordered id of a moment (RFC 9562 §5.7).
 func firstID(at time.Time) (id uuid.UUID) {

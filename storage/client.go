@@ -99,7 +99,7 @@ func (d *DB) CreateClient(ctx context.Context, c identity.Client) error {
 	return d.fail("create client", res.Error)
 }
 
-// MarkClientUsed remembers that someone signed in with a client, the first time only.
+// MarkClientUsed remembers that a client got a token, the first time only.
 func (d *DB) MarkClientUsed(ctx context.Context, id string) error {
 	res := d.q(ctx).Exec("UPDATE clients SET first_used_at = ? WHERE id = ? AND first_used_at IS NULL", fromTime(d.Now()), id)
 	d.clients.drop(id, d.Now())

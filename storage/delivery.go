@@ -252,10 +252,29 @@ func (d *DB) retry(ctx context.Context, where string, args ...any) (int, error) 
 	return int(res.RowsAffected), d.fail("retry delivery", res.Error)
 }
 
-// CountDeliveries returns how many Deliveries of each kind wait, and how many are dead.
+// maxCounted bounds what is counted: an alarm needs no larger number, and every scrape asks.
+const maxCounted = 100_000
+
+const countWaiting = `SELECT count(*) FROM (SELECT 1 FROM deliveries
+	WHERE kind = ? AND dead_at IS NULL ORDER BY next_try_at LIMIT ?) w`
+
+const countDead = `SELECT count(*) FROM (SELECT kind FROM deliveries
+	WHERE dead_at IS NOT NULL ORDER BY id LIMIT ?) d WHERE kind = ?`
+
+// CountDeliveries returns how many Deliveries of each kind wait, and how many are dead, up to 100,000.
 func (d *DB) CountDeliveries(ctx context.Context) ([]identity.DeliveryCount, error) {
 	var counts []identity.DeliveryCount
-	err := d.q(ctx).Raw(`SELECT kind, count(*) - count(dead_at) AS waiting, count(dead_at) AS dead FROM deliveries
-		GROUP BY kind`).Scan(&counts).Error
-	return counts, d.fail("count deliveries", err)
+	for _, kind := range []identity.DeliveryKind{identity.LogoutDelivery, identity.MailDelivery} {
+		c := identity.DeliveryCount{Kind: kind}
+		if _, err := d.one(ctx, []any{&c.Waiting}, countWaiting, kind, maxCounted); err != nil {
+			return nil, d.fail("count deliveries", err)
+		}
+		if _, err := d.one(ctx, []any{&c.Dead}, countDead, maxCounted, kind); err != nil {
+			return nil, d.fail("count deliveries", err)
+		}
+		if c.Waiting+c.Dead > 0 {
+			counts = append(counts, c)
+		}
+	}
+	return counts, nil
 }

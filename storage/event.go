@@ -73,18 +73,21 @@ func (d *DB) EventsOf(ctx context.Context, userID identity.ID, limit int) ([]ide
 	return events, nil
 }
 
-// Events returns what happened, the newest first.
+// Events returns what happened, the newest first. Of one Session it tells also after its row was swept.
 func (d *DB) Events(ctx context.Context, q identity.EventQuery) ([]identity.Event, error) {
-	q, err := d.ownerOf(ctx, q)
-	if err != nil {
-		return nil, err
-	}
 	c := conditions{where: "TRUE"}
 	c.and(q.UserID != uuid.Nil, "user_id = ?", q.UserID)
 	c.and(q.SessionID != uuid.Nil, "session_id = ?", q.SessionID)
-	c.and(q.After != uuid.Nil, "id < ?", q.After)
+	if q.After != uuid.Nil {
+		var at micros
+		found, err := d.one(ctx, []any{&at}, "SELECT at FROM events WHERE id = ?", q.After)
+		if err != nil || !found { // it was swept, as what came before it
+			return nil, d.fail("list events", err)
+		}
+		c.and(true, "at <= ? AND (at < ? OR id < ?)", at, at, q.After)
+	}
 	var rows []eventRow
-	if err := d.q(ctx).Where(c.where, c.args...).Order("id DESC").Limit(q.Limit).Find(&rows).Error; err != nil {
+	if err := d.q(ctx).Where(c.where, c.args...).Order("at DESC, id DESC").Limit(q.Limit).Find(&rows).Error; err != nil {
 		return nil, d.fail("list events", err)
 	}
 	events := make([]identity.Event, len(rows))
@@ -92,17 +95,4 @@ func (d *DB) Events(ctx context.Context, q identity.EventQuery) ([]identity.Even
 		events[i] = r.event()
 	}
 	return events, nil
-}
-
-// ownerOf adds whose Session is asked about, as long as its row is there: Events are found by their user.
-func (d *DB) ownerOf(ctx context.Context, q identity.EventQuery) (identity.EventQuery, error) {
-	if q.SessionID == uuid.Nil || q.UserID != uuid.Nil {
-		return q, nil
-	}
-	s, err := d.SessionByID(ctx, q.SessionID)
-	if err != nil && identity.KindOf(err) != identity.NotFound {
-		return q, err
-	}
-	q.UserID = s.UserID
-	return q, nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
 )
 
 // Q gives tests outside the package the statements' starting point.
@@ -57,3 +58,20 @@ func NewTestClock(started time.Time, elapsed func() time.Duration, database func
 	c.measured.Store(-1)
 	return c
 }
+
+// Hear tells every statement of d with its values to a function from now on.
+func (d *DB) Hear(tell func(statement string)) { d.base.Logger = hearer{logger.Discard, tell} }
+
+type hearer struct {
+	logger.Interface
+	tell func(statement string)
+}
+
+// Trace is called by GORM after each statement.
+func (h hearer) Trace(_ context.Context, _ time.Time, statement func() (string, int64), _ error) {
+	text, _ := statement()
+	h.tell(text)
+}
+
+// Look is what WatchChanges does twice a second.
+func (d *DB) Look(ctx context.Context) { (&watcher{db: d, from: d.Now()}).look(ctx) }

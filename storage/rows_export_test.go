@@ -4,7 +4,7 @@ import "database/sql"
 
 // Models are the rows of every table.
 var Models = []any{
-	&deliveryRow{}, &documentRow{}, &mailLinkRow{}, &adminTokenRow{},
+	&leaseRow{}, &deliveryRow{}, &documentRow{}, &mailLinkRow{}, &adminTokenRow{},
 	&userRow{}, &signInRow{}, &clientRow{}, &sessionRow{}, &grantRow{}, &totpRow{}, &recoveryCodeRow{}, &throttleRow{},
 	&signingKeyRow{}, &registrationTokenRow{}, &deniedTokenRow{}, &spentAssertionRow{}, &eventRow{},
 }
@@ -21,6 +21,9 @@ var Lists = map[string]struct {
 
 // Batch is how many rows one statement ends or deletes at most.
 const Batch = batch
+
+// WalkPage is how many Sessions one statement of the sweep looks at.
+const WalkPage = walkPage
 
 // EndBatch is how many Sessions one statement ends at most.
 const EndBatch = endBatch

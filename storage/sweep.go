@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/sojourn-auth/sojourn/identity"
 )
 
@@ -21,46 +23,58 @@ type SweptRows struct {
 	Sessions, SignIns, DeniedTokens, SpentAssertions, RegistrationTokens, MailLinks, Throttles, Events, Deliveries, Documents int
 }
 
-// rubbish is what one table holds that nobody can need any more.
+// rubbish is what one table holds that nobody can need any more: what is older than before by an age that an index has.
 type rubbish struct {
-	table, key, where string
+	table, age, where string
 	before            time.Time
 	count             *int
 }
 
-// Sweep deletes what nobody can need any more: Sessions and SignIns whose absolute end is 30 days past, revoked and spent
+// Sweep deletes what nobody can need any more: Sessions and SignIns that have been over for 30 days, revoked and spent
 // tokens that expired, throttles that would have forgotten, old Events, Deliveries that were given up, or that nobody
-// tries, for 30 days. It decides nothing, since all of it has long been refused, and goes by bounded statements until none
-// is left. Several processes may sweep at once.
+// tries, for 30 days. It decides nothing, since all of it has long been refused, and goes by bounded statements, each by an
+// index, until none is left. Several processes may sweep at once; Lease has one of them do it.
 func (d *DB) Sweep(ctx context.Context) (swept SweptRows, err error) {
 	now := d.Now()
 	old, expired, forgotten := now.Add(-keepEnded), now.Add(-keepTokens), now.Add(-keepMisses)
 	for _, r := range []rubbish{
-		{"sessions", "id", "ends_at < ?", old, &swept.Sessions},
-		{"sign_ins", "id", "ends_at < ?", old, &swept.SignIns},
-		{"denied_tokens", "jti", "expires_at < ?", expired, &swept.DeniedTokens},
-		{"spent_assertions", "client_id, jti_hash", "expires_at < ?", expired, &swept.SpentAssertions},
-		{"registration_tokens", "hash", "expires_at < ? OR uses_left < 1", expired, &swept.RegistrationTokens},
-		{"mail_links", "user_id, kind", "expires_at < ?", expired, &swept.MailLinks},
-		{"throttles", "key", "last_try_at < ?", forgotten, &swept.Throttles},
-		{"events", "id", "at < ?", now.Add(-keepEvents), &swept.Events},
-		{"deliveries", "id", "COALESCE(dead_at, next_try_at) < ?", old, &swept.Deliveries},
-		{"states", "user_id, client_id, key", "deleted AND updated_at < ?", old, &swept.Documents},
-		{"events", "id", "kind = 'session.forked' AND at < ?", now.Add(-keepForks), &swept.Events},
+		{"sessions", "ended_at", "TRUE", old, &swept.Sessions},
+		{"sessions", "ends_at", "TRUE", old, &swept.Sessions},
+		{"sign_ins", "ended_at", "TRUE", old, &swept.SignIns},
+		{"sign_ins", "ends_at", "TRUE", old, &swept.SignIns},
+		{"denied_tokens", "expires_at", "TRUE", expired, &swept.DeniedTokens},
+		{"spent_assertions", "expires_at", "TRUE", expired, &swept.SpentAssertions},
+		{"registration_tokens", "CASE WHEN uses_left < 1 THEN 0 ELSE expires_at END", "TRUE", expired, &swept.RegistrationTokens},
+		{"mail_links", "expires_at", "TRUE", expired, &swept.MailLinks},
+		{"throttles", "last_try_at", "TRUE", forgotten, &swept.Throttles},
+		{"events", "at", "TRUE", now.Add(-keepEvents), &swept.Events},
+		{"deliveries", "COALESCE(dead_at, next_try_at)", "TRUE", old, &swept.Deliveries},
+		{"states", "updated_at", "deleted", old, &swept.Documents},
+		{"events", "at", "kind = 'session.forked'", now.Add(-keepForks), &swept.Events},
 	} {
 		if err := d.sweep(ctx, r); err != nil {
 			return swept, err
 		}
 	}
-	return swept, nil
+	lapsed, err := d.sweepLapsed(ctx, old)
+	swept.Sessions += lapsed
+	return swept, err
+}
+
+// doomed is the condition for the oldest rows of a table that where picks, as many as one statement takes and nobody else
+// holds. By their places: a plan that joined keys would read the whole table for so many.
+func (d *DB) doomed(table, where, age string) string {
+	if d.kind == SQLite {
+		return fmt.Sprintf("rowid IN (SELECT rowid FROM %s WHERE %s ORDER BY %s LIMIT %d)", table, where, age, batch)
+	}
+	return fmt.Sprintf("ctid = ANY (ARRAY (SELECT ctid FROM %s WHERE %s ORDER BY %s LIMIT %d FOR UPDATE SKIP LOCKED))",
+		table, where, age, batch)
 }
 
 func (d *DB) sweep(ctx context.Context, r rubbish) error {
-	query := fmt.Sprintf(`WITH doomed AS MATERIALIZED (SELECT %s FROM %s WHERE %s LIMIT ?%s)
-		DELETE FROM %s WHERE (%s) IN (SELECT %s FROM doomed)`,
-		r.key, r.table, r.where, d.lock("FOR UPDATE SKIP LOCKED"), r.table, r.key, r.key)
+	query := "DELETE FROM " + r.table + " WHERE " + d.doomed(r.table, r.where+" AND "+r.age+" < ?", r.age)
 	for {
-		res := d.q(ctx).Exec(query, fromTime(r.before), batch)
+		res := d.q(ctx).Exec(query, fromTime(r.before))
 		if res.Error != nil {
 			return d.fail("sweep "+r.table, res.Error)
 		}
@@ -71,7 +85,52 @@ func (d *DB) sweep(ctx context.Context, r rubbish) error {
 	}
 }
 
-// SweepClients deletes the clients that registered themselves before a time and that no one ever signed in with, with an
+const (
+	walkPage  = 2000 // rows that one statement looks at
+	walkPages = 50   // in one sweep: ten million Sessions are seen within a day
+)
+
+// sweepLapsed deletes Sessions whose idle end is older than before. Each refresh moves it, so no index has it: the sweep
+// walks the primary key instead, a stretch each time, and begins again where it came to the end.
+func (d *DB) sweepLapsed(ctx context.Context, before time.Time) (swept int, err error) {
+	for range walkPages {
+		from, to := d.walked, uuid.Max
+		more, err := d.one(ctx, []any{&to}, "SELECT id FROM sessions WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?", from, walkPage-1)
+		if err != nil {
+			return swept, d.fail("walk sessions", err)
+		}
+		res := d.q(ctx).Exec("DELETE FROM sessions WHERE id > ? AND id <= ? AND idle_ends_at < ?", from, to, fromTime(before))
+		if res.Error != nil {
+			return swept, d.fail("sweep lapsed sessions", res.Error)
+		}
+		swept += int(res.RowsAffected)
+		if d.walked = to; !more {
+			d.walked = uuid.Nil
+			return swept, nil
+		}
+	}
+	return swept, nil
+}
+
+type leaseRow struct {
+	Name  string `gorm:"primaryKey"`
+	Until micros
+}
+
+// TableName is the table's name for GORM.
+func (leaseRow) TableName() string { return "leases" }
+
+// Lease gives a task to the caller alone for a while; false while another one has it. Of many processes that would do the
+// same, one does.
+func (d *DB) Lease(ctx context.Context, name string, lasts time.Duration) (mine bool, err error) {
+	now := d.Now()
+	res := d.q(ctx).Exec(`INSERT INTO leases (name, until) VALUES (?, ?)
+		ON CONFLICT (name) DO UPDATE SET until = excluded.until WHERE leases.until <= ?`,
+		name, fromTime(now.Add(lasts)), fromTime(now))
+	return res.RowsAffected == 1, d.fail("lease "+name, res.Error)
+}
+
+// SweepClients deletes the clients that registered themselves before a time and that got no token ever since, with an
 // Event each, and returns how many those were.
 func (d *DB) SweepClients(ctx context.Context, before time.Time) (total int, err error) {
 	for {
@@ -93,10 +152,8 @@ func (d *DB) SweepClients(ctx context.Context, before time.Time) (total int, err
 func (d *DB) sweepClients(ctx context.Context, before time.Time) (int, error) {
 	now := d.Now()
 	var ids []string
-	err := d.q(ctx).Raw(`WITH doomed AS MATERIALIZED (
-			SELECT id FROM clients WHERE self_registered AND first_used_at IS NULL AND created_at < ?
-			LIMIT ?`+d.lock("FOR UPDATE SKIP LOCKED")+`)
-		DELETE FROM clients WHERE id IN (SELECT id FROM doomed) RETURNING id`, fromTime(before), batch).Scan(&ids).Error
+	unused := d.doomed("clients", "self_registered AND first_used_at IS NULL AND created_at < ?", "created_at")
+	err := d.q(ctx).Raw("DELETE FROM clients WHERE "+unused+" RETURNING id", fromTime(before)).Scan(&ids).Error
 	if err != nil || len(ids) == 0 {
 		return 0, d.fail("sweep clients", err)
 	}

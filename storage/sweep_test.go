@@ -16,7 +16,6 @@ func TestSweep_takesOnlyWhatNobodyCanNeed(t *testing.T) {
 	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
 		p := someone(t, db) // its sign-in ends in a day
 		bound, offline := p.begin(t, db, "openid"), p.begin(t, db, "offline_access")
-		must[bool](t)(db.EndSession(t.Context(), offline.ID, identity.EndRevoked))
 		fill := func() {
 			soon := w.Now().Add(time.Minute)
 			ok(t, db.DenyToken(t.Context(), fmt.Sprint(w.Now()), soon))
@@ -34,13 +33,72 @@ func TestSweep_takesOnlyWhatNobodyCanNeed(t *testing.T) {
 
 		_, err := db.SessionByID(t.Context(), bound.ID)
 		wantKind(t, err, identity.NotFound)
-		must[identity.Session](t)(db.SessionByID(t.Context(), offline.ID)) // ended, but a part of the device history
+		must[identity.Session](t)(db.SessionByID(t.Context(), offline.ID)) // it lapsed a day ago, and is a part of the device history
 		same(t, identity.Standing{}, must[identity.Standing](t)(db.StandingOf(t.Context(), p.signIn.ID)))
 		if !must[bool](t)(db.TokenDenied(t.Context(), fmt.Sprint(w.Now()))) {
 			t.Error("a token that has not expired is not denied any more")
 		}
 		ok(t, db.SpendRegistrationToken(t.Context(), []byte(fmt.Sprint(w.Now()))))
 		same(t, storage.SweptRows{RegistrationTokens: 1}, must[storage.SweptRows](t)(db.Sweep(t.Context())))
+	})
+}
+
+// A Session that is over is history for 30 days, however much later it would have ended by itself.
+func TestSweep_takesSessions30DaysAfterTheyWereOver(t *testing.T) {
+	t.Parallel()
+	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
+		p := someone(t, db)
+		lapses, ended := p.begin(t, db, "offline_access"), p.begin(t, db, "offline_access") // idle after 30 days
+		must[bool](t)(db.EndSession(t.Context(), ended.ID, identity.EndRevoked))
+		sweep := func() []int {
+			swept := must[storage.SweptRows](t)(db.Sweep(t.Context()))
+			return []int{swept.Sessions, swept.SignIns}
+		}
+		w.pass(30 * 24 * time.Hour)
+		same(t, []int{0, 0}, sweep())
+		w.pass(time.Microsecond)
+		same(t, []int{1, 0}, sweep())
+		must[identity.Session](t)(db.SessionByID(t.Context(), lapses.ID))
+		w.pass(30 * 24 * time.Hour)
+		same(t, []int{1, 1}, sweep())
+	})
+}
+
+func TestSweep_walksAllSessionsForThoseThatLapsed(t *testing.T) {
+	t.Parallel()
+	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
+		p := someone(t, db)
+		lapsed := p.begin(t, db, "offline_access")
+		exec(t, db, many+`INSERT INTO sessions (id, client_id, user_id, sub, sign_in_id, secret_hash, generation, branch, previous,
+			amr, scope, offline, auth_time, created_at, last_used_at, idle_ends_at, ends_at, end_cause, address, user_agent)
+			SELECT `+idOf[db.Kind()]+`, client_id, user_id, sub, sign_in_id, secret_hash, generation, branch, previous,
+			amr, scope, offline, auth_time, created_at, last_used_at, idle_ends_at, ends_at, end_cause, address, user_agent
+			FROM sessions, n`, 2*storage.WalkPage)
+		w.pass(60*24*time.Hour + time.Microsecond)
+		p.another(t, db).begin(t, db, "offline_access")
+		same(t, 2*storage.WalkPage+1, must[storage.SweptRows](t)(db.Sweep(t.Context())).Sessions)
+		_, err := db.SessionByID(t.Context(), lapsed.ID)
+		wantKind(t, err, identity.NotFound)
+	})
+}
+
+// many is a table n of as many numbers i as its argument says.
+const many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
+
+// idOf is an id made of such a number.
+var idOf = map[string]string{
+	storage.SQLite:   "printf('%08x-0000-7000-8000-000000000000', i)",
+	storage.Postgres: "CAST(lpad(to_hex(i), 8, '0') || '-0000-7000-8000-000000000000' AS uuid)",
+}
+
+func TestLease_isOnesAtATime(t *testing.T) {
+	t.Parallel()
+	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
+		lease := func(int) bool { return must[bool](t)(db.Lease(t.Context(), "sweep", time.Minute)) }
+		same(t, 1, race(lease))
+		w.pass(time.Minute)
+		same(t, 1, race(lease))
+		same(t, true, must[bool](t)(db.Lease(t.Context(), "other", time.Minute)))
 	})
 }
 

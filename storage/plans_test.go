@@ -1,0 +1,222 @@
+package storage_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/storage"
+	"github.com/sojourn-auth/sojourn/storage/storagetest"
+)
+
+// small are the tables that only operators and this program fill.
+var small = []string{"signing_keys", "registration_tokens", "admin_tokens", "leases"}
+
+// bulk is how many rows each other table gets: enough for PostgreSQL to plan as it does for millions.
+const bulk = 20_000
+
+// filled makes a value of each type out of a number. Times are the seconds before now.
+var filled = map[string]string{
+	"uuid": idOf[storage.Postgres], "text": "'x' || i", "bytea": "decode(md5(CAST(i AS text)), 'hex')", "integer": "1",
+	"smallint": "1", "boolean": "i % 100 = 0", "jsonb": "'{}'::jsonb",
+	"bigint": fmt.Sprintf("CAST(extract(epoch FROM now()) AS bigint) * 1000000 - (%d - i) * CAST(1000000 AS bigint)", bulk),
+}
+
+// fill gives every big table of a PostgreSQL database its rows, users first, whom others refer to.
+func fill(t *testing.T, db *storage.DB) {
+	t.Helper()
+	tables := []string{"users"}
+	for table := range migrated(t, db) {
+		if table != "users" && !slices.Contains(small, table) {
+			tables = append(tables, table)
+		}
+	}
+	for _, table := range tables {
+		var columns []struct{ Name, Type string }
+		ok(t, db.Q(t.Context()).Raw(`SELECT column_name AS name, data_type AS type FROM information_schema.columns
+			WHERE table_schema = 'public' AND table_name = ?`, table).Scan(&columns).Error)
+		var names, values []string
+		for _, c := range columns {
+			names, values = append(names, c.Name), append(values, filled[c.Type])
+		}
+		exec(t, db, fmt.Sprintf("%s INSERT INTO %s (%s) SELECT %s FROM n", many, table, strings.Join(names, ", "),
+			strings.Join(values, ", ")), bulk)
+	}
+	exec(t, db, "ANALYZE")
+}
+
+// asked are the lists, sweeps and look-ups that may meet much, by the method that makes them.
+func asked(db *storage.DB, p person, s identity.Session) map[string]func(context.Context) error {
+	user := p.user.ID
+	return map[string]func(context.Context) error{
+		"Sweep":        func(ctx context.Context) error { return failed(db.Sweep(ctx)) },
+		"SweepClients": func(ctx context.Context) error { return failed(db.SweepClients(ctx, db.Now().Add(-time.Hour))) },
+		"EventsOf":     func(ctx context.Context) error { return failed(db.EventsOf(ctx, user, 50)) },
+		"Events": func(ctx context.Context) error {
+			newest, err := db.Events(ctx, identity.EventQuery{Limit: 2})
+			for _, q := range []identity.EventQuery{
+				{UserID: user}, {SessionID: s.ID}, {SessionID: identity.NewID()}, {After: newest[1].ID}, {UserID: user, After: newest[0].ID},
+			} {
+				q.Limit = 100
+				if _, err = db.Events(ctx, q); err != nil {
+					return err
+				}
+			}
+			return err
+		},
+		"FindSessions": func(ctx context.Context) (err error) {
+			for _, q := range []identity.SessionQuery{{}, {UserID: user}, {ClientID: "app"}, {After: s.ID}, {ClientID: "app", After: s.ID}} {
+				q.Limit = 100
+				if _, err = db.FindSessions(ctx, q); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		"SessionsPast": func(ctx context.Context) error {
+			return failed(db.SessionsPast(ctx, user, db.Now().Add(-time.Hour), 50))
+		},
+		"BareSignIns": func(ctx context.Context) error { return failed(db.BareSignIns(ctx, user, 50)) },
+		"GrantsOf":    func(ctx context.Context) error { return failed(db.GrantsOf(ctx, user, 50)) },
+		"Accounts":    func(ctx context.Context) error { return failed(db.Accounts(ctx, identity.AccountQuery{Limit: 100})) },
+		"Clients": func(ctx context.Context) error {
+			return failed(db.Clients(ctx, identity.ClientQuery{After: "b", Limit: 100}))
+		},
+		"RecoveryHashes": func(ctx context.Context) error { return failed(db.RecoveryHashes(ctx, user)) },
+		"Documents":      func(ctx context.Context) error { return failed(db.Documents(ctx, user, "app")) },
+		"ChangesSince": func(ctx context.Context) error {
+			return failed(db.ChangesSince(ctx, identity.Feed{UserID: user, ClientID: "app", After: db.Now(), Limit: 500}))
+		},
+		"Deliveries": func(ctx context.Context) error {
+			return orElse(failed(db.Deliveries(ctx, identity.DeliveryFilter{Limit: 100})),
+				failed(db.Deliveries(ctx, identity.DeliveryFilter{Limit: 100, Dead: true, After: s.ID})))
+		},
+		"CountDeliveries": func(ctx context.Context) error { return failed(db.CountDeliveries(ctx)) },
+		"ClaimDelivery": func(ctx context.Context) error {
+			_, _, err := db.ClaimDelivery(ctx, identity.DeliveryClaim{Kind: "x1", Busy: []string{"a"}, Lease: time.Second})
+			return err
+		},
+		"WatchChanges":   func(ctx context.Context) error { db.Look(ctx); return nil },
+		"SignedInBefore": func(ctx context.Context) error { return failed(db.SignedInBefore(ctx, user)) },
+		"EndSession":     func(ctx context.Context) error { return failed(db.EndSession(ctx, s.ID, identity.EndRevoked)) },
+		"EndUser": func(ctx context.Context) error {
+			return failed(db.EndUser(ctx, identity.UserEnding{UserID: user, Cause: identity.EndLocked}))
+		},
+		"EndSignIn": func(ctx context.Context) error {
+			return failed(db.EndSignIn(ctx, identity.SignInEnding{ID: p.signIn.ID, Cause: identity.EndDevice}))
+		},
+		"DeleteGrant":  func(ctx context.Context) error { return db.DeleteGrant(ctx, user, "app") },
+		"DeleteClient": func(ctx context.Context) error { return db.DeleteClient(ctx, "app") },
+		"DeleteUser":   func(ctx context.Context) error { return db.DeleteUser(ctx, user) },
+	}
+}
+
+func failed[T any](_ T, err error) error { return err }
+
+func orElse(err, other error) error {
+	if err != nil {
+		return err
+	}
+	return other
+}
+
+// few are the methods that list what only operators fill, or what one statement just wrote.
+var few = []string{"AdminTokens", "SigningKeys", "PublishedKeys", "EndingsAtRisk"}
+
+func TestPlans_everyListIsAmongThoseWhosePlansAreRead(t *testing.T) {
+	t.Parallel()
+	known := asked(nil, person{}, identity.Session{})
+	for method := range reflect.TypeFor[*storage.DB]().Methods() {
+		if method.Type.NumOut() == 0 || method.Type.Out(0).Kind() != reflect.Slice || slices.Contains(few, method.Name) {
+			continue
+		}
+		if known[method.Name] == nil {
+			t.Errorf("%s lists something: add it to asked, or to few", method.Name)
+		}
+	}
+}
+
+// scans find what a plan reads from its beginning to its end.
+var scans = map[string]struct {
+	explain string
+	whole   *regexp.Regexp
+}{
+	storage.SQLite:   {"EXPLAIN QUERY PLAN ", regexp.MustCompile(`SCAN (\w+)$`)},
+	storage.Postgres: {"EXPLAIN ", regexp.MustCompile(`Seq Scan on (\w+)`)},
+}
+
+// plan returns the lines of a statement's plan.
+func plan(t *testing.T, db *storage.DB, statement string) (lines []string) {
+	t.Helper()
+	rows, err := db.Q(t.Context()).Raw(scans[db.Kind()].explain + strings.ReplaceAll(statement, "?", "??")).Rows()
+	if err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+	defer func() { ok(t, rows.Close()) }()
+	for rows.Next() {
+		var line, skipped string
+		dest := []any{&line}
+		if db.Kind() == storage.SQLite {
+			dest = []any{&skipped, &skipped, &skipped, &line}
+		}
+		ok(t, rows.Scan(dest...))
+		lines = append(lines, line)
+	}
+	ok(t, rows.Err())
+	return lines
+}
+
+// However much somebody has piled up, nobody else pays for it: no list and no sweep reads a big table from end to end.
+func TestPlans_noListAndNoSweepReadsABigTable(t *testing.T) {
+	t.Parallel()
+	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
+		if db.Kind() == storage.Postgres {
+			fill(t, db)
+		}
+		p := someone(t, db)
+		s := p.begin(t, db, "openid", "offline_access")
+		for range 2 {
+			ok(t, db.AddEvent(t.Context(), identity.Event{ID: identity.NewID(), At: db.Now(), Kind: identity.ProfileChanged}))
+		}
+		tables, heard := migrated(t, db), map[string][]string{}
+		for name, ask := range asked(db, p, s) {
+			db.Hear(func(statement string) { heard[name] = append(heard[name], statement) })
+			wantUndone(t, name, db.InTx(t.Context(), func(ctx context.Context) error {
+				if err := ask(ctx); err != nil {
+					return err
+				}
+				return errUndone
+			}))
+		}
+		db.Hear(func(string) {})
+		for name, statements := range heard {
+			slices.Sort(statements)
+			for _, statement := range slices.Compact(statements) {
+				for _, line := range plan(t, db, statement) {
+					for _, found := range scans[db.Kind()].whole.FindAllStringSubmatch(line, -1) {
+						if tables[found[1]] != nil && !slices.Contains(small, found[1]) {
+							t.Errorf("%s reads all of %s:\n%s\n%s", name, found[1], statement, line)
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// errUndone takes back what one of asked did, so that the next finds it as it was.
+var errUndone = errors.New("undone")
+
+func wantUndone(t *testing.T, name string, err error) {
+	t.Helper()
+	if !errors.Is(err, errUndone) {
+		t.Errorf("%s: %v", name, err)
+	}
+}
