@@ -17,6 +17,26 @@ import (
 // requestIDHeader tells the caller how its request is called in our log. Error pages show it too.
 const requestIDHeader = "X-Request-Id"
 
+// record is what is learnt about a request on its way and said once, at the end.
+type record struct {
+	id      string
+	began   time.Time
+	route   string // the template, never the path: a path may hold what someone typed
+	status  int
+	written int64
+	trail   *identity.Trail // what the surfaces learn
+}
+
+// noRoute stands for the template of a request that no route took.
+const noRoute = "none"
+
+type recordKey struct{}
+
+func recordOf(ctx context.Context) *record {
+	rec, _ := ctx.Value(recordKey{}).(*record)
+	return rec
+}
+
 // observe gives a request its id and its record, and when it is over writes one line and counts it. The line holds no
 // query, no body and no header but the agent's name: codes, tokens and addresses of people travel there.
 func observe(log *slog.Logger, m *metrics) func(http.Handler) http.Handler {
@@ -35,6 +55,18 @@ func observe(log *slog.Logger, m *metrics) func(http.Handler) http.Handler {
 			next.ServeHTTP(recorder{w, rec}, r)
 		})
 	}
+}
+
+// noteRoute writes the template of the route that was chosen into the record. It runs inside the router.
+func noteRoute(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rec, route := recordOf(r.Context()), mux.CurrentRoute(r); rec != nil && route != nil {
+			if template, err := route.GetPathTemplate(); err == nil {
+				rec.route = template
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func logLine(log *slog.Logger, r *http.Request, rec *record, took time.Duration) {
@@ -81,38 +113,6 @@ func methodName(method string) string {
 		return method
 	}
 	return "other"
-}
-
-// record is what is learnt about a request on its way and said once, at the end.
-type record struct {
-	id      string
-	began   time.Time
-	route   string // the template, never the path: a path may hold what someone typed
-	status  int
-	written int64
-	trail   *identity.Trail // what the surfaces learn
-}
-
-// noRoute stands for the template of a request that no route took.
-const noRoute = "none"
-
-type recordKey struct{}
-
-func recordOf(ctx context.Context) *record {
-	rec, _ := ctx.Value(recordKey{}).(*record)
-	return rec
-}
-
-// noteRoute writes the template of the route that was chosen into the record. It runs inside the router.
-func noteRoute(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if rec, route := recordOf(r.Context()), mux.CurrentRoute(r); rec != nil && route != nil {
-			if template, err := route.GetPathTemplate(); err == nil {
-				rec.route = template
-			}
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 // recorder sees the status and the size of an answer.

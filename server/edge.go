@@ -10,6 +10,58 @@ import (
 	"strings"
 )
 
+// realAddress puts the address of the client behind trusted proxies into r.RemoteAddr. Each proxy appends who called it,
+// so the list is read from the right for as long as the entries are our own proxies; what stands left of the first
+// stranger was written by that stranger and says nothing.
+func realAddress(trusted []netip.Prefix) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		if len(trusted) == 0 {
+			return next
+		}
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if client, ok := behind(trusted, r); ok {
+				r.RemoteAddr = net.JoinHostPort(client.String(), "0")
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// maxHops bounds how many proxies' entries are read of one X-Forwarded-For.
+const maxHops = 32
+
+// behind returns the right-most address of the chain that is no proxy of ours, and false when no proxy of ours called.
+func behind(trusted []netip.Prefix, r *http.Request) (netip.Addr, bool) {
+	peer, ok := parseHop(r.RemoteAddr)
+	if !ok || !holds(trusted, peer) {
+		return netip.Addr{}, false
+	}
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := range min(len(hops), maxHops) {
+		hop, ok := parseHop(strings.TrimSpace(hops[len(hops)-1-i]))
+		if !ok {
+			break
+		}
+		if peer = hop; !holds(trusted, hop) {
+			break
+		}
+	}
+	return peer, true
+}
+
+// parseHop reads an address with or without a port, and forgets the zone.
+func parseHop(text string) (netip.Addr, bool) {
+	if withPort, err := netip.ParseAddrPort(text); err == nil {
+		return withPort.Addr().Unmap().WithZone(""), true
+	}
+	addr, err := netip.ParseAddr(strings.Trim(text, "[]"))
+	return addr.Unmap().WithZone(""), err == nil
+}
+
+func holds(prefixes []netip.Prefix, addr netip.Addr) bool {
+	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
+
 // policy is the Content-Security-Policy of every page: our own style and script, images of ours and inline ones (the QR
 // code), no frames around us. It has no form-action, which Chromium applies to the redirect back to the app as well.
 const policy = "default-src 'none'; style-src 'self'; script-src 'self'; base-uri 'none'; frame-ancestors 'none'; " +
@@ -36,60 +88,6 @@ func headers(secure bool, images string) func(http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		})
 	}
-}
-
-// headAsGet routes HEAD like GET (RFC 9110 §9.3.2); net/http keeps the body back.
-func headAsGet(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodHead && r.URL.Path != eventsPath { // nobody would hear the events
-			copied := *r // net/http looks at its own request to see that there is to be no body
-			copied.Method = http.MethodGet
-			r = &copied
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-const (
-	maxBody   = 64 << 10
-	maxHeader = 32 << 10
-)
-
-// limitBody refuses a body that says it is too large, and cuts off one that turns out to be.
-func limitBody(tooLarge http.Handler) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.ContentLength > maxBody {
-				w.Header().Set("Connection", "close") // rather than read all of it to find the next request
-				tooLarge.ServeHTTP(w, r)
-				return
-			}
-			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-			next.ServeHTTP(w, r)
-		})
-	}
-}
-
-// eventsPath is where apps listen, for as long as they like: no limit of an ordinary request holds there.
-const eventsPath = "/me/events"
-
-// deadline bounds every ordinary request, and lets one that writes go on when its sender hangs up: on dead networks they all do.
-// Its write would otherwise be cut off half-way and take the database connection with it, and the retry is answered alike
-// in both cases.
-func (s *Server) deadline(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == eventsPath {
-			next.ServeHTTP(w, r)
-			return
-		}
-		ctx := r.Context()
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			ctx = context.WithoutCancel(ctx)
-		}
-		ctx, stop := context.WithTimeout(ctx, s.limits.answer)
-		defer stop()
-		next.ServeHTTP(w, r.WithContext(ctx))
-	})
 }
 
 // crossOrigin says with which methods a script of any origin may use an endpoint; "" for the ones that none may. These
@@ -140,6 +138,26 @@ func cors(next http.Handler) http.Handler {
 	})
 }
 
+const (
+	maxBody   = 64 << 10
+	maxHeader = 32 << 10
+)
+
+// limitBody refuses a body that says it is too large, and cuts off one that turns out to be.
+func limitBody(tooLarge http.Handler) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.ContentLength > maxBody {
+				w.Header().Set("Connection", "close") // rather than read all of it to find the next request
+				tooLarge.ServeHTTP(w, r)
+				return
+			}
+			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
 // ownForms refuses forms that another site posts to our pages: the cookie would go with them. The protocol's endpoints
 // are left alone: authorize must take POST from anywhere (OpenID Connect Core §3.1.2.1) and changes nothing by it, the
 // others look at no cookie.
@@ -168,54 +186,36 @@ func isProtocol(path string) bool {
 		path == "/me" || strings.HasPrefix(path, "/me/")
 }
 
-// maxHops bounds how many proxies' entries are read of one X-Forwarded-For.
-const maxHops = 32
-
-// realAddress puts the address of the client behind trusted proxies into r.RemoteAddr. Each proxy appends who called it,
-// so the list is read from the right for as long as the entries are our own proxies; what stands left of the first
-// stranger was written by that stranger and says nothing.
-func realAddress(trusted []netip.Prefix) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		if len(trusted) == 0 {
-			return next
+// headAsGet routes HEAD like GET (RFC 9110 §9.3.2); net/http keeps the body back.
+func headAsGet(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead && r.URL.Path != eventsPath { // nobody would hear the events
+			copied := *r // net/http looks at its own request to see that there is to be no body
+			copied.Method = http.MethodGet
+			r = &copied
 		}
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if client, ok := behind(trusted, r); ok {
-				r.RemoteAddr = net.JoinHostPort(client.String(), "0")
-			}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// eventsPath is where apps listen, for as long as they like: no limit of an ordinary request holds there.
+const eventsPath = "/me/events"
+
+// deadline bounds every ordinary request, and lets one that writes go on when its sender hangs up: on dead networks they all do.
+// Its write would otherwise be cut off half-way and take the database connection with it, and the retry is answered alike
+// in both cases.
+func (s *Server) deadline(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == eventsPath {
 			next.ServeHTTP(w, r)
-		})
-	}
-}
-
-// behind returns the right-most address of the chain that is no proxy of ours, and false when no proxy of ours called.
-func behind(trusted []netip.Prefix, r *http.Request) (netip.Addr, bool) {
-	peer, ok := parseHop(r.RemoteAddr)
-	if !ok || !holds(trusted, peer) {
-		return netip.Addr{}, false
-	}
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := range min(len(hops), maxHops) {
-		hop, ok := parseHop(strings.TrimSpace(hops[len(hops)-1-i]))
-		if !ok {
-			break
+			return
 		}
-		if peer = hop; !holds(trusted, hop) {
-			break
+		ctx := r.Context()
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			ctx = context.WithoutCancel(ctx)
 		}
-	}
-	return peer, true
-}
-
-// parseHop reads an address with or without a port, and forgets the zone.
-func parseHop(text string) (netip.Addr, bool) {
-	if withPort, err := netip.ParseAddrPort(text); err == nil {
-		return withPort.Addr().Unmap().WithZone(""), true
-	}
-	addr, err := netip.ParseAddr(strings.Trim(text, "[]"))
-	return addr.Unmap().WithZone(""), err == nil
-}
-
-func holds(prefixes []netip.Prefix, addr netip.Addr) bool {
-	return slices.ContainsFunc(prefixes, func(p netip.Prefix) bool { return p.Contains(addr) })
+		ctx, stop := context.WithTimeout(ctx, s.limits.answer)
+		defer stop()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
 }

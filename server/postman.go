@@ -36,6 +36,12 @@ type postman struct {
 	place  func(address string) string
 }
 
+// addressed is a mail and where it goes.
+type addressed struct {
+	to   string
+	mail templates.Mail
+}
+
 // newPostman returns nil where no mail is sent.
 func (s *Server) newPostman(links identity.MailLinks) (*postman, error) {
 	if s.cfg.SMTP == "" {
@@ -51,10 +57,12 @@ func (s *Server) newPostman(links identity.MailLinks) (*postman, error) {
 	}, nil
 }
 
-// addressed is a mail and where it goes.
-type addressed struct {
-	to   string
-	mail templates.Mail
+// warnOfNoMail says once what is missing without a mail server.
+func (s *Server) warnOfNoMail(ctx context.Context) {
+	if s.cfg.SMTP == "" {
+		s.log.WarnContext(ctx, "no mail can be sent, so nobody can reset a password or is told of what happens to their account: "+
+			"set SOJOURN_SMTP and SOJOURN_MAIL_FROM")
+	}
 }
 
 // deliver writes and sends the mail of a Delivery. Nothing is sent, and that is no error, to somebody who is gone or who
@@ -81,19 +89,6 @@ func (p *postman) deliver(ctx context.Context, d identity.Delivery) error {
 	return p.bounded(ctx, user, bring)
 }
 
-// bounded counts what is sent against what a person gets.
-func (p *postman) bounded(ctx context.Context, user identity.User, bring func() error) error {
-	key := identity.ThrottleKey("notice", user.ID.String())
-	if wait, err := p.db.CountTry(ctx, key, noticeThrottle); err != nil || wait > 0 {
-		return err
-	}
-	err := bring()
-	if err != nil {
-		return errors.Join(err, p.db.ForgiveTry(ctx, key))
-	}
-	return nil
-}
-
 // reader looks up whose letter it is; false when they are gone, or never were.
 func (p *postman) reader(ctx context.Context, l identity.Letter) (user identity.User, known bool, err error) {
 	switch {
@@ -110,18 +105,17 @@ func (p *postman) reader(ctx context.Context, l identity.Letter) (user identity.
 	return user, err == nil, err
 }
 
-func (p *postman) send(ctx context.Context, id identity.ID, letter addressed) error {
-	words, err := templates.WriteMail(letter.mail)
+// bounded counts what is sent against what a person gets.
+func (p *postman) bounded(ctx context.Context, user identity.User, bring func() error) error {
+	key := identity.ThrottleKey("notice", user.ID.String())
+	if wait, err := p.db.CountTry(ctx, key, noticeThrottle); err != nil || wait > 0 {
+		return err
+	}
+	err := bring()
 	if err != nil {
-		return identity.Permanent(err)
+		return errors.Join(err, p.db.ForgiveTry(ctx, key))
 	}
-	err = p.sender.Send(ctx, mail.Message{
-		ID: id.String(), To: letter.to, Subject: words.Subject, Text: words.Text, HTML: words.HTML,
-	})
-	if errors.Is(err, mail.ErrRefused) {
-		return identity.Permanent(err)
-	}
-	return err
+	return nil
 }
 
 // write turns a letter into a mail; one without an address is not to be sent.
@@ -164,14 +158,6 @@ func (p *postman) notMe(ctx context.Context, user identity.User) (string, error)
 func (p *postman) link(ctx context.Context, path string, to identity.LinkFor) (string, error) {
 	text, err := p.links.Make(ctx, to)
 	return p.frame.Site + path + "?" + url.Values{"link": {text}}.Encode(), err
-}
-
-// warnOfNoMail says once what is missing without a mail server.
-func (s *Server) warnOfNoMail(ctx context.Context) {
-	if s.cfg.SMTP == "" {
-		s.log.WarnContext(ctx, "no mail can be sent, so nobody can reset a password or is told of what happens to their account: "+
-			"set SOJOURN_SMTP and SOJOURN_MAIL_FROM")
-	}
 }
 
 // notices are the mails of Events that a person is told of (identity.Event.Mailed).
@@ -232,4 +218,18 @@ func networkOf(address string) string {
 		return ""
 	}
 	return identity.Network(address)
+}
+
+func (p *postman) send(ctx context.Context, id identity.ID, letter addressed) error {
+	words, err := templates.WriteMail(letter.mail)
+	if err != nil {
+		return identity.Permanent(err)
+	}
+	err = p.sender.Send(ctx, mail.Message{
+		ID: id.String(), To: letter.to, Subject: words.Subject, Text: words.Text, HTML: words.HTML,
+	})
+	if errors.Is(err, mail.ErrRefused) {
+		return identity.Permanent(err)
+	}
+	return err
 }

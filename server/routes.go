@@ -47,17 +47,6 @@ func (s *Server) wrap(router http.Handler) (http.Handler, error) {
 	), nil
 }
 
-// layered puts layers around a handler; the first one meets a request first.
-func layered(h http.Handler, layers ...func(http.Handler) http.Handler) http.Handler {
-	for _, layer := range slices.Backward(layers) {
-		h = layer(h)
-	}
-	return h
-}
-
-// probeTimeout bounds a readiness check: one that hangs is a no.
-const probeTimeout = 2 * time.Second
-
 // Admin serves what the operator's machinery asks: /healthz (the process answers), /readyz (it can do its work), /metrics,
 // and the management API under /api/. It belongs on a listener that strangers can't reach; the API asks for a token.
 func (s *Server) Admin() http.Handler {
@@ -74,6 +63,44 @@ func (s *Server) Admin() http.Handler {
 		mux.ServeHTTP(w, r)
 	})
 }
+
+// adminAPI is the management API, with what is true of every request around it.
+func (s *Server) adminAPI() http.Handler {
+	api := admin.New(admin.Options{
+		Store: s.db, Log: s.log,
+		Operators: identity.Operators{Store: s.db, Now: s.db.Now},
+		Tokens:    identity.AdminTokens{Store: s.db, Now: s.db.Now},
+	})
+	refusing := func(why refusal) http.Handler { return api.Refusal(why.status, why.msg) }
+	router := mux.NewRouter().UseEncodedPath().SkipClean(true) // a client's id may hold slashes
+	router.Use(noteRoute)
+	api.Routes(router)
+	router.NotFoundHandler = refusing(errNoOperation)
+	router.MethodNotAllowedHandler = wrongMethod(router, refusing(errWrongMethod))
+	// No cookie opens the API, so a browser can be made to do nothing here; one that tries is told so.
+	guard := http.NewCrossOriginProtection()
+	guard.SetDenyHandler(refusing(errForeignRequest))
+	return layered(router,
+		realAddress(s.cfg.TrustedProxies),
+		observe(s.log, s.metrics),
+		headers(false, ""),
+		recovered(s.log, refusing(errFault)),
+		limitBody(refusing(errTooLarge)),
+		guard.Handler,
+		s.deadline,
+	)
+}
+
+// layered puts layers around a handler; the first one meets a request first.
+func layered(h http.Handler, layers ...func(http.Handler) http.Handler) http.Handler {
+	for _, layer := range slices.Backward(layers) {
+		h = layer(h)
+	}
+	return h
+}
+
+// probeTimeout bounds a readiness check: one that hangs is a no.
+const probeTimeout = 2 * time.Second
 
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), probeTimeout)
@@ -106,31 +133,4 @@ func (s *Server) unready(ctx context.Context) string {
 		return "the schema is behind: run sojourn migrate"
 	}
 	return ""
-}
-
-// adminAPI is the management API, with what is true of every request around it.
-func (s *Server) adminAPI() http.Handler {
-	api := admin.New(admin.Options{
-		Store: s.db, Log: s.log,
-		Operators: identity.Operators{Store: s.db, Now: s.db.Now},
-		Tokens:    identity.AdminTokens{Store: s.db, Now: s.db.Now},
-	})
-	refusing := func(why refusal) http.Handler { return api.Refusal(why.status, why.msg) }
-	router := mux.NewRouter().UseEncodedPath().SkipClean(true) // a client's id may hold slashes
-	router.Use(noteRoute)
-	api.Routes(router)
-	router.NotFoundHandler = refusing(errNoOperation)
-	router.MethodNotAllowedHandler = wrongMethod(router, refusing(errWrongMethod))
-	// No cookie opens the API, so a browser can be made to do nothing here; one that tries is told so.
-	guard := http.NewCrossOriginProtection()
-	guard.SetDenyHandler(refusing(errForeignRequest))
-	return layered(router,
-		realAddress(s.cfg.TrustedProxies),
-		observe(s.log, s.metrics),
-		headers(false, ""),
-		recovered(s.log, refusing(errFault)),
-		limitBody(refusing(errTooLarge)),
-		guard.Handler,
-		s.deadline,
-	)
 }
