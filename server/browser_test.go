@@ -176,11 +176,15 @@ func (b tab) back(t *testing.T) tab {
 		if err != nil {
 			return err
 		}
-		to := page.NavigateToHistoryEntryParams{EntryID: history.Entries[history.CurrentIndex-1].ID}
+		from := history.CurrentIndex
+		to := page.NavigateToHistoryEntryParams{EntryID: history.Entries[from-1].ID}
 		_, err = chromedp.Call(ctx, page.NavigateToHistoryEntry, to)
+		for left := err; left == nil && history.CurrentIndex == from; { // or the page that is left does not answer any more
+			time.Sleep(10 * time.Millisecond)
+			history, left = chromedp.Call(ctx, page.GetNavigationHistory, cdp.Empty{})
+		}
 		return err
 	}))
-	time.Sleep(100 * time.Millisecond)
 	ctx, stop := chromedp.NewContext(b.ctx, chromedp.WithTargetID(chromedp.FromContext(b.ctx).Target.TargetID))
 	t.Cleanup(stop)
 	again := tab{ctx}

@@ -17,7 +17,7 @@ import (
 )
 
 // patience is how long a test waits for what should take a moment; the machine may be busy.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // process is a program under way.
 type process struct {

@@ -96,10 +96,18 @@ func TestAbsentStandby_holdsUpEndingsAlone(t *testing.T) {
 	c.alter("synchronous_standby_names", "nobody")
 	l := refreshing(t, p.base, phones[:busy])
 	l.goesOn(3)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	if result, err := phones[busy].leave(ctx, p.base); err != nil || result != later {
-		t.Errorf("an ending that reached no standby was acknowledged: outcome %d, %v", result, err)
+	ctx, hangUp := context.WithCancel(t.Context())
+	left := make(chan outcome, 1)
+	go func() {
+		result, _ := phones[busy].leave(ctx, p.base)
+		left <- result
+	}()
+	wait(t, "the ending waits for a standby", func() bool {
+		return c.ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") != "0"
+	})
+	hangUp()
+	if result := <-left; result != later {
+		t.Errorf("an ending that reached no standby was acknowledged: outcome %d", result)
 	}
 	c.alter("synchronous_standby_names", "")
 	if result, err := insist(t.Context(), p.base, phones[busy].leave); err != nil || result != served {
