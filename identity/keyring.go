@@ -32,6 +32,7 @@ const (
 	ForDenial   Purpose = "denied consent"
 	ForEnrol    Purpose = "pending enrolment"
 	ForFactor   Purpose = "factor at rest"
+	ForRecovery Purpose = "recovery code"
 	ForKey      Purpose = "signing key at rest"
 	ForHash     Purpose = "client secret hash"
 	ForNonce    Purpose = "DPoP nonce"
@@ -42,8 +43,8 @@ const (
 )
 
 var purposes = []Purpose{
-	ForRefresh, ForAccess, ForCode, ForCookie, ForAsked, ForBinding, ForDenial, ForEnrol, ForFactor, ForKey, ForHash, ForNonce,
-	ForDelivery, ForLink, ForSignOut, ForBrowser,
+	ForRefresh, ForAccess, ForCode, ForCookie, ForAsked, ForBinding, ForDenial, ForEnrol, ForFactor, ForRecovery, ForKey,
+	ForHash, ForNonce, ForDelivery, ForLink, ForSignOut, ForBrowser,
 }
 
 // ErrForged says that sealed or signed bytes are not ours: garbage, altered, of another version, key or purpose.
@@ -115,7 +116,7 @@ func derive(root []byte, info string, n int) []byte {
 // Seal encrypts and authenticates plain and authenticates ad with it (XChaCha20-Poly1305: random nonces are safe for
 // any number of messages). It returns version ‖ key id ‖ nonce ‖ ciphertext.
 func (k *Keyring) Seal(p Purpose, plain, ad []byte) []byte {
-	out := k.header()
+	out := header(k.first)
 	nonce := make([]byte, chacha20poly1305.NonceSizeX)
 	_, _ = rand.Read(nonce)
 	out = append(out, nonce...)
@@ -138,7 +139,7 @@ func (k *Keyring) Open(p Purpose, sealed, ad []byte) ([]byte, error) {
 
 // Sign returns version ‖ key id ‖ body ‖ HMAC-SHA256 cut to 128 bits (RFC 2104 §5).
 func (k *Keyring) Sign(p Purpose, body []byte) []byte {
-	out := append(k.header(), body...)
+	out := append(header(k.first), body...)
 	return append(out, mac(k.keys[k.first][p].raw, out)...)
 }
 
@@ -157,7 +158,7 @@ func (k *Keyring) Verify(p Purpose, signed []byte) ([]byte, error) {
 
 // HashSecret returns a keyed hash of a client's secret: a leaked database alone does not let anyone try guesses.
 func (k *Keyring) HashSecret(secret string) []byte {
-	return append(k.header(), mac(k.keys[k.first][ForHash].raw, []byte(secret))...)
+	return k.hash(k.first, ForHash, []byte(secret))
 }
 
 // SecretMatches reports in constant time whether hash is HashSecret of secret under any root secret.
@@ -166,9 +167,23 @@ func (k *Keyring) SecretMatches(secret string, hash []byte) bool {
 	return ok && subtle.ConstantTimeCompare(mac(key.raw, []byte(secret)), hash[headerLen:]) == 1
 }
 
-func (k *Keyring) header() []byte {
-	return binary.BigEndian.AppendUint16([]byte{sealVersion}, k.first)
+// Hashes returns the keyed hashes of body, one under each root secret, for what is found by its hash. A new row keeps the
+// one that comes first, under the first root secret; the others are those of rows from before.
+func (k *Keyring) Hashes(p Purpose, body []byte) [][]byte {
+	hashes := [][]byte{k.hash(k.first, p, body)}
+	for root := range k.keys {
+		if root != k.first {
+			hashes = append(hashes, k.hash(root, p, body))
+		}
+	}
+	return hashes
 }
+
+func (k *Keyring) hash(root uint16, p Purpose, body []byte) []byte {
+	return append(header(root), mac(k.keys[root][p].raw, body)...)
+}
+
+func header(root uint16) []byte { return binary.BigEndian.AppendUint16([]byte{sealVersion}, root) }
 
 func (k *Keyring) keyOf(p Purpose, b []byte) (purposeKey, bool) {
 	if len(b) < headerLen || b[0] != sealVersion {

@@ -191,6 +191,10 @@ func TestKeyring_aRetiredRootStillOpens(t *testing.T) {
 	if hash := old.HashSecret("s3cret-s3cret"); !both.SecretMatches("s3cret-s3cret", hash) || both.SecretMatches("other", hash) {
 		t.Error("a client secret hashed under the retired root is not judged rightly")
 	}
+	before, now := old.Hashes(identity.ForRecovery, []byte("code")), both.Hashes(identity.ForRecovery, []byte("code"))
+	if len(before) != 1 || len(now) != 2 || bytes.Equal(now[0], before[0]) || !bytes.Equal(now[1], before[0]) {
+		t.Errorf("a hash under the retired root is not the second of %x", now)
+	}
 	if bytes.Equal(both.Seal(identity.ForFactor, nil, nil)[:3], sealed[:3]) {
 		t.Error("the retired root still seals")
 	}

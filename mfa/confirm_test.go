@@ -76,6 +76,9 @@ func TestEnrolment_ofManyPressesExactlyOneCounts(t *testing.T) {
 		if told := d.details(identity.FactorAdded); accepted != 1 || len(told) != 1 {
 			t.Errorf("%d presses counted and %d were told, want 1", accepted, len(told))
 		}
+		if left, err := d.db.RecoveryCodesLeft(t.Context(), d.anna.ID); left != len(e.Codes) || err != nil {
+			t.Errorf("%d recovery codes are left (%v)", left, err)
+		}
 	})
 }
 

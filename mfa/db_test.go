@@ -22,12 +22,13 @@ var seen = identity.Seen{Address: "192.0.2.7"}
 
 // desk is a person with a phone before a database whose clock the test moves.
 type desk struct {
-	t    *testing.T
-	db   *storage.DB
-	mu   sync.Mutex
-	now  time.Time
-	totp mfa.TOTP
-	anna identity.User
+	t     *testing.T
+	db    *storage.DB
+	mu    sync.Mutex
+	now   time.Time
+	totp  mfa.TOTP
+	codes mfa.Recovery
+	anna  identity.User
 }
 
 // run runs f on both kinds of database.
@@ -39,6 +40,7 @@ func run(t *testing.T, f func(t *testing.T, d *desk)) {
 			d := &desk{t: t, now: time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)}
 			d.db = storagetest.OpenAt(t, kind, d.time)
 			d.totp = mfa.TOTP{Store: d.db, Keys: storagetest.Keys(t), Now: d.time, Issuer: "Harbour"}
+			d.codes = mfa.Recovery{Store: d.db, Keys: d.totp.Keys, Now: d.time}
 			d.anna = d.user("anna@example.com")
 			f(t, d)
 		})
@@ -117,7 +119,7 @@ func (d *desk) verify(code string) error {
 }
 
 func (d *desk) recover(code string) error {
-	return d.totp.Recover(context.Background(), d.anna, code, seen)
+	return d.codes.Recover(context.Background(), d.anna, code, seen)
 }
 
 // expect checks the kind of a verdict; kind 0 means accepted.

@@ -94,16 +94,26 @@ func (t TOTP) Confirm(ctx context.Context, user identity.User, c Confirmation) e
 	if !ok {
 		return bad("totp", notYetRight)
 	}
-	f := Factor{UserID: user.ID, Secret: p.secret, LastStep: step, ConfirmedAt: now}
-	return t.add(ctx, f, recoveryHashes(p.secret, p.codes), event{identity.FactorAdded, user.ID, "totp", c.Seen})
+	a := Authenticator{UserID: user.ID, Secret: p.secret, LastStep: step, ConfirmedAt: now}
+	return t.add(ctx, a, p.codes, event{identity.FactorAdded, user.ID, identity.TOTP.Name, c.Seen})
 }
 
-func (t TOTP) add(ctx context.Context, f Factor, hashes [][]byte, added event) error {
+// add writes an authenticator, and the recovery codes that were shown with it in the place of all that there are: the
+// list that the person saw last is the one that works.
+func (t TOTP) add(ctx context.Context, a Authenticator, codes []string, added event) error {
 	return t.Store.InTx(ctx, func(ctx context.Context) error {
-		if err := t.Store.CreateTOTP(ctx, f, hashes); err != nil {
+		if _, err := t.Store.LockFactors(ctx, a.UserID); err != nil {
 			return err
 		}
-		return t.tell(ctx, added)
+		if err := t.Store.CreateTOTP(ctx, a); err != nil {
+			return err
+		}
+		if len(codes) > 0 {
+			if err := t.Store.ReplaceRecoveryCodes(ctx, a.UserID, recoveryHashes(t.Keys, a.UserID, codes)); err != nil {
+				return err
+			}
+		}
+		return t.guesses().tell(ctx, added)
 	})
 }
 
@@ -181,11 +191,11 @@ func ParseSecret(text string) ([]byte, error) {
 	return secret, nil
 }
 
-// Import gives a person an authenticator whose secret is known elsewhere; it counts as confirmed and has no recovery
+// Import gives a person an authenticator whose secret is known elsewhere; it counts as confirmed and brings no recovery
 // codes. Refusal: Conflict (the person has an authenticator).
 func (t TOTP) Import(ctx context.Context, userID identity.ID, secret []byte) error {
-	f := Factor{UserID: userID, Secret: secret, ConfirmedAt: t.Now()}
-	return t.add(ctx, f, nil, event{identity.FactorAdded, userID, identity.FactorImported, identity.Seen{}})
+	a := Authenticator{UserID: userID, Secret: secret, ConfirmedAt: t.Now()}
+	return t.add(ctx, a, nil, event{identity.FactorAdded, userID, identity.FactorImported, identity.Seen{}})
 }
 
 const (

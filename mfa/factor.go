@@ -7,39 +7,21 @@ import (
 	"github.com/sojourn-auth/sojourn/identity"
 )
 
-// Factor is a person's confirmed authenticator. Storage seals the secret.
-type Factor struct {
-	UserID      identity.ID
-	Secret      []byte
-	LastStep    int64 // the newest time step whose code was accepted: no code of it or of an earlier one is again
-	ConfirmedAt time.Time
-}
-
 type store interface {
 	throttleStore
 	factorStore
+	authenticatorStore
+	recoveryStore
 	InTx(ctx context.Context, fn func(context.Context) error) error
 	AddEvent(ctx context.Context, e identity.Event) error
 }
 
 type factorStore interface {
-	// TOTPOf returns a person's factor, or NotFound.
-	TOTPOf(ctx context.Context, userID identity.ID) (Factor, error)
-	// CreateTOTP writes a factor and the hashes of its recovery codes; Conflict when the person has one.
-	CreateTOTP(ctx context.Context, f Factor, codeHashes [][]byte) error
-	// BurnStep uses a time step up: false when it or a later one was used before.
-	BurnStep(ctx context.Context, userID identity.ID, step int64) (bool, error)
-	// UseRecoveryCode uses a recovery code up: false when there is none with this hash, or not any more.
-	UseRecoveryCode(ctx context.Context, userID identity.ID, hash []byte) (bool, error)
-	RecoveryCodesLeft(ctx context.Context, userID identity.ID) (int, error)
-	// LockTOTP is TOTPOf, and keeps every other change of the factor waiting until the transaction ends.
-	LockTOTP(ctx context.Context, userID identity.ID) (Factor, error)
-	// DeleteTOTP deletes a factor and its recovery codes, or refuses: NotFound.
-	DeleteTOTP(ctx context.Context, userID identity.ID) error
-	// RecoveryHashes returns the hashes of a person's recovery codes, used or not, in an order of their own.
-	RecoveryHashes(ctx context.Context, userID identity.ID) ([][]byte, error)
-	// ReplaceRecoveryCodes writes hashes in the place of all that there are.
-	ReplaceRecoveryCodes(ctx context.Context, userID identity.ID, hashes [][]byte) error
+	// FactorsOf returns the kinds of factors that a person has and that count; none for someone who is not there.
+	FactorsOf(ctx context.Context, userID identity.ID) ([]identity.Factor, error)
+	// LockFactors is FactorsOf, and keeps every other change of the person's factors and recovery codes waiting until the
+	// transaction ends.
+	LockFactors(ctx context.Context, userID identity.ID) ([]identity.Factor, error)
 }
 
 type throttleStore interface {
@@ -48,8 +30,64 @@ type throttleStore interface {
 	ClearTries(ctx context.Context, key string) error
 }
 
-// Remove takes a person's authenticator and their recovery codes away. It belongs in the transaction of the change that
-// it is part of (identity.Credentials.Change), which writes the Event. Refusal: NotFound (no authenticator).
-func (t TOTP) Remove(ctx context.Context, userID identity.ID) error {
-	return t.Store.DeleteTOTP(ctx, userID)
+var errNoFactor error = identity.Refuse(identity.NotFound, "There is no second factor for this account.")
+
+// guesses are what is typed or sent as a second proof. They are counted and told of alike, whatever the kind.
+type guesses struct {
+	store
+	now func() time.Time
+}
+
+// try counts one guess at a person's factors, then lets judge decide in a transaction that commits refusals too
+// (DESIGN law 3). All guesses of a person count together, from whatever browser and at whichever kind.
+func (g guesses) try(ctx context.Context, userID identity.ID, judge func(context.Context) (refusal, err error)) error {
+	if err := identity.TryOrWait(ctx, g.store, tries(userID), identity.FactorThrottle); err != nil {
+		return err
+	}
+	var refusal error
+	err := g.InTx(ctx, func(ctx context.Context) (err error) {
+		refusal, err = judge(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return refusal
+}
+
+func tries(userID identity.ID) string { return identity.ThrottleKey("factor", userID.String()) }
+
+func bad(field, msg string) error {
+	return &identity.Error{Kind: identity.BadLogin, Field: field, Msg: msg}
+}
+
+type event struct {
+	kind   identity.EventKind
+	userID identity.ID
+	detail string
+	seen   identity.Seen
+}
+
+func (g guesses) tell(ctx context.Context, e event) error {
+	return g.AddEvent(ctx, identity.Event{
+		ID: identity.NewID(), At: g.now(), Kind: e.kind, UserID: e.userID, Detail: e.detail, Address: e.seen.Address,
+	})
+}
+
+// remove takes a factor of whatever kind away by its own delete, and with the last one the recovery codes: they are the
+// person's and stand in for each factor that is left, but stand in for nothing once none is.
+func remove(ctx context.Context, s store, userID identity.ID, del func(context.Context, identity.ID) error) error {
+	return s.InTx(ctx, func(ctx context.Context) error {
+		if _, err := s.LockFactors(ctx, userID); err != nil {
+			return err
+		}
+		if err := del(ctx, userID); err != nil {
+			return err
+		}
+		left, err := s.FactorsOf(ctx, userID)
+		if err != nil || len(left) > 0 {
+			return err
+		}
+		return s.ReplaceRecoveryCodes(ctx, userID, nil)
+	})
 }

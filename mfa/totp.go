@@ -23,6 +23,25 @@ type TOTP struct {
 	Issuer string // the name under which an authenticator lists the account
 }
 
+// Authenticator is a person's confirmed authenticator app. Storage seals the secret.
+type Authenticator struct {
+	UserID      identity.ID
+	Secret      []byte
+	LastStep    int64 // the newest time step whose code was accepted: no code of it or of an earlier one is again
+	ConfirmedAt time.Time
+}
+
+type authenticatorStore interface {
+	// TOTPOf returns a person's authenticator, or NotFound.
+	TOTPOf(ctx context.Context, userID identity.ID) (Authenticator, error)
+	// CreateTOTP writes an authenticator; Conflict when the person has one.
+	CreateTOTP(ctx context.Context, a Authenticator) error
+	// BurnStep uses a time step up: false when it or a later one was used before.
+	BurnStep(ctx context.Context, userID identity.ID, step int64) (bool, error)
+	// DeleteTOTP deletes an authenticator, or refuses: NotFound.
+	DeleteTOTP(ctx context.Context, userID identity.ID) error
+}
+
 const (
 	wrongCode = "That code is not right. Wait for the next one in your app and try again."
 	burntCode = "That code has been used up. Wait for the next one in your app and type that."
@@ -36,13 +55,19 @@ func (t TOTP) Verify(ctx context.Context, user identity.User, code string, seen 
 	if err != nil {
 		return err
 	}
-	return t.try(ctx, user.ID, func(ctx context.Context, f Factor) (refusal, err error) {
-		step, ok, err := match(f.Secret, code, t.Now())
+	g := t.guesses()
+	return g.try(ctx, user.ID, func(ctx context.Context) (refusal, err error) {
+		a, err := t.Store.TOTPOf(ctx, user.ID)
+		if err != nil {
+			return nil, err
+		}
+		step, ok, err := match(a.Secret, code, t.Now())
 		if err != nil {
 			return nil, err
 		}
 		if !ok {
-			return bad("totp", wrongCode), t.tell(ctx, event{identity.FactorRefused, user.ID, "totp", seen})
+			told := event{identity.FactorRefused, user.ID, identity.TOTP.Name, seen}
+			return bad("totp", wrongCode), g.tell(ctx, told)
 		}
 		fresh, err := t.Store.BurnStep(ctx, user.ID, step) // RFC 6238 §5.2: accepted only once
 		if err != nil {
@@ -55,45 +80,14 @@ func (t TOTP) Verify(ctx context.Context, user identity.User, code string, seen 
 	})
 }
 
-// try counts one guess at a person's factor, then lets judge decide in a transaction that commits refusals too
-// (DESIGN law 3). All guesses of a person count together, from whatever browser.
-func (t TOTP) try(ctx context.Context, userID identity.ID, judge func(context.Context, Factor) (refusal, err error)) error {
-	if err := identity.TryOrWait(ctx, t.Store, tries(userID), identity.FactorThrottle); err != nil {
-		return err
-	}
-	var refusal error
-	err := t.Store.InTx(ctx, func(ctx context.Context) error {
-		f, err := t.Store.TOTPOf(ctx, userID)
-		if err != nil {
-			return err
-		}
-		refusal, err = judge(ctx, f)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return refusal
+// Remove takes a person's authenticator away, and with their last factor the recovery codes. It belongs in the
+// transaction of the change that it is part of (identity.Credentials.Change), which writes the Event. Refusal: NotFound
+// (no authenticator).
+func (t TOTP) Remove(ctx context.Context, userID identity.ID) error {
+	return remove(ctx, t.Store, userID, t.Store.DeleteTOTP)
 }
 
-func tries(userID identity.ID) string { return identity.ThrottleKey("factor", userID.String()) }
-
-func bad(field, msg string) error {
-	return &identity.Error{Kind: identity.BadLogin, Field: field, Msg: msg}
-}
-
-type event struct {
-	kind   identity.EventKind
-	userID identity.ID
-	detail string
-	seen   identity.Seen
-}
-
-func (t TOTP) tell(ctx context.Context, e event) error {
-	return t.Store.AddEvent(ctx, identity.Event{
-		ID: identity.NewID(), At: t.Now(), Kind: e.kind, UserID: e.userID, Detail: e.detail, Address: e.seen.Address,
-	})
-}
+func (t TOTP) guesses() guesses { return guesses{t.Store, t.Now} }
 
 // What every authenticator app takes, whatever else its otpauth address says: SHA-1, six digits, 30 seconds.
 const (

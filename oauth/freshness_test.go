@@ -201,13 +201,13 @@ func (s *stage) enrol(u identity.User) {
 	s.Helper()
 	f := zeroFactor(s.db.CreateTOTP)
 	f.UserID, f.Secret, f.ConfirmedAt = u.ID, []byte("12345678901234567890"), s.now()
-	if err := s.db.CreateTOTP(s.Context(), f, nil); err != nil {
+	if err := s.db.CreateTOTP(s.Context(), f); err != nil {
 		s.Fatal(err)
 	}
 }
 
 // zeroFactor makes what storage calls a factor; this package may not name package mfa.
-func zeroFactor[F any](func(context.Context, F, [][]byte) error) (f F) { return f }
+func zeroFactor[F any](func(context.Context, F) error) (f F) { return f }
 
 // strengthen proves a second factor in the browser.
 func (s *stage) strengthen(cookie *http.Cookie) *http.Cookie {

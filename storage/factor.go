@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -61,58 +62,50 @@ type totpRow struct {
 // TableName is the table's name for GORM.
 func (totpRow) TableName() string { return "totp_factors" }
 
-type recoveryCodeRow struct {
-	UserID uuid.UUID `gorm:"primaryKey"`
-	Hash   []byte    `gorm:"primaryKey"`
-	UsedAt *micros
+// FactorsOf returns the kinds of factors that a person has and that count; none for someone who is not there.
+func (d *DB) FactorsOf(ctx context.Context, userID identity.ID) ([]identity.Factor, error) {
+	var factors factorSet
+	_, err := d.one(ctx, []any{&factors}, "SELECT "+factorsOfUser+" FROM users u WHERE u.id = ?", userID)
+	return factors, d.fail("read factors", err)
 }
 
-// TableName is the table's name for GORM.
-func (recoveryCodeRow) TableName() string { return "recovery_codes" }
+// LockFactors is FactorsOf, and keeps every other change of the person's factors and recovery codes waiting until the
+// transaction of ctx ends. NotFound for someone who is not there.
+func (d *DB) LockFactors(ctx context.Context, userID identity.ID) ([]identity.Factor, error) {
+	if err := d.lockUser(ctx, userID); err != nil {
+		return nil, err
+	}
+	return d.FactorsOf(ctx, userID)
+}
 
 // TOTPOf returns a person's authenticator, or NotFound.
-func (d *DB) TOTPOf(ctx context.Context, userID identity.ID) (mfa.Factor, error) {
-	return d.factor(userID, d.q(ctx))
-}
-
-func (d *DB) factor(userID identity.ID, q *gorm.DB) (mfa.Factor, error) {
+func (d *DB) TOTPOf(ctx context.Context, userID identity.ID) (mfa.Authenticator, error) {
 	var row totpRow
-	err := q.Where("user_id = ?", userID).Take(&row).Error
+	err := d.q(ctx).Where("user_id = ?", userID).Take(&row).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return mfa.Factor{}, notFound("authenticator")
+		return mfa.Authenticator{}, notFound("authenticator")
 	}
 	if err != nil {
-		return mfa.Factor{}, d.fail("read factor", err)
+		return mfa.Authenticator{}, d.fail("read authenticator", err)
 	}
 	secret, err := d.keys.Open(identity.ForFactor, row.Secret, userID[:])
 	if err != nil {
-		return mfa.Factor{}, fmt.Errorf("open the factor of user %s, which another root secret sealed: %w", userID, err)
+		return mfa.Authenticator{}, fmt.Errorf("open the authenticator of user %s, which another root secret sealed: %w", userID, err)
 	}
-	return mfa.Factor{UserID: userID, Secret: secret, LastStep: row.LastStep, ConfirmedAt: row.ConfirmedAt.time()}, nil
+	return mfa.Authenticator{UserID: userID, Secret: secret, LastStep: row.LastStep, ConfirmedAt: row.ConfirmedAt.time()}, nil
 }
 
-// CreateTOTP writes an authenticator and the hashes of its recovery codes. Conflict when the person has one.
-func (d *DB) CreateTOTP(ctx context.Context, f mfa.Factor, codeHashes [][]byte) error {
+// CreateTOTP writes an authenticator. Conflict when the person has one.
+func (d *DB) CreateTOTP(ctx context.Context, a mfa.Authenticator) error {
 	row := totpRow{
-		UserID: f.UserID, Secret: d.keys.Seal(identity.ForFactor, f.Secret, f.UserID[:]), LastStep: f.LastStep,
-		ConfirmedAt: fromTime(f.ConfirmedAt),
+		UserID: a.UserID, Secret: d.keys.Seal(identity.ForFactor, a.Secret, a.UserID[:]), LastStep: a.LastStep,
+		ConfirmedAt: fromTime(a.ConfirmedAt),
 	}
-	codes := make([]recoveryCodeRow, len(codeHashes))
-	for i, hash := range codeHashes {
-		codes[i] = recoveryCodeRow{UserID: f.UserID, Hash: hash}
+	res := d.q(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
+	if res.Error == nil && res.RowsAffected == 0 {
+		return identity.Refuse(identity.Conflict, "There is an authenticator for this account already.")
 	}
-	return d.InTx(ctx, func(ctx context.Context) error {
-		res := d.q(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
-		switch {
-		case res.Error != nil:
-			return d.fail("create factor", res.Error)
-		case res.RowsAffected == 0:
-			return identity.Refuse(identity.Conflict, "There is an authenticator for this account already.")
-		case len(codes) == 0:
-			return nil
-		}
-		return d.fail("create recovery codes", d.q(ctx).Create(&codes).Error)
-	})
+	return d.fail("create authenticator", res.Error)
 }
 
 // BurnStep uses a time step up: false when it or a later one was used before.
@@ -121,57 +114,14 @@ func (d *DB) BurnStep(ctx context.Context, userID identity.ID, step int64) (bool
 	return res.RowsAffected == 1, d.fail("burn step", res.Error)
 }
 
-// UseRecoveryCode uses a recovery code up: false when the person has none with this hash, or not any more.
-func (d *DB) UseRecoveryCode(ctx context.Context, userID identity.ID, hash []byte) (bool, error) {
-	res := d.q(ctx).Exec("UPDATE recovery_codes SET used_at = ? WHERE user_id = ? AND hash = ? AND used_at IS NULL",
-		fromTime(d.Now()), userID, hash)
-	return res.RowsAffected == 1, d.fail("use recovery code", res.Error)
-}
-
-// RecoveryCodesLeft returns how many recovery codes a person has not used.
-func (d *DB) RecoveryCodesLeft(ctx context.Context, userID identity.ID) (int, error) {
-	var left int64
-	err := d.q(ctx).Model(&recoveryCodeRow{}).Where("user_id = ? AND used_at IS NULL", userID).Count(&left).Error
-	return int(left), d.fail("count recovery codes", err)
-}
-
-// LockTOTP returns a person's authenticator, or NotFound, and keeps every other change of it waiting until the
-// transaction of ctx ends.
-func (d *DB) LockTOTP(ctx context.Context, userID identity.ID) (mfa.Factor, error) {
-	q := d.q(ctx)
-	if d.kind == Postgres { // SQLite has one writer at a time
-		q = q.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate})
-	}
-	return d.factor(userID, q)
-}
-
-// DeleteTOTP deletes a person's authenticator and its recovery codes, or refuses: NotFound.
+// DeleteTOTP deletes a person's authenticator, with the recovery codes that its secret was the key of: nothing could judge
+// them any more. NotFound when there is none.
 func (d *DB) DeleteTOTP(ctx context.Context, userID identity.ID) error {
 	return d.InTx(ctx, func(ctx context.Context) error {
 		if err := d.wrote(d.q(ctx).Where("user_id = ?", userID).Delete(&totpRow{}), "authenticator"); err != nil {
 			return err
 		}
-		return d.fail("delete recovery codes", d.q(ctx).Where("user_id = ?", userID).Delete(&recoveryCodeRow{}).Error)
-	})
-}
-
-// RecoveryHashes returns the hashes of a person's recovery codes, used or not, in their own order.
-func (d *DB) RecoveryHashes(ctx context.Context, userID identity.ID) ([][]byte, error) {
-	var hashes [][]byte
-	err := d.q(ctx).Model(&recoveryCodeRow{}).Where("user_id = ?", userID).Order("hash").Pluck("hash", &hashes).Error
-	return hashes, d.fail("read recovery codes", err)
-}
-
-// ReplaceRecoveryCodes writes the hashes of a person's new recovery codes in the place of all that there are.
-func (d *DB) ReplaceRecoveryCodes(ctx context.Context, userID identity.ID, hashes [][]byte) error {
-	codes := make([]recoveryCodeRow, len(hashes))
-	for i, hash := range hashes {
-		codes[i] = recoveryCodeRow{UserID: userID, Hash: hash}
-	}
-	return d.InTx(ctx, func(ctx context.Context) error {
-		if err := d.q(ctx).Where("user_id = ?", userID).Delete(&recoveryCodeRow{}).Error; err != nil {
-			return d.fail("delete recovery codes", err)
-		}
-		return d.fail("create recovery codes", d.q(ctx).Create(&codes).Error)
+		return d.fail("delete recovery codes", d.q(ctx).Exec(
+			"DELETE FROM recovery_codes WHERE user_id = ? AND length(hash) = ?", userID, sha256.Size).Error)
 	})
 }

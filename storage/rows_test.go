@@ -232,9 +232,10 @@ func TestAccounts_tellWhatLivesAndWhatProves(t *testing.T) {
 		first.begin(t, db, "offline_access")
 		over := first.begin(t, db, "offline_access")
 		must[bool](t)(db.EndSession(t.Context(), over.ID, identity.EndOperator))
-		factor := mfa.Factor{UserID: first.user.ID, Secret: totpSecret, ConfirmedAt: db.Now()}
-		ok(t, db.CreateTOTP(t.Context(), factor, [][]byte{{1}, {2}, {3}}))
-		must[bool](t)(db.UseRecoveryCode(t.Context(), first.user.ID, []byte{1}))
+		factor := mfa.Authenticator{UserID: first.user.ID, Secret: totpSecret, ConfirmedAt: db.Now()}
+		ok(t, db.CreateTOTP(t.Context(), factor))
+		ok(t, db.ReplaceRecoveryCodes(t.Context(), first.user.ID, [][]byte{{1}, {2}, {3}}))
+		must[bool](t)(db.UseRecoveryCode(t.Context(), first.user.ID, [][]byte{{1}}))
 
 		want := identity.Account{User: first.user, Factors: []identity.Factor{identity.TOTP}, CodesLeft: 2, Sessions: 1}
 		same(t, want, must[identity.Account](t)(db.AccountByID(t.Context(), first.user.ID)))

@@ -23,7 +23,7 @@ func TestStandingOf_saysAllInOneRead(t *testing.T) {
 		want := identity.Standing{SignIn: p.signIn, User: p.user}
 		same(t, want, must[identity.Standing](t)(db.StandingOf(t.Context(), p.signIn.ID)))
 
-		ok(t, db.CreateTOTP(t.Context(), mfa.Factor{UserID: p.user.ID, Secret: []byte("s"), ConfirmedAt: db.Now()}, nil))
+		ok(t, db.CreateTOTP(t.Context(), mfa.Authenticator{UserID: p.user.ID, Secret: []byte("s"), ConfirmedAt: db.Now()}))
 		want.Factors = []identity.Factor{identity.TOTP}
 		same(t, want, must[identity.Standing](t)(db.StandingOf(t.Context(), p.signIn.ID)))
 		same(t, identity.Standing{}, must[identity.Standing](t)(db.StandingOf(t.Context(), identity.NewID())))

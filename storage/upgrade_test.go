@@ -77,12 +77,12 @@ func holdsEverything(t *testing.T, db *storage.DB) {
 // release is what the last release left behind.
 type release struct {
 	keys     *identity.Keyring
-	ada, bob identity.User    // of whom bob is locked
-	here     identity.SignIn  // ada's
-	over     identity.SignIn  // bob's, which ended
-	bound    identity.Session // ada's, with all that a Session can have
-	ended    identity.Session // bob's, with as little as it can
-	factor   mfa.Factor       // ada's
+	ada, bob identity.User     // of whom bob is locked
+	here     identity.SignIn   // ada's
+	over     identity.SignIn   // bob's, which ended
+	bound    identity.Session  // ada's, with all that a Session can have
+	ended    identity.Session  // bob's, with as little as it can
+	factor   mfa.Authenticator // ada's
 	signing  []identity.SigningKey
 	mail     identity.ID
 }
@@ -128,7 +128,7 @@ func newRelease(t *testing.T) (r release) {
 		Scopes: []string{"openid"}, AMR: identity.PWD, AuthTime: r.at(0), CreatedAt: r.at(0), LastUsedAt: r.at(0), IdleEndsAt: r.at(1),
 		EndsAt: r.at(2), EndedAt: r.at(1), EndCause: "reuse",
 	}
-	r.factor = mfa.Factor{UserID: r.ada.ID, Secret: []byte("a TOTP secret"), LastStep: 58_000_000, ConfirmedAt: r.at(0)}
+	r.factor = mfa.Authenticator{UserID: r.ada.ID, Secret: []byte("a TOTP secret"), LastStep: 58_000_000, ConfirmedAt: r.at(0)}
 	r.signing = []identity.SigningKey{
 		{ID: "k1", Alg: "RS256", State: "retired", Public: []byte("p1"), CreatedAt: r.at(0), ActivatedAt: r.at(0), RetiredAt: r.at(1)},
 		{ID: "k2", Alg: "RS256", State: "current", Private: []byte("s2"), Public: []byte("p2"), CreatedAt: r.at(1), ActivatedAt: r.at(1)},
@@ -276,10 +276,10 @@ func (r release) readPeople(t *testing.T, db *storage.DB) {
 		same(t, u, must[identity.User](t)(db.UserByID(ctx, u.ID)))
 		same(t, u, must[identity.User](t)(db.UserByEmail(ctx, u.Email)))
 	}
-	same(t, r.factor, must[mfa.Factor](t)(db.TOTPOf(ctx, r.ada.ID)))
+	same(t, r.factor, must[mfa.Authenticator](t)(db.TOTPOf(ctx, r.ada.ID)))
 	same(t, 1, must[int](t)(db.RecoveryCodesLeft(ctx, r.ada.ID)))
 	for code, want := range map[string]bool{"unused": true, "used": false, "never was": false} {
-		same(t, want, must[bool](t)(db.UseRecoveryCode(ctx, r.ada.ID, []byte(code))))
+		same(t, want, must[bool](t)(db.UseRecoveryCode(ctx, r.ada.ID, [][]byte{[]byte(code)})))
 	}
 	link := identity.MailLink{LinkFor: identity.LinkFor{UserID: r.ada.ID}, Slot: "email", SecretHash: []byte("link")}
 	detail, alive, err := db.ReadMailLink(ctx, link)

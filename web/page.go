@@ -27,6 +27,7 @@ type Options struct {
 	ByMail      identity.ByMail
 	MailOn      bool // whether mail can be sent
 	TOTP        mfa.TOTP
+	Recovery    mfa.Recovery
 	Policy      identity.MFAPolicy
 	SignupOpen  bool   // whether people may make accounts
 	Secure      bool   // the issuer is https

@@ -17,7 +17,7 @@ func (p *Pages) showRecovery(w http.ResponseWriter, r *http.Request) error {
 // submitRecovery serves POST /signin/recovery.
 func (p *Pages) submitRecovery(w http.ResponseWriter, r *http.Request) error {
 	return p.challenge(w, r, func(v visit) error {
-		err := p.TOTP.Recover(r.Context(), v.standing.User, r.PostFormValue("recovery_code"), seen(r))
+		err := p.Recovery.Recover(r.Context(), v.standing.User, r.PostFormValue("recovery_code"), seen(r))
 		return p.proved(w, r, v, proof{err, identity.RecoveryCode, func() error {
 			return p.showAgain(w, err, p.recoveryPage(v, err))
 		}})
@@ -38,7 +38,7 @@ func (p *Pages) showCodes(w http.ResponseWriter, r *http.Request, v visit) error
 // submitCodes serves POST /account/codes: the codes that the page showed count from now on. The page was shown only to
 // whoever had a fresh proof, and what it carries is sealed for an hour.
 func (p *Pages) submitCodes(w http.ResponseWriter, r *http.Request, v visit) error {
-	err := p.TOTP.RenewCodes(r.Context(), v.standing.User, r.PostFormValue("renewal"), seen(r))
+	err := p.Recovery.Renew(r.Context(), v.standing.User, r.PostFormValue("renewal"), seen(r))
 	if identity.KindOf(err) == identity.Conflict {
 		return p.fresh(func(w http.ResponseWriter, r *http.Request, v visit) error {
 			return p.handOut(w, r, v, err)
@@ -54,7 +54,7 @@ func (p *Pages) handOut(w http.ResponseWriter, r *http.Request, v visit, refusal
 	if !v.standing.Enrolled() {
 		return see(w, r, securityPath)
 	}
-	renewal, err := p.TOTP.BeginRenewal(r.Context(), v.standing.User)
+	renewal, err := p.Recovery.Begin(r.Context(), v.standing.User)
 	if err != nil {
 		return err
 	}

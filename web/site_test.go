@@ -79,8 +79,9 @@ func open(t *testing.T, kind string, change func(*web.Options)) *site {
 	s.totp = mfa.TOTP{Store: s.db, Keys: s.keys, Now: s.time, Issuer: "Harbour"}
 	o := web.Options{
 		Store: door{s.db, s}, Keys: s.keys, Now: s.time, SignIns: s.signIns, TOTP: s.totp,
-		Users:  identity.Users{Store: s.db, Passwords: passwords, Now: s.time},
-		Grants: identity.Grants{Store: s.db, Now: s.time}, Devices: identity.Devices{Store: s.db, Now: s.time},
+		Recovery: mfa.Recovery{Store: s.db, Keys: s.keys, Now: s.time},
+		Users:    identity.Users{Store: s.db, Passwords: passwords, Now: s.time},
+		Grants:   identity.Grants{Store: s.db, Now: s.time}, Devices: identity.Devices{Store: s.db, Now: s.time},
 		Credentials: identity.Credentials{Store: s.db, Keys: s.keys, Passwords: passwords, Now: s.time},
 		Policy:      identity.MFAOptional, SignupOpen: true,
 		Issuer: issuer, Operator: templates.Operator{Name: "Harbour"}, Fetch: http.DefaultClient,
