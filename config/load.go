@@ -71,6 +71,23 @@ func (l *loader) add(from string, layer map[string]string) {
 	}
 }
 
+// addFile adds the layer of a YAML file.
+func (l *loader) addFile(path string) {
+	if path == "" {
+		return
+	}
+	content, err := read(path)
+	if err != nil {
+		l.problem("settings file: %w", err)
+		return
+	}
+	layer, err := parseYAML(content)
+	if err != nil {
+		l.problem("%s: %w", path, err)
+	}
+	l.add(path+": ", layer)
+}
+
 // resolve finds a setting in a layer, by itself or in the file that NAME_FILE names.
 func (l *loader) resolve(s setting, layer map[string]string) (key, value string) {
 	key, value = s.key(), layer[s.key()]
@@ -94,21 +111,28 @@ func (l *loader) resolve(s setting, layer map[string]string) (key, value string)
 	return key, value
 }
 
-// addFile adds the layer of a YAML file.
-func (l *loader) addFile(path string) {
-	if path == "" {
-		return
+// set gives c one setting. Where its text is no good the default stands in, so that what depends on it can be judged.
+func (l *loader) set(c *Config, s setting) {
+	value := s.bind(c)
+	err := value.Set(s.std)
+	if given := l.given[s.key()]; err == nil && given != "" {
+		err = value.Set(given)
 	}
-	content, err := read(path)
 	if err != nil {
-		l.problem("settings file: %w", err)
-		return
+		l.problem("%s: %w", s.variable(), err)
+		l.failed[s.name] = true
 	}
-	layer, err := parseYAML(content)
-	if err != nil {
-		l.problem("%s: %w", path, err)
+}
+
+func environment(getenv func(string) string) map[string]string {
+	layer := map[string]string{}
+	if getenv == nil {
+		return layer
 	}
-	l.add(path+": ", layer)
+	for _, key := range keys() {
+		layer[key] = getenv(prefix + strings.ToUpper(key))
+	}
+	return layer
 }
 
 var whichLine = regexp.MustCompile(`line \d+|$`)
@@ -154,28 +178,17 @@ func scalar(value any) (string, bool) {
 	return "", false
 }
 
-func environment(getenv func(string) string) map[string]string {
-	layer := map[string]string{}
-	if getenv == nil {
-		return layer
-	}
-	for _, key := range keys() {
-		layer[key] = getenv(prefix + strings.ToUpper(key))
-	}
-	return layer
-}
-
-// set gives c one setting. Where its text is no good the default stands in, so that what depends on it can be judged.
-func (l *loader) set(c *Config, s setting) {
-	value := s.bind(c)
-	err := value.Set(s.std)
-	if given := l.given[s.key()]; err == nil && given != "" {
-		err = value.Set(given)
-	}
+func read(path string) ([]byte, error) {
+	file, err := os.Open(path)
 	if err != nil {
-		l.problem("%s: %w", s.variable(), err)
-		l.failed[s.name] = true
+		return nil, err
 	}
+	defer func() { _ = file.Close() }()
+	content, err := io.ReadAll(io.LimitReader(file, fileLimit+1))
+	if err == nil && len(content) > fileLimit {
+		err = fmt.Errorf("%s is larger than %d bytes", path, fileLimit)
+	}
+	return content, err
 }
 
 // keys are all that a layer may hold.
@@ -215,17 +228,4 @@ func edits(a, b string) int {
 		}
 	}
 	return row[len(b)]
-}
-
-func read(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }()
-	content, err := io.ReadAll(io.LimitReader(file, fileLimit+1))
-	if err == nil && len(content) > fileLimit {
-		err = fmt.Errorf("%s is larger than %d bytes", path, fileLimit)
-	}
-	return content, err
 }

@@ -74,49 +74,6 @@ func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String(
 // MarshalText hides them from JSON and slog.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// Database says where the record is: sqlite:PATH or postgres://…. It shows itself without the password; convert it to
-// string to connect.
-type Database string
-
-// Set keeps the text; validate judges it.
-func (d *Database) Set(text string) error {
-	*d = Database(text)
-	return nil
-}
-
-// File is the path of a SQLite database; ok is false for any other.
-func (d Database) File() (path string, ok bool) { return strings.CutPrefix(string(d), "sqlite:") }
-
-// IsPostgres reports whether the record is in PostgreSQL.
-func (d Database) IsPostgres() bool {
-	return strings.HasPrefix(string(d), "postgres://") || strings.HasPrefix(string(d), "postgresql://")
-}
-
-// String hides the password, and everything where it cannot be told which part that is.
-func (d Database) String() string {
-	if _, ok := d.File(); ok || d == "" {
-		return string(d)
-	}
-	u, err := url.Parse(string(d))
-	if err != nil || !d.IsPostgres() {
-		return hidden
-	}
-	query := u.Query()
-	for key := range query {
-		if strings.Contains(strings.ToLower(key), "password") {
-			query.Set(key, "xxxxx")
-		}
-	}
-	u.RawQuery = query.Encode()
-	return u.Redacted()
-}
-
-// Format hides the password from every verb of fmt.
-func (d Database) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, d.String()) }
-
-// MarshalText hides it from JSON and slog.
-func (d Database) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
-
 // EnsureSecret returns c with a secret. With a SQLite database and none set, it is kept in the file PATH.secret beside the
 // database, made at the first start (0600, in a folder 0700) and read at later ones. Of several processes that start
 // together one makes it and all read it.
@@ -198,3 +155,77 @@ func readSecret(path string) (Secret, error) {
 	}
 	return secret, nil
 }
+
+// Database says where the record is: sqlite:PATH or postgres://…. It shows itself without the password; convert it to
+// string to connect.
+type Database string
+
+// Set keeps the text; validate judges it.
+func (d *Database) Set(text string) error {
+	*d = Database(text)
+	return nil
+}
+
+// File is the path of a SQLite database; ok is false for any other.
+func (d Database) File() (path string, ok bool) { return strings.CutPrefix(string(d), "sqlite:") }
+
+// IsPostgres reports whether the record is in PostgreSQL.
+func (d Database) IsPostgres() bool {
+	return strings.HasPrefix(string(d), "postgres://") || strings.HasPrefix(string(d), "postgresql://")
+}
+
+// String hides the password, and everything where it cannot be told which part that is.
+func (d Database) String() string {
+	if _, ok := d.File(); ok || d == "" {
+		return string(d)
+	}
+	u, err := url.Parse(string(d))
+	if err != nil || !d.IsPostgres() {
+		return hidden
+	}
+	query := u.Query()
+	for key := range query {
+		if strings.Contains(strings.ToLower(key), "password") {
+			query.Set(key, "xxxxx")
+		}
+	}
+	u.RawQuery = query.Encode()
+	return u.Redacted()
+}
+
+// Format hides the password from every verb of fmt.
+func (d Database) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, d.String()) }
+
+// MarshalText hides it from JSON and slog.
+func (d Database) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// SMTP says how mail leaves: smtp://user:password@host:port, smtps://…, or print: to show it on the terminal. Empty: no
+// mail at all. It shows itself without the password; convert it to string to connect.
+type SMTP string
+
+// Set keeps the text; validate judges it.
+func (s *SMTP) Set(text string) error {
+	*s = SMTP(text)
+	return nil
+}
+
+// Prints reports whether mails are only shown.
+func (s SMTP) Prints() bool { return s == "print:" }
+
+// String hides the password, and everything where it cannot be told which part that is.
+func (s SMTP) String() string {
+	if s == "" || s.Prints() {
+		return string(s)
+	}
+	u, err := url.Parse(string(s))
+	if err != nil || u.Host == "" {
+		return hidden
+	}
+	return u.Redacted()
+}
+
+// Format hides the password from every verb of fmt.
+func (s SMTP) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
+
+// MarshalText hides it from JSON and slog.
+func (s SMTP) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

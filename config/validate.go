@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/mail"
 	"net/netip"
@@ -15,15 +14,6 @@ import (
 	"time"
 	"unicode"
 )
-
-// problem is what is wrong with one setting.
-type problem struct {
-	name string // as in the table
-	text string // what is wrong and what would be right
-}
-
-// Error names the variable.
-func (p problem) Error() string { return prefix + p.name + ": " + p.text }
 
 // Validate returns every problem that the settings have by themselves and with each other, joined; nil when there is none.
 func (c Config) Validate() error {
@@ -63,7 +53,14 @@ func (c Config) problems() []problem {
 	return found
 }
 
-const century = 100 * 365 * 24 * time.Hour
+// problem is what is wrong with one setting.
+type problem struct {
+	name string // as in the table
+	text string // what is wrong and what would be right
+}
+
+// Error names the variable.
+func (p problem) Error() string { return prefix + p.name + ": " + p.text }
 
 // issuerProblem holds the issuer to scheme and host: apps compare it byte by byte (OpenID Connect Discovery §4.3), so
 // it has one spelling, and our endpoints are at the root of their host.
@@ -174,87 +171,6 @@ func proxiesProblem(proxies []netip.Prefix) string {
 	return ""
 }
 
-func nameProblem(name string) string {
-	if len(name) > 100 || strings.ContainsFunc(name, unicode.IsControl) || strings.TrimSpace(name) == "" {
-		return "must be a name of 1 to 100 bytes on one line"
-	}
-	return ""
-}
-
-func logoProblem(logo string) string {
-	if logo == "" {
-		return ""
-	}
-	if u, err := url.Parse(logo); err == nil && u.Scheme == "https" && u.Host != "" {
-		return ""
-	}
-	if info, err := os.Stat(logo); err != nil || !info.Mode().IsRegular() {
-		return fmt.Sprintf("%q is neither an https URL nor a file", logo)
-	}
-	return ""
-}
-
-func spanProblem(d, least, most time.Duration) string {
-	switch {
-	case d < least:
-		return fmt.Sprintf("%v is too short: at least %v", d, least)
-	case d > most:
-		return fmt.Sprintf("%v is too long: at most %v", d, most)
-	}
-	return ""
-}
-
-func idleProblem(idle, absolute time.Duration, absoluteName string) string {
-	if idle > absolute {
-		return fmt.Sprintf("%v is longer than %s%s (%v): make it that or less", idle, prefix, absoluteName, absolute)
-	}
-	return spanProblem(idle, time.Minute, century)
-}
-
-// costProblem holds a cost to what OWASP's Password Storage Cheat Sheet lists as equal choices, m=7168,t=5 being the one of
-// the least memory, and to what a server can give each of its cores.
-func costProblem(c HashCost) string {
-	const leastMemory, mostMemory, leastWork, mostPasses = 7 * 1024, 1 << 20, 35 * 1024, 100
-	if c.Memory < leastMemory || c.Memory > mostMemory || c.Passes > mostPasses {
-		return fmt.Sprintf("%s must take m=%d to m=%d and at most t=%d", &c, leastMemory, mostMemory, mostPasses)
-	}
-	if uint64(c.Memory)*uint64(c.Passes) < leastWork {
-		return fmt.Sprintf("%s is too cheap to guess against: m times t must be at least %d, as in m=19456,t=2", &c, leastWork)
-	}
-	return ""
-}
-
-// SMTP says how mail leaves: smtp://user:password@host:port, smtps://…, or print: to show it on the terminal. Empty: no
-// mail at all. It shows itself without the password; convert it to string to connect.
-type SMTP string
-
-// Set keeps the text; validate judges it.
-func (s *SMTP) Set(text string) error {
-	*s = SMTP(text)
-	return nil
-}
-
-// Prints reports whether mails are only shown.
-func (s SMTP) Prints() bool { return s == "print:" }
-
-// String hides the password, and everything where it cannot be told which part that is.
-func (s SMTP) String() string {
-	if s == "" || s.Prints() {
-		return string(s)
-	}
-	u, err := url.Parse(string(s))
-	if err != nil || u.Host == "" {
-		return hidden
-	}
-	return u.Redacted()
-}
-
-// Format hides the password from every verb of fmt.
-func (s SMTP) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
-
-// MarshalText hides it from JSON and slog.
-func (s SMTP) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
 // smtpProblem never repeats the text: it may hold a password.
 func (c Config) smtpProblem() string {
 	const like = "is not a URL like smtp://user:password@mail.example.com:587 or smtps://mail.example.com"
@@ -301,4 +217,56 @@ func (c Config) mailFromProblem() string {
 		return fmt.Sprintf("%q is not an address %s", c.MailFrom, like)
 	}
 	return ""
+}
+
+// costProblem holds a cost to what OWASP's Password Storage Cheat Sheet lists as equal choices, m=7168,t=5 being the one of
+// the least memory, and to what a server can give each of its cores.
+func costProblem(c HashCost) string {
+	const leastMemory, mostMemory, leastWork, mostPasses = 7 * 1024, 1 << 20, 35 * 1024, 100
+	if c.Memory < leastMemory || c.Memory > mostMemory || c.Passes > mostPasses {
+		return fmt.Sprintf("%s must take m=%d to m=%d and at most t=%d", &c, leastMemory, mostMemory, mostPasses)
+	}
+	if uint64(c.Memory)*uint64(c.Passes) < leastWork {
+		return fmt.Sprintf("%s is too cheap to guess against: m times t must be at least %d, as in m=19456,t=2", &c, leastWork)
+	}
+	return ""
+}
+
+func nameProblem(name string) string {
+	if len(name) > 100 || strings.ContainsFunc(name, unicode.IsControl) || strings.TrimSpace(name) == "" {
+		return "must be a name of 1 to 100 bytes on one line"
+	}
+	return ""
+}
+
+func logoProblem(logo string) string {
+	if logo == "" {
+		return ""
+	}
+	if u, err := url.Parse(logo); err == nil && u.Scheme == "https" && u.Host != "" {
+		return ""
+	}
+	if info, err := os.Stat(logo); err != nil || !info.Mode().IsRegular() {
+		return fmt.Sprintf("%q is neither an https URL nor a file", logo)
+	}
+	return ""
+}
+
+const century = 100 * 365 * 24 * time.Hour
+
+func spanProblem(d, least, most time.Duration) string {
+	switch {
+	case d < least:
+		return fmt.Sprintf("%v is too short: at least %v", d, least)
+	case d > most:
+		return fmt.Sprintf("%v is too long: at most %v", d, most)
+	}
+	return ""
+}
+
+func idleProblem(idle, absolute time.Duration, absoluteName string) string {
+	if idle > absolute {
+		return fmt.Sprintf("%v is longer than %s%s (%v): make it that or less", idle, prefix, absoluteName, absolute)
+	}
+	return spanProblem(idle, time.Minute, century)
 }

@@ -1,17 +1,7 @@
 package simulate
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
-	"math"
-	"net/http"
-	"net/url"
-	"strconv"
-	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -114,17 +104,6 @@ func (p *phone) refresh(ctx context.Context) error {
 	return nil
 }
 
-// stuck is a request in a dead uplink: the phone gives up and asks again, the server sees it minutes later.
-func (p *phone) stuck() {
-	p.tally.LateRequests++
-	token, of := p.held, p.session
-	p.after(p.between(31*time.Second, 5*time.Minute), func(ctx context.Context) error {
-		_, err := p.deliver(ctx, of, token, lateRequest)
-		return err
-	})
-	p.after(giveUp, p.refresh)
-}
-
 // second is another thread of the app with the same token; either answer ends up in the store.
 func (p *phone) second(ctx context.Context, first string) error {
 	next, err := p.present(ctx, p.held, askedTwice)
@@ -136,6 +115,22 @@ func (p *phone) second(ctx context.Context, first string) error {
 	}
 	p.answered(next)
 	return nil
+}
+
+// present is the phone's own presentation of a token.
+func (p *phone) present(ctx context.Context, token, excuse string) (string, error) {
+	next, err := p.deliver(ctx, p.session, token, excuse)
+	if t := p.session.thief; t != nil && err == nil && next == "" {
+		t.met()
+	}
+	return next, err
+}
+
+// answer is what an app reads of a token answer.
+type answer struct {
+	RefreshToken string `json:"refresh_token"`
+	Error        string `json:"error"`
+	Description  string `json:"error_description"`
 }
 
 // answered is the way back to the phone, on which answers are lost, into a store that may not be reached any more.
@@ -163,141 +158,13 @@ func (p *phone) answered(next string) {
 	p.plan(wait)
 }
 
-// present is the phone's own presentation of a token.
-func (p *phone) present(ctx context.Context, token, excuse string) (string, error) {
-	next, err := p.deliver(ctx, p.session, token, excuse)
-	if t := p.session.thief; t != nil && err == nil && next == "" {
-		t.met()
-	}
-	return next, err
-}
-
-// answer is what an app reads of a token answer.
-type answer struct {
-	RefreshToken string `json:"refresh_token"`
-	Error        string `json:"error"`
-	Description  string `json:"error_description"`
-}
-
-// token makes a token request in this process and returns the refresh token of the answer, or "" for invalid_grant. Any
-// other answer ends the simulation: nothing in it may fail.
-func (h *house) token(ctx context.Context, form url.Values) (string, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "/oauth2/token", strings.NewReader(form.Encode()))
-	if err != nil {
-		return "", err
-	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.RemoteAddr = "192.0.2.1:1" // TEST-NET-1 (RFC 5737)
-	w := &reply{header: http.Header{}, status: http.StatusOK}
-	h.public.ServeHTTP(w, r)
-	var a answer
-	if err := json.Unmarshal(w.body.Bytes(), &a); err != nil {
-		return "", fmt.Errorf("the server answered %d: %w", w.status, err)
-	}
-	switch {
-	case w.status == http.StatusOK && a.RefreshToken != "":
-		return a.RefreshToken, nil
-	case w.status == http.StatusBadRequest && a.Error == "invalid_grant":
-		return "", nil
-	}
-	return "", fmt.Errorf("the server answered %d %s", w.status, a.Error)
-}
-
-// reply is an http.ResponseWriter that keeps the answer.
-type reply struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-// Header is the answer's.
-func (r *reply) Header() http.Header { return r.header }
-
-// WriteHeader keeps the status.
-func (r *reply) WriteHeader(status int) { r.status = status }
-
-// Write keeps the body.
-func (r *reply) Write(b []byte) (int, error) { return r.body.Write(b) }
-
-// grace is how long others accept the predecessor of a token.
-const grace = 30 * time.Second
-
-// windowRule is the reference: the usual grace period as other servers have it, without a server or a database. The
-// predecessor of the newest token brings the same successor again for 30 seconds, and is reuse afterwards.
-type windowRule struct {
-	clock    *clock
-	families []*family
-}
-
-// family is one Session of it.
-type family struct {
-	newest  int
-	rotated time.Duration
-	ended   bool
-}
-
-func (w *windowRule) code(context.Context, int) (string, error) {
-	w.families = append(w.families, &family{})
-	return strconv.Itoa(len(w.families) - 1), nil
-}
-
-func (w *windowRule) redeem(_ context.Context, code string) (string, error) { return code + ".0", nil }
-
-func (w *windowRule) refresh(_ context.Context, token string) (string, error) {
-	f, id, n := w.read(token)
-	next := func() (string, error) { return id + "." + strconv.Itoa(f.newest), nil }
-	switch {
-	case f.ended:
-		return "", nil
-	case n == f.newest:
-		f.newest, f.rotated = n+1, w.clock.elapsed()
-		return next()
-	case n == f.newest-1 && w.clock.elapsed()-f.rotated <= grace:
-		return next()
-	}
-	f.ended = true
-	return "", nil
-}
-
-func (w *windowRule) ended(context.Context, string) (string, error) { return "reuse", nil }
-
-// read finds the family and the number in a token, which only this rule makes.
-func (w *windowRule) read(token string) (f *family, id string, n int) {
-	id, number, _ := strings.Cut(token, ".")
-	i, _ := strconv.Atoi(id)
-	n, _ = strconv.Atoi(number)
-	return w.families[i], id, n
-}
-
-// pace is what the shards tell of their progress.
-type pace struct {
-	refreshes atomic.Int64
-	clocks    []*clock
-}
-
-// day is how far the slowest shard is.
-func (p *pace) day() float64 {
-	at := time.Duration(math.MaxInt64)
-	for _, c := range p.clocks {
-		at = min(at, c.elapsed())
-	}
-	return max(0, at-arrivals).Hours() / 24
-}
-
-// show writes one line over itself every second until ctx ends.
-func (p *pace) show(ctx context.Context, to io.Writer, days int) {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	var before int64
-	for {
-		select {
-		case <-ctx.Done():
-			fmt.Fprintln(to)
-			return
-		case <-tick.C:
-			now := p.refreshes.Load()
-			fmt.Fprintf(to, "\rday %.1f of %d, %d refreshes, %d/s   ", p.day(), days, now, now-before)
-			before = now
-		}
-	}
+// stuck is a request in a dead uplink: the phone gives up and asks again, the server sees it minutes later.
+func (p *phone) stuck() {
+	p.tally.LateRequests++
+	token, of := p.held, p.session
+	p.after(p.between(31*time.Second, 5*time.Minute), func(ctx context.Context) error {
+		_, err := p.deliver(ctx, of, token, lateRequest)
+		return err
+	})
+	p.after(giveUp, p.refresh)
 }

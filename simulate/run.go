@@ -1,17 +1,72 @@
 package simulate
 
 import (
-	"container/heap"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 )
+
+// Options say what Run simulates. Shares are between 0 and 1.
+type Options struct {
+	Devices  int
+	Days     int
+	Loss     float64 // of the answers: lost on the way, or killed with the app before it stored them
+	Late     float64 // of the requests: given up by the phone, delivered half a minute to five minutes later
+	Parallel float64 // of the refreshes: asked twice at once, either answer kept
+	Thieves  int     // each copies the refresh token of one device, once
+	Policy   Policy
+	Database string           // postgres://…; empty: temporary SQLite files
+	Seed     uint64           // the same seed, the same lives
+	Progress io.Writer        // one line, written over every second; nil: none
+	Wall     func() time.Time // the time of the world outside, for the speed alone
+}
+
+// Policy is the rotation rule that is put to the test.
+type Policy string
+
+// The policies.
+const (
+	Ours   Policy = "ours"   // refresh_rotation rotate, the server's default
+	Strict Policy = "strict" // refresh_rotation strict
+	Window Policy = "window" // the usual 30 s grace, simulated without a database
+)
+
+const (
+	maxDevices = 1_000_000
+	maxDays    = 3650
+	maxShare   = .5 // beyond it phones hardly ever get through
+)
+
+// problems returns every one, each in the words of the command line.
+func (o Options) problems() error {
+	var all []error
+	refuse := func(bad bool, format string, args ...any) {
+		if bad {
+			all = append(all, fmt.Errorf(format, args...))
+		}
+	}
+	refuse(o.Devices < 1 || o.Devices > maxDevices, "--devices: between 1 and %d", maxDevices)
+	refuse(o.Days < 1 || o.Days > maxDays, "--days: between 1 and %d", maxDays)
+	refuse(o.Thieves < 0 || o.Thieves > o.Devices, "--thieves: between 0 and the number of devices, since each robs another one")
+	for _, share := range []struct {
+		flag  string
+		value float64
+	}{{"loss", o.Loss}, {"late", o.Late}, {"parallel", o.Parallel}} {
+		refuse(!(share.value >= 0 && share.value <= maxShare), "--%s: between 0%% and 50%%", share.flag)
+	}
+	refuse(o.Policy != Ours && o.Policy != Strict && o.Policy != Window, "--policy: ours, strict or window")
+	postgres := strings.HasPrefix(o.Database, "postgres://") || strings.HasPrefix(o.Database, "postgresql://")
+	refuse(o.Database != "" && !postgres, "--database: a postgres:// address; without one a temporary SQLite database is made and removed")
+	refuse(o.Database != "" && o.Policy == Window, "--database: the policy window is simulated without one")
+	return errors.Join(all...)
+}
 
 // Run simulates and returns what happened. It fails on bad options, and when the server answers anything but tokens or
 // invalid_grant.
@@ -166,135 +221,35 @@ func (f *fleet) tally() (sum tally) {
 	return sum
 }
 
-// Policy is the rotation rule that is put to the test.
-type Policy string
-
-// The policies.
-const (
-	Ours   Policy = "ours"   // refresh_rotation rotate, the server's default
-	Strict Policy = "strict" // refresh_rotation strict
-	Window Policy = "window" // the usual 30 s grace, simulated without a database
-)
-
-// Options say what Run simulates. Shares are between 0 and 1.
-type Options struct {
-	Devices  int
-	Days     int
-	Loss     float64 // of the answers: lost on the way, or killed with the app before it stored them
-	Late     float64 // of the requests: given up by the phone, delivered half a minute to five minutes later
-	Parallel float64 // of the refreshes: asked twice at once, either answer kept
-	Thieves  int     // each copies the refresh token of one device, once
-	Policy   Policy
-	Database string           // postgres://…; empty: temporary SQLite files
-	Seed     uint64           // the same seed, the same lives
-	Progress io.Writer        // one line, written over every second; nil: none
-	Wall     func() time.Time // the time of the world outside, for the speed alone
+// pace is what the shards tell of their progress.
+type pace struct {
+	refreshes atomic.Int64
+	clocks    []*clock
 }
 
-const (
-	maxDevices = 1_000_000
-	maxDays    = 3650
-	maxShare   = .5 // beyond it phones hardly ever get through
-)
+// day is how far the slowest shard is.
+func (p *pace) day() float64 {
+	at := time.Duration(math.MaxInt64)
+	for _, c := range p.clocks {
+		at = min(at, c.elapsed())
+	}
+	return max(0, at-arrivals).Hours() / 24
+}
 
-// problems returns every one, each in the words of the command line.
-func (o Options) problems() error {
-	var all []error
-	refuse := func(bad bool, format string, args ...any) {
-		if bad {
-			all = append(all, fmt.Errorf(format, args...))
+// show writes one line over itself every second until ctx ends.
+func (p *pace) show(ctx context.Context, to io.Writer, days int) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	var before int64
+	for {
+		select {
+		case <-ctx.Done():
+			fmt.Fprintln(to)
+			return
+		case <-tick.C:
+			now := p.refreshes.Load()
+			fmt.Fprintf(to, "\rday %.1f of %d, %d refreshes, %d/s   ", p.day(), days, now, now-before)
+			before = now
 		}
 	}
-	refuse(o.Devices < 1 || o.Devices > maxDevices, "--devices: between 1 and %d", maxDevices)
-	refuse(o.Days < 1 || o.Days > maxDays, "--days: between 1 and %d", maxDays)
-	refuse(o.Thieves < 0 || o.Thieves > o.Devices, "--thieves: between 0 and the number of devices, since each robs another one")
-	for _, share := range []struct {
-		flag  string
-		value float64
-	}{{"loss", o.Loss}, {"late", o.Late}, {"parallel", o.Parallel}} {
-		refuse(!(share.value >= 0 && share.value <= maxShare), "--%s: between 0%% and 50%%", share.flag)
-	}
-	refuse(o.Policy != Ours && o.Policy != Strict && o.Policy != Window, "--policy: ours, strict or window")
-	postgres := strings.HasPrefix(o.Database, "postgres://") || strings.HasPrefix(o.Database, "postgresql://")
-	refuse(o.Database != "" && !postgres, "--database: a postgres:// address; without one a temporary SQLite database is made and removed")
-	refuse(o.Database != "" && o.Policy == Window, "--database: the policy window is simulated without one")
-	return errors.Join(all...)
-}
-
-// epoch is when every simulation begins. Any time would do; a fixed one makes runs comparable.
-var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-
-// clock is the simulated time of one shard: it stands still until the next event is due.
-type clock struct{ since atomic.Int64 } // microseconds
-
-// now is what the server and its database go by.
-func (c *clock) now() time.Time { return epoch.Add(c.elapsed()) }
-
-func (c *clock) elapsed() time.Duration { return time.Duration(c.since.Load()) * time.Microsecond }
-
-func (c *clock) set(since time.Duration) { c.since.Store(since.Microseconds()) }
-
-// event is something that happens at a simulated time.
-type event struct {
-	at    time.Duration // since epoch
-	order uint64        // of two at one time, the one that was planned first goes first
-	do    func(context.Context) error
-}
-
-// events are a heap: the next one is on top.
-type events []event
-
-// Len is for container/heap, as are the other four.
-func (e events) Len() int { return len(e) }
-
-// Less orders by time.
-func (e events) Less(i, j int) bool {
-	if e[i].at != e[j].at {
-		return e[i].at < e[j].at
-	}
-	return e[i].order < e[j].order
-}
-
-// Swap swaps.
-func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
-
-// Push appends.
-func (e *events) Push(x any) { *e = append(*e, x.(event)) }
-
-// Pop removes the last.
-func (e *events) Pop() any {
-	last := len(*e) - 1
-	next := (*e)[last]
-	(*e)[last] = event{} // what it holds may be collected
-	*e = (*e)[:last]
-	return next
-}
-
-// timeline is a shard's future.
-type timeline struct {
-	clock   clock
-	events  events
-	planned uint64
-}
-
-// after plans something for a while from now.
-func (t *timeline) after(wait time.Duration, do func(context.Context) error) {
-	t.planned++
-	heap.Push(&t.events, event{t.clock.elapsed() + wait, t.planned, do})
-}
-
-// until lets everything happen that is due before end, and sets the clock to end.
-func (t *timeline) until(ctx context.Context, end time.Duration) error {
-	for len(t.events) > 0 && t.events[0].at < end {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		next := heap.Pop(&t.events).(event)
-		t.clock.set(next.at)
-		if err := next.do(ctx); err != nil {
-			return err
-		}
-	}
-	t.clock.set(end)
-	return nil
 }
