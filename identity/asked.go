@@ -31,7 +31,7 @@ func (a Asked) Scopes() []string { return SplitScope(a.Get("scope")) }
 // can come of it (OpenID Connect Core 1.0 §11).
 func (a Asked) ScopesFor(c Client) []string {
 	return slices.DeleteFunc(a.Scopes(), func(s string) bool {
-		return s == "offline_access" && !c.Allows("refresh_token")
+		return s == "offline_access" && !c.Allows(GrantTypeRefresh)
 	})
 }
 

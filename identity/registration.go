@@ -9,9 +9,18 @@ import (
 	"unicode/utf8"
 )
 
+// The grant types that there are (RFC 6749 §4.1.3, §6, §4.4).
+const (
+	GrantTypeCode    = "authorization_code"
+	GrantTypeRefresh = "refresh_token"
+	GrantTypeClient  = "client_credentials"
+)
+
+// GrantTypes are all of them: what the token endpoint takes, discovery tells and a client may register for.
+var GrantTypes = []string{GrantTypeCode, GrantTypeRefresh, GrantTypeClient}
+
 // What a client that registers itself can be given (RFC 7591 §2). Everything else is the operator's to give.
 var (
-	selfGrants    = []string{codeGrant, refreshGrant, clientGrant}
 	selfScopes    = []string{"openid", "profile", "email", "offline_access"}
 	authMethods   = []string{"", "client_secret_basic", "client_secret_post", "private_key_jwt", "none"}
 	idTokenAlgs   = []string{"RS256", "ES256", "EdDSA"}
@@ -19,13 +28,7 @@ var (
 	acrValues     = []string{"pwd", "mfa"}
 )
 
-const (
-	codeGrant    = "authorization_code"
-	refreshGrant = "refresh_token"
-	clientGrant  = "client_credentials"
-
-	maxRedirectURIs = 20
-)
+const maxRedirectURIs = 20
 
 // CleanRegistration judges what a client that registers itself says of itself, and returns it as it will be registered:
 // with defaults filled in, and without what this server does not offer. Whoever registers is told the result (RFC 7591
@@ -68,20 +71,20 @@ func cleanType(m *Metadata) error {
 func cleanGrants(m *Metadata) error {
 	asked := m.GrantTypes
 	if len(asked) == 0 {
-		asked = []string{codeGrant}
+		asked = []string{GrantTypeCode}
 		if HasScope(SplitScope(m.Scope), "offline_access") {
-			asked = append(asked, refreshGrant)
+			asked = append(asked, GrantTypeRefresh)
 		}
 	}
-	m.GrantTypes = offered(asked, selfGrants)
+	m.GrantTypes = offered(asked, GrantTypes)
 	if !m.signsIn() { // refresh tokens begin with a code
-		m.GrantTypes = offered(asked, []string{clientGrant})
+		m.GrantTypes = offered(asked, []string{GrantTypeClient})
 	}
 	switch {
 	case len(m.GrantTypes) == 0:
 		return RefuseField("grant_types", "Ask for authorization_code, with refresh_token if you like, "+
 			"or for client_credentials.")
-	case m.AuthMethod == "none" && HasScope(m.GrantTypes, clientGrant): // RFC 6749 §4.4
+	case m.AuthMethod == "none" && HasScope(m.GrantTypes, GrantTypeClient): // RFC 6749 §4.4
 		return RefuseField("grant_types", "The grant client_credentials needs a token_endpoint_auth_method other than none.")
 	}
 	return nil
@@ -175,7 +178,7 @@ func cleanTokens(m *Metadata) error {
 }
 
 // signsIn reports whether the client gets tokens through a person's browser.
-func (m *Metadata) signsIn() bool { return HasScope(m.GrantTypes, codeGrant) }
+func (m *Metadata) signsIn() bool { return HasScope(m.GrantTypes, GrantTypeCode) }
 
 // offered returns the asked names that are known, each once; nil when there are none.
 func offered(asked, known []string) (out []string) {

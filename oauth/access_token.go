@@ -67,13 +67,13 @@ func (c *confirmation) tokenType() string {
 func (c AccessClaims) Scopes() []string { return identity.SplitScope(c.Scope) }
 
 // accessToken makes an access token of a Session, for what the request asked and proved, in the client's format.
-func (e *Endpoints) accessToken(g grantRequest, s identity.Session) (string, error) {
-	if g.client.AccessFormat == identity.FormatReference {
-		return e.reference(g, s)
+func (e *Endpoints) accessToken(x *exchange, s identity.Session) (string, error) {
+	if x.client.AccessFormat == identity.FormatReference {
+		return e.reference(x, s)
 	}
 	return e.signAccess(AccessClaims{
-		Subject: s.Sub, ClientID: s.ClientID, Audience: g.answer.audience, Scope: strings.Join(g.answer.scopes, " "),
-		SessionID: s.ID.String(), ACR: s.AMR.ACR(), AuthTime: s.AuthTime.Unix(), Confirm: confirm(g.key),
+		Subject: s.Sub, ClientID: s.ClientID, Audience: x.answer.audience, Scope: strings.Join(x.answer.scopes, " "),
+		SessionID: s.ID.String(), ACR: s.AMR.ACR(), AuthTime: s.AuthTime.Unix(), Confirm: confirm(x.key),
 	})
 }
 
@@ -185,13 +185,13 @@ func checkTargets(c identity.Client, asked []string) error {
 }
 
 // resources returns the resources that a token request names (RFC 8707 §2.2).
-func (g grantRequest) resources() []string { return identity.ResourcesOf(g.GetRequestForm()) }
+func (x *exchange) resources() []string { return identity.ResourcesOf(x.form) }
 
 // address decides whom the access token is for, of the resources that were granted: one, since a token for two could be
 // passed on by the first to the second (RFC 8707 §3). Where none was asked for, that is this server itself.
-func (e *Endpoints) address(g grantRequest, granted []string) error {
-	asked := g.resources()
-	a := &g.answer
+func (e *Endpoints) address(x *exchange, granted []string) error {
+	asked := x.resources()
+	a := &x.answer
 	switch {
 	case len(asked) > 1:
 		return say(invalidTarget, "An access token is for one resource: name one, and ask again for the next.")
@@ -210,9 +210,9 @@ func (e *Endpoints) address(g grantRequest, granted []string) error {
 }
 
 // reference seals an access token of a Session. Nothing is stored: what the Session's row says, it says when it is asked.
-func (e *Endpoints) reference(g grantRequest, s identity.Session) (string, error) {
-	t := e.newReference(g)
-	t.SessionID, t.Secret = s.ID, g.secret
+func (e *Endpoints) reference(x *exchange, s identity.Session) (string, error) {
+	t := e.newReference(x)
+	t.SessionID, t.Secret = s.ID, x.secret
 	if slices.Equal(t.Scopes, s.Scopes) {
 		t.Scopes = nil
 	}
@@ -220,11 +220,11 @@ func (e *Endpoints) reference(g grantRequest, s identity.Session) (string, error
 }
 
 // newReference is a reference token for what the request asked and proved. As it is, the client got it for itself.
-func (e *Endpoints) newReference(g grantRequest) identity.AccessToken {
+func (e *Endpoints) newReference(x *exchange) identity.AccessToken {
 	now := e.o.Now()
 	return identity.AccessToken{
-		ID: identity.NewID(), IssuedAt: now, Expires: now.Add(e.o.AccessTTL), Key: g.key,
-		ClientID: g.client.ID, Audience: g.answer.audience, Scopes: g.answer.scopes,
+		ID: identity.NewID(), IssuedAt: now, Expires: now.Add(e.o.AccessTTL), Key: x.key,
+		ClientID: x.client.ID, Audience: x.answer.audience, Scopes: x.answer.scopes,
 	}
 }
 

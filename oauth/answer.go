@@ -30,7 +30,7 @@ func redirect(w http.ResponseWriter, to string) {
 
 // issueCode answers with a code.
 func (e *Endpoints) issueCode(w http.ResponseWriter, r *http.Request, a *authorization) error {
-	resp, err := e.provider.NewAuthorizeResponse(r.Context(), a.frame, a)
+	resp, err := e.engine.NewAuthorizeResponse(r.Context(), a.authorize, a)
 	if err != nil {
 		return inOurWords(err)
 	}

@@ -3,24 +3,20 @@ package oauth
 import (
 	"context"
 	"encoding/base64"
-	"net/http"
 	"net/url"
 	"time"
-
-	"github.com/ory/fosite"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
 
 // authorization is one authorization request while it is examined and answered.
 type authorization struct {
-	unstored
+	frame
 	asked     identity.Asked
 	next      string          // asked as a page of ours sent it here; empty: it came from the app
 	denial    string          // that the person does not allow it, as the consent page says
 	client    identity.Client // zero while it is not known
 	back      string          // the redirect URI that was matched; empty: there is no way back
-	frame     fosite.AuthorizeRequester
 	scopes    []string
 	demand    identity.Demand     // what it asks of the person
 	challenge [32]byte            // zero: none was sent
@@ -108,34 +104,16 @@ func (e *Endpoints) examine(ctx context.Context, a *authorization) error {
 	if len(a.asked.Get("state")) > maxEcho || len(a.asked.Get("nonce")) > maxEcho {
 		return say(invalidRequest, "state and nonce may have 512 bytes each.")
 	}
-	if !a.client.Allows(grantCode) {
-		return sayf(unauthorizedClient, "This client is not registered for grant_type %s.", grantCode)
+	if !a.client.Allows(identity.GrantTypeCode) {
+		return sayf(unauthorizedClient, "This client is not registered for grant_type %s.", identity.GrantTypeCode)
 	}
 	for _, check := range []func(context.Context, *authorization) error{
-		e.frame, checkResources, checkChallenge, checkJKT, e.checkDemand, e.checkHint,
+		e.checkFrame, checkResources, checkChallenge, checkJKT, e.checkDemand, e.checkHint,
 	} {
 		if err := check(ctx, a); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-// frame lets fosite check response type, response mode, redirect URI and scopes. It sees only those parameters, and a
-// stand-in for state: it would refuse a request without, and state is optional (RFC 6749 §4.1.1).
-func (e *Endpoints) frame(ctx context.Context, a *authorization) (err error) {
-	form := url.Values{"state": {"-"}}
-	for _, name := range []string{"client_id", "redirect_uri", "response_type", "response_mode", "scope"} {
-		if v := a.asked.Get(name); v != "" {
-			form.Set(name, v)
-		}
-	}
-	ctx = withClient(ctx, client{Client: a.client, redirects: []string{a.back}})
-	a.frame, err = e.provider.NewAuthorizeRequest(ctx, &http.Request{Method: http.MethodGet, Form: form})
-	if err != nil {
-		return inOurWords(err)
-	}
-	a.scopes = a.asked.ScopesFor(a.client)
 	return nil
 }
 

@@ -6,8 +6,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/ory/fosite"
-
 	"github.com/sojourn-auth/sojourn/identity"
 )
 
@@ -135,34 +133,5 @@ func (e *Endpoints) lead(w http.ResponseWriter, a *authorization, page string) e
 		return err
 	}
 	redirect(w, page+"?next="+next)
-	return nil
-}
-
-// codeIssuer is our fosite.AuthorizeEndpointHandler: it seals the Session that will be into a code.
-type codeIssuer struct{ e *Endpoints }
-
-// HandleAuthorizeEndpointRequest adds the code to the answer.
-func (h codeIssuer) HandleAuthorizeEndpointRequest(
-	_ context.Context, req fosite.AuthorizeRequester, resp fosite.AuthorizeResponder,
-) error {
-	a, ok := req.GetSession().(*authorization)
-	if !ok || !req.GetResponseTypes().ExactOne("code") {
-		return nil
-	}
-	s := a.standing
-	binding := identity.NewBinding(a.client.ID, a.asked.Get("redirect_uri"), a.challenge)
-	binding.Key = a.key
-	code, err := h.e.o.Keys.CodeText(identity.Promise{
-		SessionID: identity.NewID(), SessionSecret: identity.NewSecret(),
-		SignInID: s.SignIn.ID, SignInSecret: s.Pointer.CodeSecret,
-		Binding: binding, AuthTime: s.SignIn.ProvedAt, IssuedAt: h.e.o.Now(), AMR: s.SignIn.AMR,
-		Scopes: a.scopes, Resources: identity.ResourcesOf(a.asked.Params), Nonce: a.asked.Get("nonce"),
-		Device: identity.DeviceFrom(a.asked.Get),
-	})
-	if err != nil {
-		return err
-	}
-	resp.AddParameter("code", code)
-	req.SetResponseTypeHandled("code")
 	return nil
 }

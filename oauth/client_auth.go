@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ory/fosite"
-
 	"github.com/sojourn-auth/sojourn/identity"
 )
 
@@ -26,6 +24,17 @@ const jwtBearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 // whether the client exists.
 var errClient = say(invalidClient, "Client authentication failed: the client is unknown, the secret or key is "+
 	"wrong, or the client is registered for another method.")
+
+// maxClientID is the longest client id in bytes (DESIGN §9).
+const maxClientID = 64
+
+// clientByID looks a client up. Ids that no client can have are NotFound without asking the database.
+func (e *Endpoints) clientByID(ctx context.Context, id string) (identity.Client, error) {
+	if id == "" || len(id) > maxClientID || !isText(id) {
+		return identity.Client{}, identity.Refuse(identity.NotFound, "There is no such client.")
+	}
+	return e.store.ClientByID(ctx, id)
+}
 
 // credentials are what a request says of its client.
 type credentials struct {
@@ -136,15 +145,6 @@ func readBasic(r *http.Request) (credentials, error) {
 		return credentials{method: methodNone, id: id}, nil
 	}
 	return credentials{method: methodBasic, id: id, secret: secret}, nil
-}
-
-// authenticateForFosite is fosite's hook.
-func (e *Endpoints) authenticateForFosite(ctx context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
-	c, err := e.authenticate(ctx, r, form)
-	if err != nil {
-		return nil, err
-	}
-	return client{Client: c}, nil
 }
 
 // clientThrottle is how many wrong secrets are free for one client from one network (RFC 6749 §2.3.1: "MUST protect any

@@ -3,8 +3,9 @@
 // Its one rule: it spells, identity decides. What a code, a refresh token or a sign-in is worth is asked of the domain;
 // here is only how requests are read, how answers are written, and which clause of which RFC says so.
 //
-// ory/fosite is the frame: it parses, looks clients up, checks scopes and response types and calls handlers. The handlers,
-// the client authentication, the tokens and every writer are ours, because there fosite is wrong or wasteful.
+// ory/fosite is the frame of the token and the authorization request, in engine.go: it parses, has clients authenticated,
+// checks scopes and response types and calls the handler of the grant. The handlers, the client authentication, the tokens,
+// the errors and every writer are ours, because there it is wrong or wasteful (decision 14).
 //
 // It must not import any package of ours but identity. Pages are reached by URL.
 package oauth

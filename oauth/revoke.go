@@ -12,8 +12,8 @@ import (
 var errForeign = say(invalidGrant, "The token was issued to another client. Nothing was changed.")
 
 // revoke serves POST /oauth2/revoke (RFC 7009 §2). Any authentic refresh token of the client, however old, ends its
-// Session; an access token is denied until it expires. Anything else is worth nothing already: 200 (§2.2). fosite's
-// writer says 200 when the database failed, too; here that is a 503, and the app asks again.
+// Session; an access token is denied until it expires. Anything else is worth nothing already: 200 (§2.2). Where the
+// database failed it is a 503, and the app asks again.
 func (e *Endpoints) revoke(w http.ResponseWriter, r *http.Request) {
 	if err := e.revokeToken(w, r); err != nil {
 		e.refuse(w, r, atToken, err)

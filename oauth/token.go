@@ -3,20 +3,12 @@ package oauth
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/ory/fosite"
-
 	"github.com/sojourn-auth/sojourn/identity"
-)
-
-// The grant types (RFC 6749 §4.1.3, §6, §4.4).
-const (
-	grantCode    = "authorization_code"
-	grantRefresh = "refresh_token"
-	grantClient  = "client_credentials"
 )
 
 // answer is a successful token answer (RFC 6749 §5.1).
@@ -38,52 +30,26 @@ type answer struct {
 	audience string
 }
 
-// token serves POST /oauth2/token (RFC 6749 §3.2).
+// token serves POST /oauth2/token (RFC 6749 §3.2): it checks all that can be checked without a write, then lets the
+// handler of the grant write, and the write decides.
 func (e *Endpoints) token(w http.ResponseWriter, r *http.Request) {
 	e.proofs.offer(w, r)
-	a, err := e.exchange(w, r)
+	x, err := e.admit(w, r)
+	if err == nil {
+		_, err = e.engine.NewAccessResponse(r.Context(), x.access)
+	}
 	if err != nil {
-		e.refuse(w, r, atToken, err)
+		e.refuse(w, r, atToken, inOurWords(err))
 		return
 	}
-	e.writeJSON(w, http.StatusOK, a)
+	e.writeJSON(w, http.StatusOK, &x.answer)
 }
 
-// exchange decides, then issues. fosite's NewAccessRequest authenticates the client and lets a handler check everything
-// that needs no write; NewAccessResponse lets it write, and the write decides.
-func (e *Endpoints) exchange(w http.ResponseWriter, r *http.Request) (*answer, error) {
-	form, err := readForm(w, r)
-	if err != nil {
-		return nil, err
-	}
-	// fosite calls both of these invalid_request, and loses the request over the second.
-	if !form.Has("grant_type") {
-		return nil, say(invalidRequest, "Send a grant_type.")
-	}
-	if !slices.Contains([]string{grantCode, grantRefresh, grantClient}, form.Get("grant_type")) {
-		return nil, sayf(unsupportedGrantType, "grant_type must be %s, %s or %s.", grantCode, grantRefresh, grantClient)
-	}
-	shown, err := e.proofs.check(w, r, "")
-	if err != nil {
-		return nil, err
-	}
-	ex := &exchanging{seen: identity.SeenFrom(r.RemoteAddr, r.UserAgent()), key: shown.key}
-	req, err := e.provider.NewAccessRequest(r.Context(), r, ex)
-	if err != nil {
-		return nil, inOurWords(err)
-	}
-	if err := e.proofs.spend(shown); err != nil {
-		return nil, err
-	}
-	if _, err := e.provider.NewAccessResponse(r.Context(), req); err != nil {
-		return nil, inOurWords(err)
-	}
-	return &ex.answer, nil
-}
-
-// exchanging is one token request on its way through fosite, which calls it a session.
-type exchanging struct {
-	unstored
+// exchange is one token request.
+type exchange struct {
+	frame
+	form    url.Values
+	client  identity.Client
 	seen    identity.Seen
 	key     identity.Thumbprint // of the key whose DPoP proof came; zero when none did
 	promise identity.Promise
@@ -92,56 +58,67 @@ type exchanging struct {
 	answer  answer
 }
 
-// grantRequest is what our three token handlers have in common with fosite.
-type grantRequest struct {
-	fosite.AccessRequester
-	client identity.Client
-	*exchanging
+// admit reads a token request, and has its client authenticated and its grant checked. Who is refused has touched nothing.
+func (e *Endpoints) admit(w http.ResponseWriter, r *http.Request) (*exchange, error) {
+	form, err := readForm(w, r)
+	if err != nil {
+		return nil, err
+	}
+	// The engine calls both of these invalid_request, and loses the request over the second.
+	if !form.Has("grant_type") {
+		return nil, say(invalidRequest, "Send a grant_type.")
+	}
+	if !slices.Contains(identity.GrantTypes, form.Get("grant_type")) {
+		return nil, sayf(unsupportedGrantType, "grant_type must be one of %s.", strings.Join(identity.GrantTypes, ", "))
+	}
+	shown, err := e.proofs.check(w, r, "")
+	if err != nil {
+		return nil, err
+	}
+	x := &exchange{form: form, seen: identity.SeenFrom(r.RemoteAddr, r.UserAgent()), key: shown.key}
+	if x.access, err = e.engine.NewAccessRequest(r.Context(), r, x); err != nil {
+		return nil, err
+	}
+	return x, e.proofs.spend(shown)
 }
 
-// grantOf narrows a request to our own types, and checks that the client is registered for the grant and came with a proof
-// if it always has to.
-func grantOf(req fosite.AccessRequester, grantType string) (grantRequest, error) {
-	c, ok := req.GetClient().(client)
-	x, ok2 := req.GetSession().(*exchanging)
-	if !ok || !ok2 || !req.GetGrantTypes().ExactOne(grantType) {
-		return grantRequest{}, fosite.ErrUnknownRequest
+// permit asks that the client is registered for the grant, and came with a proof if it always has to.
+func (x *exchange) permit() error {
+	if grantType := x.param("grant_type"); !x.client.Allows(grantType) {
+		return sayf(unauthorizedClient, "This client is not registered for grant_type %s.", grantType)
 	}
-	if !c.Allows(grantType) {
-		return grantRequest{}, sayf(unauthorizedClient, "This client is not registered for grant_type %s.", grantType)
+	if x.client.DPoPBound && x.key == (identity.Thumbprint{}) { // RFC 9449 §5.2
+		return errNoProof
 	}
-	if c.DPoPBound && x.key == (identity.Thumbprint{}) { // RFC 9449 §5.2
-		return grantRequest{}, errNoProof
-	}
-	return grantRequest{AccessRequester: req, client: c.Client, exchanging: x}, nil
+	return nil
 }
 
 // param returns a parameter of the body.
-func (g grantRequest) param(name string) string { return g.GetRequestForm().Get(name) }
+func (x *exchange) param(name string) string { return x.form.Get(name) }
 
 // holder is who presents the code or the refresh token.
-func (g grantRequest) holder() identity.Holder {
+func (x *exchange) holder() identity.Holder {
 	return identity.Holder{
-		Client: g.client, Proved: !g.client.Public(), Key: g.key, Seen: g.seen, Device: identity.DeviceFrom(g.param),
+		Client: x.client, Proved: !x.client.Public(), Key: x.key, Seen: x.seen, Device: identity.DeviceFrom(x.param),
 	}
 }
 
 // issue puts the tokens of a Session into the answer. It writes nothing.
-func (e *Endpoints) issue(ctx context.Context, g grantRequest, s identity.Session, withIDToken bool) (err error) {
-	a, trail := &g.answer, identity.TrailOf(ctx)
+func (e *Endpoints) issue(ctx context.Context, x *exchange, s identity.Session, withIDToken bool) (err error) {
+	a, trail := &x.answer, identity.TrailOf(ctx)
 	trail.UserID, trail.SessionID = s.UserID, s.ID
 	if a.scopes == nil {
 		a.scopes = s.Scopes
 	}
-	if err = e.address(g, s.Resources); err != nil {
+	if err = e.address(x, s.Resources); err != nil {
 		return err
 	}
-	if a.AccessToken, err = e.accessToken(g, s); err != nil {
+	if a.AccessToken, err = e.accessToken(x, s); err != nil {
 		return err
 	}
 	a.SessionExpiresIn = e.secondsUntil(s.EndsAt)
 	if withIDToken && identity.HasScope(s.Scopes, "openid") {
-		if a.IDToken, err = e.idToken(ctx, g.client, s, *a); err != nil {
+		if a.IDToken, err = e.idToken(ctx, x.client, s, *a); err != nil {
 			return err
 		}
 	}
@@ -149,19 +126,11 @@ func (e *Endpoints) issue(ctx context.Context, g grantRequest, s identity.Sessio
 }
 
 // giveRefresh puts the refresh token into the answer, and how long it is good: IdleEndsAt is never after EndsAt.
-func (e *Endpoints) giveRefresh(g grantRequest, s identity.Session, t identity.RefreshToken) {
-	g.answer.RefreshToken = e.o.Keys.RefreshText(t)
-	g.answer.RefreshExpiresIn = e.secondsUntil(s.IdleEndsAt)
+func (e *Endpoints) giveRefresh(x *exchange, s identity.Session, t identity.RefreshToken) {
+	x.answer.RefreshToken = e.o.Keys.RefreshText(t)
+	x.answer.RefreshExpiresIn = e.secondsUntil(s.IdleEndsAt)
 }
 
 func (e *Endpoints) secondsUntil(at time.Time) int64 {
 	return max(1, int64(at.Sub(e.o.Now())/time.Second))
-}
-
-// finish fills in what every answer says, and tells fosite that there is one.
-func (e *Endpoints) finish(g grantRequest, resp fosite.AccessResponder) {
-	g.answer.TokenType, g.answer.ExpiresIn = confirm(g.key).tokenType(), int64(e.o.AccessTTL/time.Second)
-	g.answer.Scope = strings.Join(g.answer.scopes, " ")
-	resp.SetAccessToken(g.answer.AccessToken)
-	resp.SetTokenType(g.answer.TokenType)
 }

@@ -127,7 +127,7 @@ func (n newClient) client(now time.Time) (identity.Client, error) {
 		return identity.Client{}, err
 	}
 	if len(m.GrantTypes) == 0 {
-		m.GrantTypes = []string{"authorization_code", "refresh_token"}
+		m.GrantTypes = []string{identity.GrantTypeCode, identity.GrantTypeRefresh}
 	}
 	m.Scope = ""
 	clean, err := identity.CleanRegistration(m)

@@ -1,0 +1,68 @@
+package oauth
+
+import (
+	"context"
+	"strings"
+
+	"github.com/ory/fosite"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+// clientGrant is our fosite.TokenEndpointHandler for client_credentials (RFC 6749 §4.4). It writes nothing but that the
+// client was used, once.
+type clientGrant struct{ handler }
+
+// HandleTokenEndpointRequest checks the client, the scopes and the resource.
+func (h clientGrant) HandleTokenEndpointRequest(_ context.Context, req fosite.AccessRequester) error {
+	x, err := h.exchange(req)
+	if err != nil {
+		return err
+	}
+	if x.client.Public() {
+		return say(unauthorizedClient, "client_credentials is for clients that authenticate (RFC 6749 section 4.4).")
+	}
+	x.answer.scopes = identity.SplitScope(x.param("scope"))
+	for _, scope := range x.answer.scopes {
+		// Both speak of a person; there is none.
+		if scope == "openid" || scope == "offline_access" || !identity.HasScope(identity.SplitScope(x.client.Scope), scope) {
+			return sayf(invalidScope, "This client may not get the scope %s for itself.", printable(scope))
+		}
+	}
+	asked := x.resources()
+	if err := checkTargets(x.client, asked); err != nil {
+		return err
+	}
+	return h.e.address(x, asked)
+}
+
+// PopulateTokenEndpointResponse makes an access token whose subject is the client (RFC 9068 §2.2).
+func (h clientGrant) PopulateTokenEndpointResponse(
+	ctx context.Context, req fosite.AccessRequester, resp fosite.AccessResponder,
+) error {
+	x, err := h.exchange(req)
+	if err != nil {
+		return err
+	}
+	if x.client.FirstUsedAt.IsZero() {
+		if err := h.e.store.MarkClientUsed(ctx, x.client.ID); err != nil {
+			return err
+		}
+	}
+	x.answer.AccessToken, err = h.e.ownToken(x)
+	if err != nil {
+		return err
+	}
+	return h.e.finish(x, resp)
+}
+
+// ownToken makes an access token that no Session stands behind, in the client's format.
+func (e *Endpoints) ownToken(x *exchange) (string, error) {
+	if x.client.AccessFormat == identity.FormatReference {
+		return e.o.Keys.AccessText(e.newReference(x))
+	}
+	return e.signAccess(AccessClaims{
+		Subject: x.client.ID, ClientID: x.client.ID, Audience: x.answer.audience,
+		Scope: strings.Join(x.answer.scopes, " "), Confirm: confirm(x.key),
+	})
+}

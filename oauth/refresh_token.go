@@ -1,0 +1,83 @@
+package oauth
+
+import (
+	"context"
+
+	"github.com/ory/fosite"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+// refreshGrant is our fosite.TokenEndpointHandler for refresh_token (RFC 6749 §6). The rotation rule is identity's.
+type refreshGrant struct{ handler }
+
+// HandleTokenEndpointRequest refuses what is not an authentic refresh token of this client before the database is asked.
+func (h refreshGrant) HandleTokenEndpointRequest(ctx context.Context, req fosite.AccessRequester) error {
+	x, err := h.exchange(req)
+	if err != nil {
+		return err
+	}
+	text := x.param("refresh_token")
+	if text == "" {
+		return say(invalidRequest, "Send the refresh_token.")
+	}
+	t, err := h.e.o.Keys.ReadRefresh(text)
+	if err != nil || !t.Of(x.client.ID) {
+		return say(invalidGrant, "The refresh token is not one of this client. Sign in again.")
+	}
+	x.refresh, x.secret = t, t.Secret
+	return h.within(ctx, x)
+}
+
+// within holds a request that names scopes or a resource to what was granted. It reads the Session before anything is
+// written, so that a wrong one costs no generation. A request that names neither is spared that, unless the client is one
+// that could have been granted several resources and must say which.
+func (h refreshGrant) within(ctx context.Context, x *exchange) error {
+	wanted := identity.SplitScope(x.param("scope"))
+	if len(wanted) == 0 && len(x.resources()) == 0 && len(x.client.Resources) < 2 {
+		return nil
+	}
+	s, err := h.e.store.SessionByID(ctx, x.refresh.SessionID)
+	if identity.KindOf(err) == identity.NotFound || err == nil && !x.refresh.Secret.Matches(s.SecretHash) {
+		return nil // the refresh itself says what is wrong
+	}
+	if err != nil {
+		return err
+	}
+	if err := h.e.address(x, s.Resources); err != nil {
+		return err
+	}
+	return narrow(x, s, wanted)
+}
+
+// narrow takes a scope parameter to the access token of this answer; the Session keeps what was granted (RFC 6749 §6).
+func narrow(x *exchange, s identity.Session, wanted []string) error {
+	for _, scope := range wanted {
+		if !identity.HasScope(s.Scopes, scope) {
+			return sayf(invalidScope, "The scope %s was not granted. Leave scope out to keep what was.", printable(scope))
+		}
+	}
+	if len(wanted) > 0 {
+		x.answer.scopes = wanted
+	}
+	return nil
+}
+
+// PopulateTokenEndpointResponse presents the token: one conditional UPDATE, which decides.
+func (h refreshGrant) PopulateTokenEndpointResponse(
+	ctx context.Context, req fosite.AccessRequester, resp fosite.AccessResponder,
+) error {
+	x, err := h.exchange(req)
+	if err != nil {
+		return err
+	}
+	s, next, err := h.e.o.Sessions.Refresh(ctx, x.refresh, x.holder())
+	if err != nil {
+		return err
+	}
+	if err := h.e.issue(ctx, x, s, x.client.IDTokenOnRefresh); err != nil {
+		return err
+	}
+	h.e.giveRefresh(x, s, next)
+	return h.e.finish(x, resp)
+}
