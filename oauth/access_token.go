@@ -3,11 +3,13 @@ package oauth
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -131,16 +133,60 @@ func (e *Endpoints) readAccess(text string) (claims AccessClaims, err error) {
 	if t, err := e.o.Keys.ReadAccess(text); err == nil {
 		return e.claimsOf(t), nil
 	}
-	payload, err := e.keys.verify(text, "at+jwt", jose.ES256)
+	ring, sum := e.keys.ring.Load(), sha256.Sum256([]byte(text))
+	if claims, known := ring.verified.get(sum); known {
+		return claims, nil
+	}
+	payload, err := ring.verify(text, "at+jwt", jose.ES256)
 	if err != nil || json.Unmarshal(payload, &claims) != nil || claims.Issuer != e.o.Issuer {
 		return AccessClaims{}, errAccess
 	}
+	if e.o.Now().Before(time.Unix(claims.Expires, 0)) {
+		ring.verified.put(sum, claims)
+	}
 	return claims, nil
+}
+
+// maxVerified is how many access tokens are remembered, at about half a kilobyte each.
+const maxVerified = 10_000
+
+// verified remembers what access tokens say whose signature was verified, by their SHA-256: an API asks about the same one
+// again and again, and verifying costs more than all else but the database. It belongs to one set of published keys, so
+// no token outlives its key here. That a token has expired, was revoked, or that its Session is over, is judged each time.
+type verified struct {
+	mu     sync.Mutex
+	claims map[[sha256.Size]byte]AccessClaims
+}
+
+func newVerified() *verified { return &verified{claims: map[[sha256.Size]byte]AccessClaims{}} }
+
+func (v *verified) get(sum [sha256.Size]byte) (AccessClaims, bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	claims, known := v.claims[sum]
+	return claims, known
+}
+
+// put makes room by forgetting any one: all that costs is verifying it again.
+func (v *verified) put(sum [sha256.Size]byte, claims AccessClaims) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.claims) >= maxVerified {
+		for other := range v.claims {
+			delete(v.claims, other)
+			break
+		}
+	}
+	v.claims[sum] = claims
 }
 
 // verify returns the payload of a JWT of type typ that one of our keys signed. An access token's key must still be
 // published: what an older key signs cannot be one of ours that is valid, only a forgery by whoever got hold of it.
 func (k *keys) verify(text, typ string, algs ...jose.SignatureAlgorithm) ([]byte, error) {
+	return k.ring.Load().verify(text, typ, algs...)
+}
+
+func (r *ring) verify(text, typ string, algs ...jose.SignatureAlgorithm) ([]byte, error) {
 	if len(text) > maxAccessToken {
 		return nil, errAccess
 	}
@@ -149,9 +195,9 @@ func (k *keys) verify(text, typ string, algs ...jose.SignatureAlgorithm) ([]byte
 		return nil, errAccess
 	}
 	header := jws.Signatures[0].Protected
-	from := k.ring.Load().byID
+	from := r.byID
 	if typ == "at+jwt" {
-		from = k.ring.Load().published
+		from = r.published
 	}
 	key, known := from[header.KeyID]
 	if !known || header.Algorithm != key.alg || header.ExtraHeaders[jose.HeaderType] != typ {

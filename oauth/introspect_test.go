@@ -414,3 +414,33 @@ func TestSignedIntrospection_isRegisteredAndDiscovered(t *testing.T) {
 		}
 	})
 }
+
+// The token's signature is remembered, what stands behind it is read each time.
+func TestIntrospect_anEndingHoldsAtOnceForATokenThatWasJustGood(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		api, c := s.app(s.confidential), s.app()
+		for name, end := range map[string]func(told){
+			"the session ends":     func(got told) { s.end(got, identity.EndDevice) },
+			"the token is revoked": func(got told) { s.no(s.db.DenyToken(s.Context(), s.jti(got), s.now().Add(time.Hour))) },
+		} {
+			got := s.begin(c)
+			for range 2 {
+				if answer := s.introspect(api, got.AccessToken); answer.json["active"] != true {
+					t.Fatalf("%s: before, it is %s", name, answer.body)
+				}
+				s.userinfo(got.AccessToken).want(http.StatusOK)
+			}
+			end(got)
+			s.inactive(api, got.AccessToken)
+			s.userinfo(got.AccessToken).want(http.StatusUnauthorized)
+		}
+	})
+}
+
+func (s *stage) jti(got told) string {
+	s.Helper()
+	_, claims := s.decode(got.AccessToken)
+	jti, _ := claims["jti"].(string)
+	return jti
+}

@@ -13,6 +13,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -36,6 +37,7 @@ type ring struct {
 	published map[string]*signingKey // those that may have signed something that is still valid
 	current   map[string]*signingKey // by algorithm
 	jwks      document
+	verified  *verified // what the published keys are known to have signed
 }
 
 // signingKey is one key, parsed once, with its signers, made once. A retired one has none: its private half is gone.
@@ -55,7 +57,7 @@ const keyMargin = time.Hour
 
 func newKeys(o Options) *keys {
 	k := &keys{source: o.SigningKeys, now: o.Now, keep: max(o.AccessTTL, idTokenTTL) + keyMargin}
-	k.ring.Store(&ring{})
+	k.ring.Store(&ring{verified: newVerified()})
 	return k
 }
 
@@ -65,13 +67,13 @@ func (k *keys) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	before := k.ring.Load().byID
+	before := k.ring.Load()
 	next := &ring{
 		byID: make(map[string]*signingKey, len(rows)), published: map[string]*signingKey{}, current: map[string]*signingKey{},
 	}
 	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}
 	for _, row := range rows {
-		key, known := before[row.ID]
+		key, known := before.byID[row.ID]
 		if !known {
 			if key, err = parseKey(row); err != nil {
 				return err
@@ -90,6 +92,9 @@ func (k *keys) reload(ctx context.Context) error {
 	}
 	if next.jwks, err = newDocument(set); err != nil {
 		return err
+	}
+	if next.verified = before.verified; !maps.Equal(before.published, next.published) {
+		next.verified = newVerified()
 	}
 	k.ring.Store(next)
 	return nil

@@ -63,7 +63,13 @@ func (e *Endpoints) me(w http.ResponseWriter, r *http.Request, c caller) error {
 	if err != nil {
 		return err
 	}
-	own := c.live.Session
+	own, err := e.store.SessionByID(r.Context(), c.live.Session.ID) // with what describes its device
+	if identity.KindOf(err) == identity.NotFound {
+		return errToken
+	}
+	if err != nil {
+		return err
+	}
 	answer := aboutMe{Subject: own.Sub, Session: e.tellSession(r.Context(), c, own), Siblings: []appSession{}}
 	for _, other := range all {
 		if other.Session.ID != own.ID {

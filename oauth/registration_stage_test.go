@@ -176,7 +176,7 @@ type witness struct {
 func (w *witness) LiveSession(ctx context.Context, id identity.ID, jti string) (identity.Live, error) {
 	live, err := w.DB.LiveSession(ctx, id, jti)
 	if w.locked {
-		live.User.DisabledAt = live.User.CreatedAt
+		live.User.DisabledAt = live.User.UpdatedAt
 	}
 	return live, err
 }

@@ -105,29 +105,38 @@ func (d *DB) session(ctx context.Context, id identity.ID, lock string) (identity
 	return row.session(), nil
 }
 
-var liveSession = "SELECT " + under("s", sessionColumns) + ", " + under("u", userColumns) + `,
-	EXISTS (SELECT 1 FROM denied_tokens t WHERE t.jti = ?)
+var liveSession = hot(`SELECT s.client_id, s.user_id, s.sub, s.sign_in_id, s.secret_hash, s.generation, s.branch, s.previous,
+		s.amr, s.scope, s.auth_time, s.idle_ends_at, s.ends_at, s.ended_at, s.end_cause, s.key,
+		u.email, u.email_verified, u.name, u.disabled_at, u.updated_at,
+		EXISTS (SELECT 1 FROM denied_tokens t WHERE t.jti = ?)
 	FROM sessions s JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = s.client_id
-	WHERE s.id = ? AND c.disabled_at IS NULL`
+	WHERE s.id = ? AND c.disabled_at IS NULL`)
 
 // LiveSession returns what an access token's Session looks like now, in one read: the Session, over or not, its user, and
-// whether the token named jti was revoked. NotFound when the Session, its user or its client is
-// gone, or the client is disabled.
+// whether the token named jti was revoked. What describes the app's device, when it was used, and the person's credentials
+// are left out. NotFound when the Session, its user or its client is gone, or the client is disabled.
 func (d *DB) LiveSession(ctx context.Context, id identity.ID, jti string) (identity.Live, error) {
-	var session sessionRow
-	var user userRow
-	var denied bool
 	if !keepable(jti) {
 		return identity.Live{}, notFound("session")
 	}
-	found, err := d.one(ctx, append(append(session.dest(), user.dest()...), &denied), liveSession, jti, id)
+	s, u, denied := sessionRow{ID: id}, userRow{}, false
+	found, err := d.quickly(ctx, []any{
+		&s.ClientID, &s.UserID, &s.Sub, &s.SignInID, &s.SecretHash, &s.Generation, &s.Branch, &s.Previous,
+		&s.AMR, &s.Scope, &s.AuthTime, &s.IdleEndsAt, &s.EndsAt, &s.EndedAt, &s.EndCause, &s.Key,
+		&u.Email, &u.EmailVerified, &u.Name, &u.DisabledAt, &u.UpdatedAt, &denied,
+	}, liveSession, jti, id)
 	switch {
 	case err != nil:
 		return identity.Live{}, d.fail("read live session", err)
 	case !found:
 		return identity.Live{}, notFound("session")
 	}
-	return identity.Live{Session: session.session(), User: user.user(), Denied: denied}, nil
+	live := identity.Live{Session: s.session(), Denied: denied, User: identity.User{
+		ID: s.UserID, Sub: s.Sub, Email: u.Email, EmailVerified: u.EmailVerified, Name: u.Name,
+		DisabledAt: u.DisabledAt.timeOrZero(), UpdatedAt: u.UpdatedAt.time(),
+	}}
+	live.Session.CreatedAt, live.Session.LastUsedAt = time.Time{}, time.Time{} // were not read
+	return live, nil
 }
 
 // redeemCode is the whole exchange of a code: the primary key makes it single-use, and what it selects from must be alive.
