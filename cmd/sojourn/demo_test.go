@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sojourn-auth/sojourn/config"
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/storage"
 	"github.com/sojourn-auth/sojourn/storage/storagetest"
@@ -125,6 +126,7 @@ func buildExample(t *testing.T, name string) string {
 func TestSeed_appsOfAnEarlierStartLearnWhatIsNew(t *testing.T) {
 	t.Parallel()
 	o := opened{keys: storagetest.Keys(t), db: storagetest.Open(t, storage.SQLite)}
+	o.cfg.PasswordCost = config.HashCost(storagetest.CheapHash)
 	app := newClient{id: demoClient, Metadata: identity.Metadata{Name: "Notes", RedirectURIs: []string{"http://localhost/callback"}}}
 	if err := o.seedClient(t.Context(), app); err != nil {
 		t.Fatal(err)
@@ -140,6 +142,9 @@ func TestSeed_appsOfAnEarlierStartLearnWhatIsNew(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"http://localhost/"}, c.PostLogoutRedirectURIs); diff != "" {
 		t.Error(diff)
+	}
+	if c.IDTokenAlg != "ES256" {
+		t.Errorf("its ID tokens are signed with %q", c.IDTokenAlg)
 	}
 	if c.SelfRegistered || len(c.RegistrationHash) > 0 {
 		t.Errorf("it became someone else's: %+v", c)

@@ -55,19 +55,24 @@ func BenchmarkRefresh(b *testing.B) {
 	})
 }
 
-// BenchmarkCodeExchange redeems codes that were sealed in advance; its answer holds an RS256 ID token.
+// BenchmarkCodeExchange redeems codes that were sealed in advance; its answer holds an ID token, of ES256 as `client add`
+// makes them unless told otherwise, or of RS256, which apps that register themselves get.
 func BenchmarkCodeExchange(b *testing.B) {
 	each(b, func(b *testing.B, s *stage, p process) {
-		drive(b, p, 16, func(int) error {
-			code, err := s.keys.CodeText(s.promise())
-			if err != nil {
-				return err
-			}
-			return post(p.base+"/oauth2/token", url.Values{
-				"grant_type": {"authorization_code"}, "client_id": {"notes"}, "code": {code},
-				"redirect_uri": {redirect}, "code_verifier": {verifier},
-			}, &tokens{})
-		})
+		for alg, app := range map[string]string{"ES256": "notes", "RS256": "others"} {
+			b.Run(alg, func(b *testing.B) {
+				drive(b, p, 16, func(int) error {
+					code, err := s.keys.CodeText(s.promise(app))
+					if err != nil {
+						return err
+					}
+					return post(p.base+"/oauth2/token", url.Values{
+						"grant_type": {"authorization_code"}, "client_id": {app}, "code": {code},
+						"redirect_uri": {redirect}, "code_verifier": {verifier},
+					}, &tokens{})
+				})
+			})
+		}
 	})
 }
 

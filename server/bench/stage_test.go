@@ -47,12 +47,14 @@ func newStage(b testing.TB, dsn string) *stage {
 	b.Cleanup(func() { _ = s.db.Close() })
 	s.app = identity.Client{ID: "notes", CreatedAt: s.db.Now(), FirstUsedAt: s.db.Now(), Metadata: identity.Metadata{
 		AuthMethod: "none", RedirectURIs: []string{redirect}, Scope: "openid profile email offline_access",
-		GrantTypes: []string{"authorization_code", "refresh_token"}, ResponseTypes: []string{"code"},
+		GrantTypes: []string{"authorization_code", "refresh_token"}, ResponseTypes: []string{"code"}, IDTokenAlg: "ES256",
 	}}
+	others := s.app
+	others.ID, others.IDTokenAlg = "others", "RS256"
 	api := identity.Client{ID: "api", SecretHash: s.keys.HashSecret("an api's secret"), CreatedAt: s.db.Now(), Metadata: identity.Metadata{
 		GrantTypes: []string{"client_credentials"}, Scope: "notes.read",
 	}}
-	for _, c := range []identity.Client{s.app, api} {
+	for _, c := range []identity.Client{s.app, others, api} {
 		if err := s.db.CreateClient(b.Context(), c); err != nil {
 			b.Fatal(err)
 		}
@@ -85,12 +87,12 @@ func (s *stage) signIn(b testing.TB) {
 	}
 }
 
-// promise is what authorize would seal into a code.
-func (s *stage) promise() identity.Promise {
+// promise is what authorize would seal into a code for an app.
+func (s *stage) promise(app string) identity.Promise {
 	return identity.Promise{
 		SessionID: identity.NewID(), SessionSecret: identity.NewSecret(),
 		SignInID: s.standing.SignIn.ID, SignInSecret: s.standing.Pointer.CodeSecret,
-		Binding:  identity.NewBinding(s.app.ID, redirect, sha256.Sum256([]byte(verifier))),
+		Binding:  identity.NewBinding(app, redirect, sha256.Sum256([]byte(verifier))),
 		AuthTime: s.standing.SignIn.ProvedAt, IssuedAt: s.db.Now(), AMR: identity.PWD,
 		Scopes: []string{"openid", "profile", "email", "offline_access"},
 	}
@@ -102,7 +104,7 @@ func (s *stage) startSession(b testing.TB, phone int) {
 		Store: s.db, Keys: s.keys, Now: s.db.Now, Policy: identity.MFAOptional,
 		Lives: identity.Lifetimes{Idle: time.Hour, Absolute: 24 * time.Hour},
 	}
-	row, token, err := sessions.Start(b.Context(), s.promise(), identity.Holder{Client: s.app, Seen: identity.Seen{Address: "127.0.0.1"}})
+	row, token, err := sessions.Start(b.Context(), s.promise(s.app.ID), identity.Holder{Client: s.app, Seen: identity.Seen{Address: "127.0.0.1"}})
 	if err != nil {
 		b.Fatal(err)
 	}
