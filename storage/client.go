@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
@@ -60,14 +61,29 @@ func (d *DB) ClientByID(ctx context.Context, id string) (identity.Client, error)
 	if d.carried(ctx) != nil { // a transaction sees what it wrote itself, and no one else does
 		return d.readClient(ctx, id)
 	}
-	if c, ok := d.clients.get(id, d.Now()); ok {
+	began := d.Now()
+	switch c, state := d.clients.get(id, began); state {
+	case kept:
 		return c, nil
+	case written: // not to be shared either: the others may have begun before the commit
+		return d.readClient(ctx, id)
 	}
-	c, err := d.readClient(ctx, id)
-	if err == nil {
-		d.clients.put(c, d.Now())
+	read := d.clients.reads.DoChan(id, func() (any, error) {
+		ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), clientWait) // whoever asked first may hang up, others wait
+		defer stop()
+		c, err := d.readClient(ctx, id)
+		if err == nil {
+			d.clients.put(c, began)
+		}
+		return c, err
+	})
+	select {
+	case got := <-read:
+		c, _ := got.Val.(identity.Client)
+		return copyClient(c), got.Err
+	case <-ctx.Done():
+		return identity.Client{}, d.fail("read client", ctx.Err())
 	}
-	return c, err
 }
 
 func (d *DB) readClient(ctx context.Context, id string) (identity.Client, error) {
@@ -234,13 +250,16 @@ func (d *DB) SpendRegistrationToken(ctx context.Context, hash []byte) error {
 const (
 	clientFor  = time.Second // DESIGN §7: an ending holds everywhere within one second
 	maxClients = 10_000
+	clientWait = 10 * time.Second // what one read may take
 )
 
-// clientCache keeps clients for a second. What this process wrote is not cached at all for the next second: a read that
-// began before the write was committed must not put back what it saw. The zero value is empty.
+// clientCache keeps clients for a second, and has one that many ask for at once read once. What this process wrote is not
+// cached at all for the next second: a read that began before the write was committed must not put back what it saw. The
+// zero value is empty.
 type clientCache struct {
 	mu      sync.Mutex
 	entries map[string]cachedClient
+	reads   singleflight.Group // by id
 }
 
 type cachedClient struct {
@@ -249,32 +268,45 @@ type cachedClient struct {
 	until   time.Time
 }
 
+// cacheState is what the cache knows of a client.
+type cacheState int
+
+const (
+	unknown cacheState = iota
+	kept
+	written // less than a second ago, by this process
+)
+
 // get returns a copy of a client that was read less than a second ago.
-func (c *clientCache) get(id string, now time.Time) (identity.Client, bool) {
+func (c *clientCache) get(id string, now time.Time) (identity.Client, cacheState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, ok := c.entries[id]
-	if !ok || e.dropped || !now.Before(e.until) {
-		return identity.Client{}, false
+	switch {
+	case !ok || !now.Before(e.until):
+		return identity.Client{}, unknown
+	case e.dropped:
+		return identity.Client{}, written
 	}
-	return copyClient(e.client), true
+	return copyClient(e.client), kept
 }
 
-// put keeps a copy of a client, unless it was written less than a second ago.
-func (c *clientCache) put(client identity.Client, now time.Time) {
+// put keeps a copy of a client whose read began at a time, unless it was written less than a second before or since.
+func (c *clientCache) put(client identity.Client, began time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e := c.entries[client.ID]; e.dropped && now.Before(e.until) {
+	if e := c.entries[client.ID]; e.dropped && began.Before(e.until) {
 		return
 	}
-	c.keep(client.ID, cachedClient{client: copyClient(client), until: now.Add(clientFor)})
+	c.keep(client.ID, cachedClient{client: copyClient(client), until: began.Add(clientFor)})
 }
 
-// drop forgets a client that is being written.
+// drop forgets a client that is being written, and has nobody else join a read that is under way.
 func (c *clientCache) drop(id string, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.keep(id, cachedClient{dropped: true, until: now.Add(clientFor)})
+	c.reads.Forget(id)
 }
 
 // keep makes room by forgetting everything: so many clients within a second are rare, and all it costs is reading again.

@@ -376,3 +376,91 @@ func TestClientCache_isBounded(t *testing.T) {
 		t.Errorf("%d entries, want at most %d", n, storage.MaxClients)
 	}
 }
+
+// traced opens a database whose statements are noted, with a clock that stands still.
+func traced(t *testing.T, kind string) (*storage.DB, *watch, *statements) {
+	t.Helper()
+	w, asked := &watch{}, &statements{}
+	w.pass(time.Hour)
+	db := must[*storage.DB](t)(storage.Open(t.Context(), storagetest.DSN(t, kind), storage.Options{Now: w.Now, Trace: asked.note}))
+	t.Cleanup(func() { ok(t, db.Close()) })
+	ok(t, db.CreateClient(t.Context(), identity.Client{ID: "app"}))
+	w.pass(time.Second)
+	return db, w, asked
+}
+
+func TestClientCache_manyAtOnceReadOnce(t *testing.T) {
+	t.Parallel()
+	for _, kind := range storagetest.Kinds(t) {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			db, w, asked := traced(t, kind)
+			for range 3 {
+				w.pass(time.Second)
+				asked.count("")
+				if n := race(func(int) bool { return nameOf(t, db) == "" }); n < 16 {
+					t.Errorf("%d got the client", n)
+				}
+				if reads, _ := asked.count("clients"); reads != 1 {
+					t.Errorf("it was read %d times", reads)
+				}
+			}
+		})
+	}
+}
+
+// nobodyReads keeps everyone from reading clients until the function that it returns is called.
+func nobodyReads(t *testing.T, db *storage.DB) (leave func()) {
+	t.Helper()
+	tx := db.Q(t.Context()).Begin()
+	ok(t, tx.Exec("LOCK TABLE clients IN ACCESS EXCLUSIVE MODE").Error)
+	return func() { ok(t, tx.Commit().Error) }
+}
+
+// waiting waits until so many statements wait for a lock.
+func waiting(t *testing.T, db *storage.DB, n int64) {
+	t.Helper()
+	for must[int64](t)(db.Waits(t.Context())) < n {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestClientCache_whoHangsUpTakesNobodyWithHim(t *testing.T) {
+	t.Parallel()
+	db, _, asked := traced(t, storage.Postgres)
+	asked.count("")
+	leave := nobodyReads(t, db)
+	first, hangUp := context.WithCancel(t.Context())
+	gone, rest := make(chan error), make(chan error)
+	go func() { _, err := db.ClientByID(first, "app"); gone <- err }()
+	waiting(t, db, 1)
+	go func() { _, err := db.ClientByID(t.Context(), "app"); rest <- err }()
+	hangUp()
+	if err := <-gone; !errors.Is(err, context.Canceled) {
+		t.Errorf("who hung up got %v", err)
+	}
+	leave()
+	if err := <-rest; err != nil {
+		t.Errorf("who waited got %v", err)
+	}
+	if reads, _ := asked.count("SELECT * FROM"); reads != 1 {
+		t.Errorf("it was read %d times", reads)
+	}
+}
+
+func TestClientCache_nobodyJoinsAReadFromBeforeAWrite(t *testing.T) {
+	t.Parallel()
+	db, w, _ := traced(t, storage.Postgres)
+	leave := nobodyReads(t, db)
+	before := make(chan string)
+	go func() { before <- nameOf(t, db) }()
+	waiting(t, db, 1)
+	db.DropClient("app") // as a write does
+	w.pass(time.Second)
+	after := make(chan string)
+	go func() { after <- nameOf(t, db) }()
+	waiting(t, db, 2) // it asks for itself
+	leave()
+	<-before
+	<-after
+}

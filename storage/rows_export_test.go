@@ -34,5 +34,8 @@ const MaxClients = maxClients
 // CachedClients is how many are.
 func (d *DB) CachedClients() int { return len(d.clients.entries) }
 
+// DropClient has the cache forget a client, as every write of it does.
+func (d *DB) DropClient(id string) { d.clients.drop(id, d.Now()) }
+
 // Writer is the pool that writes, without GORM.
 func (d *DB) Writer() *sql.DB { return d.pools[0] }
