@@ -89,6 +89,8 @@ func asked(db *storage.DB, p person, s identity.Session) map[string]func(context
 		"Clients": func(ctx context.Context) error {
 			return failed(db.Clients(ctx, identity.ClientQuery{After: "b", Limit: 100}))
 		},
+		"FactorsOf":      func(ctx context.Context) error { return failed(db.FactorsOf(ctx, user)) },
+		"LockFactors":    func(ctx context.Context) error { return failed(db.LockFactors(ctx, user)) },
 		"RecoveryHashes": func(ctx context.Context) error { return failed(db.RecoveryHashes(ctx, user)) },
 		"Documents":      func(ctx context.Context) error { return failed(db.Documents(ctx, user, "app")) },
 		"ChangesSince": func(ctx context.Context) error {
