@@ -58,6 +58,12 @@ type Live struct {
 	Denied  bool // this very access token was revoked (RFC 7009)
 }
 
+// Held names an access token of a Session: what LiveSessions asks about.
+type Held struct {
+	SessionID ID
+	JTI       string
+}
+
 // Seen is where a request came from. Both parts are untrusted.
 type Seen struct {
 	Address   string // IP address without port

@@ -76,6 +76,7 @@ type Endpoints struct {
 	guesses  guesses
 	streams  *streams
 	feeds    *feeds
+	verdicts *verdicts
 	decoy    []byte // the hash of a secret that no client has
 	metadata document
 }
@@ -84,12 +85,13 @@ type Endpoints struct {
 func New(store store, o Options) (*Endpoints, error) {
 	e := &Endpoints{
 		o: o, store: store,
-		keys:    newKeys(o),
-		sets:    newKeySets(o.Fetch, o.Now),
-		proofs:  newProofs(o),
-		decoy:   o.Keys.HashSecret(identity.RandomText(32)),
-		streams: newStreams(),
-		feeds:   &feeds{read: store.ChangesSince},
+		keys:     newKeys(o),
+		sets:     newKeySets(o.Fetch, o.Now),
+		proofs:   newProofs(o),
+		decoy:    o.Keys.HashSecret(identity.RandomText(32)),
+		streams:  newStreams(),
+		feeds:    &feeds{read: store.ChangesSince},
+		verdicts: &verdicts{read: store.LiveSessions},
 	}
 	e.engine = newEngine(e)
 	var err error

@@ -50,3 +50,42 @@ func TestFeeds_whoJoinsAReadMissesNothing(t *testing.T) {
 		}
 	})
 }
+
+// A person's streams are woken together, and judged by one read of all of them.
+func TestVerdicts_oneReadJudgesAllStreamsOfAPerson(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, user := newStreams(), identity.NewID()
+		var reads, asked, judged atomic.Int32
+		v := &verdicts{read: func(_ context.Context, all []identity.Held) (map[identity.Held]identity.Live, error) {
+			reads.Add(1)
+			asked.Store(int32(len(all)))
+			time.Sleep(time.Millisecond)
+			live := map[identity.Held]identity.Live{}
+			for _, h := range all {
+				live[h] = identity.Live{Session: identity.Session{ID: h.SessionID}}
+			}
+			return live, nil
+		}}
+		for range maxPerPerson {
+			added, err := s.add(user, heldBy(identity.NewID()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() {
+				live, err := v.of(t.Context(), user, added.held, func() []identity.Held { return s.held(user) })
+				if err == nil && live.Session.ID == added.held.SessionID {
+					judged.Add(1)
+				}
+			}()
+		}
+		time.Sleep(time.Second)
+		if judged.Load() != maxPerPerson || asked.Load() != maxPerPerson || reads.Load() > 2 {
+			t.Errorf("%d of %d judged by %d reads of %d", judged.Load(), maxPerPerson, reads.Load(), asked.Load())
+		}
+		_, err := v.of(t.Context(), user, heldBy(identity.NewID()), func() []identity.Held { return s.held(user) })
+		if identity.KindOf(err) != identity.NotFound {
+			t.Errorf("a session that is gone: %v", err)
+		}
+	})
+}

@@ -19,7 +19,8 @@ type appStore interface {
 	FindSessions(ctx context.Context, q identity.SessionQuery) ([]identity.Live, error)
 	EndSession(ctx context.Context, id identity.ID, cause identity.EndCause) (bool, error)
 	// Subscribe returns a channel that is written to when there may be changes about a user.
-	Subscribe(userID identity.ID) (wake <-chan struct{}, cancel func())
+	Subscribe(f identity.Feed) (wake <-chan struct{}, cancel func())
+	LiveSessions(ctx context.Context, asked []identity.Held) (map[identity.Held]identity.Live, error)
 	// ChangesSince returns what happened since a little before a time, the oldest first.
 	ChangesSince(ctx context.Context, f identity.Feed) ([]identity.Change, error)
 	Document(ctx context.Context, at identity.DocumentKey) (identity.Document, error)

@@ -30,12 +30,13 @@ func (e *Endpoints) events(w http.ResponseWriter, r *http.Request, c caller) err
 	if err != nil {
 		return err
 	}
-	s, err := e.streams.add(c.live.Session.ID)
+	s, err := e.streams.add(c.live.User.ID, identity.Held{SessionID: c.live.Session.ID, JTI: c.token.ID})
 	if err != nil {
 		return err
 	}
 	defer e.streams.remove(s)
-	wake, cancel := e.store.Subscribe(c.live.User.ID) // before the first look: nothing happens in between unheard
+	// Before the first look, so that nothing happens in between unheard.
+	wake, cancel := e.store.Subscribe(identity.Feed{UserID: c.live.User.ID, ClientID: c.token.ClientID, Own: visible != ""})
 	defer cancel()
 	out := eventWriter{w, http.NewResponseController(w)}
 	e.unkept(w, "text/event-stream")
@@ -158,86 +159,138 @@ type (
 	}
 )
 
-// feedWithin bounds one read for all who wait for it.
-const feedWithin = 5 * time.Second
+// sharedWithin bounds one read for all who wait for it.
+const sharedWithin = 5 * time.Second
 
-// feeds reads what happened to a person once for all streams that ask at the same time: what wakes one of them wakes all.
-type feeds struct {
-	read  func(context.Context, identity.Feed) ([]identity.Change, error)
-	under singleflight.Group
-}
+// shared reads something once for all streams that ask at the same time: what wakes one of a person's wakes others.
+type shared[V any] struct{ under singleflight.Group }
 
-// since returns what happened since a little before a time, the oldest first; others read the same slice. Whoever joins a
-// read that was under way asks once more: it may have begun before that was committed which woke him.
-func (f *feeds) since(ctx context.Context, feed identity.Feed) ([]identity.Change, error) {
-	feed.After = feed.After.Truncate(time.Second) // so that those who were woken together ask the same
-	changes, led, err := f.once(ctx, feed)
+// get returns what read returns; others get the same value. Whoever joins a read that was under way asks once more: it may
+// have begun before that was committed which woke him.
+func (s *shared[V]) get(ctx context.Context, key string, read func(context.Context) (V, error)) (V, error) {
+	v, led, err := s.once(ctx, key, read)
 	if err != nil || led {
-		return changes, err
+		return v, err
 	}
-	changes, _, err = f.once(ctx, feed)
-	return changes, err
+	v, _, err = s.once(ctx, key, read)
+	return v, err
 }
 
 // once reads, or joins whoever reads the same.
-func (f *feeds) once(ctx context.Context, feed identity.Feed) (changes []identity.Change, led bool, err error) {
-	key := fmt.Sprint(feed.UserID, feed.ClientID, feed.Own, feed.After.Unix())
-	all, err, _ := f.under.Do(key, func() (any, error) {
+func (s *shared[V]) once(ctx context.Context, key string, read func(context.Context) (V, error)) (v V, led bool, err error) {
+	all, err, _ := s.under.Do(key, func() (any, error) {
 		led = true
-		ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), feedWithin) // the others go on when this one leaves
+		ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), sharedWithin) // the others go on when this one leaves
 		defer stop()
-		return f.read(ctx, feed)
+		return read(ctx)
 	})
 	if err != nil {
-		return nil, led, err
+		return v, led, err
 	}
-	return all.([]identity.Change), led, nil
+	return all.(V), led, nil
+}
+
+// feeds reads what happened to a person.
+type feeds struct {
+	shared[[]identity.Change]
+	read func(context.Context, identity.Feed) ([]identity.Change, error)
+}
+
+// since returns what happened since a little before a time, the oldest first; others read the same slice.
+func (f *feeds) since(ctx context.Context, feed identity.Feed) ([]identity.Change, error) {
+	feed.After = feed.After.Truncate(time.Second) // so that those who were woken together ask the same
+	key := fmt.Sprint(feed.UserID, feed.ClientID, feed.Own, feed.After.Unix())
+	return f.get(ctx, key, func(ctx context.Context) ([]identity.Change, error) { return f.read(ctx, feed) })
+}
+
+// verdicts judges all streams of a person by one read.
+type verdicts struct {
+	shared[map[identity.Held]identity.Live]
+	read func(context.Context, []identity.Held) (map[identity.Held]identity.Live, error)
+}
+
+// of returns what stands behind an access token now; NotFound as LiveSession says it. The others of the person's streams
+// are those that held returns.
+func (v *verdicts) of(ctx context.Context, user identity.ID, h identity.Held, held func() []identity.Held) (identity.Live, error) {
+	all, err := v.get(ctx, user.String(), func(ctx context.Context) (map[identity.Held]identity.Live, error) {
+		return v.read(ctx, held())
+	})
+	if err != nil {
+		return identity.Live{}, err
+	}
+	live, found := all[h]
+	if !found {
+		return live, identity.Refuse(identity.NotFound, "There is no such session.")
+	}
+	return live, nil
 }
 
 const (
 	maxStreams    = 10_000 // of one process
+	maxPerPerson  = 32     // of those: a few devices with a few apps each
 	maxPerSession = 4      // an app needs one; dead connections linger for a while
 )
 
-var errStreams = &identity.Error{
-	Kind: identity.Unavailable, Msg: "Too many apps listen here. Ask again in a moment.", Wait: 10 * time.Second,
-}
+var (
+	errStreams = &identity.Error{
+		Kind: identity.Busy, Msg: "Too many apps listen here. Ask again in a moment.", Wait: 10 * time.Second,
+	}
+	errPerPerson = &identity.Error{
+		Kind: identity.Throttled, Msg: "32 apps of this account listen already. Close one, or ask again later.", Wait: time.Minute,
+	}
+)
 
 // streams are the event streams that are open in this process.
 type streams struct {
 	mu      sync.Mutex
 	open    int
+	turned  int                       // away, since the process started
 	of      map[identity.ID][]*stream // by Session, the oldest first
-	leaving chan struct{}             // closed when the process stops
+	byUser  map[identity.ID]map[*stream]bool
+	leaving chan struct{} // closed when the process stops
 	left    sync.Once
 }
 
 // stream is one of them.
 type stream struct {
-	sessionID identity.ID
-	replaced  chan struct{} // closed when newer ones of the Session took its place
+	userID   identity.ID
+	held     identity.Held
+	replaced chan struct{} // closed when newer ones of the Session took its place
 }
 
 func newStreams() *streams {
-	return &streams{of: map[identity.ID][]*stream{}, leaving: make(chan struct{})}
+	return &streams{
+		of: map[identity.ID][]*stream{}, byUser: map[identity.ID]map[*stream]bool{}, leaving: make(chan struct{}),
+	}
 }
 
-// add makes room for one more stream of a Session. The oldest gives way to a fifth: a phone that changed networks has left
-// dead ones behind and must not be locked out by them. It refuses (Unavailable) when the process is full.
-func (s *streams) add(sessionID identity.ID) (*stream, error) {
+// add makes room for one more stream of a person's Session. The oldest of the Session gives way to a fifth: a phone that
+// changed networks has left dead ones behind and must not be locked out by them. It refuses when the person has as many as
+// one may (Throttled), or the process is full (Busy).
+func (s *streams) add(userID identity.ID, h identity.Held) (*stream, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.open >= maxStreams {
+	all := s.of[h.SessionID]
+	switch {
+	case len(s.byUser[userID]) >= maxPerPerson && len(all) < maxPerSession:
+		s.turned++
+		return nil, errPerPerson
+	case s.open >= maxStreams:
+		s.turned++
 		return nil, errStreams
 	}
 	s.open++
-	added := &stream{sessionID: sessionID, replaced: make(chan struct{})}
-	all := append(s.of[sessionID], added)
-	if len(all) > maxPerSession {
+	added := &stream{userID: userID, held: h, replaced: make(chan struct{})}
+	if all = append(all, added); len(all) > maxPerSession {
 		close(all[0].replaced)
+		delete(s.byUser[userID], all[0])
 		all = all[1:]
 	}
-	s.of[sessionID] = all
+	s.of[h.SessionID] = all
+	if s.byUser[userID] == nil {
+		s.byUser[userID] = map[*stream]bool{}
+	}
+	s.byUser[userID][added] = true
 	return added, nil
 }
 
@@ -245,10 +298,34 @@ func (s *streams) remove(gone *stream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open--
-	s.of[gone.sessionID] = slices.DeleteFunc(s.of[gone.sessionID], func(other *stream) bool { return other == gone })
-	if len(s.of[gone.sessionID]) == 0 {
-		delete(s.of, gone.sessionID)
+	id := gone.held.SessionID
+	s.of[id] = slices.DeleteFunc(s.of[id], func(other *stream) bool { return other == gone })
+	if len(s.of[id]) == 0 {
+		delete(s.of, id)
 	}
+	delete(s.byUser[gone.userID], gone)
+	if len(s.byUser[gone.userID]) == 0 {
+		delete(s.byUser, gone.userID)
+	}
+}
+
+// held returns what a person's streams are judged by.
+func (s *streams) held(userID identity.ID) (all []identity.Held) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for one := range s.byUser[userID] {
+		if !slices.Contains(all, one.held) {
+			all = append(all, one.held)
+		}
+	}
+	return all
+}
+
+// refused is how many were turned away.
+func (s *streams) refused() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.turned
 }
 
 // count is how many are open.
@@ -260,6 +337,9 @@ func (s *streams) count() int {
 
 // OpenStreams is how many apps listen to this process.
 func (e *Endpoints) OpenStreams() int { return e.streams.count() }
+
+// RefusedStreams is how many were turned away since this process started, being one too many.
+func (e *Endpoints) RefusedStreams() int { return e.streams.refused() }
 
 // stop ends all streams.
 func (s *streams) stop() { s.left.Do(func() { close(s.leaving) }) }

@@ -146,7 +146,9 @@ func (l *listener) remember(changes []identity.Change) {
 // over judges the stream. Where it has to end, it returns what says so to the app.
 func (l *listener) over(ctx context.Context) (tell func() error, err error) {
 	now := l.e.o.Now()
-	live, ok, err := l.e.live(ctx, &l.token)
+	user, held := l.live.User.ID, identity.Held{SessionID: l.live.Session.ID, JTI: l.token.ID}
+	live, err := l.e.verdicts.of(ctx, user, held, func() []identity.Held { return l.e.streams.held(user) })
+	live, ok, err := l.e.judged(&l.token, live, err)
 	if err != nil {
 		return nil, err
 	}

@@ -162,6 +162,11 @@ func (e *Endpoints) live(ctx context.Context, token *AccessClaims) (identity.Liv
 		return identity.Live{}, false, nil // a token that a client got for itself
 	}
 	live, err := e.store.LiveSession(ctx, id, token.ID)
+	return e.judged(token, live, err)
+}
+
+// judged is what follows from a read of what stands behind an access token.
+func (e *Endpoints) judged(token *AccessClaims, live identity.Live, err error) (identity.Live, bool, error) {
 	if identity.KindOf(err) == identity.NotFound {
 		return live, false, nil
 	}

@@ -64,8 +64,12 @@ func (m *metrics) showJournal(count func() int64) {
 	}, func() float64 { return float64(count()) }))
 }
 
-// showStreams adds what count counts: apps that listen to /me/events.
-func (m *metrics) showStreams(count func() int) {
+// showStreams adds what count and refused count: apps that listen to /me/events, and those that were one too many.
+func (m *metrics) showStreams(count, refused func() int) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "sojourn_event_streams_refused_total",
+		Help: "Apps that were turned away from /me/events: one too many of a person or of this process.",
+	}, func() float64 { return float64(refused()) }))
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "sojourn_event_streams",
 		Help: "Apps that listen to /me/events in this process.",

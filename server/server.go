@@ -59,7 +59,7 @@ func New(ctx context.Context, cfg config.Config, db *storage.DB, log *slog.Logge
 	if err := s.assemble(keys); err != nil {
 		return nil, err
 	}
-	s.metrics.showStreams(s.protocol.OpenStreams)
+	s.metrics.showStreams(s.protocol.OpenStreams, s.protocol.RefusedStreams)
 	s.handler, err = s.wrap(s.routes())
 	return s, err
 }

@@ -12,53 +12,101 @@ import (
 	"github.com/sojourn-auth/sojourn/identity"
 )
 
+// wakePause is at least between two wake-ups of a person's listeners: the first change is told at once, those that follow
+// in a loop together, and all listeners are woken at once, so that one read serves them.
+const wakePause = 250 * time.Millisecond
+
 // hub wakes those who listen for changes about a user. A wake-up says only that there may be something to read, so one
 // that comes for nothing does no harm. The zero value is empty.
 type hub struct {
 	mu      sync.Mutex
-	waiting map[uuid.UUID]map[chan struct{}]bool
+	waiting map[uuid.UUID]*audience
 }
 
-// Subscribe returns a channel that is written to when there may be changes about a user: at once for what this process
-// commits, within half a second for what others do, as long as WatchChanges runs. Who stops listening calls cancel.
-func (d *DB) Subscribe(userID identity.ID) (wake <-chan struct{}, cancel func()) {
+// audience are the listeners of one user.
+type audience struct {
+	bells  map[chan struct{}]identity.Feed
+	paused bool          // they were woken a moment ago
+	missed map[news]bool // what happened since
+}
+
+// news is what a change says of whom it concerns.
+type news struct {
+	client   string // whose Session or document it is; empty: every listener is concerned
+	document bool   // which its client alone hears of
+}
+
+func (n news) concerns(f identity.Feed) bool {
+	return n.client == "" || n.client == f.ClientID || !f.Own && !n.document
+}
+
+// Subscribe returns a channel that is written to when there may be changes that a Feed asks for: at once for what this
+// process commits, within half a second for what others do, as long as WatchChanges runs. Who stops listening calls cancel.
+func (d *DB) Subscribe(f identity.Feed) (wake <-chan struct{}, cancel func()) {
 	bell := make(chan struct{}, 1)
 	h := &d.hub
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.waiting == nil {
-		h.waiting = map[uuid.UUID]map[chan struct{}]bool{}
+		h.waiting = map[uuid.UUID]*audience{}
 	}
-	if h.waiting[userID] == nil {
-		h.waiting[userID] = map[chan struct{}]bool{}
+	if h.waiting[f.UserID] == nil {
+		h.waiting[f.UserID] = &audience{bells: map[chan struct{}]identity.Feed{}, missed: map[news]bool{}}
 	}
-	h.waiting[userID][bell] = true
-	return bell, func() { h.leave(userID, bell) }
+	h.waiting[f.UserID].bells[bell] = f
+	return bell, func() { h.leave(f.UserID, bell) }
 }
 
 func (h *hub) leave(userID uuid.UUID, bell chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.waiting[userID], bell)
-	if len(h.waiting[userID]) == 0 {
+	a := h.waiting[userID]
+	if a == nil {
+		return
+	}
+	if delete(a.bells, bell); len(a.bells) == 0 {
 		delete(h.waiting, userID)
 	}
 }
 
-// ring wakes who listens for a user. A bell that rang already and was not heard yet says enough.
-func (h *hub) ring(userID uuid.UUID) {
+// ring wakes those of a user's listeners whom news concerns, now or once the pause since the last time is over.
+func (h *hub) ring(userID uuid.UUID, n news) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for bell := range h.waiting[userID] {
-		strike(bell)
+	a := h.waiting[userID]
+	switch {
+	case a == nil:
+	case a.paused:
+		a.missed[n] = true
+	default:
+		h.wake(a, map[news]bool{n: true})
 	}
+}
+
+// wake wakes whom any of the news concerns, and begins the pause. A bell that rang already and was not heard yet says enough.
+func (h *hub) wake(a *audience, all map[news]bool) {
+	a.paused, a.missed = true, map[news]bool{}
+	for bell, feed := range a.bells {
+		for n := range all {
+			if n.concerns(feed) {
+				strike(bell)
+			}
+		}
+	}
+	time.AfterFunc(wakePause, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if a.paused = false; len(a.missed) > 0 {
+			h.wake(a, a.missed)
+		}
+	})
 }
 
 func (h *hub) ringAll() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, bells := range h.waiting {
-		for bell := range bells {
+	for _, a := range h.waiting {
+		for bell := range a.bells {
 			strike(bell)
 		}
 	}
@@ -79,11 +127,13 @@ func (h *hub) empty() bool {
 
 // ringFor wakes who listens for those whom Events are about, where apps hear of such.
 func (d *DB) ringFor(events []identity.Event) {
-	var last uuid.UUID
 	for _, e := range events {
-		if e.UserID != last && e.UserID != uuid.Nil && heard[e.Kind] {
-			d.hub.ring(e.UserID)
-			last = e.UserID // a person's Events come one after the other
+		if e.UserID != uuid.Nil && heard[e.Kind] {
+			n := news{}
+			if e.Kind == identity.SessionEnded {
+				n.client = e.ClientID
+			}
+			d.hub.ring(e.UserID, n)
 		}
 	}
 }
@@ -174,10 +224,11 @@ const (
 )
 
 // changed is who changed lately, and by what.
-const changed = `SELECT CAST(id AS text) AS mark, user_id FROM events
+const changed = `SELECT CAST(id AS text) AS mark, user_id, CASE kind WHEN 'session.ended' THEN client_id ELSE '' END AS client,
+		FALSE AS document FROM events
 		WHERE at > ? AND user_id IS NOT NULL AND kind IN ('session.ended', 'profile.changed', 'user.locked', 'user.deleted')
-	UNION ALL SELECT CAST(id AS text), user_id FROM sessions WHERE id >= ? AND created_at > ?
-	UNION ALL SELECT client_id || ' ' || key || ' ' || CAST(version AS text), user_id FROM states WHERE updated_at > ?
+	UNION ALL SELECT CAST(id AS text), user_id, client_id, FALSE FROM sessions WHERE id >= ? AND created_at > ?
+	UNION ALL SELECT client_id || ' ' || key || ' ' || CAST(version AS text), user_id, client_id, TRUE FROM states WHERE updated_at > ?
 	LIMIT ?`
 
 // WatchChanges wakes subscribers for what other processes commit, until ctx ends. A database that is away is asked again:
@@ -212,8 +263,10 @@ func (w *watcher) look(ctx context.Context) {
 	from := fromTime(w.from.Add(-lateCommit))
 	oldest := w.db.idTime(w.from.Add(-lateCommit))
 	var rows []struct {
-		Mark   string
-		UserID uuid.UUID
+		Mark     string
+		UserID   uuid.UUID
+		Client   string
+		Document bool
 	}
 	if w.db.q(ctx).Raw(changed, from, firstID(oldest), from, from, maxChanged).Scan(&rows).Error != nil {
 		return
@@ -222,7 +275,7 @@ func (w *watcher) look(ctx context.Context) {
 	for _, r := range rows {
 		known[r.Mark] = true
 		if !w.known[r.Mark] {
-			w.db.hub.ring(r.UserID)
+			w.db.hub.ring(r.UserID, news{r.Client, r.Document})
 		}
 	}
 	if len(rows) == maxChanged {

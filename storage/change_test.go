@@ -60,6 +60,9 @@ func TestChangesSince_tellsWhatAppsHear(t *testing.T) {
 	})
 }
 
+// feed is what an app of the person's listens to.
+func (p person) feed() identity.Feed { return identity.Feed{UserID: p.user.ID, ClientID: "app"} }
+
 // rings waits until a bell rings.
 func rings(t *testing.T, bell <-chan struct{}, why string) {
 	t.Helper()
@@ -100,8 +103,8 @@ func TestSubscribe_ringsOnceItIsCommitted(t *testing.T) {
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
 		p := someone(t, db)
 		for name, change := range changing(t, db, p) {
-			bell, cancel := db.Subscribe(p.user.ID)
-			other, cancelOther := db.Subscribe(someone(t, db).user.ID)
+			bell, cancel := db.Subscribe(p.feed())
+			other, cancelOther := db.Subscribe(someone(t, db).feed())
 			if change(); !rang(bell) {
 				t.Errorf("%s: nobody was woken", name)
 			}
@@ -111,7 +114,7 @@ func TestSubscribe_ringsOnceItIsCommitted(t *testing.T) {
 			cancel()
 			cancelOther()
 		}
-		bell, cancel := db.Subscribe(p.user.ID)
+		bell, cancel := db.Subscribe(p.feed())
 		defer cancel()
 		undone := errors.New("undone")
 		err := db.InTx(t.Context(), func(ctx context.Context) error {
@@ -150,7 +153,7 @@ func newLookout(t *testing.T, kind string, now func() time.Time) lookout {
 	}
 	l := lookout{here: opened(), there: opened()}
 	l.marked = someone(t, l.there)
-	mark, cancel := l.here.Subscribe(l.marked.user.ID)
+	mark, cancel := l.here.Subscribe(l.marked.feed())
 	t.Cleanup(cancel)
 	l.mark = mark
 	go l.here.WatchChanges(t.Context())
@@ -176,7 +179,7 @@ func TestWatchChanges_wakesOnceForWhatOthersCommit(t *testing.T) {
 			t.Parallel()
 			l := newLookout(t, kind, nil)
 			p := someone(t, l.there)
-			bell, cancel := l.here.Subscribe(p.user.ID)
+			bell, cancel := l.here.Subscribe(p.feed())
 			defer cancel()
 			for name, change := range changing(t, l.there, p) {
 				l.looked(t)
@@ -198,7 +201,7 @@ func TestWatchChanges_hearsWhatIsCommittedLate(t *testing.T) {
 	w.micros.Store(time.Now().UnixMicro())
 	l := newLookout(t, storage.Postgres, w.Now) // SQLite has one writer: nobody commits meanwhile
 	p := someone(t, l.there)
-	bell, cancel := l.here.Subscribe(p.user.ID)
+	bell, cancel := l.here.Subscribe(p.feed())
 	defer cancel()
 	s := p.begin(t, l.there, "offline_access")
 	for name, write := range map[string]func(ctx context.Context) error{

@@ -112,6 +112,11 @@ var liveSession = hot(`SELECT s.client_id, s.user_id, s.sub, s.sign_in_id, s.sec
 	FROM sessions s JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = s.client_id
 	WHERE s.id = ? AND c.disabled_at IS NULL`)
 
+var liveSessions = "SELECT " + under("s", sessionColumns) + ", " + under("u", userColumns) + `,
+	a.jti, EXISTS (SELECT 1 FROM denied_tokens t WHERE t.jti = a.jti)
+	FROM asked a JOIN sessions s ON s.id = a.id JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = s.client_id
+	WHERE c.disabled_at IS NULL`
+
 // LiveSession returns what an access token's Session looks like now, in one read: the Session, over or not, its user, and
 // whether the token named jti was revoked. What describes the app's device, when it was used, and the person's credentials
 // are left out. NotFound when the Session, its user or its client is gone, or the client is disabled.
@@ -137,6 +142,39 @@ func (d *DB) LiveSession(ctx context.Context, id identity.ID, jti string) (ident
 	}}
 	live.Session.CreatedAt, live.Session.LastUsedAt = time.Time{}, time.Time{} // were not read
 	return live, nil
+}
+
+// LiveSessions is LiveSession for several access tokens in one read. What is not in the answer is NotFound.
+func (d *DB) LiveSessions(ctx context.Context, asked []identity.Held) (map[identity.Held]identity.Live, error) {
+	all := make(map[identity.Held]identity.Live, len(asked))
+	var rows []string
+	var args []any
+	row := "(?, ?)"
+	if d.kind == Postgres {
+		row = "(CAST(? AS uuid), CAST(? AS text))"
+	}
+	for _, h := range asked {
+		if keepable(h.JTI) {
+			rows, args = append(rows, row), append(args, h.SessionID.String(), h.JTI)
+		}
+	}
+	if len(rows) == 0 {
+		return all, nil
+	}
+	err := d.each(ctx, func(found *sql.Rows) error {
+		var session sessionRow
+		var user userRow
+		var jti string
+		var denied bool
+		if err := found.Scan(append(append(session.dest(), user.dest()...), &jti, &denied)...); err != nil {
+			return err
+		}
+		all[identity.Held{SessionID: session.ID, JTI: jti}] = identity.Live{
+			Session: session.session(), User: user.user(), Denied: denied,
+		}
+		return nil
+	}, "WITH asked (id, jti) AS (VALUES "+strings.Join(rows, ", ")+") "+liveSessions, args...)
+	return all, d.fail("read live sessions", err)
 }
 
 // redeemCode is the whole exchange of a code: the primary key makes it single-use, and what it selects from must be alive.
@@ -167,7 +205,7 @@ func (d *DB) RedeemCode(ctx context.Context, p identity.Promise, s identity.Sess
 	}
 	s.UserID, s.Sub, s.SignInID, s.Line = row.UserID, row.Sub, p.SignInID, identity.Line{}
 	s.IdleEndsAt, s.EndsAt = row.IdleEndsAt.time(), row.EndsAt.time()
-	d.afterCommit(ctx, func() { d.hub.ring(s.UserID) })
+	d.afterCommit(ctx, func() { d.hub.ring(s.UserID, news{client: s.ClientID}) })
 	return s, true, nil
 }
 
