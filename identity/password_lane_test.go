@@ -2,6 +2,7 @@ package identity_test
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -38,7 +39,7 @@ func TestPasswords_aFloodIsTurnedAwayAtOnce(t *testing.T) {
 		synctest.Wait()
 		for range 400 {
 			_, err := p.Hash(t.Context(), "correct horse battery")
-			if refusal, ok := err.(*identity.Error); !ok || refusal.Kind != identity.Busy || refusal.Wait <= 0 {
+			if refusal, ok := errors.AsType[*identity.Error](err); !ok || refusal.Kind != identity.Busy || refusal.Wait <= 0 {
 				t.Fatalf("%v, want Busy with a wait", err)
 			}
 		}

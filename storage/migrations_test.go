@@ -22,6 +22,7 @@ var (
 	createIndex = regexp.MustCompile(`(?i)CREATE (?:UNIQUE )?INDEX (CONCURRENTLY )?(?:IF NOT EXISTS )?(\w+)\s+ON (\w+)`)
 	alterTable  = regexp.MustCompile(`(?i)(?:ALTER TABLE|UPDATE|DELETE FROM|DROP TABLE) (?:IF EXISTS )?(\w+)`)
 	addColumn   = regexp.MustCompile(`(?i)ADD (?:COLUMN )?(?:IF NOT EXISTS )?(\w+) [^,;]*`)
+	dropIndex   = regexp.MustCompile(`(?i)DROP INDEX (CONCURRENTLY )?(?:IF EXISTS )?(\w+)`)
 	contracting = regexp.MustCompile(`(?i)\b(?:DROP|RENAME|SET NOT NULL|TYPE)\b`)
 )
 
@@ -50,6 +51,12 @@ func (m migration) problems() (all []string) {
 		if found := createIndex.FindStringSubmatch(sql); found != nil && !m.makes(found[3]) {
 			touches = true
 			all = append(all, m.indexProblems(found)...)
+		}
+		if found := dropIndex.FindStringSubmatch(sql); found != nil && m.kind == storage.Postgres {
+			touches = true
+			if found[1] == "" || m.inTransaction() {
+				all = append(all, "index "+found[2]+" is not dropped CONCURRENTLY with -- +goose NO TRANSACTION")
+			}
 		}
 		if found := alterTable.FindStringSubmatch(sql); found != nil && !m.makes(found[1]) {
 			touches = true
@@ -130,6 +137,7 @@ func TestMigrations_whatIsNotGentleIsFound(t *testing.T) {
 		soon + "DROP TABLE users;":                                                     "contract",
 		soon + "CREATE INDEX users_n ON users (n);":                                    "CONCURRENTLY",
 		soon + "CREATE INDEX CONCURRENTLY users_n ON users (n);":                       "CONCURRENTLY",
+		soon + "DROP INDEX users_n;":                                                   "CONCURRENTLY",
 		"CREATE TABLE new (n bigint NOT NULL);\nCREATE UNIQUE INDEX new_n ON new (n);": "",
 		"-- CREATE TABLE users\nCREATE INDEX users_n ON users (n);":                    "CONCURRENTLY",
 		"-- +goose NO TRANSACTION\nCREATE INDEX CONCURRENTLY users_n ON users (n);":    "lock_timeout",
