@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
@@ -42,7 +43,7 @@ func (d *DB) GrantOf(ctx context.Context, userID identity.ID, clientID string) (
 
 // SaveGrant writes what a user allows a client in the place of what they allowed before.
 func (d *DB) SaveGrant(ctx context.Context, g identity.Grant) error {
-	row := grantRow{UserID: g.UserID, ClientID: g.ClientID, Scope: joinScopes(g.Scopes), UpdatedAt: fromTime(g.UpdatedAt)}
+	row := grantRow{UserID: g.UserID, ClientID: g.ClientID, Scope: strings.Join(g.Scopes, " "), UpdatedAt: fromTime(g.UpdatedAt)}
 	return d.fail("save grant", d.q(ctx).Clauses(clause.OnConflict{
 		Columns:   []clause.Column{{Name: "user_id"}, {Name: "client_id"}},
 		DoUpdates: clause.AssignmentColumns([]string{"scope", "updated_at"}),

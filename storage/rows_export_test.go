@@ -1,12 +1,25 @@
 package storage
 
-import "database/sql"
+import (
+	"database/sql"
 
-// Models are the rows of every table.
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+// Models are the rows of every table but sessions, which has SessionColumns.
 var Models = []any{
 	&leaseRow{}, &deliveryRow{}, &documentRow{}, &mailLinkRow{}, &adminTokenRow{},
-	&userRow{}, &signInRow{}, &clientRow{}, &sessionRow{}, &grantRow{}, &totpRow{}, &recoveryCodeRow{}, &throttleRow{},
+	&userRow{}, &signInRow{}, &clientRow{}, &grantRow{}, &totpRow{}, &recoveryCodeRow{}, &throttleRow{},
 	&signingKeyRow{}, &registrationTokenRow{}, &deniedTokenRow{}, &spentAssertionRow{}, &eventRow{},
+}
+
+// SessionColumns are the columns of sessions by name; true where NULL is allowed.
+func SessionColumns() map[string]bool {
+	all := map[string]bool{}
+	for _, column := range sessionColumns {
+		_, all[column.name] = column.of(&identity.Session{}).(*momentOrNull)
+	}
+	return all
 }
 
 // Lists are the column lists of plain SQL, beside the number of values that each is scanned into.
@@ -16,7 +29,7 @@ var Lists = map[string]struct {
 }{
 	"users":    {userColumns, len((&userRow{}).dest())},
 	"sign_ins": {signInColumns, len((&signInRow{}).dest())},
-	"sessions": {sessionColumns, len((&sessionRow{}).dest())},
+	"sessions": {sessionColumns.names(""), len(sessionColumns)},
 }
 
 // Batch is how many rows one statement ends or deletes at most.

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"strings"
 	"time"
 
@@ -11,77 +12,47 @@ import (
 	"github.com/sojourn-auth/sojourn/identity"
 )
 
-const sessionColumns = "id, client_id, user_id, sub, sign_in_id, secret_hash, generation, branch, previous, amr, scope, " +
-	"offline, auth_time, created_at, last_used_at, idle_ends_at, ends_at, ended_at, end_cause, address, user_agent, key, " +
-	"resources, device_name, device_model, app_version, install_id"
+type session = identity.Session
 
-type sessionRow struct {
-	ID         uuid.UUID `gorm:"primaryKey"`
-	ClientID   string
-	UserID     uuid.UUID
-	Sub        string
-	SignInID   uuid.UUID
-	SecretHash []byte
-	Generation uint32
-	Branch     uint16
-	Previous   uint16
-	AMR        identity.AMR
-	Scope      string
-	Offline    bool
-	AuthTime   micros
-	CreatedAt  micros
-	LastUsedAt micros
-	IdleEndsAt micros
-	EndsAt     micros
-	EndedAt    *micros
-	EndCause   string
-	Address    string
-	UserAgent  string
-	Key        []byte // empty: bound to none
-	Resources  string // with spaces between them
-
-	DeviceName, DeviceModel, AppVersion, InstallID string
+// sessionColumns is how a Session lies in its table: each column once. A statement says which of them it reads or writes.
+var sessionColumns = columns[session]{
+	{"id", func(s *session) any { return &s.ID }},
+	{"client_id", func(s *session) any { return &s.ClientID }},
+	{"user_id", func(s *session) any { return &s.UserID }},
+	{"sub", func(s *session) any { return &s.Sub }},
+	{"sign_in_id", func(s *session) any { return &s.SignInID }},
+	{"secret_hash", func(s *session) any { return &s.SecretHash }},
+	{"generation", func(s *session) any { return &s.Line.Generation }},
+	{"branch", func(s *session) any { return &s.Line.Branch }},
+	{"previous", func(s *session) any { return &s.Line.Previous }},
+	{"amr", func(s *session) any { return &s.AMR }},
+	{"scope", func(s *session) any { return (*words)(&s.Scopes) }},
+	{"offline", func(s *session) any { return (*offline)(s) }},
+	{"auth_time", func(s *session) any { return (*moment)(&s.AuthTime) }},
+	{"created_at", func(s *session) any { return (*moment)(&s.CreatedAt) }},
+	{"last_used_at", func(s *session) any { return (*moment)(&s.LastUsedAt) }},
+	{"idle_ends_at", func(s *session) any { return (*moment)(&s.IdleEndsAt) }},
+	{"ends_at", func(s *session) any { return (*moment)(&s.EndsAt) }},
+	{"ended_at", func(s *session) any { return (*momentOrNull)(&s.EndedAt) }},
+	{"end_cause", func(s *session) any { return &s.EndCause }},
+	{"address", func(s *session) any { return &s.Address }},
+	{"user_agent", func(s *session) any { return &s.UserAgent }},
+	{"key", func(s *session) any { return (*thumbprint)(&s.Key) }},
+	{"resources", func(s *session) any { return (*words)(&s.Resources) }},
+	{"device_name", func(s *session) any { return &s.Device.Name }},
+	{"device_model", func(s *session) any { return &s.Device.Model }},
+	{"app_version", func(s *session) any { return &s.Device.AppVersion }},
+	{"install_id", func(s *session) any { return &s.Device.InstallID }},
 }
 
-// TableName is the table's name for GORM.
-func (sessionRow) TableName() string { return "sessions" }
+// offline is a Session's column for statements that end what is not; what is read back says so by its scope.
+type offline session
 
-// dest is where sessionColumns go.
-func (r *sessionRow) dest() []any {
-	return []any{
-		&r.ID, &r.ClientID, &r.UserID, &r.Sub, &r.SignInID, &r.SecretHash, &r.Generation, &r.Branch, &r.Previous, &r.AMR,
-		&r.Scope, &r.Offline, &r.AuthTime, &r.CreatedAt, &r.LastUsedAt, &r.IdleEndsAt, &r.EndsAt, &r.EndedAt, &r.EndCause,
-		&r.Address, &r.UserAgent, &r.Key, &r.Resources, &r.DeviceName, &r.DeviceModel, &r.AppVersion, &r.InstallID,
-	}
-}
+// Scan reads nothing.
+func (o *offline) Scan(any) error { return nil }
 
-func (r sessionRow) session() identity.Session {
-	return identity.Session{
-		ID: r.ID, ClientID: r.ClientID, UserID: r.UserID, Sub: r.Sub, SignInID: r.SignInID, SecretHash: r.SecretHash,
-		Line:   identity.Line{Generation: r.Generation, Branch: r.Branch, Previous: r.Previous},
-		Scopes: identity.SplitScope(r.Scope), AMR: r.AMR, AuthTime: r.AuthTime.time(), CreatedAt: r.CreatedAt.time(),
-		LastUsedAt: r.LastUsedAt.time(), IdleEndsAt: r.IdleEndsAt.time(), EndsAt: r.EndsAt.time(),
-		EndedAt: r.EndedAt.timeOrZero(), EndCause: identity.EndCause(r.EndCause), Address: r.Address, UserAgent: r.UserAgent,
-		Key: thumbprintOf(r.Key), Resources: identity.SplitScope(r.Resources),
-		Device: identity.Device{Name: r.DeviceName, Model: r.DeviceModel, AppVersion: r.AppVersion, InstallID: r.InstallID},
-	}
-}
-
-// keyBytes stores no key as an empty value.
-func keyBytes(t identity.Thumbprint) []byte {
-	if t == (identity.Thumbprint{}) {
-		return []byte{}
-	}
-	return t[:]
-}
-
-// thumbprintOf is the way back.
-func thumbprintOf(b []byte) (t identity.Thumbprint) {
-	copy(t[:], b)
-	return t
-}
-
-func joinScopes(scopes []string) string { return strings.Join(scopes, " ") }
+// Value writes whether the Session outlives its SignIn.
+func (o *offline) Value() (driver.Value, error) { return (*session)(o).Offline(), nil }
 
 // SessionByID returns a Session, over or not, or NotFound.
 func (d *DB) SessionByID(ctx context.Context, id identity.ID) (identity.Session, error) {
@@ -94,25 +65,28 @@ func (d *DB) LockSession(ctx context.Context, id identity.ID) (identity.Session,
 }
 
 func (d *DB) session(ctx context.Context, id identity.ID, lock string) (identity.Session, error) {
-	var row sessionRow
-	found, err := d.one(ctx, row.dest(), "SELECT "+sessionColumns+" FROM sessions WHERE id = ?"+lock, id)
+	var s identity.Session
+	found, err := d.one(ctx, sessionColumns.in(&s), "SELECT "+sessionColumns.names("")+" FROM sessions WHERE id = ?"+lock, id)
 	switch {
 	case err != nil:
 		return identity.Session{}, d.fail("read session", err)
 	case !found:
 		return identity.Session{}, notFound("session")
 	}
-	return row.session(), nil
+	return s, nil
 }
 
-var liveSession = hot(`SELECT s.client_id, s.user_id, s.sub, s.sign_in_id, s.secret_hash, s.generation, s.branch, s.previous,
-		s.amr, s.scope, s.auth_time, s.idle_ends_at, s.ends_at, s.ended_at, s.end_cause, s.key,
+// judged is what the requests of an access token read of its Session.
+var judged = sessionColumns.except("id", "offline", "created_at", "last_used_at", "address", "user_agent", "resources",
+	"device_name", "device_model", "app_version", "install_id")
+
+var liveSession = hot("SELECT " + judged.names("s") + `,
 		u.email, u.email_verified, u.name, u.disabled_at, u.updated_at,
 		EXISTS (SELECT 1 FROM denied_tokens t WHERE t.jti = ?)
 	FROM sessions s JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = s.client_id
 	WHERE s.id = ? AND c.disabled_at IS NULL`)
 
-var liveSessions = "SELECT " + under("s", sessionColumns) + ", " + under("u", userColumns) + `,
+var liveSessions = "SELECT " + sessionColumns.names("s") + ", " + under("u", userColumns) + `,
 	a.jti, EXISTS (SELECT 1 FROM denied_tokens t WHERE t.jti = a.jti)
 	FROM asked a JOIN sessions s ON s.id = a.id JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = s.client_id
 	WHERE c.disabled_at IS NULL`
@@ -124,23 +98,17 @@ func (d *DB) LiveSession(ctx context.Context, id identity.ID, jti string) (ident
 	if !keepable(jti) {
 		return identity.Live{}, notFound("session")
 	}
-	s, u, denied := sessionRow{ID: id}, userRow{}, false
-	found, err := d.quickly(ctx, []any{
-		&s.ClientID, &s.UserID, &s.Sub, &s.SignInID, &s.SecretHash, &s.Generation, &s.Branch, &s.Previous,
-		&s.AMR, &s.Scope, &s.AuthTime, &s.IdleEndsAt, &s.EndsAt, &s.EndedAt, &s.EndCause, &s.Key,
-		&u.Email, &u.EmailVerified, &u.Name, &u.DisabledAt, &u.UpdatedAt, &denied,
-	}, liveSession, jti, id)
+	live := identity.Live{Session: identity.Session{ID: id}}
+	u := &live.User
+	found, err := d.quickly(ctx, judged.in(&live.Session, &u.Email, &u.EmailVerified, &u.Name, (*momentOrNull)(&u.DisabledAt),
+		(*moment)(&u.UpdatedAt), &live.Denied), liveSession, jti, id)
 	switch {
 	case err != nil:
 		return identity.Live{}, d.fail("read live session", err)
 	case !found:
 		return identity.Live{}, notFound("session")
 	}
-	live := identity.Live{Session: s.session(), Denied: denied, User: identity.User{
-		ID: s.UserID, Sub: s.Sub, Email: u.Email, EmailVerified: u.EmailVerified, Name: u.Name,
-		DisabledAt: u.DisabledAt.timeOrZero(), UpdatedAt: u.UpdatedAt.time(),
-	}}
-	live.Session.CreatedAt, live.Session.LastUsedAt = time.Time{}, time.Time{} // were not read
+	u.ID, u.Sub = live.Session.UserID, live.Session.Sub
 	return live, nil
 }
 
@@ -162,16 +130,14 @@ func (d *DB) LiveSessions(ctx context.Context, asked []identity.Held) (map[ident
 		return all, nil
 	}
 	err := d.each(ctx, func(found *sql.Rows) error {
-		var session sessionRow
+		var live identity.Live
 		var user userRow
 		var jti string
-		var denied bool
-		if err := found.Scan(append(append(session.dest(), user.dest()...), &jti, &denied)...); err != nil {
+		if err := found.Scan(append(sessionColumns.in(&live.Session, user.dest()...), &jti, &live.Denied)...); err != nil {
 			return err
 		}
-		all[identity.Held{SessionID: session.ID, JTI: jti}] = identity.Live{
-			Session: session.session(), User: user.user(), Denied: denied,
-		}
+		live.User = user.user()
+		all[identity.Held{SessionID: live.Session.ID, JTI: jti}] = live
 		return nil
 	}, "WITH asked (id, jti) AS (VALUES "+strings.Join(rows, ", ")+") "+liveSessions, args...)
 	return all, d.fail("read live sessions", err)
@@ -179,32 +145,32 @@ func (d *DB) LiveSessions(ctx context.Context, asked []identity.Held) (map[ident
 
 // redeemCode is the whole exchange of a code: the primary key makes it single-use, and what it selects from must be alive.
 // A Session that is not offline never outlives its SignIn. The user's row is locked first, as user-wide endings do.
-const redeemCode = "INSERT INTO sessions (" + sessionColumns + `)
-	SELECT ?, ?, u.id, u.sub, s.id, ?, 0, 0, 0, ?, ?, ?, ?, ?, ?,
-		CASE WHEN ? OR ? < s.ends_at THEN ? ELSE s.ends_at END,
-		CASE WHEN ? OR ? < s.ends_at THEN ? ELSE s.ends_at END, NULL, '', ?, ?, ?, ?, ?, ?, ?, ?
+var redeemCode = "INSERT INTO sessions (" + sessionColumns.names("") + ") SELECT " + sessionColumns.inserted(map[string]string{
+	"user_id": "u.id", "sub": "u.sub", "sign_in_id": "s.id",
+	"idle_ends_at": "CASE WHEN @offline OR @idle_ends_at < s.ends_at THEN @idle_ends_at ELSE s.ends_at END",
+	"ends_at":      "CASE WHEN @offline OR @ends_at < s.ends_at THEN @ends_at ELSE s.ends_at END",
+}) + `
 	FROM sign_ins s JOIN users u ON u.id = s.user_id
-	WHERE s.id = ? AND s.code_secret_hash = ? AND s.ended_at IS NULL AND s.ends_at > ?
-		AND u.disabled_at IS NULL AND u.epoch = s.epoch AND u.codes_from <= ?
-		AND EXISTS (SELECT 1 FROM clients c WHERE c.id = ? AND c.disabled_at IS NULL)`
+	WHERE s.id = @sign_in_id AND s.code_secret_hash = @code_secret_hash AND s.ended_at IS NULL AND s.ends_at > @now
+		AND u.disabled_at IS NULL AND u.epoch = s.epoch AND u.codes_from <= @issued_at
+		AND EXISTS (SELECT 1 FROM clients c WHERE c.id = @client_id AND c.disabled_at IS NULL)`
+
+// redeemed is what the database adds to the Session of a code.
+var redeemed = sessionColumns.only("user_id", "sub", "idle_ends_at", "ends_at")
 
 // RedeemCode inserts the Session of a promise and returns the row as it was written, with user, sub and the ends that its
 // SignIn allows. It does not win, and writes nothing, when a code of the same request won before or when SignIn, user or
 // client are not alive any more. An ending that committed first is always seen.
 func (d *DB) RedeemCode(ctx context.Context, p identity.Promise, s identity.Session) (identity.Session, bool, error) {
-	offline, idle, ends := s.Offline(), fromTime(s.IdleEndsAt), fromTime(s.EndsAt)
-	row := sessionRow{}
-	won, err := d.one(ctx, []any{&row.UserID, &row.Sub, &row.IdleEndsAt, &row.EndsAt},
-		redeemCode+d.lock("FOR SHARE OF u, s")+` ON CONFLICT (id) DO NOTHING RETURNING user_id, sub, idle_ends_at, ends_at`,
-		s.ID, s.ClientID, s.SecretHash, s.AMR, joinScopes(s.Scopes), offline, fromTime(s.AuthTime), fromTime(s.CreatedAt),
-		fromTime(s.LastUsedAt), offline, idle, idle, offline, ends, ends, s.Address, s.UserAgent, keyBytes(s.Key), strings.Join(s.Resources, " "),
-		s.Device.Name, s.Device.Model, s.Device.AppVersion, s.Device.InstallID,
-		p.SignInID, p.SignInSecret.Hash(), fromTime(d.Now()), fromTime(p.IssuedAt), s.ClientID)
+	s.SignInID, s.Line = p.SignInID, identity.Line{}
+	won, err := d.one(ctx, redeemed.in(&s),
+		redeemCode+d.lock("FOR SHARE OF u, s")+" ON CONFLICT (id) DO NOTHING RETURNING "+redeemed.names(""),
+		sessionColumns.args(&s, map[string]any{
+			"code_secret_hash": p.SignInSecret.Hash(), "now": fromTime(d.Now()), "issued_at": fromTime(p.IssuedAt),
+		}))
 	if err != nil || !won {
 		return identity.Session{}, false, d.fail("redeem code", err)
 	}
-	s.UserID, s.Sub, s.SignInID, s.Line = row.UserID, row.Sub, p.SignInID, identity.Line{}
-	s.IdleEndsAt, s.EndsAt = row.IdleEndsAt.time(), row.EndsAt.time()
 	d.afterCommit(ctx, func() { d.hub.ring(s.UserID, news{client: s.ClientID}) })
 	return s, true, nil
 }
@@ -212,15 +178,19 @@ func (d *DB) RedeemCode(ctx context.Context, p identity.Promise, s identity.Sess
 // The ordinary refresh, by identity.Turn.Keep: a client that does not rotate keeps its generation. None of the columns that
 // they set is in an index, so PostgreSQL makes them HOT updates.
 var advance = map[bool]hotStatement{
-	false: hot(`UPDATE sessions SET generation = generation + 1, previous = 0, ` + advanced),
-	true:  hot(`UPDATE sessions SET ` + advanced),
+	false: hot(`UPDATE sessions SET generation = generation + 1, previous = 0, ` + ordinary + advanced.names("")),
+	true:  hot(`UPDATE sessions SET ` + ordinary + advanced.names("")),
 }
 
-const advanced = `last_used_at = ?, idle_ends_at = LEAST(?, ends_at), address = ?
+const ordinary = `last_used_at = ?, idle_ends_at = LEAST(?, ends_at), address = ?
 	WHERE id = ? AND generation = ? AND branch = 0 AND client_id = ? AND secret_hash = ?
 		AND ended_at IS NULL AND LEAST(idle_ends_at, ends_at) > ? AND (amr | ?) = amr AND key = ?
-	RETURNING user_id, sub, sign_in_id, generation, previous, amr, scope, auth_time, created_at, idle_ends_at, ends_at,
-		user_agent, resources`
+	RETURNING `
+
+// advanced is what a refresh reads back: neither what its Turn says itself, nor what a Session that lives can't have, nor the
+// device, which no answer to a refresh tells.
+var advanced = sessionColumns.except("id", "client_id", "secret_hash", "key", "address", "last_used_at", "branch", "offline",
+	"ended_at", "end_cause", "device_name", "device_model", "app_version", "install_id")
 
 // Advance makes the ordinary rotation in one statement: branch 0 of the Session's generation, of which no other branch
 // exists, becomes the next generation. False, and nothing written, when anything is not ordinary. On PostgreSQL its commit
@@ -230,19 +200,15 @@ func (d *DB) Advance(ctx context.Context, t identity.Turn) (identity.Session, bo
 	if t.NeedMFA {
 		methods = identity.MFA
 	}
-	r := sessionRow{
-		ID: t.SessionID, ClientID: t.ClientID, SecretHash: t.SecretHash, LastUsedAt: now, Address: t.Address,
-		Key: keyBytes(t.Key),
+	s := identity.Session{
+		ID: t.SessionID, ClientID: t.ClientID, SecretHash: t.SecretHash, LastUsedAt: now.time(), Address: t.Address, Key: t.Key,
 	}
-	done, err := d.quickly(ctx, []any{
-		&r.UserID, &r.Sub, &r.SignInID, &r.Generation, &r.Previous, &r.AMR, &r.Scope, &r.AuthTime, &r.CreatedAt,
-		&r.IdleEndsAt, &r.EndsAt, &r.UserAgent, &r.Resources,
-	}, advance[t.Keep], now, fromTime(t.IdleEndsAt), t.Address, t.SessionID, t.Generation, t.ClientID, t.SecretHash, now, methods,
-		r.Key)
+	done, err := d.quickly(ctx, advanced.in(&s), advance[t.Keep], now, fromTime(t.IdleEndsAt), t.Address, t.SessionID, t.Generation,
+		t.ClientID, t.SecretHash, now, methods, thumbprint(t.Key).bytes())
 	if err != nil || !done {
 		return identity.Session{}, false, d.fail("rotate", err)
 	}
-	return r.session(), true, nil
+	return s, true, nil
 }
 
 // WriteLine writes where a locked Session's line stands, its last use, idle end and address. It refuses (SignInAgain) a
@@ -274,7 +240,7 @@ func (d *DB) DescribeSession(ctx context.Context, id identity.ID, device identit
 	})
 }
 
-var listedSessions = "SELECT " + under("s", sessionColumns) + ", " + under("u", userColumns) + `
+var listedSessions = "SELECT " + sessionColumns.names("s") + ", " + under("u", userColumns) + `
 	FROM sessions s JOIN users u ON u.id = s.user_id
 	WHERE s.ended_at IS NULL AND s.idle_ends_at > ? AND s.ends_at > ?`
 
@@ -289,19 +255,20 @@ func (d *DB) FindSessions(ctx context.Context, q identity.SessionQuery) (all []i
 	c.and(q.ClientID != "", "s.client_id = ?", q.ClientID)
 	c.and(q.After != uuid.Nil, "s.id < ?", q.After)
 	err = d.each(ctx, func(rows *sql.Rows) error {
-		var session sessionRow
+		var live identity.Live
 		var user userRow
-		if err := rows.Scan(append(session.dest(), user.dest()...)...); err != nil {
+		if err := rows.Scan(sessionColumns.in(&live.Session, user.dest()...)...); err != nil {
 			return err
 		}
-		all = append(all, identity.Live{Session: session.session(), User: user.user()})
+		live.User = user.user()
+		all = append(all, live)
 		return nil
 	}, c.where+" ORDER BY s.id DESC LIMIT ?", append(c.args, q.Limit)...)
 	return all, d.fail("list sessions", err)
 }
 
 // An idle end is never after the absolute one, so it is when a Session that nobody ended was over.
-const sessionsPast = "SELECT " + sessionColumns + ` FROM sessions
+var sessionsPast = "SELECT " + sessionColumns.names("") + ` FROM sessions
 	WHERE user_id = ? AND COALESCE(ended_at, idle_ends_at) BETWEEN ? AND ?
 	ORDER BY COALESCE(ended_at, idle_ends_at) DESC, id DESC LIMIT ?`
 
@@ -309,11 +276,11 @@ const sessionsPast = "SELECT " + sessionColumns + ` FROM sessions
 func (d *DB) SessionsPast(ctx context.Context, userID identity.ID, since time.Time, limit int) ([]identity.Session, error) {
 	var all []identity.Session
 	err := d.each(ctx, func(rows *sql.Rows) error {
-		var row sessionRow
-		if err := rows.Scan(row.dest()...); err != nil {
+		var s identity.Session
+		if err := rows.Scan(sessionColumns.in(&s)...); err != nil {
 			return err
 		}
-		all = append(all, row.session())
+		all = append(all, s)
 		return nil
 	}, sessionsPast, userID, fromTime(since), fromTime(d.Now()), limit)
 	return all, d.fail("list past sessions", err)

@@ -142,8 +142,8 @@ func (d *DB) SetUserDisabled(ctx context.Context, userID identity.ID, at time.Ti
 // been ended before. NotFound when there is no such user.
 func (d *DB) DeleteUser(ctx context.Context, userID identity.ID) error {
 	return d.InTx(ctx, func(ctx context.Context) error {
-		for _, model := range []any{&sessionRow{}, &eventRow{}} { // the other tables refer to users, and follow
-			if err := d.q(ctx).Where("user_id = ?", userID).Delete(model).Error; err != nil {
+		for _, table := range []string{"sessions", "events"} { // the other tables refer to users, and follow
+			if err := d.q(ctx).Exec("DELETE FROM "+table+" WHERE user_id = ?", userID).Error; err != nil {
 				return d.fail("delete user", err)
 			}
 		}
