@@ -1,7 +1,6 @@
 package oauth_test
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -11,7 +10,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -71,43 +69,10 @@ func newStage(t testing.TB, kind string, changes ...with) *stage {
 	}
 	s.signing = identity.SigningKeys{Store: s.db, Now: s.now}
 	s.grants = identity.Grants{Store: s.db, Now: s.now}
-	s.addKeys()
+	storagetest.AddSigningKeys(t, s.db, identity.KeyCurrent)
 	s.rebuild(changes...)
 	s.user = s.addUser("ada@example.com")
 	return s
-}
-
-// madeKeys are current signing keys that every stage shares, since making one for RSA takes long.
-var madeKeys = sync.OnceValues(func() ([]identity.SigningKey, error) {
-	store := &keyDrawer{}
-	err := identity.SigningKeys{Store: store, Now: time.Now}.Ensure(context.Background())
-	return store.keys, err
-})
-
-// keyDrawer is a store of signing keys that keeps them in memory.
-type keyDrawer struct {
-	*storage.DB
-	keys []identity.SigningKey
-}
-
-func (d *keyDrawer) SigningKeys(context.Context) ([]identity.SigningKey, error) { return nil, nil }
-
-func (d *keyDrawer) AddSigningKey(_ context.Context, k identity.SigningKey) (bool, error) {
-	d.keys = append(d.keys, k)
-	return true, nil
-}
-
-func (s *stage) addKeys() {
-	s.Helper()
-	keys, err := madeKeys()
-	for _, k := range keys {
-		if err == nil {
-			_, err = s.db.AddSigningKey(s.Context(), k)
-		}
-	}
-	if err != nil {
-		s.Fatal(err)
-	}
 }
 
 // rebuild makes the endpoints anew, as another process on the same database would.

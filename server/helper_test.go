@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/sojourn-auth/sojourn/config"
+	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/storage"
 	"github.com/sojourn-auth/sojourn/storage/storagetest"
 )
@@ -23,6 +24,7 @@ func assembled(t *testing.T, db *storage.DB, settings map[string]string) *Server
 		t.Fatal(err)
 	}
 	cfg.PasswordCost = config.HashCost(storagetest.CheapHash)
+	storagetest.AddSigningKeys(t, db, identity.KeyCurrent, identity.KeyNext)
 	s, err := New(t.Context(), cfg, db, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

@@ -60,6 +60,7 @@ func newWorldAt(t *testing.T, dsn string, settings ...string) *world {
 			t.Error(err)
 		}
 	})
+	storagetest.AddSigningKeys(t, w.db, identity.KeyCurrent, identity.KeyNext)
 	w.issuer = w.replica(t, settings...)
 	return w
 }
