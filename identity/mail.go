@@ -261,14 +261,15 @@ func (m ByMail) ask(ctx context.Context, l Letter, to string, seen Seen) error {
 	if err := TryOrWait(ctx, m.Store, place, AddressThrottle); err != nil {
 		return err
 	}
-	if err := TryOrWait(ctx, m.Store, letterKey(to), LetterThrottle); err != nil {
+	if err := TryOrWait(ctx, m.Store, letterKey(l.Kind, to), LetterThrottle); err != nil {
 		return err
 	}
 	return m.Store.QueueLetter(ctx, l)
 }
 
-// letterKey counts what strangers can make us send to an address.
-func letterKey(to string) string { return ThrottleKey("letter", to) }
+// letterKey counts what strangers can make us send to an address, each kind by itself: who signs up with it in a loop keeps
+// nobody from choosing a new password.
+func letterKey(kind LetterKind, to string) string { return ThrottleKey("letter", string(kind)+"\n"+to) }
 
 // ChangeAddress spends a link that moves an account to the address that it was mailed to. Everything ends but the browser of s, if
 // that is signed in to this account: its cookie gets the value returned. Refusals: NotFound, also when the sign-in that

@@ -127,7 +127,7 @@ func (u Users) Add(ctx context.Context, n NewUser) (User, error) {
 
 // tellOwner tells whoever has the account of an address that somebody tried to sign up with it, be it themselves.
 func (u Users) tellOwner(ctx context.Context, email string) error {
-	wait, err := u.Store.CountTry(ctx, letterKey(email), LetterThrottle)
+	wait, err := u.Store.CountTry(ctx, letterKey(LetterHave, email), LetterThrottle)
 	if err != nil || wait > 0 {
 		return err
 	}

@@ -347,6 +347,19 @@ func TestKeySets_thatCannotBeReadAreNoSignOut(t *testing.T) {
 	})
 }
 
+// What a client that registered itself did not put there is no fault of ours: no 503, on which operators are told to alarm.
+func TestKeySets_ofASelfRegisteredClientThatCannotBeReadAreItsOwnFault(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		p := newPen(t, jose.ES256, "k")
+		c := s.app(s.hosted(newHost(t, []byte("none"))), selfRegistered)
+		got := s.post(asserting(p.write(t, s.claims(c))))
+		if got.Status != 401 || got.Error != "invalid_client" || !strings.Contains(got.Description, "jwks_uri") {
+			t.Errorf("answered %d %s (%s)", got.Status, got.Error, got.Description)
+		}
+	})
+}
+
 // RFC 7517 §5: a key of a kind that we do not know must not hide the others.
 func TestKeySets_passOverKeysOfOtherKinds(t *testing.T) {
 	t.Parallel()

@@ -2,8 +2,10 @@ package oauth
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -69,7 +71,7 @@ func (e *Endpoints) authenticate(ctx context.Context, r *http.Request, form url.
 		return identity.Client{}, err
 	}
 	if !e.secretMatches(given.secret, c) || !known || !takes(c, given.method) {
-		e.guesses.missed(key, e.o.Now())
+		e.guesses.missed(key, known, e.o.Now())
 		return identity.Client{}, errClient
 	}
 	return c, nil
@@ -151,13 +153,15 @@ func readBasic(r *http.Request) (credentials, error) {
 // endpoint utilizing it against brute force attacks").
 var clientThrottle = identity.Throttle{Free: 20, First: 10 * time.Second, Max: 5 * time.Minute, Forget: time.Hour}
 
+// maxGuessers is how many are remembered of each kind: networks that guess at clients there are, and at ids that nobody has.
 const maxGuessers = 10_000
 
 // guesses counts wrong client secrets in this process: each replica gives a guesser as little, and a right secret costs
-// the database nothing. The zero value is empty.
+// the database nothing. Ids that nobody has are counted apart, so that whoever invents them makes nobody forget a guess at
+// a client. The zero value is empty.
 type guesses struct {
-	mu    sync.Mutex
-	byKey map[string]guesser
+	mu             sync.Mutex
+	known, unknown map[string]guesser
 }
 
 type guesser struct {
@@ -175,7 +179,7 @@ func guessKey(clientID string, r *http.Request) string {
 func (g *guesses) wait(key string, now time.Time) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if left := g.byKey[key].blockedUntil.Sub(now); left > 0 {
+	if left := max(g.known[key].blockedUntil.Sub(now), g.unknown[key].blockedUntil.Sub(now)); left > 0 {
 		return &identity.Error{
 			Kind: identity.Throttled, Wait: left, Msg: "Too many wrong client secrets from this network. Try again later.",
 		}
@@ -183,18 +187,33 @@ func (g *guesses) wait(key string, now time.Time) error {
 	return nil
 }
 
-// missed counts a wrong secret. When there is no room it forgets everyone: so many guessers at once are rare.
-func (g *guesses) missed(key string, now time.Time) {
+// missed counts a wrong secret of a client that there is, or of none.
+func (g *guesses) missed(key string, known bool, now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.byKey == nil || len(g.byKey) >= maxGuessers {
-		g.byKey = map[string]guesser{}
+	counted := &g.unknown
+	if known {
+		counted = &g.known
 	}
-	who := g.byKey[key]
+	if *counted == nil {
+		*counted = map[string]guesser{}
+	}
+	who, counting := (*counted)[key]
+	if !counting && len(*counted) >= maxGuessers {
+		forgetOldest(*counted)
+	}
 	if now.Sub(who.last) > clientThrottle.Forget {
 		who.misses = 0
 	}
 	who.misses++
 	who.last, who.blockedUntil = now, now.Add(clientThrottle.Wait(who.misses))
-	g.byKey[key] = who
+	(*counted)[key] = who
+}
+
+// forgetOldest makes room for a tenth more guessers: those who guessed last long ago go first.
+func forgetOldest(counted map[string]guesser) {
+	keys := slices.SortedFunc(maps.Keys(counted), func(a, b string) int { return counted[a].last.Compare(counted[b].last) })
+	for _, key := range keys[:maxGuessers/10] {
+		delete(counted, key)
+	}
 }

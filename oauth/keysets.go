@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -29,6 +30,7 @@ const (
 type keySets struct {
 	fetch *http.Client
 	now   func() time.Time
+	under singleflight.Group // one fetch of an address at a time, whoever registered it
 	mu    sync.Mutex
 	byURI map[string]*keySet
 }
@@ -45,7 +47,8 @@ func newKeySets(fetch *http.Client, now func() time.Time) *keySets {
 }
 
 // find returns the client's key that a signature's header means, or errClient. When a jwks_uri cannot be read and no older
-// set is at hand, it is Unavailable: the client may ask again.
+// set is at hand, it is Unavailable: the client may ask again. Of a client that registered itself it is the client's own
+// fault, invalid_client, and no alarm of ours.
 func (k *keySets) find(ctx context.Context, c identity.Client, header jose.Header) (any, error) {
 	if c.JWKSURI == "" {
 		set, err := readSet(c.JWKS)
@@ -61,11 +64,20 @@ func (k *keySets) find(ctx context.Context, c identity.Client, header jose.Heade
 		return key, nil
 	}
 	err := k.refresh(ctx, kept, c.JWKSURI)
-	if kept.readAt.IsZero() {
+	switch {
+	case !kept.readAt.IsZero():
+		return pickOr(kept.set, header)
+	case identity.KindOf(err) == identity.Busy:
+		return nil, err
+	case c.SelfRegistered:
+		return nil, errTheirSet
+	default:
 		return nil, errors.Join(errNoSet, err)
 	}
-	return pickOr(kept.set, header)
 }
+
+var errTheirSet = say(invalidClient, "Client authentication failed: the client's jwks_uri cannot be read from here. "+
+	"It must answer 200 with a JSON Web Key Set of at most 64 KiB within 5 seconds.")
 
 var errNoSet = identity.Refuse(identity.Unavailable, "The client's jwks_uri cannot be read.")
 
@@ -106,11 +118,11 @@ func (k *keySets) refresh(ctx context.Context, kept *keySet, uri string) error {
 		return nil
 	}
 	kept.triedAt = k.now()
-	set, err := k.read(ctx, uri)
+	set, err, _ := k.under.Do(uri, func() (any, error) { return k.read(ctx, uri) })
 	if err != nil {
 		return err
 	}
-	kept.set, kept.readAt = set, kept.triedAt
+	kept.set, kept.readAt = set.(jose.JSONWebKeySet), kept.triedAt
 	return nil
 }
 

@@ -4,15 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/sojourn-auth/sojourn/config"
+	"github.com/sojourn-auth/sojourn/identity"
 )
 
 const (
@@ -50,6 +55,68 @@ func (f fetchRules) client() *http.Client {
 			return nil
 		},
 	}
+}
+
+const (
+	keysAtOnce  = 16 // fetches of key sets in this process
+	logosAtOnce = 8
+	slotWait    = 2 * time.Second
+)
+
+// errFetches says that a fetch was one too many.
+var errFetches = &identity.Error{Kind: identity.Busy, Msg: "Too much is being fetched. Ask again in a moment.", Wait: 2 * time.Second}
+
+// slots bound how many of strangers' addresses we read at once: who registers many clients whose answers take long holds up
+// others of the same kind for a moment, and nothing else. What is posted is bounded by its courier.
+type slots struct {
+	next    http.RoundTripper
+	free    chan struct{}
+	wait    time.Duration
+	refused prometheus.Counter
+}
+
+// bounded is a client like c with so many fetches at once.
+func bounded(c *http.Client, atOnce int, refused prometheus.Counter) *http.Client {
+	own := *c
+	own.Transport = slots{c.Transport, make(chan struct{}, atOnce), slotWait, refused}
+	return &own
+}
+
+// RoundTrip waits for a slot a little, and keeps it until the answer is read.
+func (s slots) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodGet {
+		return s.next.RoundTrip(r)
+	}
+	patience := time.NewTimer(s.wait)
+	defer patience.Stop()
+	select {
+	case s.free <- struct{}{}:
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	case <-patience.C:
+		s.refused.Inc()
+		return nil, errFetches
+	}
+	leave := sync.OnceFunc(func() { <-s.free })
+	answer, err := s.next.RoundTrip(r)
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	answer.Body = leaving{answer.Body, leave}
+	return answer, nil
+}
+
+// leaving gives the slot back once the body is closed.
+type leaving struct {
+	io.ReadCloser
+	leave func()
+}
+
+// Close closes the body.
+func (l leaving) Close() error {
+	defer l.leave()
+	return l.ReadCloser.Close()
 }
 
 // dial connects. The check is made on the address that is connected to, after the name was resolved: a name that

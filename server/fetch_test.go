@@ -7,8 +7,13 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sojourn-auth/sojourn/config"
+	"github.com/sojourn-auth/sojourn/identity"
 )
 
 func TestFetch_reachesPublicAddressesOnly(t *testing.T) {
@@ -145,4 +150,56 @@ func get(client *http.Client, url string) error {
 		return err
 	}
 	return response.Body.Close()
+}
+
+// hanging answers once it is let go.
+type hanging struct {
+	asked  chan struct{}
+	answer chan struct{}
+}
+
+// RoundTrip waits.
+func (h hanging) RoundTrip(*http.Request) (*http.Response, error) {
+	h.asked <- struct{}{}
+	<-h.answer
+	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
+}
+
+// counted is a counter that tells where it stands.
+type counted struct {
+	prometheus.Counter
+	n int
+}
+
+// Inc counts.
+func (t *counted) Inc() { t.n++ }
+
+// However many clients' hosts take long to answer, we hold so many connections and no more.
+func TestFetch_oneTooManyIsRefusedUntilOneIsOver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := hanging{make(chan struct{}, keysAtOnce+1), make(chan struct{})}
+		refused := &counted{Counter: newMetrics().notices}
+		client := bounded(&http.Client{Transport: h}, keysAtOnce, refused)
+		done := make(chan error, keysAtOnce)
+		for range keysAtOnce {
+			go func() { done <- get(client, "https://slow.example/") }()
+		}
+		synctest.Wait()
+		if err := get(client, "https://one.example/"); identity.KindOf(err) != identity.Busy || len(h.asked) != keysAtOnce {
+			t.Errorf("one too many: %v, %d are under way", err, len(h.asked))
+		}
+		if n := refused.n; n != 1 {
+			t.Errorf("%d are counted as refused", n)
+		}
+		go func() { done <- get(client, "https://patient.example/") }()
+		time.Sleep(slotWait / 2)
+		h.answer <- struct{}{}
+		close(h.answer)
+		for range keysAtOnce + 1 {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+	})
 }

@@ -21,6 +21,8 @@ type metrics struct {
 	duration   *prometheus.HistogramVec
 	rolled     *prometheus.CounterVec
 	deliveries *prometheus.CounterVec
+	notices    prometheus.Counter
+	fetches    *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -43,8 +45,16 @@ func newMetrics() *metrics {
 			Name: "sojourn_deliveries_total",
 			Help: "Tries to deliver a logout or a mail: delivered, failed (tried again later) or dead (given up).",
 		}, []string{"kind", "outcome"}),
+		notices: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sojourn_notices_dropped_total",
+			Help: "Mails of what happened that were not sent, being one too many of their kind for a person.",
+		}),
+		fetches: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sojourn_fetches_refused_total",
+			Help: "Keys and logos of clients that were not fetched, since so many fetches were under way.",
+		}, []string{"what"}),
 	}
-	m.registry.MustRegister(m.requests, m.duration, m.rolled, m.deliveries, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.requests, m.duration, m.rolled, m.deliveries, m.notices, m.fetches, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

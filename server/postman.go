@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/mail"
 	"github.com/sojourn-auth/sojourn/storage"
@@ -23,8 +25,9 @@ const (
 	mailsAtOnce = 4
 )
 
-// noticeThrottle bounds what a person is told by mail of what happened: the twentieth notice within an hour of another is
-// the last for an hour. Whoever causes thousands of Events must not fill a mailbox, and each mail has the same way out.
+// noticeThrottle bounds what a person is told by mail of what happened, each kind by itself: the twentieth notice within an
+// hour of another is the last for an hour. Whoever causes thousands of Events must not fill a mailbox, and each mail has the
+// same way out; but no number of new browsers may drown that a password or a factor has changed.
 var noticeThrottle = identity.Throttle{Free: 20, First: time.Hour, Max: time.Hour, Forget: time.Hour}
 
 // postman turns Letters into mails and hands them to the mail server.
@@ -34,6 +37,8 @@ type postman struct {
 	sender *mail.Sender
 	frame  templates.MailFrame
 	place  func(address string) string
+
+	dropped prometheus.Counter // notices that were one too many
 }
 
 // addressed is a mail and where it goes.
@@ -52,7 +57,7 @@ func (s *Server) newPostman(links identity.MailLinks) (*postman, error) {
 		return nil, fmt.Errorf("SOJOURN_SMTP: %w", err)
 	}
 	return &postman{
-		db: s.db, links: links, sender: sender, place: s.places.place,
+		db: s.db, links: links, sender: sender, place: s.places.place, dropped: s.metrics.notices,
 		frame: templates.MailFrame{Operator: s.cfg.OperatorName, Site: s.cfg.Issuer},
 	}, nil
 }
@@ -86,7 +91,7 @@ func (p *postman) deliver(ctx context.Context, d identity.Delivery) error {
 	if l.Kind != identity.LetterEvent { // whoever asks for the others is throttled
 		return bring()
 	}
-	return p.bounded(ctx, user, bring)
+	return p.bounded(ctx, user, l.Event.Kind, bring)
 }
 
 // reader looks up whose letter it is; false when they are gone, or never were.
@@ -105,14 +110,17 @@ func (p *postman) reader(ctx context.Context, l identity.Letter) (user identity.
 	return user, err == nil, err
 }
 
-// bounded counts what is sent against what a person gets.
-func (p *postman) bounded(ctx context.Context, user identity.User, bring func() error) error {
-	key := identity.ThrottleKey("notice", user.ID.String())
-	if wait, err := p.db.CountTry(ctx, key, noticeThrottle); err != nil || wait > 0 {
+// bounded counts what is sent against what a person gets of that kind.
+func (p *postman) bounded(ctx context.Context, user identity.User, kind identity.EventKind, bring func() error) error {
+	key := identity.ThrottleKey("notice", user.ID.String()+"\n"+string(kind))
+	wait, err := p.db.CountTry(ctx, key, noticeThrottle)
+	if err != nil || wait > 0 {
+		if wait > 0 {
+			p.dropped.Inc()
+		}
 		return err
 	}
-	err := bring()
-	if err != nil {
+	if err := bring(); err != nil {
 		return errors.Join(err, p.db.ForgiveTry(ctx, key))
 	}
 	return nil

@@ -41,7 +41,7 @@ func inOffices(t *testing.T, o mailtest.Options, f func(t *testing.T, o *office)
 				t.Fatal(err)
 			}
 			f(t, &office{w: w, server: server, postman: &postman{
-				db: w.db, links: identity.MailLinks{Store: w.db, Keys: w.keys, Now: w.now}, sender: sender,
+				dropped: newMetrics().notices, db: w.db, links: identity.MailLinks{Store: w.db, Keys: w.keys, Now: w.now}, sender: sender,
 				frame: templates.MailFrame{Operator: "Harbour", Site: w.issuer}, place: func(string) string { return "" },
 			}})
 		})
@@ -233,6 +233,29 @@ func TestPostman_aBurstOfNoticesStopsAtTwenty(t *testing.T) {
 		o.w.pass(time.Hour + time.Second)
 		if err := o.bring(t, event(p.user, identity.SessionEnded, o.w.now())); err != nil || o.server.Waiting() != 23 {
 			t.Errorf("nothing after an hour: %v", err)
+		}
+	})
+}
+
+// Each kind has a budget of its own: what a thief causes in a loop never drops the mail that tells of the thief.
+func TestPostman_noNumberOfOthersDropsANotice(t *testing.T) {
+	t.Parallel()
+	inOffices(t, mailtest.Options{}, func(t *testing.T, o *office) {
+		p := o.w.person(t)
+		for range 30 {
+			if err := o.bring(t, event(p.user, identity.NewBrowser, o.w.now())); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := o.server.Waiting()
+		for kind := range notices {
+			if kind == identity.NewBrowser {
+				continue
+			}
+			want++
+			if err := o.bring(t, event(p.user, kind, o.w.now())); err != nil || o.server.Waiting() != want {
+				t.Errorf("%s was not mailed (%v)", kind, err)
+			}
 		}
 	})
 }

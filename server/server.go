@@ -90,7 +90,8 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 		TOTP:     mfa.TOTP{Store: db, Keys: keys, Now: db.Now, Issuer: cfg.OperatorName},
 		Recovery: mfa.Recovery{Store: db, Keys: keys, Now: db.Now},
 		Policy:   policy, SignupOpen: cfg.Signup == config.Open, Secure: s.secure(), Issuer: cfg.Issuer,
-		Operator: templates.Operator{Name: cfg.OperatorName, LogoURL: s.logo.url}, Fetch: fetch, Place: s.places.place,
+		Operator: templates.Operator{Name: cfg.OperatorName, LogoURL: s.logo.url},
+		Fetch:    bounded(fetch, logosAtOnce, s.metrics.fetches.WithLabelValues("logo")), Place: s.places.place,
 		Log: s.log,
 	})
 	s.protocol, err = oauth.New(db, oauth.Options{
@@ -101,7 +102,7 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 		},
 		SignIns: signIns, SigningKeys: identity.SigningKeys{Store: db, Now: db.Now}, Policy: policy,
 		Devices: devices, Documents: identity.Documents{Store: db},
-		Registration: cfg.Registration, Fetch: fetch, Problem: s.pages.Problem, Log: s.log,
+		Registration: cfg.Registration, Fetch: bounded(fetch, keysAtOnce, s.metrics.fetches.WithLabelValues("keys")), Problem: s.pages.Problem, Log: s.log,
 	})
 	return err
 }

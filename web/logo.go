@@ -24,6 +24,7 @@ const (
 	logoRedirects = 3
 	logoTTL       = time.Hour
 	noLogoTTL     = 5 * time.Minute
+	busyTTL       = 5 * time.Second // where too much else was being fetched
 )
 
 // logoTypes are the pictures that carry no script. SVG does.
@@ -116,6 +117,9 @@ func (l *logos) keep(uri string, got logo) {
 
 func (l *logos) get(ctx context.Context, uri string) logo {
 	picture, err := l.download(ctx, uri)
+	if identity.KindOf(err) == identity.Busy {
+		return logo{until: l.now().Add(busyTTL)}
+	}
 	contentType := http.DetectContentType(picture)
 	if err != nil || !slices.Contains(logoTypes, contentType) {
 		return logo{until: l.now().Add(noLogoTTL)}
