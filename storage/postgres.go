@@ -4,14 +4,17 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"net"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/driver/postgres"
@@ -124,3 +127,18 @@ func (d *DB) quickly(ctx context.Context, dest []any, s hotStatement, args ...an
 	tx.Statement.Vars = texts(args)
 	return scanned(tx, dest)
 }
+
+// scannedID is where pgx puts an id without spelling it first, which it does for what implements sql.Scanner alone.
+type scannedID uuid.UUID
+
+// ScanUUID satisfies pgtype.UUIDScanner.
+func (id *scannedID) ScanUUID(v pgtype.UUID) error {
+	*id = v.Bytes
+	return nil
+}
+
+// Scan satisfies sql.Scanner, for SQLite and inside of transactions.
+func (id *scannedID) Scan(v any) error { return (*uuid.UUID)(id).Scan(v) }
+
+// Value spells the id.
+func (id *scannedID) Value() (driver.Value, error) { return (*uuid.UUID)(id).Value() }

@@ -16,11 +16,11 @@ type session = identity.Session
 
 // sessionColumns is how a Session lies in its table: each column once. A statement says which of them it reads or writes.
 var sessionColumns = columns[session]{
-	{"id", func(s *session) any { return &s.ID }},
+	{"id", func(s *session) any { return (*scannedID)(&s.ID) }},
 	{"client_id", func(s *session) any { return &s.ClientID }},
-	{"user_id", func(s *session) any { return &s.UserID }},
+	{"user_id", func(s *session) any { return (*scannedID)(&s.UserID) }},
 	{"sub", func(s *session) any { return &s.Sub }},
-	{"sign_in_id", func(s *session) any { return &s.SignInID }},
+	{"sign_in_id", func(s *session) any { return (*scannedID)(&s.SignInID) }},
 	{"secret_hash", func(s *session) any { return &s.SecretHash }},
 	{"generation", func(s *session) any { return &s.Line.Generation }},
 	{"branch", func(s *session) any { return &s.Line.Branch }},
