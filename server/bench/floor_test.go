@@ -68,12 +68,17 @@ func floorUpdate(dsn string) (func(ctx context.Context, id string) (int64, error
 		return nil, err
 	}
 	config.MaxConns = 32
-	if os.Getenv("SOJOURN_REFRESH_DURABILITY") == "async" {
+	async := os.Getenv("SOJOURN_REFRESH_DURABILITY") == "async"
+	if async {
 		config.ConnConfig.RuntimeParams["synchronous_commit"] = "off"
 	}
 	pool, err := pgxpool.NewWithConfig(context.Background(), config)
 	if err != nil {
 		return nil, err
+	}
+	var how string
+	if err := pool.QueryRow(context.Background(), "SHOW synchronous_commit").Scan(&how); err != nil || (how == "off") != async {
+		return nil, fmt.Errorf("the floor must commit as the server does, but synchronous_commit is %q (%w)", how, err)
 	}
 	return func(ctx context.Context, id string) (generation int64, err error) {
 		err = pool.QueryRow(ctx, `UPDATE sessions SET generation = generation + 1, last_used_at = $1, idle_ends_at = idle_ends_at + 1
