@@ -23,8 +23,8 @@ type AdminToken struct {
 }
 
 type adminTokenStore interface {
+	ledger
 	throttleStore
-	InTx(ctx context.Context, fn func(context.Context) error) error
 	// CreateAdminToken keeps a token by its hash; Conflict when the name is taken.
 	CreateAdminToken(ctx context.Context, name string, hash []byte) error
 	AdminTokens(ctx context.Context) ([]AdminToken, error)
@@ -33,7 +33,6 @@ type adminTokenStore interface {
 	MarkAdminTokenUsed(ctx context.Context, name string) error
 	// DeleteAdminToken makes a token worthless; NotFound when there is none of this name.
 	DeleteAdminToken(ctx context.Context, name string) error
-	AddEvent(ctx context.Context, e Event) error
 }
 
 // AdminTokens are the keys to the admin API.

@@ -6,14 +6,10 @@ import (
 )
 
 type credentialStore interface {
+	ledger
+	ender
+	secrets
 	throttleStore
-	InTx(ctx context.Context, fn func(context.Context) error) error
-	// RaiseEpoch ends the worth of every SignIn that was proved before, and locks the user's row.
-	RaiseEpoch(ctx context.Context, userID ID) (epoch int, err error)
-	WritePassword(ctx context.Context, userID ID, hash string) error
-	EndUser(ctx context.Context, e UserEnding) (sessions int, err error)
-	ProveSignIn(ctx context.Context, s SignIn, old []byte) error
-	AddEvent(ctx context.Context, e Event) error
 }
 
 // Credentials changes how an account is opened. Whoever changes that starts again from one browser: every Session and

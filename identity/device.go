@@ -28,9 +28,6 @@ func DeviceFrom(get func(name string) string) Device {
 	}
 }
 
-// DeviceParams are the names of the parameters that DeviceFrom reads.
-var DeviceParams = []string{"device_name", "device_model", "app_version", "install_id"}
-
 // Clean returns the Device with every part cut and cleaned as DeviceFrom does.
 func (d Device) Clean() Device {
 	return Device{cleanFact(d.Name), cleanFact(d.Model), cleanFact(d.AppVersion), cleanFact(d.InstallID)}
@@ -65,15 +62,11 @@ func cleanFact(s string) string {
 }
 
 type deviceStore interface {
-	InTx(ctx context.Context, fn func(context.Context) error) error
-	SessionByID(ctx context.Context, id ID) (Session, error)
-	StandingOf(ctx context.Context, signInID ID) (Standing, error)
-	EndSession(ctx context.Context, id ID, cause EndCause) (bool, error)
-	EndSignIn(ctx context.Context, e SignInEnding) ([]Ended, error)
-	EndUser(ctx context.Context, e UserEnding) (sessions int, err error)
+	ledger
+	readers
+	ender
 	// DeleteGrant forgets what a user allows a client, and voids the codes that rest on it.
 	DeleteGrant(ctx context.Context, userID ID, clientID string) error
-	AddEvent(ctx context.Context, e Event) error
 }
 
 // Devices lets people end what they are signed in with (docs/termination.md).

@@ -38,10 +38,9 @@ func SplitScope(scope string) []string {
 }
 
 type grantStore interface {
-	InTx(ctx context.Context, fn func(context.Context) error) error
+	ledger
 	GrantOf(ctx context.Context, userID ID, clientID string) (Grant, error)
 	SaveGrant(ctx context.Context, g Grant) error
-	AddEvent(ctx context.Context, e Event) error
 }
 
 // Grants keeps what people allowed.

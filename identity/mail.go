@@ -128,18 +128,16 @@ func (k *Keyring) readLink(text string) (link LinkFor, secret Secret, err error)
 }
 
 type byMailStore interface {
+	ledger
+	readers
+	outbox
 	throttleStore
-	InTx(ctx context.Context, fn func(context.Context) error) error
-	UserByID(ctx context.Context, id ID) (User, error)
-	StandingOf(ctx context.Context, signInID ID) (Standing, error)
 	// SetEmail gives an account another address, which counts as verified: Conflict when it is taken.
 	SetEmail(ctx context.Context, userID ID, email string) error
 	// VerifyEmail notes that the person reads mail that is sent to email: NotFound when the account has another by now.
 	VerifyEmail(ctx context.Context, userID ID, email string) error
 	// DropMailLinks voids the links that were mailed to the address so far, but for those of LinkNotMe.
 	DropMailLinks(ctx context.Context, userID ID) error
-	QueueLetter(ctx context.Context, l Letter) error
-	AddEvent(ctx context.Context, e Event) error
 }
 
 // ByMail is what people do by way of their mail: ask for a link, and follow it. Whatever refuses a link says NotFound, by

@@ -7,25 +7,24 @@ import (
 )
 
 type operatorStore interface {
-	InTx(ctx context.Context, fn func(context.Context) error) error
-	SessionByID(ctx context.Context, id ID) (Session, error)
-	UserByID(ctx context.Context, id ID) (User, error)
+	ledger
+	readers
+	ender
 	Events(ctx context.Context, q EventQuery) ([]Event, error)
-	EndSession(ctx context.Context, id ID, cause EndCause) (bool, error)
-	EndSignIn(ctx context.Context, e SignInEnding) ([]Ended, error)
-	EndUser(ctx context.Context, e UserEnding) (sessions int, err error)
 	// SetUserDisabled locks an account and raises its epoch, or unlocks it for the zero time; false: it was so already.
 	SetUserDisabled(ctx context.Context, userID ID, at time.Time) (bool, error)
 	DeleteUser(ctx context.Context, userID ID) error
 	SetClientDisabled(ctx context.Context, clientID string, at time.Time) (bool, error)
-	EndClient(ctx context.Context, clientID string, cause EndCause) (sessions int, err error)
 	DeleteClient(ctx context.Context, id string) error
 	// CreateClient adds a client; Conflict when its id is taken.
 	CreateClient(ctx context.Context, c Client) error
 	CreateRegistrationToken(ctx context.Context, hash []byte, uses int, expires time.Time) error
+	deliveryStore
+}
+
+type deliveryStore interface {
 	RetryDelivery(ctx context.Context, id ID) error
 	RetryDead(ctx context.Context) (int, error)
-	AddEvent(ctx context.Context, e Event) error
 }
 
 // Operators does what the people who run the service may do to accounts, Sessions and clients. Who of them acts is said

@@ -85,24 +85,20 @@ type Turn struct {
 }
 
 type sessionStore interface {
-	InTx(ctx context.Context, fn func(context.Context) error) error
+	ledger
+	readers
+	ender
 	// RedeemCode inserts the Session of a promise if its SignIn and user are alive and no code of the request won before.
 	RedeemCode(ctx context.Context, p Promise, s Session) (row Session, won bool, err error)
-	SessionByID(ctx context.Context, id ID) (Session, error)
 	// Advance makes the ordinary rotation in one statement; false when anything is not ordinary.
 	Advance(ctx context.Context, t Turn) (row Session, done bool, err error)
 	// LockSession reads a Session that no one else can write until the transaction ends.
 	LockSession(ctx context.Context, id ID) (Session, error)
 	// WriteLine writes where a locked Session's line stands, and its last use.
 	WriteLine(ctx context.Context, s Session) error
-	// EndSession ends a Session that lives, with its Event; false when it was over already.
-	EndSession(ctx context.Context, id ID, cause EndCause) (bool, error)
-	// EndSignIn ends a SignIn and the Sessions under it that the ending names.
-	EndSignIn(ctx context.Context, e SignInEnding) ([]Ended, error)
 	// DescribeSession writes the parts of a Device that it says, where they differ.
 	DescribeSession(ctx context.Context, id ID, d Device) error
 	MarkClientUsed(ctx context.Context, clientID string) error
-	AddEvent(ctx context.Context, e Event) error
 }
 
 // Sessions starts, continues and ends Sessions.

@@ -71,26 +71,18 @@ func (s Standing) ending(now time.Time) EndCause {
 }
 
 type signInStore interface {
+	ledger
+	readers
+	ender
+	secrets
 	throttleStore
-	InTx(ctx context.Context, fn func(context.Context) error) error
-	UserByEmail(ctx context.Context, email string) (User, error)
-	// StandingOf reads a SignIn, its user and their factors, in one statement; zero when there is none.
-	StandingOf(ctx context.Context, signInID ID) (Standing, error)
 	// StartSignIn writes a new SignIn, unless its user was disabled or changed a credential meanwhile: SignInAgain.
 	StartSignIn(ctx context.Context, s SignIn) error
-	// ProveSignIn writes secret hash, epoch, methods, times of a SignIn that lives and still has the hash old: else SignInAgain.
-	ProveSignIn(ctx context.Context, s SignIn, old []byte) error
 	TouchSignIn(ctx context.Context, s SignIn) error
-	// EndSignIn ends a SignIn and the Sessions that live only as long as it does, with an Event for each.
-	EndSignIn(ctx context.Context, e SignInEnding) ([]Ended, error)
-	SessionByID(ctx context.Context, id ID) (Session, error)
-	// EndSession ends a Session that lives, with its Event; false when it was over already.
-	EndSession(ctx context.Context, id ID, cause EndCause) (bool, error)
 	// RenewHash writes the same password's hash at another cost, unless the password was changed meanwhile.
 	RenewHash(ctx context.Context, userID ID, old, hash string) error
 	// SignedInBefore reports whether the user has ever signed in.
 	SignedInBefore(ctx context.Context, userID ID) (bool, error)
-	AddEvent(ctx context.Context, e Event) error
 }
 
 // SignIns begins, strengthens and ends sign-ins.

@@ -41,13 +41,12 @@ type SigningKey struct {
 }
 
 type signingKeyStore interface {
-	InTx(ctx context.Context, fn func(context.Context) error) error
+	ledger
 	SigningKeys(ctx context.Context) ([]SigningKey, error)
 	// AddSigningKey adds a key unless one of its algorithm is in that state already: of many servers one wins.
 	AddSigningKey(ctx context.Context, k SigningKey) (bool, error)
 	// PromoteSigningKeys retires the current key of alg and makes the next one current.
 	PromoteSigningKeys(ctx context.Context, alg string) error
-	AddEvent(ctx context.Context, e Event) error
 }
 
 // SigningKeys makes and rotates the server's keys.

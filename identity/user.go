@@ -53,18 +53,14 @@ func CleanName(name string) (string, error) {
 }
 
 type userStore interface {
+	ledger
+	readers
+	ender
+	secrets
+	outbox
 	throttleStore
-	InTx(ctx context.Context, fn func(context.Context) error) error
 	CreateUser(ctx context.Context, u User) error
-	AddEvent(ctx context.Context, e Event) error
-	UserByEmail(ctx context.Context, email string) (User, error)
-	// RaiseEpoch ends the worth of every SignIn that was proved before, and locks the user's row.
-	RaiseEpoch(ctx context.Context, userID ID) (epoch int, err error)
-	WritePassword(ctx context.Context, userID ID, hash string) error
-	EndUser(ctx context.Context, e UserEnding) (sessions int, err error)
 	SetName(ctx context.Context, userID ID, name string) error
-	// QueueLetter has a mail sent, where mail can be sent.
-	QueueLetter(ctx context.Context, l Letter) error
 }
 
 // Users makes accounts.

@@ -1,0 +1,46 @@
+package identity
+
+import "context"
+
+// What most of the domain asks of the database. Each part embeds what it needs of these and names only what is its own.
+
+// ledger makes changes that stand or fall together, and tells of them.
+type ledger interface {
+	InTx(ctx context.Context, fn func(context.Context) error) error
+	AddEvent(ctx context.Context, e Event) error
+}
+
+// readers know people, what their browsers proved, and their apps' Sessions; NotFound where there is none.
+type readers interface {
+	UserByID(ctx context.Context, id ID) (User, error)
+	UserByEmail(ctx context.Context, email string) (User, error)
+	// StandingOf reads a SignIn, its user and their factors, in one statement; zero when there is none.
+	StandingOf(ctx context.Context, signInID ID) (Standing, error)
+	SessionByID(ctx context.Context, id ID) (Session, error)
+}
+
+// ender ends what lives, with an Event for each.
+type ender interface {
+	// EndSession ends a Session that lives; false when it was over already.
+	EndSession(ctx context.Context, id ID, cause EndCause) (bool, error)
+	// EndSignIn ends a SignIn and the Sessions under it that the ending names.
+	EndSignIn(ctx context.Context, e SignInEnding) ([]Ended, error)
+	// EndUser ends what a person has, but for what the ending keeps.
+	EndUser(ctx context.Context, e UserEnding) (sessions int, err error)
+	// EndClient ends every Session of a client.
+	EndClient(ctx context.Context, clientID string, cause EndCause) (sessions int, err error)
+}
+
+// secrets writes what a person proves themselves with.
+type secrets interface {
+	// RaiseEpoch ends the worth of every SignIn that was proved before, and locks the user's row.
+	RaiseEpoch(ctx context.Context, userID ID) (epoch int, err error)
+	WritePassword(ctx context.Context, userID ID, hash string) error
+	// ProveSignIn writes secret hash, epoch, methods, times of a SignIn that lives and still has the hash old: else SignInAgain.
+	ProveSignIn(ctx context.Context, s SignIn, old []byte) error
+}
+
+// outbox has mails sent, where mail can be sent.
+type outbox interface {
+	QueueLetter(ctx context.Context, l Letter) error
+}
