@@ -29,6 +29,7 @@ type Delivery struct {
 	NextTryAt time.Time
 	DeadAt    time.Time // when it was given up; zero while it is tried
 	LastError string    // of the last try, at most 200 bytes, without secrets
+	ClientID  string    // whose it is; empty for mail
 }
 
 // LogoutNotice tells a client's back channel that a Session is over (OpenID Connect Back-Channel Logout 1.0 §2.4).
@@ -64,7 +65,9 @@ type Letter struct {
 // DeliveryClaim asks for one Delivery that is due.
 type DeliveryClaim struct {
 	Kind  DeliveryKind
-	Busy  []string      // hosts that get no more for now
+	After string        // the client whose turn was last
+	Busy  []string      // clients that get no more for now
+	Only  []string      // if not nil, no others get any
 	Lease time.Duration // how long it is nobody else's; longer than a try may take
 }
 
@@ -78,7 +81,6 @@ type DeliveryFilter struct {
 // ListedDelivery is a Delivery as operators see it: without its Body.
 type ListedDelivery struct {
 	Delivery
-	ClientID  string     // of a LogoutNotice
 	SessionID ID         // of a LogoutNotice
 	Letter    LetterKind // of a Letter
 }

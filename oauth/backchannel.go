@@ -62,6 +62,20 @@ func (e *Endpoints) DeliverLogout(ctx context.Context, d identity.Delivery) erro
 	return e.postLogout(ctx, c.BackchannelLogoutURI, token)
 }
 
+// LogoutHost is the host and port that DeliverLogout would call now: the client may have changed it since the Session ended.
+// Empty where there is nothing to call.
+func (e *Endpoints) LogoutHost(ctx context.Context, d identity.Delivery) string {
+	c, err := e.store.ClientByID(ctx, d.ClientID)
+	if err != nil {
+		return ""
+	}
+	u, err := url.Parse(c.BackchannelLogoutURI)
+	if err != nil {
+		return ""
+	}
+	return strings.ToLower(u.Host)
+}
+
 // logoutToken signs with the algorithm of the client's ID tokens (§2.6).
 func (e *Endpoints) logoutToken(c identity.Client, n identity.LogoutNotice) (string, error) {
 	key, err := e.keys.signer(algFor(c))

@@ -2,11 +2,14 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"net"
+	"net/netip"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/sojourn-auth/sojourn/identity"
@@ -18,8 +21,15 @@ const (
 	pollEvery = time.Second
 	// triesAtOnce bounds the tries of one kind in this process.
 	triesAtOnce = 16
-	// maxFailing bounds how many hosts are remembered for failing.
-	maxFailing = 200
+	// triesOfFailing bounds those for clients whose last try failed or took long, triesOfUnknown those together with clients
+	// of whom nothing is known yet: whoever registers many that never answer leaves the rest alone.
+	triesOfFailing, triesOfUnknown = triesAtOnce / 2, triesAtOnce * 3 / 4
+	// perAddress bounds the tries at one network address, whatever its names.
+	perAddress = 4
+	// slowAfter is when a try that arrived took long.
+	slowAfter = time.Second
+	// maxKnown bounds of how many clients is remembered how their last try went.
+	maxKnown = 1000
 	// settleTimeout bounds the writing of what came of a try. A claim outlives try and writing together.
 	settleTimeout = 5 * time.Second
 )
@@ -28,37 +38,44 @@ const (
 type carrier struct {
 	kind    identity.DeliveryKind
 	bring   func(context.Context, identity.Delivery) error
-	timeout time.Duration // of one try
-	perHost int           // tries at once at one host, so that a slow one holds up nobody else
+	host    func(context.Context, identity.Delivery) string // that a try would call now; nil: our own mail server
+	timeout time.Duration                                   // of one try
+	perHost int                                             // tries at once for one client, and at one host
 }
 
 // courier brings the deliveries of one kind. Those that other processes claimed are theirs.
 type courier struct {
 	carrier
-	db       *storage.DB
-	log      *slog.Logger
-	metrics  *metrics
-	underWay map[string]int  // tries by host; this and what follows belongs to run
-	total    int             // of underWay
-	poll     time.Duration   // between two looks that nothing asked for
-	failing  map[string]bool // hosts whose last try failed
-	away     bool            // the database, when it was asked last
-	over     chan tried
+	db      *storage.DB
+	log     *slog.Logger
+	metrics *metrics
+	calls   calls
+	resolve func(ctx context.Context, host string) string
+	poll    time.Duration // between two looks that nothing asked for
+	over    chan tried
+
+	// This belongs to run.
+	underWay map[string]int    // tries by client
+	total    int               // of underWay
+	last     string            // the client whose turn was last
+	good     map[string]bool   // whether the last try of a client arrived soon
+	held     map[string]string // clients that wait for an address at which enough is under way
+	away     bool              // the database, when it was asked last
 }
 
-// tried is a try that is over.
+// tried is a try that is over, or that could not begin since enough was under way at full.
 type tried struct {
-	host    string
-	arrived bool
+	client, host, address, full string
+	good                        bool
 }
 
 // couriers are one for each kind of delivery.
 func (s *Server) couriers() []*courier {
 	all := []*courier{
-		s.courier(carrier{identity.LogoutDelivery, s.protocol.DeliverLogout, fetchTimeout, 2}),
+		s.courier(carrier{identity.LogoutDelivery, s.protocol.DeliverLogout, s.protocol.LogoutHost, fetchTimeout, 2}),
 	}
 	if s.postman != nil {
-		all = append(all, s.courier(carrier{identity.MailDelivery, s.postman.deliver, mailTimeout, mailsAtOnce}))
+		all = append(all, s.courier(carrier{identity.MailDelivery, s.postman.deliver, nil, mailTimeout, mailsAtOnce}))
 	}
 	return all
 }
@@ -66,7 +83,8 @@ func (s *Server) couriers() []*courier {
 func (s *Server) courier(c carrier) *courier {
 	return &courier{
 		carrier: c, db: s.db, log: s.log, metrics: s.metrics, poll: pollEvery,
-		underWay: map[string]int{}, failing: map[string]bool{}, over: make(chan tried),
+		underWay: map[string]int{}, good: map[string]bool{}, held: map[string]string{}, over: make(chan tried),
+		calls: calls{at: map[string]int{}}, resolve: addressOf,
 	}
 }
 
@@ -90,68 +108,181 @@ func (c *courier) run(ctx context.Context) {
 	}
 }
 
-// takeAll begins a try of everything that is due, as far as the bounds let it.
+// takeAll begins a try of everything that is due, as far as the bounds let it, one client after the other.
 func (c *courier) takeAll(ctx context.Context) {
 	for c.total < triesAtOnce {
-		d, found, err := c.db.ClaimDelivery(ctx, identity.DeliveryClaim{
-			Kind: c.kind, Busy: c.busy(), Lease: c.timeout + 2*settleTimeout,
-		})
+		d, found, err := c.db.ClaimDelivery(ctx, c.next())
 		if err != nil && !c.away && ctx.Err() == nil {
 			c.log.ErrorContext(ctx, "claim deliveries", "kind", c.kind, "error", err)
 		}
 		if c.away = err != nil; c.away || !found {
 			return
 		}
+		c.last = d.ClientID
 		if !d.DeadAt.IsZero() {
 			c.tell(ctx, d)
 			continue
 		}
-		c.underWay[d.Host]++
+		c.underWay[d.ClientID]++
 		c.total++
 		go c.try(context.WithoutCancel(ctx), d)
 	}
 }
 
-// busy are the hosts that get no more for now. Those that failed last share one half of all tries, so that whoever
-// registers many clients that never answer leaves the other half alone.
-func (c *courier) busy() (hosts []string) {
-	failing := 0
-	for host, n := range c.underWay {
+// next says whose delivery may be claimed.
+func (c *courier) next() identity.DeliveryClaim {
+	claim := identity.DeliveryClaim{Kind: c.kind, After: c.last, Lease: c.timeout + 2*settleTimeout}
+	failing, unknown := 0, 0
+	for client, n := range c.underWay {
 		if n >= c.perHost {
-			hosts = append(hosts, host)
+			claim.Busy = append(claim.Busy, client)
 		}
-		if c.failing[host] {
+		switch good, known := c.good[client]; {
+		case !known:
+			unknown += n
+		case !good:
 			failing += n
 		}
 	}
-	if failing >= triesAtOnce/2 {
-		hosts = slices.AppendSeq(hosts, maps.Keys(c.failing))
+	claim.Busy = slices.AppendSeq(claim.Busy, maps.Keys(c.held))
+	if failing+unknown >= triesOfUnknown {
+		claim.Only = c.standing(true)
+	} else if failing >= triesOfFailing {
+		claim.Busy = append(claim.Busy, c.standing(false)...)
 	}
-	return hosts
+	return claim
 }
 
-// left remembers how a try at a host went.
+// standing are the clients whose last try was as good as asked for; never nil.
+func (c *courier) standing(good bool) []string {
+	all := []string{}
+	for client, was := range c.good {
+		if was == good {
+			all = append(all, client)
+		}
+	}
+	return all
+}
+
+// left remembers how a try went, and lets those go on who waited for its place.
 func (c *courier) left(one tried) {
 	c.total--
-	if c.underWay[one.host]--; c.underWay[one.host] == 0 {
-		delete(c.underWay, one.host)
+	if c.underWay[one.client]--; c.underWay[one.client] == 0 {
+		delete(c.underWay, one.client)
 	}
-	if one.arrived {
-		delete(c.failing, one.host)
+	if one.full != "" {
+		if c.calls.count(one.full) >= most(one.full, c.perHost) {
+			c.held[one.client] = one.full
+		}
 		return
 	}
-	if len(c.failing) >= maxFailing {
-		clear(c.failing)
+	for other := range c.good {
+		if len(c.good) < maxKnown {
+			break
+		}
+		delete(c.good, other)
 	}
-	c.failing[one.host] = true
+	c.good[one.client] = one.good
+	for _, place := range []string{one.host, one.address} {
+		c.letGo(place)
+	}
 }
 
+// letGo lets one client go on that waited for a place; all, once nothing is under way there.
+func (c *courier) letGo(place string) {
+	for client, at := range c.held {
+		if at != place {
+			continue
+		}
+		if delete(c.held, client); c.calls.count(place) > 0 {
+			return
+		}
+	}
+}
+
+// try makes one try, unless enough is under way already at the host or address that it would call.
 func (c *courier) try(ctx context.Context, d identity.Delivery) {
+	one := tried{client: d.ClientID}
+	if c.host != nil {
+		d.Host = c.host(ctx, d)
+		one.host, one.address = d.Host, c.resolve(ctx, d.Host)
+		if one.full = c.calls.enter(one.host, one.address, c.perHost); one.full != "" {
+			if err := c.db.PutBack(ctx, d); err != nil { // its claim runs out
+				c.log.WarnContext(ctx, "a delivery was not put back", "delivery", d.ID, "error", err)
+			}
+			c.over <- one
+			return
+		}
+	}
 	within, cancel := context.WithTimeout(ctx, c.timeout)
+	began := time.Now()
 	err := c.bring(within, d)
+	one.good = err == nil && time.Since(began) < slowAfter
 	cancel()
 	c.settle(ctx, d, err)
-	c.over <- tried{d.Host, err == nil}
+	c.calls.leave(one.host, one.address)
+	c.over <- one
+}
+
+// calls counts the tries under way by host and by address.
+type calls struct {
+	mu sync.Mutex
+	at map[string]int
+}
+
+// enter takes a place at a host and an address, or says which of them is full. Unknown ones have no bound here.
+func (c *calls) enter(host, address string, perHost int) (full string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, place := range []string{host, address} {
+		if place != "" && c.at[place] >= most(place, perHost) {
+			return place
+		}
+	}
+	c.at[host]++
+	c.at[address]++
+	return ""
+}
+
+func (c *calls) leave(places ...string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, place := range places {
+		if c.at[place]--; c.at[place] <= 0 {
+			delete(c.at, place)
+		}
+	}
+}
+
+func (c *calls) count(place string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at[place]
+}
+
+func most(place string, perHost int) int {
+	if strings.HasPrefix(place, addressMark) {
+		return perAddress
+	}
+	return perHost
+}
+
+// addressMark tells an address from a host.
+const addressMark = "at "
+
+// addressOf is the network that a host's first address lies in: whoever has a domain has as many names as they like.
+func addressOf(ctx context.Context, host string) string {
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = strings.Trim(host, "[]")
+	}
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
+	if err != nil || len(found) == 0 {
+		return ""
+	}
+	return addressMark + identity.Network(slices.MinFunc(found, netip.Addr.Compare).Unmap().String())
 }
 
 // settle writes what came of a try.
@@ -179,10 +310,6 @@ func (c *courier) tell(ctx context.Context, d identity.Delivery) {
 		level, what, outcome = slog.LevelError, "a delivery was given up", "dead"
 	}
 	c.metrics.deliveries.WithLabelValues(string(c.kind), outcome).Inc()
-	var to struct {
-		ClientID string `json:"client_id"`
-	}
-	_ = json.Unmarshal(d.Body, &to) // mail has no client
-	c.log.Log(ctx, level, what, "kind", c.kind, "delivery", d.ID, "client", to.ClientID, "host", d.Host, "tries", d.Tries,
+	c.log.Log(ctx, level, what, "kind", c.kind, "delivery", d.ID, "client", d.ClientID, "host", d.Host, "tries", d.Tries,
 		"error", d.LastError)
 }

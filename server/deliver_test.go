@@ -101,6 +101,100 @@ func TestCourier_manySlowHostsLeaveRoom(t *testing.T) {
 	}
 }
 
+// One app whose endpoint takes its time, and that renames its host before each ending, delays nobody else: it has as many
+// tries under way as one client may have, and the others' turns come before its next.
+func TestCourier_aTarpitOf160EndingsDelaysNobody(t *testing.T) {
+	t.Parallel()
+	for _, kind := range storagetest.Kinds(t) {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			w := withoutServer(t, kind)
+			p, honest := w.person(t), w.channel(t, nil)
+			tarpit := w.channel(t, nil)
+			for i := range 160 {
+				tarpit.client.BackchannelLogoutURI = fmt.Sprintf("https://a%d.tarpit.example/", i)
+				if err := w.db.UpdateClient(t.Context(), tarpit.client); err != nil {
+					t.Fatal(err)
+				}
+				tarpit.end(t, tarpit.row(t, p))
+			}
+			honest.end(t, honest.row(t, p))
+			heard, answer := make(chan struct{}), make(chan struct{})
+			var hang atomic.Int64
+			bring := func(_ context.Context, d identity.Delivery) error {
+				if d.ClientID == honest.client.ID {
+					close(heard)
+					return nil
+				}
+				hang.Add(1)
+				<-answer // never before the honest one was told
+				return errors.New("no answer")
+			}
+			bringing(t, assembled(t, w.db, nil).courier(carrier{kind: identity.LogoutDelivery, bring: bring, timeout: patience, perHost: 2}))
+			t.Cleanup(func() { close(answer) })
+			select {
+			case <-heard:
+			case <-time.After(patience):
+				t.Fatal("the tarpit holds up an honest app")
+			}
+			if n := hang.Load(); n > 2 {
+				t.Errorf("%d tries hang at one client, want at most 2", n)
+			}
+		})
+	}
+}
+
+// Many clients with names of their own lead to one network: what counts is the address that is called.
+func TestCourier_manyNamesOfOneAddressAreOne(t *testing.T) {
+	t.Parallel()
+	w := withoutServer(t, storage.SQLite)
+	p, quick := w.person(t), w.channel(t, nil)
+	const names = 10
+	hanging, answer, heard := make(chan struct{}, 100), make(chan struct{}), make(chan struct{})
+	for i := range names {
+		c := w.channel(t, nil, func(a *app) { a.client.BackchannelLogoutURI = fmt.Sprintf("https://a%d.tarpit.example/", i) })
+		c.end(t, c.row(t, p))
+	}
+	bring := func(_ context.Context, d identity.Delivery) error {
+		if d.ClientID == quick.client.ID {
+			close(heard)
+			return nil
+		}
+		hanging <- struct{}{}
+		<-answer
+		return errors.New("no answer")
+	}
+	s := assembled(t, w.db, nil)
+	c := s.courier(carrier{identity.LogoutDelivery, bring, s.protocol.LogoutHost, patience, 2})
+	c.resolve = func(_ context.Context, host string) string {
+		if strings.HasSuffix(host, ".tarpit.example") {
+			return addressMark + "192.0.2.1"
+		}
+		return ""
+	}
+	bringing(t, c)
+	for range perAddress {
+		<-hanging
+	}
+	quick.end(t, quick.row(t, p))
+	select {
+	case <-heard:
+	case <-time.After(patience):
+		t.Fatal("one address holds up another")
+	}
+	if n := len(hanging); n != 0 {
+		t.Errorf("%d more than %d tries hang at one address", n, perAddress)
+	}
+	close(answer)
+	for range names - perAddress { // the others follow, all of them
+		select {
+		case <-hanging:
+		case <-time.After(patience):
+			t.Fatal("who waited for the address is forgotten")
+		}
+	}
+}
+
 // withoutServer is a world where nothing runs yet.
 func withoutServer(t *testing.T, kind string) *world {
 	t.Helper()

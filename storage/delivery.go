@@ -2,9 +2,12 @@ package storage
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/url"
+	"slices"
 	"sync"
 
 	"github.com/google/uuid"
@@ -22,6 +25,7 @@ type deliveryRow struct {
 	NextTryAt micros
 	DeadAt    *micros
 	LastError string
+	ClientID  string // whose it is; empty: our own mail
 }
 
 // TableName is the table's name for GORM.
@@ -63,16 +67,16 @@ func (d *DB) queueLogouts(ctx context.Context, ended []identity.LogoutNotice) er
 			known[n.ClientID] = uri
 		}
 		if n.URI = uri; uri != "" {
-			notices = append(notices, parcel{hostOf(uri), n})
+			notices = append(notices, parcel{hostOf(uri), n.ClientID, n})
 		}
 	}
 	return d.queue(ctx, identity.LogoutDelivery, notices)
 }
 
-// parcel is what is put into the outbox, and the host that it goes to.
+// parcel is what is put into the outbox, the host that it goes to, and the client whose that is.
 type parcel struct {
-	host string
-	body any
+	host, client string
+	body         any
 }
 
 // hostOf is the host and port of an address; what can't be read goes nowhere in particular.
@@ -97,7 +101,7 @@ func (d *DB) queue(ctx context.Context, kind identity.DeliveryKind, parcels []pa
 		}
 		id := identity.NewID()
 		rows[i] = deliveryRow{
-			ID: id, Kind: string(kind), Host: p.host, Body: d.keys.Seal(identity.ForDelivery, text, id[:]),
+			ID: id, Kind: string(kind), Host: p.host, ClientID: p.client, Body: d.keys.Seal(identity.ForDelivery, text, id[:]),
 			CreatedAt: now, NextTryAt: now,
 		}
 	}
@@ -139,21 +143,66 @@ func (d *DB) Queued() <-chan struct{} { return d.queued.listen() }
 // errSealed is why a Delivery is dead that can't be read. Another server, or an older secret in the list, may open it.
 var errSealed = identity.Permanent(errors.New("it was sealed under a root secret that is not in SOJOURN_SECRET"))
 
-const deliveryColumns = "id, kind, host, body, tries, created_at, next_try_at, dead_at, last_error"
+const deliveryColumns = "id, kind, host, body, tries, created_at, next_try_at, dead_at, last_error, client_id"
 
-// ClaimDelivery returns the Delivery that is due for longest and leases it to the caller, who alone has it until the lease
-// ends; false when none is due. One whose body can't be opened is dead from then on, and comes back so, with DeadAt.
-func (d *DB) ClaimDelivery(ctx context.Context, c identity.DeliveryClaim) (identity.Delivery, bool, error) {
-	now := d.Now()
-	where, args := "kind = ? AND dead_at IS NULL AND next_try_at <= ?", []any{c.Kind, fromTime(now)}
+// clientsInTurn are the clients that wait for anything of a kind, from one on, each found by one step of the index. What one
+// of them has piled up costs the others nothing.
+const clientsInTurn = `WITH RECURSIVE turn (client_id) AS (
+		SELECT min(client_id) FROM deliveries WHERE kind = ? AND dead_at IS NULL AND client_id %s ?
+		UNION ALL
+		SELECT (SELECT min(d.client_id) FROM deliveries d WHERE d.kind = ? AND d.dead_at IS NULL AND d.client_id > turn.client_id)
+		FROM turn WHERE turn.client_id IS NOT NULL)
+	SELECT client_id FROM turn WHERE client_id IS NOT NULL AND EXISTS (SELECT 1 FROM deliveries d
+		WHERE d.kind = ? AND d.dead_at IS NULL AND d.client_id = turn.client_id AND d.next_try_at <= ?)`
+
+// nextClient returns the client whose turn it is: the first after another, in a circle, that may get one and has one due.
+func (d *DB) nextClient(ctx context.Context, c identity.DeliveryClaim) (client string, found bool, err error) {
+	where, args := "", []any{}
 	if len(c.Busy) > 0 {
-		where, args = where+" AND host NOT IN ?", append(args, c.Busy)
+		where, args = " AND client_id NOT IN ?", append(args, c.Busy)
 	}
+	if c.Only != nil {
+		if len(c.Only) == 0 {
+			return "", false, nil
+		}
+		where, args = where+" AND client_id IN ?", append(args, c.Only)
+	}
+	for _, from := range []struct{ compare, client string }{{">", c.After}, {">=", ""}} {
+		err := d.q(ctx).Raw(fmt.Sprintf(clientsInTurn, from.compare)+where+" LIMIT 1", append([]any{
+			c.Kind, from.client, c.Kind, c.Kind, fromTime(d.Now()),
+		}, args...)...).Row().Scan(&client)
+		if !errors.Is(err, sql.ErrNoRows) {
+			return client, err == nil, d.fail("look for deliveries", err)
+		}
+	}
+	return "", false, nil
+}
+
+// ClaimDelivery returns the Delivery that is due for longest of the client whose turn it is, and leases it to the caller, who
+// alone has it until the lease ends; false when none is due. One whose body can't be opened is dead from then on, and comes
+// back so, with DeadAt.
+func (d *DB) ClaimDelivery(ctx context.Context, c identity.DeliveryClaim) (identity.Delivery, bool, error) {
+	for {
+		client, found, err := d.nextClient(ctx, c)
+		if err != nil || !found {
+			return identity.Delivery{}, false, err
+		}
+		claimed, won, err := d.claim(ctx, c, client)
+		if err != nil || won {
+			return claimed, won, err
+		}
+		c.Busy = append(slices.Clone(c.Busy), client) // another process was quicker
+	}
+}
+
+func (d *DB) claim(ctx context.Context, c identity.DeliveryClaim, client string) (identity.Delivery, bool, error) {
+	now := d.Now()
 	var rows []deliveryRow
 	err := d.q(ctx).Raw(`WITH due AS MATERIALIZED (
-			SELECT id FROM deliveries WHERE `+where+` ORDER BY next_try_at LIMIT 1`+d.lock("FOR UPDATE SKIP LOCKED")+`)
+			SELECT id FROM deliveries WHERE kind = ? AND dead_at IS NULL AND client_id = ? AND next_try_at <= ?
+			ORDER BY next_try_at LIMIT 1`+d.lock("FOR UPDATE SKIP LOCKED")+`)
 		UPDATE deliveries SET next_try_at = ? WHERE id IN (SELECT id FROM due)
-		RETURNING `+deliveryColumns, append(args, fromTime(now.Add(c.Lease)))...).Scan(&rows).Error
+		RETURNING `+deliveryColumns, c.Kind, client, fromTime(now), fromTime(now.Add(c.Lease))).Scan(&rows).Error
 	if err != nil || len(rows) == 0 {
 		return identity.Delivery{}, false, d.fail("claim delivery", err)
 	}
@@ -173,8 +222,15 @@ func (d *DB) openDelivery(r deliveryRow) ([]byte, error) {
 func (r deliveryRow) delivery() identity.Delivery {
 	return identity.Delivery{
 		ID: r.ID, Kind: identity.DeliveryKind(r.Kind), Host: r.Host, Tries: r.Tries, CreatedAt: r.CreatedAt.time(),
-		NextTryAt: r.NextTryAt.time(), DeadAt: r.DeadAt.timeOrZero(), LastError: r.LastError,
+		NextTryAt: r.NextTryAt.time(), DeadAt: r.DeadAt.timeOrZero(), LastError: r.LastError, ClientID: r.ClientID,
 	}
+}
+
+// PutBack makes a Delivery due again that was claimed and not tried, ahead of the others of its client.
+func (d *DB) PutBack(ctx context.Context, claimed identity.Delivery) error {
+	return d.fail("put delivery back", d.q(ctx).Exec(
+		"UPDATE deliveries SET next_try_at = created_at WHERE id = ? AND tries = ? AND dead_at IS NULL",
+		claimed.ID, claimed.Tries).Error)
 }
 
 // DeliveryDone forgets a Delivery that arrived.
@@ -222,7 +278,7 @@ func (d *DB) listed(r deliveryRow) identity.ListedDelivery {
 	case identity.LogoutDelivery:
 		var n identity.LogoutNotice
 		_ = json.Unmarshal(body, &n) // an unreadable one is listed without
-		l.ClientID, l.SessionID = n.ClientID, n.SessionID
+		l.SessionID = n.SessionID
 	case identity.MailDelivery:
 		var letter identity.Letter
 		_ = json.Unmarshal(body, &letter)

@@ -132,22 +132,44 @@ func TestClaimDelivery_eachIsClaimedOnce(t *testing.T) {
 	})
 }
 
-func TestClaimDelivery_oldestFirstAndNoneOfABusyHost(t *testing.T) {
+func TestClaimDelivery_clientsTakeTurnsAndABusyOneGetsNone(t *testing.T) {
 	t.Parallel()
 	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
 		p := someone(t, db)
-		p.endOne(t, db, listener(t, db, "slow.example"))
-		w.pass(time.Second)
-		p.endOne(t, db, listener(t, db, "quick.example"))
-		wantNone(t, db, "slow.example", "quick.example")
-		if d := claimed(t, db, "slow.example"); d.Host != "quick.example" {
-			t.Errorf("claimed one of %s", d.Host)
+		many, few := listener(t, db, "many.example"), listener(t, db, "few.example")
+		first := p.endOne(t, db, many)
+		for range 9 {
+			w.pass(time.Second)
+			p.endOne(t, db, many)
 		}
-		if d := claimed(t, db); d.Host != "slow.example" {
-			t.Errorf("claimed one of %s", d.Host)
+		p.endOne(t, db, few)
+		wantNone(t, db, many, few)
+		one := claimed(t, db, few)
+		var told identity.LogoutNotice
+		ok(t, json.Unmarshal(one.Body, &told))
+		if one.ClientID != many || told.SessionID != first.ID {
+			t.Errorf("claimed %+v of %s, want the oldest", told, one.ClientID)
+		}
+		next := claim
+		next.After = many
+		if d, _, err := db.ClaimDelivery(t.Context(), next); err != nil || d.ClientID != few {
+			t.Errorf("the next turn is %s's (%v)", d.ClientID, err)
+		}
+		if next.After = few; must[bool](t)(finds(db.ClaimDelivery(t.Context(), next))) != true {
+			t.Error("there is no next round")
+		}
+		next.Only = []string{few}
+		if must[bool](t)(finds(db.ClaimDelivery(t.Context(), next))) {
+			t.Error("somebody else got a turn")
+		}
+		ok(t, db.PutBack(t.Context(), one))
+		if again := claimed(t, db); again.ID != one.ID || again.Tries != 0 {
+			t.Errorf("what was put back is not the next: %+v", again)
 		}
 	})
 }
+
+func finds(_ identity.Delivery, found bool, err error) (bool, error) { return found, err }
 
 // A process that died holding a claim loses it: another one tries again.
 func TestClaimDelivery_aLeaseRunsOut(t *testing.T) {
@@ -197,7 +219,7 @@ func TestDeliveries_deadOnesStayUntilRetriedOrSwept(t *testing.T) {
 		w.pass(29 * 24 * time.Hour)
 		wantNone(t, db)
 		list := must[[]identity.ListedDelivery](t)(db.Deliveries(t.Context(), identity.DeliveryFilter{Dead: true, Limit: 9}))
-		same(t, []identity.ListedDelivery{{Delivery: withoutBody(d), ClientID: rp, SessionID: s.ID}}, list)
+		same(t, []identity.ListedDelivery{{Delivery: withoutBody(d), SessionID: s.ID}}, list)
 		same(t, []identity.DeliveryCount{{Kind: identity.LogoutDelivery, Dead: 1}},
 			must[[]identity.DeliveryCount](t)(db.CountDeliveries(t.Context())))
 		ok(t, db.RetryDelivery(t.Context(), d.ID))
@@ -241,13 +263,14 @@ func withoutBody(d identity.Delivery) identity.Delivery {
 func TestClaimDelivery_whatCantBeOpenedIsDeadAndSaysWhy(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
-		someone(t, db).endOne(t, db, listener(t, db, "rp.example"))
+		rp := listener(t, db, "rp.example")
+		someone(t, db).endOne(t, db, rp)
 		ok(t, db.Q(t.Context()).Exec("UPDATE deliveries SET body = ?", []byte("sealed elsewhere")).Error)
 		if d := claimed(t, db); d.DeadAt.IsZero() || d.Body != nil || !strings.Contains(d.LastError, "SOJOURN_SECRET") {
 			t.Errorf("claimed %+v", d)
 		}
 		list := must[[]identity.ListedDelivery](t)(db.Deliveries(t.Context(), identity.DeliveryFilter{Dead: true, Limit: 9}))
-		if len(list) != 1 || list[0].ClientID != "" || !strings.Contains(list[0].LastError, "root secret") {
+		if len(list) != 1 || list[0].ClientID != rp || list[0].SessionID != (identity.ID{}) || !strings.Contains(list[0].LastError, "root secret") {
 			t.Errorf("listed %+v", list)
 		}
 	})
