@@ -64,22 +64,13 @@ func (a *API) operation(op operation) http.Handler {
 
 // perform finds out who asks, and does it in their name.
 func (a *API) perform(op operation, r *http.Request) (any, error) {
-	token, err := a.o.Tokens.Check(r.Context(), bearerOf(r), identity.SeenFrom(r.RemoteAddr, ""))
+	token, err := a.o.Tokens.Check(r.Context(), identity.Bearer(r.Header.Values("Authorization")), identity.SeenFrom(r.RemoteAddr, ""))
 	if err != nil {
 		return nil, err
 	}
 	actor := identity.Actor("api", token.Name)
 	identity.TrailOf(r.Context()).Actor = actor
 	return op(r.WithContext(identity.WithActor(r.Context(), actor)))
-}
-
-// bearerOf returns the token of an Authorization header (RFC 6750 §2.1), or "".
-func bearerOf(r *http.Request) string {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "bearer") {
-		return ""
-	}
-	return strings.TrimSpace(token)
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
@@ -245,7 +236,7 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", challenge(r))
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		w.Header().Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
+		w.Header().Set("Retry-After", identity.RetryAfter(wait))
 	}
 	if p.Status >= http.StatusInternalServerError {
 		a.o.Log.ErrorContext(r.Context(), "admin request failed", "error", err)
@@ -255,7 +246,7 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 
 // challenge says how to authenticate; a token that was sent was wrong (RFC 6750 §3).
 func challenge(r *http.Request) string {
-	if bearerOf(r) == "" {
+	if identity.Bearer(r.Header.Values("Authorization")) == "" {
 		return `Bearer realm="sojourn admin"`
 	}
 	return `Bearer realm="sojourn admin", error="invalid_token"`

@@ -19,9 +19,6 @@ const (
 	RetryWindow = 20 * time.Second
 )
 
-// commonScopes take one bit each in a code.
-var commonScopes = []string{"openid", "profile", "email", "offline_access"}
-
 // Promise is what an authorization code says: the Session that will be, sealed. Nothing of it is stored before the
 // exchange, so an abandoned sign-in leaves nothing behind.
 //
@@ -156,7 +153,7 @@ func readPromise(b []byte) (p Promise) {
 func packScopes(scopes []string) (mask byte, rest string) {
 	var others []string
 	for _, s := range scopes {
-		if i := slices.Index(commonScopes, s); i >= 0 {
+		if i := slices.Index(Scopes, s); i >= 0 {
 			mask |= 1 << i
 			continue
 		}
@@ -166,7 +163,7 @@ func packScopes(scopes []string) (mask byte, rest string) {
 }
 
 func unpackScopes(mask byte, rest string) (scopes []string) {
-	for i, s := range commonScopes {
+	for i, s := range Scopes {
 		if mask&(1<<i) != 0 {
 			scopes = append(scopes, s)
 		}

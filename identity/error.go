@@ -2,6 +2,7 @@ package identity
 
 import (
 	"errors"
+	"strconv"
 	"time"
 )
 
@@ -45,6 +46,12 @@ func Refuse(k Kind, msg string) *Error { return &Error{Kind: k, Msg: msg} }
 
 // RefuseField makes an Invalid refusal about one field.
 func RefuseField(field, msg string) *Error { return &Error{Kind: Invalid, Field: field, Msg: msg} }
+
+// RetryAfter tells a wait as the header of that name does, in whole seconds (RFC 9110 §10.2.3): rounded up, so that who
+// waits as long as told is not sent away again.
+func RetryAfter(wait time.Duration) string {
+	return strconv.Itoa(int((wait + time.Second - 1) / time.Second))
+}
 
 // KindOf tells what kind of refusal err is: Unavailable when the database is away, Internal when it is no refusal.
 func KindOf(err error) Kind {

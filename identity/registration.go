@@ -19,13 +19,18 @@ const (
 // GrantTypes are all of them: what the token endpoint takes, discovery tells and a client may register for.
 var GrantTypes = []string{GrantTypeCode, GrantTypeRefresh, GrantTypeClient}
 
+// Scopes are those that people's apps may ask for, beside what an operator adds to a client. Codes hold one bit for each,
+// by its place: new ones go to the end.
+var Scopes = []string{"openid", "profile", "email", "offline_access"}
+
+// AssertionAlgs are what clients may sign with. HMAC is none of them: we keep no client's secret in the clear.
+var AssertionAlgs = []string{"RS256", "PS256", "ES256", "EdDSA"}
+
 // What a client that registers itself can be given (RFC 7591 §2). Everything else is the operator's to give.
 var (
-	selfScopes    = []string{"openid", "profile", "email", "offline_access"}
-	authMethods   = []string{"", "client_secret_basic", "client_secret_post", "private_key_jwt", "none"}
-	idTokenAlgs   = []string{"RS256", "ES256", "EdDSA"}
-	assertionAlgs = []string{"RS256", "PS256", "ES256", "EdDSA"}
-	acrValues     = []string{"pwd", "mfa"}
+	authMethods = []string{"", "client_secret_basic", "client_secret_post", "private_key_jwt", "none"}
+	idTokenAlgs = []string{"RS256", "ES256", "EdDSA"}
+	acrValues   = []string{"pwd", "mfa"}
 )
 
 const maxRedirectURIs = 20
@@ -116,7 +121,7 @@ func cleanAuth(m *Metadata) error {
 		m.AuthSigningAlg = ""
 		return nil
 	}
-	if m.AuthSigningAlg != "" && !slices.Contains(assertionAlgs, m.AuthSigningAlg) {
+	if m.AuthSigningAlg != "" && !slices.Contains(AssertionAlgs, m.AuthSigningAlg) {
 		return RefuseField("token_endpoint_auth_signing_alg", "Use RS256, PS256, ES256 or EdDSA, or leave it out.")
 	}
 	if m.JWKSURI == "" && len(m.JWKS) == 0 {
@@ -147,12 +152,12 @@ func cleanRedirects(m *Metadata) error {
 // signs nobody in gets none.
 func cleanScope(m *Metadata) error {
 	asked := SplitScope(m.Scope)
-	scopes := offered(asked, selfScopes)
+	scopes := offered(asked, Scopes)
 	switch {
 	case len(asked) > 0 && len(scopes) == 0:
 		return RefuseField("scope", "Ask for some of openid, profile, email, offline_access.")
 	case len(asked) == 0 && m.signsIn():
-		scopes = selfScopes
+		scopes = Scopes
 	}
 	m.Scope = strings.Join(scopes, " ")
 	return nil

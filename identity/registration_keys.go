@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -19,8 +20,15 @@ const (
 	maxKID  = 255
 )
 
-// privateMembers are what a JWK of a public key does not have (RFC 7518 §6).
+// privateMembers are what a JWK of a public key does not have (RFC 7518 §6.2.2, §6.3.2, §6.4.1; RFC 8037 §2; priv is that
+// of post-quantum drafts).
 var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}
+
+// The moduli of RSA that we verify with, in bits: a shorter one can be broken, a longer one costs us time (RFC 7518 §3.3).
+const (
+	minRSA = 2048
+	maxRSA = 8192
+)
 
 // cleanKeys keeps what client assertions are verified with: public keys of the types that this server knows.
 func cleanKeys(m *Metadata) error {
@@ -58,7 +66,7 @@ func publicKeys(raws []json.RawMessage) (keys []jose.JSONWebKey, err error) {
 		if errors.Is(err, jose.ErrUnsupportedKeyType) { // RFC 7517 §5: keys of unknown types are passed over
 			continue
 		}
-		if err != nil || !key.Valid() || !key.IsPublic() || !strong(key.Key) || !storableKeyID(key) {
+		if err != nil || !key.Valid() || !key.IsPublic() || !StrongKey(key.Key) || !storableKeyID(key) {
 			return nil, RefuseField("jwks", "Send RSA keys of 2048 to 8192 bits, EC keys on P-256, or Ed25519 keys; "+
 				"key ids have at most 255 bytes and no control characters.")
 		}
@@ -80,20 +88,20 @@ func hasPrivate(raw json.RawMessage) bool {
 	if json.Unmarshal(raw, &members) != nil {
 		return false // no object: refused as no key
 	}
-	for _, name := range privateMembers {
-		if _, found := members[name]; found {
-			return true
-		}
-	}
-	return false
+	return HoldsPrivateKey(members)
 }
 
-// strong reports whether a key is of use with one of assertionAlgs: long enough to be safe, short enough that verifying
+// HoldsPrivateKey reports whether the members of a JWK tell a secret.
+func HoldsPrivateKey(members map[string]json.RawMessage) bool {
+	return slices.ContainsFunc(privateMembers, func(name string) bool { _, found := members[name]; return found })
+}
+
+// StrongKey reports whether a public key is one that we verify with: long enough to be safe, short enough that verifying
 // costs little (RFC 7518 §3.3, §3.4).
-func strong(key any) bool {
+func StrongKey(key any) bool {
 	switch key := key.(type) {
 	case *rsa.PublicKey:
-		return key.N.BitLen() >= 2048 && key.N.BitLen() <= 8192
+		return key.N.BitLen() >= minRSA && key.N.BitLen() <= maxRSA
 	case *ecdsa.PublicKey:
 		return key.Curve == elliptic.P256()
 	case ed25519.PublicKey:

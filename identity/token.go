@@ -147,3 +147,22 @@ func clientTag(clientID string) (tag [4]byte) {
 	copy(tag[:], sum[:])
 	return tag
 }
+
+// AuthorizationOf splits the values of an Authorization header into the scheme, in small letters, and the token (RFC 9110
+// §11.4); both are empty without one, and with several.
+func AuthorizationOf(headers []string) (scheme, token string) {
+	if len(headers) != 1 {
+		return "", ""
+	}
+	scheme, token, _ = strings.Cut(headers[0], " ")
+	return strings.ToLower(scheme), strings.Trim(token, " ")
+}
+
+// Bearer returns the token of an Authorization header with the scheme Bearer (RFC 6750 §2.1), or "".
+func Bearer(headers []string) string {
+	scheme, token := AuthorizationOf(headers)
+	if scheme != "bearer" {
+		return ""
+	}
+	return token
+}

@@ -55,7 +55,7 @@ func (e *Endpoints) sendBack(w http.ResponseWriter, r *http.Request, a *authoriz
 	}
 	switch {
 	case v.passing():
-		w.Header().Set("Retry-After", seconds(v.wait))
+		w.Header().Set("Retry-After", identity.RetryAfter(v.wait))
 		problem.Title, problem.Msg = "That did not work just now", "Nothing was lost. Try again in a moment."
 		problem.BackURL, problem.BackLabel = e.again(a), "Try again"
 	case a.back != "":

@@ -21,8 +21,13 @@ const (
 	maxJTI           = 512
 )
 
-// assertionAlgs are what clients may sign with. HMAC is none of them: we keep no client's secret in the clear.
-var assertionAlgs = []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256, jose.EdDSA}
+// assertionAlgs are identity.AssertionAlgs as jose takes them.
+var assertionAlgs = func() (algs []jose.SignatureAlgorithm) {
+	for _, alg := range identity.AssertionAlgs {
+		algs = append(algs, jose.SignatureAlgorithm(alg))
+	}
+	return algs
+}()
 
 // authenticateByJWT checks a client assertion (RFC 7523 §3). Its jti is spent by an INSERT after all else has passed, in
 // the client's own namespace, so that a broken request does not burn it and no other client can.
@@ -127,20 +132,13 @@ func pick(set jose.JSONWebKeySet, header jose.Header) (key any, ok bool) {
 	return found[0].Key, true
 }
 
-// The moduli that we verify with: a shorter one can be broken, a longer one costs us time (RFC 7518 §3.3).
-const (
-	minRSA = 2048
-	maxRSA = 8192
-)
-
 // fits reports whether a public key is one for alg.
 func fits(k jose.JSONWebKey, alg string) bool {
-	if k.Algorithm != "" && k.Algorithm != alg {
+	if k.Algorithm != "" && k.Algorithm != alg || !identity.StrongKey(k.Key) {
 		return false
 	}
-	if key, ok := k.Key.(*rsa.PublicKey); ok {
-		bits := key.N.BitLen()
-		return (alg == "RS256" || alg == "PS256") && bits >= minRSA && bits <= maxRSA
+	if _, ok := k.Key.(*rsa.PublicKey); ok {
+		return alg == "RS256" || alg == "PS256"
 	}
 	return algOfKey(k.Key) == alg
 }

@@ -18,6 +18,15 @@ import (
 const (
 	proofHeader = "DPoP"
 	nonceHeader = "DPoP-Nonce"
+
+	// nonceLife is how old the nonce of a proof may be.
+	nonceLife = 5 * time.Minute
+	// nonceRest is how old a nonce is before answers bring a new one.
+	nonceRest = 2 * time.Minute
+	nonceLen  = 36 // characters
+
+	// maxUsedProofs bounds the memory of used proofs: about 50 MB, and 3,500 requests with proofs a second for five minutes.
+	maxUsedProofs = 1 << 20
 )
 
 // proofAlgs are what proofs may be signed with. None of them is symmetric (RFC 9449 §4.3, point 5).
@@ -28,6 +37,15 @@ var (
 	errReplayed = identity.Refuse(identity.NoProof,
 		"The DPoP proof was used before: its jti is known. Make a new proof for every request.")
 	errNoProof = say(invalidProof, "Send a DPoP header with a proof of your key (RFC 9449 section 4).")
+)
+
+// What someone is told whose access token comes in the wrong way (RFC 9449 §7.1, §7.2).
+var (
+	errBound = identity.Refuse(identity.BadLogin,
+		"The access token is bound to a key. Send it as Authorization: DPoP, with a proof of that key in the DPoP header.")
+	errUnbound = identity.Refuse(identity.BadLogin,
+		"The access token is bound to no key. Send it as Authorization: Bearer.")
+	errOtherKey = identity.Refuse(identity.BadLogin, "The access token is bound to another key than the DPoP proof's.")
 )
 
 // proofs checks DPoP proofs (RFC 9449) and remembers those that were used.
@@ -87,18 +105,9 @@ func (p *proofs) spend(shown proof) error {
 	return errReplayed
 }
 
-// What someone is told whose access token comes in the wrong way (RFC 9449 §7.1, §7.2).
-var (
-	errBound = identity.Refuse(identity.BadLogin,
-		"The access token is bound to a key. Send it as Authorization: DPoP, with a proof of that key in the DPoP header.")
-	errUnbound = identity.Refuse(identity.BadLogin,
-		"The access token is bound to no key. Send it as Authorization: Bearer.")
-	errOtherKey = identity.Refuse(identity.BadLogin, "The access token is bound to another key than the DPoP proof's.")
-)
-
 // usesDPoP reports whether a request has a token with the scheme DPoP.
 func usesDPoP(r *http.Request) bool {
-	scheme, _ := authorizationOf(r)
+	scheme, _ := identity.AuthorizationOf(r.Header.Values("Authorization"))
 	return scheme == "dpop"
 }
 
@@ -138,13 +147,8 @@ func (e *Endpoints) dpopChallenge(v verdict) string {
 	return challenge
 }
 
-const (
-	// nonceLife is how old the nonce of a proof may be.
-	nonceLife = 5 * time.Minute
-	// nonceRest is how old a nonce is before answers bring a new one.
-	nonceRest = 2 * time.Minute
-	nonceLen  = 36 // characters
-)
+// nonceText has exactly one spelling for a nonce.
+var nonceText = base64.RawURLEncoding.Strict()
 
 // nonces are our time, signed: nothing is stored, every replica knows those of all others, and nobody can tell the next one
 // (RFC 9449 §8). They are no secret, and one may serve many proofs; jti keeps those apart.
@@ -171,12 +175,6 @@ func (n nonces) madeAt(nonce string) (made time.Time, ok bool) {
 	}
 	return time.Unix(int64(binary.BigEndian.Uint64(body)), 0).UTC(), true
 }
-
-// nonceText has exactly one spelling for a nonce.
-var nonceText = base64.RawURLEncoding.Strict()
-
-// maxUsedProofs bounds the memory of used proofs: about 50 MB, and 3,500 requests with proofs a second for five minutes.
-const maxUsedProofs = 1 << 20
 
 // usedProofs remembers which proofs were used, by key and jti, for as long as they would pass again (RFC 9449 §11.1). When
 // it is full, those that would pass for the shortest time are forgotten: no honest phone is refused for the crowd.

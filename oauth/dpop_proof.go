@@ -19,11 +19,31 @@ import (
 	"github.com/sojourn-auth/sojourn/identity"
 )
 
-// maxProof is the longest proof that is looked at, in characters: the key and the signature of RSA-8192 fit in.
-const maxProof = 4 << 10
+const (
+	// maxProof is the longest proof that is looked at, in characters: the key and the signature of RSA-8192 fit in.
+	maxProof = 4 << 10
+	// proofSkew is how far iat of a proof without a nonce may lie from our time, both ways.
+	proofSkew = time.Minute
+	// maxProofID bounds jti in bytes (RFC 9449 §11.1: no unnecessarily large ones).
+	maxProofID = 255
+)
 
-// privateMembers of a JWK are secrets (RFC 7518 §6.2.2, §6.3.2, §6.4.1; RFC 8037 §2).
-var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
+// proofClaims are what a proof says (RFC 9449 §4.2).
+type proofClaims struct {
+	ID       string   `json:"jti"`
+	Method   string   `json:"htm"`
+	URL      string   `json:"htu"`
+	IssuedAt *float64 `json:"iat"` // seconds since 1970
+	Hash     string   `json:"ath"`
+	Nonce    string   `json:"nonce"`
+}
+
+// call is the request that a proof should be for.
+type call struct {
+	method string
+	url    string
+	token  string // the access token that came with it; empty at the token endpoint
+}
 
 // readProof reads a proof and checks what the proof alone shows: form, typ, alg, key and signature (RFC 9449 §4.3, points
 // 2 and 4 to 7). It returns the claims and the thumbprint of the key.
@@ -71,7 +91,6 @@ func checkProofHead(text string) error {
 	if err != nil || json.Unmarshal(raw, &head) != nil || strings.Count(text, ".") != 2 {
 		return say(invalidProof, "The DPoP proof is not a signed JWT in compact form.")
 	}
-	private := func(name string) bool { _, ok := head.Key[name]; return ok }
 	switch {
 	case head.Type != "dpop+jwt":
 		return say(invalidProof, "typ of the DPoP proof must be dpop+jwt.")
@@ -79,34 +98,10 @@ func checkProofHead(text string) error {
 		return say(invalidProof, "alg of the DPoP proof must be ES256, EdDSA or RS256: none and shared secrets prove nothing.")
 	case len(head.Key) == 0:
 		return say(invalidProof, "The DPoP proof needs a jwk: the public key that it is signed with.")
-	case slices.ContainsFunc(privateMembers, private):
+	case identity.HoldsPrivateKey(head.Key):
 		return say(invalidProof, "jwk of the DPoP proof holds a private key. Do not use that key again, and send public ones only.")
 	}
 	return nil
-}
-
-const (
-	// proofSkew is how far iat of a proof without a nonce may lie from our time, both ways.
-	proofSkew = time.Minute
-	// maxProofID bounds jti in bytes (RFC 9449 §11.1: no unnecessarily large ones).
-	maxProofID = 255
-)
-
-// proofClaims are what a proof says (RFC 9449 §4.2).
-type proofClaims struct {
-	ID       string   `json:"jti"`
-	Method   string   `json:"htm"`
-	URL      string   `json:"htu"`
-	IssuedAt *float64 `json:"iat"` // seconds since 1970
-	Hash     string   `json:"ath"`
-	Nonce    string   `json:"nonce"`
-}
-
-// call is the request that a proof should be for.
-type call struct {
-	method string
-	url    string
-	token  string // the access token that came with it; empty at the token endpoint
 }
 
 // fit checks that a proof was made for this call (RFC 9449 §4.3, points 3, 8, 9 and 12). Of the URL it is the address that

@@ -107,6 +107,7 @@ func (s *stage) wrongProofs(k proofKey) map[string]wrongProof {
 		"jwk is text":        head("JWT", "jwk", "key"),
 		"private inside":     head("private key", "jwk", jose.JSONWebKey{Key: k.private}),
 		"secret inside":      head("private key", "jwk", map[string]string{"kty": "oct", "k": "AAAA"}),
+		"another secret":     head("private key", "jwk", map[string]string{"kty": "AKP", "pub": "AAAA", "priv": "AAAA"}),
 		"weak key":           {shown(s.weak(fresh())), "2048"},
 		"key of another alg": head("jwk", "jwk", newProofKey(s.TB, jose.EdDSA).jwk()),
 		"off the curve":      head("jwk", "jwk", offCurve),

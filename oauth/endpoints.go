@@ -29,42 +29,6 @@ type Options struct {
 	Beat         time.Duration // between two signs of life of an event stream; zero means 15 seconds
 }
 
-// store is what the endpoints ask of the database themselves; the rest they ask of the domain.
-type store interface {
-	clientStore
-	liveStore
-	appStore
-	registrationStore
-}
-
-// clientStore knows clients, what people allowed them, and which of their assertions were used.
-type clientStore interface {
-	ClientByID(ctx context.Context, id string) (identity.Client, error)
-	GrantOf(ctx context.Context, userID identity.ID, clientID string) (identity.Grant, error)
-	SpendAssertion(ctx context.Context, clientID, jti string, expires time.Time) (fresh bool, err error)
-	MarkClientUsed(ctx context.Context, id string) error
-}
-
-// liveStore knows what a token stands for at this moment.
-type liveStore interface {
-	SessionByID(ctx context.Context, id identity.ID) (identity.Session, error)
-	UserByID(ctx context.Context, id identity.ID) (identity.User, error)
-	LiveSession(ctx context.Context, id identity.ID, jti string) (identity.Live, error)
-	DenyToken(ctx context.Context, jti string, expires time.Time) error
-	TokenDenied(ctx context.Context, jti string) (bool, error)
-}
-
-// registrationStore keeps what clients say of themselves (RFC 7591, RFC 7592).
-type registrationStore interface {
-	InTx(ctx context.Context, fn func(context.Context) error) error
-	CreateClient(ctx context.Context, c identity.Client) error
-	UpdateClient(ctx context.Context, c identity.Client) error
-	ConfirmRegistrationToken(ctx context.Context, id string, hash []byte) error
-	DeleteClient(ctx context.Context, id string) error
-	SpendRegistrationToken(ctx context.Context, hash []byte) error
-	AddEvent(ctx context.Context, e identity.Event) error
-}
-
 // Endpoints serve the protocol.
 type Endpoints struct {
 	o        Options
@@ -133,4 +97,40 @@ func (e *Endpoints) logged(ctx context.Context, what string, err error) bool {
 		e.o.Log.ErrorContext(ctx, what, "error", err)
 	}
 	return err == nil
+}
+
+// store is what the endpoints ask of the database themselves; the rest they ask of the domain.
+type store interface {
+	clientStore
+	liveStore
+	appStore
+	registrationStore
+}
+
+// clientStore knows clients, what people allowed them, and which of their assertions were used.
+type clientStore interface {
+	ClientByID(ctx context.Context, id string) (identity.Client, error)
+	GrantOf(ctx context.Context, userID identity.ID, clientID string) (identity.Grant, error)
+	SpendAssertion(ctx context.Context, clientID, jti string, expires time.Time) (fresh bool, err error)
+	MarkClientUsed(ctx context.Context, id string) error
+}
+
+// liveStore knows what a token stands for at this moment.
+type liveStore interface {
+	SessionByID(ctx context.Context, id identity.ID) (identity.Session, error)
+	UserByID(ctx context.Context, id identity.ID) (identity.User, error)
+	LiveSession(ctx context.Context, id identity.ID, jti string) (identity.Live, error)
+	DenyToken(ctx context.Context, jti string, expires time.Time) error
+	TokenDenied(ctx context.Context, jti string) (bool, error)
+}
+
+// registrationStore keeps what clients say of themselves (RFC 7591, RFC 7592).
+type registrationStore interface {
+	InTx(ctx context.Context, fn func(context.Context) error) error
+	CreateClient(ctx context.Context, c identity.Client) error
+	UpdateClient(ctx context.Context, c identity.Client) error
+	ConfirmRegistrationToken(ctx context.Context, id string, hash []byte) error
+	DeleteClient(ctx context.Context, id string) error
+	SpendRegistrationToken(ctx context.Context, hash []byte) error
+	AddEvent(ctx context.Context, e identity.Event) error
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -200,7 +199,7 @@ func (e *Endpoints) refuse(w http.ResponseWriter, r *http.Request, s surface, er
 func (e *Endpoints) tell(w http.ResponseWriter, r *http.Request, v verdict, err error) {
 	e.note(r.Context(), v, err)
 	if v.Action == "retry" {
-		w.Header().Set("Retry-After", seconds(v.wait))
+		w.Header().Set("Retry-After", identity.RetryAfter(v.wait))
 	}
 	e.writeJSON(w, v.status, v)
 }
@@ -219,8 +218,4 @@ func (e *Endpoints) note(ctx context.Context, v verdict, err error) {
 	if v.status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
 		e.o.Log.ErrorContext(ctx, "request failed", "code", v.Code, "error", err)
 	}
-}
-
-func seconds(d time.Duration) string {
-	return strconv.Itoa(int((d + time.Second - 1) / time.Second))
 }

@@ -64,24 +64,17 @@ type description struct {
 	RequestURI    bool `json:"request_uri_parameter_supported"` // left out, it would mean true
 }
 
-// The scopes that people's apps may ask for, beside those that an operator adds to a client.
-var scopes = []string{"openid", "profile", "email", "offline_access"}
-
 // describe tells what these endpoints do.
 func (e *Endpoints) describe() description {
 	proving := []string{methodBasic, methodPost, methodJWT}
 	all := append([]string{methodNone}, proving...)
-	var algs []string
-	for _, alg := range assertionAlgs {
-		algs = append(algs, string(alg))
-	}
 	at := func(path string) string { return e.o.Issuer + path }
 	d := description{
 		Issuer:                e.o.Issuer,
 		AuthorizationEndpoint: at(authorizePath), TokenEndpoint: at(tokenPath), UserinfoEndpoint: at(userinfoPath),
 		JWKSURI: at(jwksPath), RevocationEndpoint: at(revokePath), IntrospectionEndpoint: at(introspectPath),
 		EndSessionEndpoint: at(logoutPath), CheckSessionFrame: at(framePath), SignOutEndpoint: at(signOutPath),
-		MeEndpoint: at(mePath), Scopes: scopes,
+		MeEndpoint: at(mePath), Scopes: identity.Scopes,
 		Claims: []string{
 			"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash",
 			"name", "updated_at", "email", "email_verified",
@@ -90,8 +83,8 @@ func (e *Endpoints) describe() description {
 		GrantTypes: identity.GrantTypes, ACRValues: []string{"pwd", "mfa"},
 		SubjectTypes: []string{"public"}, PromptValues: identity.Prompts, ChallengeMethods: []string{"S256"},
 		IDTokenAlgs:  identity.SigningAlgs,
-		TokenMethods: all, TokenAlgs: algs, RevocationMethods: all, RevocationAlgs: algs,
-		IntrospectionMethods: proving, IntrospectionAlgs: algs,
+		TokenMethods: all, TokenAlgs: identity.AssertionAlgs, RevocationMethods: all, RevocationAlgs: identity.AssertionAlgs,
+		IntrospectionMethods: proving, IntrospectionAlgs: identity.AssertionAlgs,
 		IntrospectionSigned: identity.SigningAlgs,
 		ProofAlgs:           proofAlgs,
 		BackchannelLogout:   true,

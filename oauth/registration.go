@@ -26,6 +26,10 @@ var (
 		"Clients cannot register themselves here. Ask the operator of this server to add yours.")
 	errInitialToken = identity.Refuse(identity.BadLogin,
 		"Send an initial access token as Authorization: Bearer; the operator of this server gives them out.")
+	// errManagement is the one answer to a wrong token and to a client that does not exist, or that the operator added:
+	// nothing is said about which (RFC 7592 §2.1).
+	errManagement = identity.Refuse(identity.BadLogin,
+		"Send the registration_access_token of this client as Authorization: Bearer.")
 )
 
 // registered is the client information response (RFC 7591 §3.2.1, RFC 7592 §3).
@@ -97,7 +101,7 @@ func (e *Endpoints) initialToken(r *http.Request) (string, error) {
 	case registrationOpen:
 		return "", nil
 	case registrationToken:
-		token := bearerOf(r)
+		token := identity.Bearer(r.Header.Values("Authorization"))
 		if token == "" {
 			return "", errInitialToken
 		}
@@ -153,11 +157,6 @@ func (e *Endpoints) clientEvent(r *http.Request, kind identity.EventKind, client
 
 func addressOf(r *http.Request) string { return identity.SeenFrom(r.RemoteAddr, "").Address }
 
-// errManagement is the one answer to a wrong token and to a client that does not exist, or that the operator added:
-// nothing is said about which (RFC 7592 §2.1).
-var errManagement = identity.Refuse(identity.BadLogin,
-	"Send the registration_access_token of this client as Authorization: Bearer.")
-
 // registration serves GET, PUT and DELETE of /oauth2/register/{id} (RFC 7592 §2).
 func (e *Endpoints) registration(w http.ResponseWriter, r *http.Request) {
 	answer, err := e.manage(w, r)
@@ -179,7 +178,7 @@ func (e *Endpoints) manage(w http.ResponseWriter, r *http.Request) (registered, 
 		w.Header().Set("Allow", "GET, PUT, DELETE, OPTIONS")
 		return registered{}, sayf(methodNotAllowed, "Use GET, PUT or DELETE.")
 	}
-	token := bearerOf(r)
+	token := identity.Bearer(r.Header.Values("Authorization"))
 	c, err := e.managedBy(r.Context(), path.Base(r.URL.Path), token)
 	if err != nil {
 		return registered{}, err
@@ -231,7 +230,7 @@ func (e *Endpoints) update(w http.ResponseWriter, r *http.Request, c identity.Cl
 		return registered{}, err
 	}
 	access, hash := identity.NewManagementToken()
-	c.RegistrationHash, c.PreviousHash = hash, identity.HashToken(bearerOf(r))
+	c.RegistrationHash, c.PreviousHash = hash, identity.HashToken(identity.Bearer(r.Header.Values("Authorization")))
 	secret := e.settleSecret(&c)
 	return e.informationOf(c, secret, access), e.store.InTx(r.Context(), func(ctx context.Context) error {
 		if err := e.store.UpdateClient(ctx, c); err != nil {

@@ -18,6 +18,8 @@ var (
 	errToken   = identity.Refuse(identity.BadLogin, "The access token is not valid here, has expired, or its session is over.")
 	errNoToken = identity.Refuse(identity.BadLogin, "Send an access token as Authorization: Bearer.")
 	errScope   = say(insufficientScope, "The access token needs the scope openid.")
+	// errNobody refuses a token that a client got for itself (RFC 6749 §4.4) where somebody must have signed in.
+	errNobody = say(insufficientScope, "Nobody signed in for this access token: send one of a session.")
 )
 
 // claims are what an app is told of the person who signed in (OpenID Connect Core 1.0 §5.3.2).
@@ -35,13 +37,70 @@ func (e *Endpoints) userinfo(w http.ResponseWriter, _ *http.Request, c caller) e
 	return nil
 }
 
+// caller is who stands behind a good access token: what the token says, and its Session as it is now.
+type caller struct {
+	token AccessClaims
+	live  identity.Live
+}
+
+// appHandler answers a caller, or returns why it can't.
+type appHandler func(w http.ResponseWriter, r *http.Request, c caller) error
+
+// forApp makes an endpoint for apps that hold an access token; methods are those that it takes.
+func (e *Endpoints) forApp(serve appHandler, methods ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		e.proofs.offer(w, r)
+		if !slices.Contains(methods, r.Method) {
+			w.Header().Set("Allow", strings.Join(methods, ", ")+", OPTIONS")
+			e.refuseBearer(w, r, sayf(methodNotAllowed, "Use %s.", strings.Join(methods, " or ")))
+			return
+		}
+		c, err := e.caller(w, r)
+		if err == nil {
+			trail := identity.TrailOf(r.Context())
+			trail.UserID, trail.SessionID, trail.ClientID = c.live.User.ID, c.live.Session.ID, c.token.ClientID
+			err = serve(w, r, c)
+		}
+		if err != nil {
+			e.refuseBearer(w, r, err)
+		}
+	}
+}
+
+// caller judges the access token of a request, as every API of our own does: it is ours and meant for us, comes as it has
+// to, and its Session lives.
+func (e *Endpoints) caller(w http.ResponseWriter, r *http.Request) (caller, error) {
+	text, err := presented(w, r)
+	if err != nil {
+		return caller{}, err
+	}
+	token, err := e.VerifyAccessToken(text)
+	if err != nil || token.Audience != e.o.Issuer { // RFC 8707 §3: it is meant for someone else
+		return caller{}, errToken
+	}
+	if err := e.proven(w, r, text, token); err != nil {
+		return caller{}, err
+	}
+	if token.SessionID == "" {
+		return caller{}, errNobody
+	}
+	live, ok, err := e.live(r.Context(), &token)
+	if err != nil {
+		return caller{}, err
+	}
+	if !ok {
+		return caller{}, errToken
+	}
+	return caller{token, live}, nil
+}
+
 // presented returns the access token of a request. It is taken from the header or from a form, but never from the
 // address, which ends up in logs and histories (RFC 9700 §4.3.2).
 func presented(w http.ResponseWriter, r *http.Request) (string, error) {
 	if r.URL.Query().Has("access_token") {
 		return "", say(invalidRequest, "Send the access token as Authorization: Bearer, not in the address.")
 	}
-	scheme, token := authorizationOf(r)
+	scheme, token := identity.AuthorizationOf(r.Header.Values("Authorization"))
 	if scheme != "bearer" && scheme != "dpop" {
 		token = ""
 	}
@@ -62,24 +121,28 @@ func presented(w http.ResponseWriter, r *http.Request) (string, error) {
 	return token, nil
 }
 
-// authorizationOf returns the scheme, in small letters, and the token of the Authorization header; both are empty without
-// one, and with several.
-func authorizationOf(r *http.Request) (scheme, token string) {
-	headers := r.Header.Values("Authorization")
-	if len(headers) != 1 {
-		return "", ""
+// live reads, in one statement, what stands behind an access token of a Session: whether the Session lives, its user may
+// sign in, and the token was not revoked. It fills in what a reference token leaves to the row.
+func (e *Endpoints) live(ctx context.Context, token *AccessClaims) (identity.Live, bool, error) {
+	id, err := uuid.Parse(token.SessionID)
+	if err != nil {
+		return identity.Live{}, false, nil // a token that a client got for itself
 	}
-	scheme, token, _ = strings.Cut(headers[0], " ")
-	return strings.ToLower(scheme), strings.Trim(token, " ")
+	live, err := e.store.LiveSession(ctx, id, token.ID)
+	return e.judged(token, live, err)
 }
 
-// bearerOf returns the token of an Authorization: Bearer header; empty without one, or with several.
-func bearerOf(r *http.Request) string {
-	scheme, token := authorizationOf(r)
-	if scheme != "bearer" {
-		return ""
+// judged is what follows from a read of what stands behind an access token.
+func (e *Endpoints) judged(token *AccessClaims, live identity.Live, err error) (identity.Live, bool, error) {
+	if identity.KindOf(err) == identity.NotFound {
+		return live, false, nil
 	}
-	return token
+	token.fill(live.Session)
+	return live, err == nil && !live.Denied && token.points(live.Session) && e.alive(live), err
+}
+
+func (e *Endpoints) alive(live identity.Live) bool {
+	return live.Session.Alive(e.o.Now()) && live.User.DisabledAt.IsZero()
 }
 
 // refuseBearer answers as RFC 6750 §3 and RFC 9449 §7.1 want it: with a challenge whatever was wrong about the token or
@@ -115,89 +178,5 @@ func (e *Endpoints) challenges(r *http.Request, v verdict, err error) []string {
 		return []string{e.challenge(v), none}
 	default:
 		return []string{e.challenge(v) + scope}
-	}
-}
-
-// errNobody refuses a token that a client got for itself (RFC 6749 §4.4) where somebody must have signed in.
-var errNobody = say(insufficientScope, "Nobody signed in for this access token: send one of a session.")
-
-// caller is who stands behind a good access token: what the token says, and its Session as it is now.
-type caller struct {
-	token AccessClaims
-	live  identity.Live
-}
-
-// caller judges the access token of a request, as every API of our own does: it is ours and meant for us, comes as it has
-// to, and its Session lives.
-func (e *Endpoints) caller(w http.ResponseWriter, r *http.Request) (caller, error) {
-	text, err := presented(w, r)
-	if err != nil {
-		return caller{}, err
-	}
-	token, err := e.VerifyAccessToken(text)
-	if err != nil || token.Audience != e.o.Issuer { // RFC 8707 §3: it is meant for someone else
-		return caller{}, errToken
-	}
-	if err := e.proven(w, r, text, token); err != nil {
-		return caller{}, err
-	}
-	if token.SessionID == "" {
-		return caller{}, errNobody
-	}
-	live, ok, err := e.live(r.Context(), &token)
-	if err != nil {
-		return caller{}, err
-	}
-	if !ok {
-		return caller{}, errToken
-	}
-	return caller{token, live}, nil
-}
-
-// live reads, in one statement, what stands behind an access token of a Session: whether the Session lives, its user may
-// sign in, and the token was not revoked. It fills in what a reference token leaves to the row.
-func (e *Endpoints) live(ctx context.Context, token *AccessClaims) (identity.Live, bool, error) {
-	id, err := uuid.Parse(token.SessionID)
-	if err != nil {
-		return identity.Live{}, false, nil // a token that a client got for itself
-	}
-	live, err := e.store.LiveSession(ctx, id, token.ID)
-	return e.judged(token, live, err)
-}
-
-// judged is what follows from a read of what stands behind an access token.
-func (e *Endpoints) judged(token *AccessClaims, live identity.Live, err error) (identity.Live, bool, error) {
-	if identity.KindOf(err) == identity.NotFound {
-		return live, false, nil
-	}
-	token.fill(live.Session)
-	return live, err == nil && !live.Denied && token.points(live.Session) && e.alive(live), err
-}
-
-func (e *Endpoints) alive(live identity.Live) bool {
-	return live.Session.Alive(e.o.Now()) && live.User.DisabledAt.IsZero()
-}
-
-// appHandler answers a caller, or returns why it can't.
-type appHandler func(w http.ResponseWriter, r *http.Request, c caller) error
-
-// forApp makes an endpoint for apps that hold an access token; methods are those that it takes.
-func (e *Endpoints) forApp(serve appHandler, methods ...string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		e.proofs.offer(w, r)
-		if !slices.Contains(methods, r.Method) {
-			w.Header().Set("Allow", strings.Join(methods, ", ")+", OPTIONS")
-			e.refuseBearer(w, r, sayf(methodNotAllowed, "Use %s.", strings.Join(methods, " or ")))
-			return
-		}
-		c, err := e.caller(w, r)
-		if err == nil {
-			trail := identity.TrailOf(r.Context())
-			trail.UserID, trail.SessionID, trail.ClientID = c.live.User.ID, c.live.Session.ID, c.token.ClientID
-			err = serve(w, r, c)
-		}
-		if err != nil {
-			e.refuseBearer(w, r, err)
-		}
 	}
 }

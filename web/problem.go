@@ -3,9 +3,7 @@ package web
 import (
 	"context"
 	"errors"
-	"math"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -90,7 +88,7 @@ func retryAfter(w http.ResponseWriter, err error) {
 		wait = retryLater
 	}
 	if wait > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+		w.Header().Set("Retry-After", identity.RetryAfter(wait))
 	}
 }
 
