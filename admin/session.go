@@ -42,7 +42,8 @@ type Ended struct {
 }
 
 // NewEnded shows an ending.
-func NewEnded(id identity.ID, ended int, device bool) Ended {
+func NewEnded(id identity.ID, struck identity.Struck, device bool) Ended {
+	ended := len(struck.Sessions)
 	e := Ended{ID: id, Ended: ended > 0}
 	if device {
 		e.Sessions = ended

@@ -60,15 +60,24 @@ func (a *API) changeUser(r *http.Request, change func(context.Context, identity.
 	return changedUser{changed, user}, err
 }
 
+// SignedOut is what ended with all that a person had.
+type SignedOut struct {
+	Ended int  `json:"sessions_ended"`
+	More  bool `json:"more,omitempty"` // there are over a thousand: refused from now on, told of within minutes
+}
+
+// NewSignedOut shows an ending of all that a person had.
+func NewSignedOut(struck identity.Struck) SignedOut {
+	return SignedOut{len(struck.Sessions), struck.More}
+}
+
 func (a *API) userEndSessions(r *http.Request) (any, error) {
 	id, err := userIn(r)
 	if err != nil {
 		return nil, err
 	}
-	ended, err := a.o.Operators.EndAll(r.Context(), id)
-	return struct {
-		Ended int `json:"sessions_ended"`
-	}{ended}, err
+	struck, err := a.o.Operators.EndAll(r.Context(), id)
+	return NewSignedOut(struck), err
 }
 
 func (a *API) userDelete(r *http.Request) (any, error) {

@@ -65,6 +65,7 @@ type Client struct {
 	CreatedAt        time.Time
 	FirstUsedAt      time.Time // zero until it gets its first token
 	DisabledAt       time.Time // zero while it may be used
+	Epoch            int64     // Sessions that began under another one are over
 }
 
 // Public reports whether the client has no way to authenticate (RFC 6749 §2.1).

@@ -30,6 +30,8 @@ type Promise struct {
 	SignInID      ID
 	SignInSecret  Secret // the SignIn's code secret: the row must know its hash
 	Binding       Binding
+	Epoch         int   // of the SignIn; a code that was begun under another one is void
+	ClientEpoch   int64 // likewise of the client
 	AuthTime      time.Time
 	IssuedAt      time.Time
 	AMR           AMR
@@ -105,7 +107,7 @@ const (
 	deviceMark   = "\r"
 )
 
-const promiseLen = 4*16 + 2*16 + 2*32 + 2*8 + 2 + 1 + 2
+const promiseLen = 4*16 + 2*16 + 2*32 + 2*8 + 4 + 8 + 2 + 1 + 2
 
 func (p Promise) bytes() []byte {
 	mask, rest := packScopes(p.Scopes)
@@ -122,6 +124,8 @@ func (p Promise) bytes() []byte {
 	}
 	b = binary.BigEndian.AppendUint64(b, uint64(p.AuthTime.UnixMicro()))
 	b = binary.BigEndian.AppendUint64(b, uint64(p.IssuedAt.UnixMicro()))
+	b = binary.BigEndian.AppendUint32(b, uint32(p.Epoch))
+	b = binary.BigEndian.AppendUint64(b, uint64(p.ClientEpoch))
 	b = binary.BigEndian.AppendUint16(b, uint16(p.AMR))
 	b = append(b, mask)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(p.Nonce)))
@@ -138,10 +142,13 @@ func readPromise(b []byte) (p Promise) {
 	}
 	p.AuthTime = time.UnixMicro(int64(binary.BigEndian.Uint64(b))).UTC()
 	p.IssuedAt = time.UnixMicro(int64(binary.BigEndian.Uint64(b[8:]))).UTC()
-	p.AMR = AMR(binary.BigEndian.Uint16(b[16:]))
-	mask, n := b[18], int(binary.BigEndian.Uint16(b[19:]))
-	p.Nonce = string(b[21 : 21+n])
-	scopes, after, _ := strings.Cut(string(b[21+n:]), resourceMark)
+	p.Epoch = int(binary.BigEndian.Uint32(b[16:]))
+	p.ClientEpoch = int64(binary.BigEndian.Uint64(b[20:]))
+	b = b[28:]
+	p.AMR = AMR(binary.BigEndian.Uint16(b))
+	mask, n := b[2], int(binary.BigEndian.Uint16(b[3:]))
+	p.Nonce = string(b[5 : 5+n])
+	scopes, after, _ := strings.Cut(string(b[5+n:]), resourceMark)
 	resources, device, _ := strings.Cut(after, resourceMark)
 	p.Scopes, p.Resources = unpackScopes(mask, scopes), SplitScope(resources)
 	if d := strings.Split(device, deviceMark); len(d) == 4 {

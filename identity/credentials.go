@@ -37,16 +37,10 @@ func (c Credentials) Change(ctx context.Context, s Standing, ch CredentialChange
 	next := s.SignIn
 	next.SecretHash = pointer.Secret.Hash()
 	err = c.Store.InTx(ctx, func(ctx context.Context) error {
-		if next.Epoch, err = c.Store.RaiseEpoch(ctx, s.User.ID); err != nil {
+		if next.Epoch, err = c.change(ctx, Ending{User: s.User.ID, Keep: s.SignIn.ID}, ch, write); err != nil {
 			return err
 		}
-		if err := write(ctx); err != nil {
-			return err
-		}
-		if err := c.Store.ProveSignIn(ctx, next, s.SignIn.SecretHash); err != nil {
-			return err
-		}
-		return c.end(ctx, UserEnding{UserID: s.User.ID, Cause: ch.Cause, Keep: s.SignIn.ID}, ch)
+		return c.Store.ProveSignIn(ctx, next, s.SignIn.SecretHash)
 	})
 	return c.Keys.CookieText(pointer), err
 }
@@ -56,22 +50,25 @@ func (c Credentials) Change(ctx context.Context, s Standing, ch CredentialChange
 func (c Credentials) ChangeAway(
 	ctx context.Context, userID ID, ch CredentialChange, write func(context.Context) error,
 ) error {
-	if _, err := c.Store.RaiseEpoch(ctx, userID); err != nil {
-		return err
-	}
-	if err := write(ctx); err != nil {
-		return err
-	}
-	return c.end(ctx, UserEnding{UserID: userID, Cause: ch.Cause}, ch)
+	_, err := c.change(ctx, Ending{User: userID}, ch, write)
+	return err
 }
 
-// end ends what a change ends, and tells of the change.
-func (c Credentials) end(ctx context.Context, e UserEnding, ch CredentialChange) error {
-	if _, err := c.Store.EndUser(ctx, e); err != nil {
-		return err
+// change ends what a change ends, first, since that locks the user's row; then makes the change and tells of it. It returns
+// the epoch that begins with it: what was begun before it is worth nothing.
+func (c Credentials) change(
+	ctx context.Context, e Ending, ch CredentialChange, write func(context.Context) error,
+) (epoch int, err error) {
+	e.Cause, e.Address = ch.Cause, ch.Seen.Address
+	struck, err := c.Store.End(ctx, e)
+	if err != nil {
+		return 0, err
 	}
-	return c.Store.AddEvent(ctx, Event{
-		ID: NewID(), At: c.Now(), Kind: ch.Event, UserID: e.UserID, Detail: ch.Detail, Address: ch.Seen.Address,
+	if err := write(ctx); err != nil {
+		return 0, err
+	}
+	return int(struck.Mark), c.Store.AddEvent(ctx, Event{
+		ID: NewID(), At: c.Now(), Kind: ch.Event, UserID: e.User, Detail: ch.Detail, Address: ch.Seen.Address,
 	})
 }
 

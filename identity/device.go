@@ -98,23 +98,25 @@ func (d Devices) End(ctx context.Context, from From, sessionID ID) error {
 	if err != nil || s.UserID != from.UserID || !s.Alive(d.Now()) {
 		return errNoDevice
 	}
+	e := Ending{SignIn: s.SignInID, With: s.ID, Cause: EndDevice, Address: from.Address}
 	if s.SignInID == from.SignInID {
-		_, err = d.Store.EndSession(ctx, s.ID, EndDevice)
-		return err
+		e.SignIn, e.With, e.Session = ID{}, ID{}, s.ID
 	}
-	_, err = d.Store.EndSignIn(ctx, SignInEnding{ID: s.SignInID, Cause: EndDevice, Session: s.ID})
+	_, err = d.Store.End(ctx, e)
 	return err
 }
 
-// EndOthers ends everything of the person but the sign-in that they act from and the Sessions that began from it. It
-// returns how many Sessions that were.
-func (d Devices) EndOthers(ctx context.Context, from From) (int, error) {
-	return d.Store.EndUser(ctx, UserEnding{UserID: from.UserID, Cause: EndDevice, Keep: from.SignInID, KeepSessions: true})
+// EndOthers ends everything of the person but the sign-in that they act from and the Sessions that began from it.
+func (d Devices) EndOthers(ctx context.Context, from From) error {
+	_, err := d.Store.End(ctx, Ending{
+		User: from.UserID, Cause: EndDevice, Keep: from.SignInID, KeepSessions: true, Address: from.Address,
+	})
+	return err
 }
 
 // NotMe ends everything at once: the person says that somebody else acts in their name. Nothing is spared.
-func (d Devices) NotMe(ctx context.Context, userID ID) error {
-	_, err := d.Store.EndUser(ctx, UserEnding{UserID: userID, Cause: EndNotMe})
+func (d Devices) NotMe(ctx context.Context, userID ID, seen Seen) error {
+	_, err := d.Store.End(ctx, Ending{User: userID, Cause: EndNotMe, Address: seen.Address})
 	return err
 }
 
@@ -124,7 +126,7 @@ func (d Devices) Withdraw(ctx context.Context, from From, clientID string) error
 		if err := d.Store.DeleteGrant(ctx, from.UserID, clientID); err != nil {
 			return err
 		}
-		_, err := d.Store.EndUser(ctx, UserEnding{UserID: from.UserID, Cause: EndConsent, ClientID: clientID})
+		_, err := d.Store.End(ctx, Ending{User: from.UserID, Of: clientID, Cause: EndConsent, Address: from.Address})
 		if err != nil {
 			return err
 		}
@@ -146,6 +148,6 @@ func (d Devices) EndBrowser(ctx context.Context, from From, signInID ID) error {
 	if s.User.ID != from.UserID || s.ending(d.Now()) != "" {
 		return errNoBrowser
 	}
-	_, err = d.Store.EndSignIn(ctx, SignInEnding{ID: signInID, Cause: EndDevice})
+	_, err = d.Store.End(ctx, Ending{SignIn: signInID, Cause: EndDevice, Address: from.Address})
 	return err
 }

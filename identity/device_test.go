@@ -68,14 +68,14 @@ func TestDevices_endingAllOthersSparesThisOne(t *testing.T) {
 	inWorld(t, func(w *world) {
 		here, there := w.signIn(), w.signIn()
 		mine, theirs := w.begin(here, "offline_access"), w.begin(there, "offline_access")
-		ended, err := w.devices().EndOthers(w.Context(), w.standing(here).From(identity.Seen{}))
-		if err != nil || ended != 1 || w.standing(there).SignedIn() || !w.standing(here).SignedIn() {
+		err := w.devices().EndOthers(w.Context(), w.standing(here).From(identity.Seen{}))
+		if ended := w.events(identity.SessionEnded); err != nil || ended != 1 || w.standing(there).SignedIn() || !w.standing(here).SignedIn() {
 			w.Errorf("ended %d: %v", ended, err)
 		}
 		w.mustRefresh(mine)
 		_, err = w.refresh(theirs)
 		w.wantRefused(err, "another device")
-		if err := w.devices().NotMe(w.Context(), w.user.ID); err != nil || w.standing(here).SignedIn() {
+		if err := w.devices().NotMe(w.Context(), w.user.ID, identity.Seen{}); err != nil || w.standing(here).SignedIn() {
 			w.Error("it wasn't me spares nobody:", err)
 		}
 	})

@@ -1,5 +1,7 @@
 package identity
 
+import "time"
+
 // EndCause says why a Session or SignIn ended.
 type EndCause string
 
@@ -27,26 +29,51 @@ const (
 	EndExpired    EndCause = "expired"           // it reached its absolute end; judged when read, never written
 )
 
+// Ending ends Sessions, and the SignIns that they rest on. Exactly one of Session, SignIn, User and Client is named. It is
+// also a line of the ending journal.
+//
+// Everything that it strikes is refused everywhere from the commit on, however much that is: the marks that every check
+// reads are moved first. Events, notices and the rows' own ends may follow.
+type Ending struct {
+	At      time.Time `json:"at"` // zero: now. An ending of the past strikes what began until then, and moves no marks
+	Session ID        `json:"session,omitzero"`
+	SignIn  ID        `json:"sign_in,omitzero"` // with the Sessions that live only as long as it does
+	User    ID        `json:"user,omitzero"`    // every SignIn and every Session, and all that was begun under their epoch
+	Client  string    `json:"client,omitempty"` // every Session of it
+	Cause   EndCause  `json:"cause"`
+
+	With    ID   `json:"with,omitzero"`     // of a SignIn: also this Session of the same user, whatever it rests on
+	Offline bool `json:"offline,omitempty"` // of a SignIn: also the Sessions that began from it and would outlive it
+
+	Keep         ID     `json:"keep,omitzero"`           // of a user: but this SignIn
+	KeepSessions bool   `json:"keep_sessions,omitempty"` // and the Sessions that began from it
+	Of           string `json:"of,omitempty"`            // of a user: only the Sessions of this client, and no SignIn
+
+	Address string `json:"address,omitempty"` // where whoever caused it was
+	Actor   string `json:"actor,omitempty"`   // the operator who did it
+}
+
+// Named counts what of Session, SignIn, User and Client is named: one is right.
+func (e Ending) Named() (n int) {
+	for _, is := range []bool{e.Session != ID{}, e.SignIn != ID{}, e.User != ID{}, e.Client != ""} {
+		if is {
+			n++
+		}
+	}
+	return n
+}
+
+// Struck is what an ending ended by the time it was committed.
+type Struck struct {
+	Sessions []Ended
+	SignIns  int
+	More     bool  // there were too many to write them all: they are refused, and told of within minutes
+	Mark     int64 // the epoch that begins with it, of the user or the client
+}
+
 // Ended is a Session that an ending ended.
 type Ended struct {
 	SessionID ID
 	UserID    ID
 	ClientID  string
-}
-
-// SignInEnding ends one SignIn and the Sessions that live only as long as it does.
-type SignInEnding struct {
-	ID      ID
-	Cause   EndCause
-	Offline bool // also the Sessions that began from it and would outlive it
-	Session ID   // and this Session of the same user, whatever it rests on; zero: none
-}
-
-// UserEnding ends what a user has: every SignIn and every Session, unless it says otherwise.
-type UserEnding struct {
-	UserID       ID
-	Cause        EndCause
-	Keep         ID     // the SignIn that stays; zero: none
-	KeepSessions bool   // the Sessions that began from the kept SignIn stay too
-	ClientID     string // end only the Sessions of this client, and no SignIn; empty: those of all
 }

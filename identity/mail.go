@@ -6,7 +6,10 @@ import (
 	"strings"
 	"time"
 
+	"fmt"
 	"github.com/google/uuid"
+	"math"
+	"strconv"
 )
 
 const linkPrefix = "sj_ml_"
@@ -203,12 +206,12 @@ func (m ByMail) Verify(ctx context.Context, text string, seen Seen) (email strin
 
 // NotMe ends everything of whoever the link was mailed to. It stays good, so that a second press does no harm and the
 // page can go on from there.
-func (m ByMail) NotMe(ctx context.Context, text string) (User, error) {
+func (m ByMail) NotMe(ctx context.Context, text string, seen Seen) (User, error) {
 	user, _, err := m.Holder(ctx, text, LinkNotMe)
 	if err != nil {
 		return User{}, err
 	}
-	return user, m.Devices.NotMe(ctx, user.ID)
+	return user, m.Devices.NotMe(ctx, user.ID, seen)
 }
 
 func (m ByMail) tell(ctx context.Context, userID ID, seen Seen, kinds ...EventKind) error {
@@ -249,7 +252,7 @@ func (m ByMail) AskAddressChange(ctx context.Context, s Standing, email string, 
 	if email == s.User.Email {
 		return RefuseField("new_email", "This is the address of your account already. Enter another one.")
 	}
-	letter := Letter{Kind: LetterNewEmail, UserID: s.User.ID, To: email, Detail: moveDetail(s.SignIn.ID, email)}
+	letter := Letter{Kind: LetterNewEmail, UserID: s.User.ID, To: email, Detail: moveDetail(s, email)}
 	return m.ask(ctx, letter, email, seen)
 }
 
@@ -271,12 +274,20 @@ func letterKey(kind LetterKind, to string) string { return ThrottleKey("letter",
 
 // ChangeAddress spends a link that moves an account to the address that it was mailed to. Everything ends but the browser of s, if
 // that is signed in to this account: its cookie gets the value returned. Refusals: NotFound, also when the sign-in that
-// asked for the change is over; Conflict, when the address is another account's by now.
+// asked for the change is over or what opens the account has changed since; Conflict, when the address is another
+// account's by now.
 func (m ByMail) ChangeAddress(ctx context.Context, s Standing, text string, seen Seen) (email, cookie string, err error) {
 	err = m.Store.InTx(ctx, func(ctx context.Context) error {
 		link, err := m.Links.Spend(ctx, text, LinkEmail)
 		if err != nil {
 			return err
+		}
+		asking, err := m.Store.StandingOf(ctx, askedFrom(link.Detail))
+		if err != nil {
+			return err
+		}
+		if asking.User.ID != link.UserID || asking.ending(m.Now()) != "" {
+			return errLinkOver
 		}
 		if err := m.Store.DropMailLinks(ctx, link.UserID); err != nil {
 			return err
@@ -293,16 +304,15 @@ func (m ByMail) ChangeAddress(ctx context.Context, s Standing, text string, seen
 	return email, cookie, err
 }
 
-// move changes the address once the user's row is locked and the epoch raised. The sign-in that asked must have lived
-// until then: a thief who is thrown out by a new password or by "It wasn't me" could take the account by it yet.
+// changeAddress changes the address once the user's row is locked and the epoch raised for this very change. It must be the first
+// that the account has had since the link was asked for: a thief who asked, and is thrown out by a new password or by "It
+// wasn't me", could take the account by it yet, also where the sign-in that asked goes on.
 func (m ByMail) changeAddress(ctx context.Context, link LinkFor, seen Seen) error {
-	asking, err := m.Store.StandingOf(ctx, askedFrom(link.Detail))
+	user, err := m.Store.UserByID(ctx, link.UserID)
 	if err != nil {
 		return err
 	}
-	user := asking.User
-	asking.User.Epoch-- // it was raised for this very change
-	if user.ID != link.UserID || asking.ending(m.Now()) != "" {
+	if user.Epoch != epochOf(link.Detail)+1 {
 		return errLinkOver
 	}
 	email := NewAddress(link.Detail)
@@ -316,17 +326,28 @@ func (m ByMail) changeAddress(ctx context.Context, link LinkFor, seen Seen) erro
 	return m.tell(ctx, user.ID, seen, ProfileChanged)
 }
 
-// moveDetail is what a Letter and a link to another address carry: the sign-in that asked, and the address.
-func moveDetail(signInID ID, email string) string { return signInID.String() + " " + email }
+// moveDetail is what a Letter and a link to another address carry: the sign-in that asked, the epoch in which it did, and
+// the address.
+func moveDetail(s Standing, email string) string {
+	return fmt.Sprintf("%s %d %s", s.SignIn.ID, s.SignIn.Epoch, email)
+}
 
 // NewAddress returns the address of moveDetail.
-func NewAddress(detail string) string {
-	_, email, _ := strings.Cut(detail, " ")
-	return email
-}
+func NewAddress(detail string) string { return detail[strings.LastIndexByte(detail, ' ')+1:] }
 
 func askedFrom(detail string) ID {
 	text, _, _ := strings.Cut(detail, " ")
 	id, _ := uuid.Parse(text)
 	return id
+}
+
+// epochOf returns the epoch of moveDetail; one that none can have where it holds none.
+func epochOf(detail string) int {
+	_, rest, _ := strings.Cut(detail, " ")
+	text, _, _ := strings.Cut(rest, " ")
+	epoch, err := strconv.Atoi(text)
+	if err != nil {
+		return math.MinInt32
+	}
+	return epoch
 }

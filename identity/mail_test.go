@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -127,7 +128,7 @@ func (w *world) wantLinkOver(err error, why string) {
 // moving is the link to another address that the browser behind cookie asked for.
 func (w *world) moving(cookie, to string) string {
 	w.Helper()
-	return w.mailed(identity.LinkEmail, w.standing(cookie).SignIn.ID.String()+" "+to)
+	return w.mailed(identity.LinkEmail, fmt.Sprintf("%s %d %s", w.standing(cookie).SignIn.ID, w.standing(cookie).SignIn.Epoch, to))
 }
 
 func TestMove_changesTheAddressOnceAndSparesTheBrowserThatFollowedTheLink(t *testing.T) {
@@ -159,7 +160,9 @@ func TestMove_worksOnlyWhileTheSignInLivesThatAsked(t *testing.T) {
 		"signed out": func(w *world, asking identity.Standing) error {
 			return storagetest.EndSignIn(w.Context(), w.db, asking.SignIn.ID, identity.EndSignedOut)
 		},
-		"thrown out": func(w *world, _ identity.Standing) error { return w.byMail().Devices.NotMe(w.Context(), w.user.ID) },
+		"thrown out": func(w *world, _ identity.Standing) error {
+			return w.byMail().Devices.NotMe(w.Context(), w.user.ID, identity.Seen{})
+		},
 		"a new password": func(w *world, _ identity.Standing) error {
 			return w.byMail().Reset(w.Context(), w.mailed(identity.LinkReset, ""), "another long password", identity.Seen{})
 		},
@@ -216,7 +219,7 @@ func TestMove_isNotAskedForBySomebodyElse(t *testing.T) {
 			w.Fatal(err)
 		}
 		text := w.moving(cookie, "thief@example.com")
-		if _, err := w.db.RaiseEpoch(w.Context(), eve.ID); err != nil { // as the move does to the account that it is about
+		if _, err := w.db.End(w.Context(), identity.Ending{User: eve.ID, Cause: identity.EndPassword}); err != nil { // as the move does to the account that it is about
 			w.Fatal(err)
 		}
 		_, _, err = w.byMail().ChangeAddress(w.Context(), identity.Standing{}, text, identity.Seen{})
@@ -288,6 +291,28 @@ func FuzzMailLinks_takeNothingButWhatWasMade(f *testing.F) {
 		_, err := links.Read(t.Context(), text, identity.LinkVerify)
 		if (err == nil) != (text == made) || err != nil && identity.KindOf(err) != identity.NotFound {
 			t.Errorf("%q: %v", text, err)
+		}
+	})
+}
+
+// A thief who holds a copy of the cookie asks for another address; then the person changes the password in that very browser.
+// The sign-in that asked goes on, and the link is worth nothing all the same.
+func TestChangeAddress_aLinkAskedForBeforeANewPasswordIsWorthNothing(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		cookie := w.signIn()
+		text := w.moving(cookie, "thief@example.com")
+		next, err := w.byMail().Credentials.ChangePassword(w.Context(), w.standing(cookie),
+			identity.NewPassword{Current: password, New: "another long password"})
+		if err != nil || !w.standing(next).SignedIn() {
+			w.Fatalf("the browser of the change is not signed in: %v", err)
+		}
+		for _, s := range []identity.Standing{{}, w.standing(next)} {
+			_, _, err := w.byMail().ChangeAddress(w.Context(), s, text, identity.Seen{})
+			w.wantLinkOver(err, "asked for before")
+		}
+		if got := w.account().Email; got != w.user.Email {
+			w.Errorf("the account is %s's", got)
 		}
 	})
 }

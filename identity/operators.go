@@ -35,26 +35,21 @@ type Operators struct {
 }
 
 // EndSession ends one Session, and with its device the browser sign-in that it began from and all that began from that.
-// It returns how many Sessions ended; NotFound when there is no such Session.
-func (o Operators) EndSession(ctx context.Context, id ID, device bool) (int, error) {
+// NotFound when there is no such Session.
+func (o Operators) EndSession(ctx context.Context, id ID, device bool) (Struck, error) {
 	s, err := o.Store.SessionByID(ctx, id)
 	if err != nil {
-		return 0, err
+		return Struck{}, err
 	}
 	if device {
-		ended, err := o.Store.EndSignIn(ctx, SignInEnding{ID: s.SignInID, Cause: EndOperator, Offline: true, Session: id})
-		return len(ended), err
+		return o.Store.End(ctx, Ending{SignIn: s.SignInID, With: id, Offline: true, Cause: EndOperator})
 	}
-	ended, err := o.Store.EndSession(ctx, id, EndOperator)
-	if !ended {
-		return 0, err
-	}
-	return 1, err
+	return o.Store.End(ctx, Ending{Session: id, Cause: EndOperator})
 }
 
-// EndAll ends every SignIn and Session of a person, and returns how many Sessions that were.
-func (o Operators) EndAll(ctx context.Context, userID ID) (int, error) {
-	return o.Store.EndUser(ctx, UserEnding{UserID: userID, Cause: EndOperator})
+// EndAll ends every SignIn and Session of a person.
+func (o Operators) EndAll(ctx context.Context, userID ID) (Struck, error) {
+	return o.Store.End(ctx, Ending{User: userID, Cause: EndOperator})
 }
 
 // Lock locks an account and ends everything of it; false when it was locked already. Unlocking resurrects nothing.
@@ -63,7 +58,7 @@ func (o Operators) Lock(ctx context.Context, userID ID) (changed bool, err error
 		if changed, err = o.Store.SetUserDisabled(ctx, userID, o.Now()); err != nil {
 			return err
 		}
-		if _, err := o.Store.EndUser(ctx, UserEnding{UserID: userID, Cause: EndLocked}); err != nil || !changed {
+		if _, err := o.Store.End(ctx, Ending{User: userID, Cause: EndLocked}); err != nil || !changed {
 			return err
 		}
 		return o.tell(ctx, Event{Kind: UserLocked, UserID: userID})
@@ -86,7 +81,7 @@ func (o Operators) Unlock(ctx context.Context, userID ID) (changed bool, err err
 // DeleteUser ends everything of a person and then deletes the account with all that it held.
 func (o Operators) DeleteUser(ctx context.Context, userID ID) error {
 	return o.Store.InTx(ctx, func(ctx context.Context) error {
-		if _, err := o.Store.EndUser(ctx, UserEnding{UserID: userID, Cause: EndDeleted}); err != nil {
+		if _, err := o.Store.End(ctx, Ending{User: userID, Cause: EndDeleted}); err != nil {
 			return err
 		}
 		if err := o.Store.DeleteUser(ctx, userID); err != nil {
@@ -102,7 +97,7 @@ func (o Operators) DisableClient(ctx context.Context, id string) (changed bool, 
 		if changed, err = o.Store.SetClientDisabled(ctx, id, o.Now()); err != nil {
 			return err
 		}
-		if _, err := o.Store.EndClient(ctx, id, EndClientOff); err != nil || !changed {
+		if _, err := o.Store.End(ctx, Ending{Client: id, Cause: EndClientOff}); err != nil || !changed {
 			return err
 		}
 		return o.tell(ctx, Event{Kind: ClientDisabled, ClientID: id})
@@ -139,6 +134,7 @@ func (o Operators) tell(ctx context.Context, e Event) error {
 
 // AddClient adds a client; Conflict when its id is taken.
 func (o Operators) AddClient(ctx context.Context, c Client) error {
+	c.Epoch = o.Now().UnixMicro()
 	return o.Store.InTx(ctx, func(ctx context.Context) error {
 		if err := o.Store.CreateClient(ctx, c); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -57,8 +58,9 @@ const (
 	busyFor      = 2 * time.Second // when to try again
 )
 
-// NewPasswords returns a hasher at a cost.
+// NewPasswords returns a hasher at a cost; zero: the default.
 func NewPasswords(cost HashCost) *Passwords {
+	cost = cmp.Or(cost, DefaultHashCost)
 	blank := base64.RawStdEncoding.EncodeToString(make([]byte, 32))
 	p := &Passwords{
 		cost:  cost,

@@ -29,6 +29,9 @@ type Session struct {
 	Address    string // where it was last seen, as an IP address
 	UserAgent  string // what the app called itself, untrusted, at most 256 bytes
 	Device     Device
+
+	Epoch       int   // of the user, when it began; another one ended it
+	ClientEpoch int64 // likewise of the client
 }
 
 // Thumbprint is the RFC 7638 SHA-256 thumbprint of a public key; zero where there is none.
@@ -73,15 +76,16 @@ func (l Lifetimes) IdleFrom(now, endsAt time.Time) time.Time {
 
 // Turn is the ordinary refresh as one conditional write: the current token of a Session of which no other branch exists.
 type Turn struct {
-	SessionID  ID
-	ClientID   string
-	SecretHash []byte
-	Generation uint32
-	Keep       bool       // the client does not rotate: the token stays, only the idle end slides
-	Key        Thumbprint // the Session must be bound to just this key, or to none when it is zero
-	NeedMFA    bool       // the Session must have begun with a second factor
-	IdleEndsAt time.Time
-	Address    string
+	SessionID   ID
+	ClientID    string
+	SecretHash  []byte
+	Generation  uint32
+	Keep        bool       // the client does not rotate: the token stays, only the idle end slides
+	Key         Thumbprint // the Session must be bound to just this key, or to none when it is zero
+	ClientEpoch int64
+	NeedMFA     bool // the Session must have begun with a second factor
+	IdleEndsAt  time.Time
+	Address     string
 }
 
 type sessionStore interface {
@@ -177,7 +181,7 @@ func (s Sessions) redeemAgain(ctx context.Context, p Promise, h Holder) (Session
 	case RefuseCode:
 	case ReplayCode:
 		// RFC 6749 §4.1.2: a code that is used twice revokes what it issued.
-		if _, err := s.Store.EndSession(ctx, row.ID, EndReplay); err != nil {
+		if _, err := s.Store.End(ctx, Ending{Session: row.ID, Cause: EndReplay, Address: h.Seen.Address}); err != nil {
 			return Session{}, err
 		}
 	}
@@ -208,7 +212,7 @@ func (s Sessions) Refresh(ctx context.Context, t RefreshToken, h Holder) (Sessio
 	if t.Branch == 0 {
 		row, done, err := s.Store.Advance(ctx, Turn{
 			SessionID: t.SessionID, ClientID: h.Client.ID, SecretHash: t.Secret.Hash(), Generation: t.Generation,
-			Keep: h.Client.Rotation == RotateNone, Key: h.sessionKey(), NeedMFA: s.Policy.AsksAtRefresh(h.Client),
+			Keep: h.Client.Rotation == RotateNone, Key: h.sessionKey(), ClientEpoch: h.Client.Epoch, NeedMFA: s.Policy.AsksAtRefresh(h.Client),
 			IdleEndsAt: s.Now().Add(h.Client.LivesOr(s.Lives).Idle), Address: h.Seen.Address,
 		})
 		if err != nil {
@@ -257,7 +261,7 @@ func (s Sessions) settle(ctx context.Context, t RefreshToken, h Holder) (row Ses
 		})
 		if move == Reuse || move == Exhausted {
 			refusal = errReused
-			_, err := s.Store.EndSession(ctx, row.ID, move.cause())
+			_, err := s.Store.End(ctx, Ending{Session: row.ID, Cause: move.cause(), Address: h.Seen.Address})
 			return err
 		}
 		next = t.At(line.Generation, line.Branch)
@@ -306,9 +310,9 @@ func (s Sessions) write(ctx context.Context, row *Session, h Holder, event Event
 	})
 }
 
-// Revoke ends the Session of any authentic refresh token of client c, however old (RFC 7009 §2.1). It touches nothing
+// Revoke ends the Session of any authentic refresh token of h's client, however old (RFC 7009 §2.1). It touches nothing
 // when the token is another client's or does not carry the Session's secret.
-func (s Sessions) Revoke(ctx context.Context, t RefreshToken, c Client) error {
+func (s Sessions) Revoke(ctx context.Context, t RefreshToken, h Holder) error {
 	row, err := s.Store.SessionByID(ctx, t.SessionID)
 	if KindOf(err) == NotFound {
 		return nil
@@ -316,9 +320,9 @@ func (s Sessions) Revoke(ctx context.Context, t RefreshToken, c Client) error {
 	if err != nil {
 		return err
 	}
-	if !t.Secret.Matches(row.SecretHash) || row.ClientID != c.ID {
+	if !t.Secret.Matches(row.SecretHash) || row.ClientID != h.Client.ID {
 		return nil
 	}
-	_, err = s.Store.EndSession(ctx, row.ID, EndRevoked)
+	_, err = s.Store.End(ctx, Ending{Session: row.ID, Cause: EndRevoked, Address: h.Seen.Address})
 	return err
 }

@@ -204,7 +204,7 @@ func TestRefresh_racesWithReuseAndEnding(t *testing.T) {
 			case 0:
 				_, err = w.refresh(old) // reuse
 			case 1:
-				err = w.sessions.Revoke(w.Context(), current, w.client)
+				err = w.sessions.Revoke(w.Context(), current, identity.Holder{Client: w.client})
 			default:
 				_, err = w.refresh(current)
 			}
@@ -320,7 +320,7 @@ func TestStart_noSessionOutlivesAnEndingThatRaced(t *testing.T) {
 	t.Parallel()
 	endings := map[string]func(*world, identity.Standing) error{
 		"sign-out": func(w *world, s identity.Standing) error {
-			_, err := w.signIns.End(w.Context(), s, identity.ID{})
+			_, err := w.db.End(w.Context(), identity.Ending{SignIn: s.SignIn.ID, Cause: identity.EndSignedOut})
 			return err
 		},
 		"password change": func(w *world, _ identity.Standing) error {
@@ -365,7 +365,7 @@ func TestStart_noSessionOutlivesAnEndingThatRaced(t *testing.T) {
 // lateCode is a code made before its SignIn ended.
 func (w *world) lateCode(s identity.Standing) identity.Promise {
 	return identity.Promise{
-		SessionID: identity.NewID(), SessionSecret: identity.NewSecret(), SignInID: s.SignIn.ID,
+		SessionID: identity.NewID(), SessionSecret: identity.NewSecret(), SignInID: s.SignIn.ID, Epoch: s.SignIn.Epoch,
 		SignInSecret: s.Pointer.CodeSecret, AuthTime: s.SignIn.ProvedAt, AMR: s.SignIn.AMR, IssuedAt: w.clock.now(),
 	}
 }
@@ -385,11 +385,31 @@ func TestStart_withoutOfflineAccessTheSessionEndsWithItsSignIn(t *testing.T) {
 		if want := w.standing(cookie).SignIn.EndsAt; !bound.EndsAt.Equal(want) || !free.EndsAt.After(want) {
 			w.Errorf("bound ends %v, free ends %v, the sign-in %v", bound.EndsAt, free.EndsAt, want)
 		}
-		if _, err := w.signIns.End(w.Context(), w.standing(cookie), identity.ID{}); err != nil {
+		if _, err := w.db.End(w.Context(), identity.Ending{SignIn: w.standing(cookie).SignIn.ID, Cause: identity.EndSignedOut}); err != nil {
 			w.Fatal(err)
 		}
 		_, err = w.refresh(boundToken)
 		w.wantRefused(err, "the bound Session after sign-out")
 		w.mustRefresh(freeToken)
+	})
+}
+
+// A code of the browser that is kept was begun under the old credentials as any other: a thief's copy of its cookie may hold
+// it.
+func TestStart_aCodeOfTheKeptSignInDiesWithTheOldCredentials(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		cookie := w.signIn()
+		code := w.promise(cookie, "offline_access")
+		credentials := identity.Credentials{Store: w.db, Keys: w.keys, Passwords: w.signIns.Passwords, Now: w.clock.now}
+		next, err := credentials.ChangePassword(w.Context(), w.standing(cookie), identity.NewPassword{Current: password, New: "another long password"})
+		if err != nil {
+			w.Fatal(err)
+		}
+		_, _, err = w.sessions.Start(w.Context(), code, identity.Holder{Client: w.client})
+		w.wantRefused(err, "a code from before the change")
+		if _, _, err = w.sessions.Start(w.Context(), w.promise(next, "offline_access"), identity.Holder{Client: w.client}); err != nil {
+			w.Errorf("a code from after it: %v", err)
+		}
 	})
 }

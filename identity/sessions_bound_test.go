@@ -143,7 +143,7 @@ func TestRace_anEndingWins(t *testing.T) {
 				next := make([]identity.RefreshToken, 16)
 				for i, err := range race(len(next), func(i int) (err error) {
 					if i == 11 {
-						return w.sessions.Revoke(w.Context(), token, w.client)
+						return w.sessions.Revoke(w.Context(), token, identity.Holder{Client: w.client})
 					}
 					_, next[i], err = w.sessions.Refresh(w.Context(), token, holder)
 					return err

@@ -171,7 +171,7 @@ func (s SignIns) write(ctx context.Context, next SignIn, before Standing, again 
 		return s.Store.ProveSignIn(ctx, next, before.SignIn.SecretHash)
 	}
 	if before.SignedIn() {
-		_, err := s.Store.EndSignIn(ctx, SignInEnding{ID: before.SignIn.ID, Cause: EndReplaced})
+		_, err := s.Store.End(ctx, Ending{SignIn: before.SignIn.ID, Cause: EndReplaced, Address: next.Address})
 		if err != nil {
 			return err
 		}
@@ -263,10 +263,4 @@ func (s SignIns) Strengthen(ctx context.Context, before Standing, shown Factor) 
 		})
 	})
 	return s.Keys.CookieText(pointer), err
-}
-
-// End signs a browser out: its SignIn ends, with the Sessions that live only as long as it does and with the Session of
-// the app that asked for it (zero: none did), offline or not. It returns the Sessions that ended.
-func (s SignIns) End(ctx context.Context, standing Standing, asking ID) ([]Ended, error) {
-	return s.Store.EndSignIn(ctx, SignInEnding{ID: standing.SignIn.ID, Cause: EndSignedOut, Session: asking})
 }

@@ -21,7 +21,7 @@ func TestSignIn_thatIsOverSaysWhyAndNothingElse(t *testing.T) {
 			return storagetest.EndSignIn(w.Context(), w.db, s.ID, identity.EndNotMe)
 		}, identity.EndNotMe},
 		"credential changed": {func(w *world, s identity.SignIn) error {
-			_, err := w.db.RaiseEpoch(w.Context(), s.UserID)
+			_, err := w.db.End(w.Context(), identity.Ending{User: s.UserID, Cause: identity.EndPassword})
 			return err
 		}, identity.EndPassword},
 		"account locked": {func(w *world, s identity.SignIn) error {

@@ -76,7 +76,7 @@ func (a AskedSignOut) BackTo(c Client) string {
 // SignOut signs a browser out as an app asked: with its SignIn also the app's own Session ends, offline or not, if it is
 // one of the same person. Where nobody is signed in any more, the app's own Session is all that ends. It returns the
 // Sessions that ended.
-func (s SignIns) SignOut(ctx context.Context, standing Standing, a AskedSignOut) ([]Ended, error) {
+func (s SignIns) SignOut(ctx context.Context, standing Standing, a AskedSignOut, seen Seen) ([]Ended, error) {
 	own, err := s.ownSession(ctx, a)
 	if err != nil {
 		return nil, err
@@ -85,16 +85,16 @@ func (s SignIns) SignOut(ctx context.Context, standing Standing, a AskedSignOut)
 		if own.UserID != standing.User.ID {
 			own = Session{}
 		}
-		return s.End(ctx, standing, own.ID)
+		struck, err := s.Store.End(ctx, Ending{
+			SignIn: standing.SignIn.ID, With: own.ID, Cause: EndSignedOut, Address: seen.Address,
+		})
+		return struck.Sessions, err
 	}
 	if own.ID == (ID{}) {
 		return nil, nil
 	}
-	done, err := s.Store.EndSession(ctx, own.ID, EndSignedOut)
-	if err != nil || !done {
-		return nil, err
-	}
-	return []Ended{{SessionID: own.ID, UserID: own.UserID, ClientID: own.ClientID}}, nil
+	struck, err := s.Store.End(ctx, Ending{Session: own.ID, Cause: EndSignedOut, Address: seen.Address})
+	return struck.Sessions, err
 }
 
 // ownSession returns the Session that the app's ID token was issued in; zero when none came, or it is long gone.
@@ -141,11 +141,13 @@ func (s Sessions) SignOut(ctx context.Context, a AppSignOut) (ended bool, err er
 		return false, errKey
 	case !row.Alive(s.Now()):
 		return false, nil
-	case !a.Device:
-		return s.Store.EndSession(ctx, row.ID, EndSignedOut)
 	}
-	all, err := s.Store.EndSignIn(ctx, SignInEnding{ID: row.SignInID, Cause: EndSignedOut, Offline: true, Session: row.ID})
-	return slices.ContainsFunc(all, func(e Ended) bool { return e.SessionID == row.ID }), err
+	e := Ending{Session: row.ID, Cause: EndSignedOut, Address: a.Holder.Seen.Address}
+	if a.Device {
+		e.Session, e.SignIn, e.With, e.Offline = ID{}, row.SignInID, row.ID, true
+	}
+	struck, err := s.Store.End(ctx, e)
+	return slices.ContainsFunc(struck.Sessions, func(e Ended) bool { return e.SessionID == row.ID }), err
 }
 
 // StateCookie is the name of the cookie that scripts of ours may read: who is signed in changed, if it did (OpenID

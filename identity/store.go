@@ -21,20 +21,12 @@ type readers interface {
 
 // ender ends what lives, with an Event for each.
 type ender interface {
-	// EndSession ends a Session that lives; false when it was over already.
-	EndSession(ctx context.Context, id ID, cause EndCause) (bool, error)
-	// EndSignIn ends a SignIn and the Sessions under it that the ending names.
-	EndSignIn(ctx context.Context, e SignInEnding) ([]Ended, error)
-	// EndUser ends what a person has, but for what the ending keeps.
-	EndUser(ctx context.Context, e UserEnding) (sessions int, err error)
-	// EndClient ends every Session of a client.
-	EndClient(ctx context.Context, clientID string, cause EndCause) (sessions int, err error)
+	// End ends what an Ending names; NotFound where its user or client is not there.
+	End(ctx context.Context, e Ending) (Struck, error)
 }
 
 // secrets writes what a person proves themselves with.
 type secrets interface {
-	// RaiseEpoch ends the worth of every SignIn that was proved before, and locks the user's row.
-	RaiseEpoch(ctx context.Context, userID ID) (epoch int, err error)
 	WritePassword(ctx context.Context, userID ID, hash string) error
 	// ProveSignIn writes secret hash, epoch, methods, times of a SignIn that lives and still has the hash old: else SignInAgain.
 	ProveSignIn(ctx context.Context, s SignIn, old []byte) error

@@ -149,13 +149,10 @@ func (u Users) SetPassword(ctx context.Context, email, password string) error {
 		return err
 	}
 	return u.Store.InTx(ctx, func(ctx context.Context) error {
-		if _, err := u.Store.RaiseEpoch(ctx, user.ID); err != nil {
+		if _, err := u.Store.End(ctx, Ending{User: user.ID, Cause: EndPassword}); err != nil {
 			return err
 		}
 		if err := u.Store.WritePassword(ctx, user.ID, hash); err != nil {
-			return err
-		}
-		if _, err := u.Store.EndUser(ctx, UserEnding{UserID: user.ID, Cause: EndPassword}); err != nil {
 			return err
 		}
 		return u.Store.AddEvent(ctx, Event{ID: NewID(), At: u.Now(), Kind: PasswordChanged, UserID: user.ID})

@@ -112,7 +112,7 @@ func (w *world) promise(cookie string, scopes ...string) identity.Promise {
 	}
 	return identity.Promise{
 		SessionID: identity.NewID(), SessionSecret: identity.NewSecret(),
-		SignInID: standing.SignIn.ID, SignInSecret: standing.Pointer.CodeSecret,
+		SignInID: standing.SignIn.ID, SignInSecret: standing.Pointer.CodeSecret, Epoch: standing.SignIn.Epoch,
 		Binding:  identity.NewBinding(w.client.ID, "com.example.notes:/cb", sha256.Sum256([]byte("verifier"))),
 		AuthTime: standing.SignIn.ProvedAt, IssuedAt: w.clock.now(), AMR: standing.SignIn.AMR, Scopes: scopes,
 	}

@@ -117,7 +117,7 @@ func TestConsent_denyOfSomeoneWhoseSignInEndedAsksWhoTheyAre(t *testing.T) {
 	onStage(t, func(s *stage) {
 		c, cookie := s.app(untrusted), s.signIn(s.user)
 		q := s.denying(asking(c), cookie)
-		if _, err := s.signIns.End(s.Context(), s.standing(cookie), identity.ID{}); err != nil {
+		if _, err := s.db.End(s.Context(), identity.Ending{SignIn: s.standing(cookie).SignIn.ID, Cause: identity.EndSignedOut}); err != nil {
 			t.Fatal(err)
 		}
 		page, q2 := s.location(s.authorize(q, cookie))
@@ -179,7 +179,7 @@ func TestWayBack_aDeadCookieIsNoSignIn(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) {
 		c, cookie := s.app(selfRegistered), s.signIn(s.user)
-		if _, err := s.signIns.End(s.Context(), s.standing(cookie), identity.ID{}); err != nil {
+		if _, err := s.db.End(s.Context(), identity.Ending{SignIn: s.standing(cookie).SignIn.ID, Cause: identity.EndSignedOut}); err != nil {
 			t.Fatal(err)
 		}
 		if resp := s.authorize(asking(c, "scope", "nope"), cookie, cookieOf("sj_si_forged")); resp.StatusCode != 400 {

@@ -26,6 +26,7 @@ func (h codeIssuer) HandleAuthorizeEndpointRequest(
 	code, err := h.e.o.Keys.CodeText(identity.Promise{
 		SessionID: identity.NewID(), SessionSecret: identity.NewSecret(),
 		SignInID: s.SignIn.ID, SignInSecret: s.Pointer.CodeSecret,
+		Epoch: s.SignIn.Epoch, ClientEpoch: a.client.Epoch,
 		Binding: binding, AuthTime: s.SignIn.ProvedAt, IssuedAt: h.e.o.Now(), AMR: s.SignIn.AMR,
 		Scopes: a.scopes, Resources: identity.ResourcesOf(a.asked.Params), Nonce: a.asked.Get("nonce"),
 		Device: identity.DeviceFrom(a.asked.Get),

@@ -148,7 +148,7 @@ func TestIntrospect_whatEndsAToken(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(s *stage, c identity.Client, tokens told) error{
 		"its Session": func(s *stage, _ identity.Client, tokens told) error {
-			_, err := s.db.EndSession(s.Context(), s.session(tokens).ID, identity.EndOperator)
+			_, err := s.db.End(s.Context(), identity.Ending{Session: s.session(tokens).ID, Cause: identity.EndOperator})
 			return err
 		},
 		"a new password": func(s *stage, _ identity.Client, _ told) error {

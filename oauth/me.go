@@ -17,7 +17,7 @@ const maxSiblings = 200
 // appStore keeps what apps are told while they hold an access token.
 type appStore interface {
 	FindSessions(ctx context.Context, q identity.SessionQuery) ([]identity.Live, error)
-	EndSession(ctx context.Context, id identity.ID, cause identity.EndCause) (bool, error)
+	End(ctx context.Context, e identity.Ending) (identity.Struck, error)
 	// Subscribe returns a channel that is written to when there may be changes about a user.
 	Subscribe(f identity.Feed) (wake <-chan struct{}, cancel func())
 	LiveSessions(ctx context.Context, asked []identity.Held) (map[identity.Held]identity.Live, error)
@@ -128,7 +128,7 @@ func (e *Endpoints) endMine(w http.ResponseWriter, r *http.Request, c caller) er
 		return errNoSibling
 	}
 	if id == c.live.Session.ID {
-		_, err = e.store.EndSession(r.Context(), id, identity.EndSignedOut)
+		_, err = e.store.End(r.Context(), identity.Ending{Session: id, Cause: identity.EndSignedOut, Address: addressOf(r)})
 	} else {
 		err = e.endSibling(r, c, id)
 	}

@@ -32,7 +32,7 @@ func (s *stage) no(err error) {
 
 func (s *stage) end(got told, cause identity.EndCause) {
 	s.Helper()
-	_, err := s.db.EndSession(s.Context(), s.session(got).ID, cause)
+	_, err := s.db.End(s.Context(), identity.Ending{Session: s.session(got).ID, Cause: cause})
 	s.no(err)
 }
 

@@ -183,7 +183,7 @@ func TestRedeem_aCodeOutlivesNeitherSignOutNorPasswordChange(t *testing.T) {
 		c := s.app()
 		cookie := s.signIn(s.user)
 		code := s.code(asking(c), cookie)
-		if _, err := s.signIns.End(s.Context(), s.standing(cookie), identity.ID{}); err != nil {
+		if _, err := s.db.End(s.Context(), identity.Ending{SignIn: s.standing(cookie).SignIn.ID, Cause: identity.EndSignedOut}); err != nil {
 			t.Fatal(err)
 		}
 		s.invalidGrant(s.post(redeeming(c, code)))

@@ -53,5 +53,5 @@ func (e *Endpoints) revokeRefresh(r *http.Request, t identity.RefreshToken, c id
 	if !t.Of(c.ID) {
 		return errForeign
 	}
-	return e.o.Sessions.Revoke(r.Context(), t, c)
+	return e.o.Sessions.Revoke(r.Context(), t, identity.Holder{Client: c, Seen: identity.SeenFrom(r.RemoteAddr, r.UserAgent())})
 }

@@ -130,7 +130,7 @@ func TestUserinfo_refusesWhatIsOverOrNoAccessToken(t *testing.T) {
 		s.userinfo(tokens.AccessToken).refused(http.StatusUnauthorized, "invalid_token")
 		next := s.post(refreshing(c, tokens.RefreshToken))
 		s.userinfo(next.AccessToken).want(http.StatusOK)
-		if _, err := s.db.EndSession(t.Context(), s.session(next).ID, identity.EndOperator); err != nil {
+		if _, err := s.db.End(t.Context(), identity.Ending{Session: s.session(next).ID, Cause: identity.EndOperator}); err != nil {
 			t.Fatal(err)
 		}
 		s.userinfo(next.AccessToken).refused(http.StatusUnauthorized, "invalid_token")

@@ -87,8 +87,8 @@ func (c *channel) row(t *testing.T, p *person) identity.Session {
 // end ends a Session as an operator does.
 func (c *channel) end(t *testing.T, s identity.Session) {
 	t.Helper()
-	if n, err := (identity.Operators{Store: c.w.db, Now: c.w.now}).EndSession(t.Context(), s.ID, false); err != nil || n != 1 {
-		t.Fatalf("%d ended: %v", n, err)
+	if struck, err := (identity.Operators{Store: c.w.db, Now: c.w.now}).EndSession(t.Context(), s.ID, false); err != nil || len(struck.Sessions) != 1 {
+		t.Fatalf("%d ended: %v", len(struck.Sessions), err)
 	}
 }
 

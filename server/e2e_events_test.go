@@ -202,7 +202,7 @@ func TestEvents_outliveTheLimitsOfOrdinaryRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _ = io.Copy(io.Discard, mute)
-	if _, err := w.db.EndSession(t.Context(), whoIs(t, w, tokens.AccessToken), identity.EndOperator); err != nil {
+	if _, err := w.db.End(t.Context(), identity.Ending{Session: whoIs(t, w, tokens.AccessToken), Cause: identity.EndOperator}); err != nil {
 		t.Fatal(err)
 	}
 	l.next(t, "session.ended", soon)

@@ -73,7 +73,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	defer stop()
 	var loops sync.WaitGroup
 	for _, loop := range []func(context.Context){
-		s.protocol.Run, s.db.Clock().Run, s.db.WatchChanges, s.sweep, s.warnOfRisks, s.warnOfNoMail,
+		s.protocol.Run, s.db.Clock().Run, s.db.WatchChanges, s.sweep, s.tidy, s.warnOfRisks, s.warnOfNoMail,
 	} {
 		loops.Go(func() { loop(ctx) })
 	}
@@ -169,6 +169,35 @@ func (s *Server) sweep(ctx context.Context) {
 
 func spread(most time.Duration) time.Duration {
 	return rand.N(most) //nolint:gosec // it spreads load, and is no secret
+}
+
+// tidyEvery is how often a process looks for endings that others left, or that died with them.
+const tidyEvery = 5 * time.Second
+
+// tidy writes the rows, Events and notices of large endings, until ctx ends. All of that is refused already, so it takes its
+// time: after each batch it rests as long as the batch took, that refreshes come first.
+func (s *Server) tidy(ctx context.Context) {
+	wait := time.NewTimer(0)
+	defer wait.Stop()
+	for {
+		untidy := s.db.Untidy()
+		select {
+		case <-ctx.Done():
+			return
+		case <-untidy:
+		case <-wait.C:
+		}
+		began := time.Now()
+		more, err := s.db.Tidy(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.log.ErrorContext(ctx, "tidy after an ending", "error", err)
+		}
+		rest := tidyEvery
+		if more && err == nil {
+			rest = time.Since(began)
+		}
+		wait.Reset(rest)
+	}
 }
 
 func (s *Server) sweepOnce(ctx context.Context) {

@@ -135,7 +135,7 @@ func endOne(device string) func(*testing.T, *scene) {
 }
 
 func endOthers(t *testing.T, s *scene) {
-	_, err := s.devices().EndOthers(t.Context(), s.from(t, "tablet"))
+	err := s.devices().EndOthers(t.Context(), s.from(t, "tablet"))
 	fine(t, err)
 }
 
@@ -146,7 +146,9 @@ func appEndsSibling(t *testing.T, s *scene) {
 	}
 }
 
-func notMe(t *testing.T, s *scene) { fine(t, s.devices().NotMe(t.Context(), s.ada.user.ID)) }
+func notMe(t *testing.T, s *scene) {
+	fine(t, s.devices().NotMe(t.Context(), s.ada.user.ID, identity.Seen{}))
+}
 
 func consentWithdrawn(t *testing.T, s *scene) {
 	fine(t, s.devices().Withdraw(t.Context(), s.from(t, "phone"), s.first.client.ID))

@@ -30,17 +30,17 @@ func TestBareSignIns_areThoseThatLiveWithoutASession(t *testing.T) {
 		second := idle.another(t, db)
 		session := used.begin(t, db, "offline_access")
 		someone(t, db) // somebody else's
-		must[[]identity.Ended](t)(db.EndSignIn(t.Context(), identity.SignInEnding{ID: ended.signIn.ID, Cause: identity.EndDevice}))
+		must[identity.Struck](t)(db.End(t.Context(), identity.Ending{SignIn: ended.signIn.ID, Cause: identity.EndDevice}))
 		list := func(limit int) []identity.SignIn {
 			return must[[]identity.SignIn](t)(db.BareSignIns(t.Context(), idle.user.ID, limit))
 		}
 		same(t, []identity.SignIn{second.signIn, first.signIn}, list(10))
 		same(t, []identity.SignIn{second.signIn}, list(1))
-		must[bool](t)(db.EndSession(t.Context(), session.ID, identity.EndRevoked))
+		must[identity.Struck](t)(db.End(t.Context(), identity.Ending{Session: session.ID, Cause: identity.EndRevoked}))
 		if got := list(10); len(got) != 3 {
 			t.Errorf("%d browsers once no app lives that one opened, want 3", len(got))
 		}
-		must[int](t)(db.RaiseEpoch(t.Context(), idle.user.ID))
+		must[identity.Struck](t)(db.End(t.Context(), identity.Ending{User: idle.user.ID, Cause: identity.EndPassword}))
 		if got := list(10); len(got) != 0 {
 			t.Errorf("%d browsers after the password changed", len(got))
 		}
@@ -55,7 +55,7 @@ func TestSessionsPast_theLastThatWasOverComesFirst(t *testing.T) {
 		w.pass(29 * 24 * time.Hour)
 		p = p.another(t, db)
 		ended, lives := p.begin(t, db, "offline_access"), p.begin(t, db, "offline_access")
-		must[bool](t)(db.EndSession(t.Context(), ended.ID, identity.EndDevice))
+		must[identity.Struck](t)(db.End(t.Context(), identity.Ending{Session: ended.ID, Cause: identity.EndDevice}))
 		since := db.Now().Add(-24 * time.Hour)
 		past := func(limit int) (ids []identity.ID) {
 			for _, s := range must[[]identity.Session](t)(db.SessionsPast(t.Context(), p.user.ID, since, limit)) {

@@ -30,7 +30,7 @@ func TestChangesSince_tellsWhatAppsHear(t *testing.T) {
 		w.pass(time.Minute)
 		ok(t, db.AddEvent(t.Context(), profileChanged(db, p)))
 		w.pass(time.Minute)
-		must[bool](t)(db.EndSession(t.Context(), s.ID, identity.EndDevice))
+		must[identity.Struck](t)(db.End(t.Context(), identity.Ending{Session: s.ID, Cause: identity.EndDevice}))
 		someone(t, db).begin(t, db, "offline_access")
 
 		all := p.changes(t, db, began)
@@ -87,8 +87,10 @@ func rang(bell <-chan struct{}) bool {
 func changing(t *testing.T, db *storage.DB, p person) map[string]func() {
 	s := p.begin(t, db, "offline_access")
 	return map[string]func(){
-		"a session began":     func() { p.begin(t, db, "offline_access") },
-		"a session ended":     func() { must[bool](t)(db.EndSession(t.Context(), s.ID, identity.EndDevice)) },
+		"a session began": func() { p.begin(t, db, "offline_access") },
+		"a session ended": func() {
+			must[identity.Struck](t)(db.End(t.Context(), identity.Ending{Session: s.ID, Cause: identity.EndDevice}))
+		},
 		"a document":          func() { put(t, db, p.documentKey("k"), `{}`) },
 		"the profile changed": func() { ok(t, db.AddEvent(t.Context(), profileChanged(db, p))) },
 	}
@@ -211,7 +213,7 @@ func TestWatchChanges_hearsWhatIsCommittedLate(t *testing.T) {
 			return err
 		},
 		"a session ended": func(ctx context.Context) error {
-			_, err := l.there.EndSession(ctx, s.ID, identity.EndDevice)
+			_, err := l.there.End(ctx, identity.Ending{Session: s.ID, Cause: identity.EndDevice})
 			return err
 		},
 		"a document": func(ctx context.Context) error {

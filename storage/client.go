@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -28,6 +29,7 @@ type clientRow struct {
 	CreatedAt        micros
 	FirstUsedAt      *micros
 	DisabledAt       *micros
+	Epoch            int64
 }
 
 // TableName is the table's name for GORM.
@@ -39,7 +41,7 @@ func newClientRow(c identity.Client) clientRow {
 		IdleSeconds: int64(c.Lives.Idle / time.Second), AbsoluteSeconds: int64(c.Lives.Absolute / time.Second),
 		RegistrationHash: blob(c.RegistrationHash), PreviousHash: blob(c.PreviousHash),
 		CreatedAt: fromTime(c.CreatedAt), FirstUsedAt: fromTimeOrNull(c.FirstUsedAt),
-		DisabledAt: fromTimeOrNull(c.DisabledAt),
+		DisabledAt: fromTimeOrNull(c.DisabledAt), Epoch: c.Epoch,
 	}
 }
 
@@ -51,7 +53,7 @@ func (r clientRow) client() identity.Client {
 		},
 		RegistrationHash: blobOrNil(r.RegistrationHash), PreviousHash: blobOrNil(r.PreviousHash),
 		CreatedAt: r.CreatedAt.time(), FirstUsedAt: r.FirstUsedAt.timeOrZero(),
-		DisabledAt: r.DisabledAt.timeOrZero(),
+		DisabledAt: r.DisabledAt.timeOrZero(), Epoch: r.Epoch,
 	}
 }
 
@@ -102,8 +104,18 @@ func (d *DB) client(ctx context.Context, where, id string) (identity.Client, err
 	return row.client(), d.fail("read client", err)
 }
 
-// CreateClient adds a client. It refuses an id that is taken: Conflict, field "client_id".
+// CreateClient adds a client, whose epoch is to be later than any that a former client of its id had. It refuses (Conflict, field "client_id") an id that is taken, and one whose former client is
+// still being forgotten.
 func (d *DB) CreateClient(ctx context.Context, c identity.Client) error {
+	var waits bool
+	if _, err := d.one(ctx, []any{&waits}, "SELECT EXISTS (SELECT 1 FROM endings WHERE client_id = ?)", c.ID); err != nil {
+		return d.fail("create client", err)
+	}
+	if waits {
+		return &identity.Error{
+			Kind: identity.Conflict, Field: "client_id", Msg: "A client with that id was deleted a moment ago, and what it had is still being removed. Try again in a few minutes.",
+		}
+	}
 	row := newClientRow(c)
 	res := d.q(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
 	if res.Error == nil && res.RowsAffected == 0 {
@@ -123,25 +135,37 @@ func (d *DB) MarkClientUsed(ctx context.Context, id string) error {
 }
 
 // DeleteClient removes a client with all that rests on it: its Sessions end, with an Event each, and what people allowed
-// it is forgotten. NotFound when there is none.
+// it and kept with it is forgotten; of much, Tidy forgets the rest. NotFound when there is none.
 func (d *DB) DeleteClient(ctx context.Context, id string) error {
 	defer func() { d.clients.drop(id, d.Now()) }()
 	return d.InTx(ctx, func(ctx context.Context) error {
-		res := d.q(ctx).Where("id = ?", id).Delete(&clientRow{})
-		switch {
-		case res.Error != nil:
-			return d.fail("delete client", res.Error)
-		case res.RowsAffected == 0:
-			return notFound("client")
-		}
-		if _, err := d.EndClient(ctx, id, identity.EndClientGone); err != nil {
+		struck, err := d.End(ctx, identity.Ending{Client: id, Cause: identity.EndClientGone})
+		if err != nil {
 			return err
 		}
-		if err := d.q(ctx).Where("client_id = ?", id).Delete(&documentRow{}).Error; err != nil {
-			return d.fail("delete documents", err)
+		if err := d.q(ctx).Where("id = ?", id).Delete(&clientRow{}).Error; err != nil {
+			return d.fail("delete client", err)
 		}
-		return d.fail("delete grants", d.q(ctx).Where("client_id = ?", id).Delete(&grantRow{}).Error)
+		more, err := d.forgetClient(ctx, id, strikeAtOnce)
+		if err != nil || !more || struck.More {
+			return err
+		}
+		return d.queueEnding(ctx, blow{Ending: identity.Ending{Client: id, Cause: identity.EndClientGone, At: d.Now()}, Below: struck.Mark})
 	})
+}
+
+// forgetClient deletes at most limit of what people allowed a client that is gone, and of what they kept with it. It
+// reports whether there may be more.
+func (d *DB) forgetClient(ctx context.Context, id string, limit int) (more bool, err error) {
+	for _, of := range []struct{ table, key string }{{"grants", "user_id, client_id"}, {"states", "user_id, client_id, key"}} {
+		res := d.q(ctx).Exec(fmt.Sprintf(`DELETE FROM %s WHERE (%s) IN (SELECT %s FROM %s WHERE client_id = ? LIMIT ?)`,
+			of.table, of.key, of.key, of.table), id, limit)
+		if res.Error != nil {
+			return false, d.fail("forget client", res.Error)
+		}
+		more = more || res.RowsAffected == int64(limit)
+	}
+	return more, nil
 }
 
 // SetClientDisabled disables a client, or enables it for the zero time. It returns false when it was so already, and
@@ -162,15 +186,6 @@ func (d *DB) SetClientDisabled(ctx context.Context, id string, at time.Time) (bo
 		return false, notFound("client")
 	}
 	return false, d.fail("disable client", err)
-}
-
-// EndClient ends all Sessions of a client, with an Event each, and returns how many those were.
-func (d *DB) EndClient(ctx context.Context, id string, cause identity.EndCause) (int, error) {
-	ended, err := d.endSessions(ctx, cause, "client_id = ?", id)
-	if err == nil {
-		d.record(ctx, Ending{Client: id, Cause: cause})
-	}
-	return len(ended), err
 }
 
 // Clients returns clients by their ids, in order, disabled ones too.

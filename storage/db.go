@@ -59,6 +59,7 @@ type DB struct {
 	clients    clientCache
 	letters    bool
 	queued     bell
+	untidy     bell
 	journal    *journal
 	hub        hub
 	walked     identity.ID // how far the sweep of lapsed Sessions has come

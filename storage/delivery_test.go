@@ -33,7 +33,7 @@ func (p person) endOne(t *testing.T, db *storage.DB, clientID string) identity.S
 	plan := planned(db, promise)
 	plan.ClientID = clientID
 	s, won, err := db.RedeemCode(t.Context(), promise, plan)
-	if err != nil || !won || !must[bool](t)(db.EndSession(t.Context(), s.ID, identity.EndRevoked)) {
+	if err != nil || !won || struck(t, db, identity.Ending{Session: s.ID, Cause: identity.EndRevoked}) == 0 {
 		t.Fatalf("the session did not begin and end: %v", err)
 	}
 	return s
@@ -284,7 +284,7 @@ func TestQueued_ringsOnceItIsCommitted(t *testing.T) {
 		ok(t, db.Q(t.Context()).Exec("UPDATE sessions SET client_id = ? WHERE id = ?", rp, s.ID).Error)
 		one, other := db.Queued(), db.Queued()
 		ok(t, db.InTx(t.Context(), func(ctx context.Context) error {
-			_, err := db.EndSession(ctx, s.ID, identity.EndRevoked)
+			_, err := db.End(ctx, identity.Ending{Session: s.ID, Cause: identity.EndRevoked})
 			select {
 			case <-one:
 				t.Error("it rang before the commit")

@@ -18,11 +18,11 @@ func TestEndSession_isToldOnce(t *testing.T) {
 		p := someone(t, db)
 		s, other := p.begin(t, db, "offline_access"), p.begin(t, db, "offline_access")
 		ended := race(func(int) bool {
-			ended, err := db.EndSession(t.Context(), s.ID, identity.EndReuse)
+			ended, err := db.End(t.Context(), identity.Ending{Session: s.ID, Cause: identity.EndReuse})
 			if err != nil {
 				t.Error(err)
 			}
-			return ended
+			return len(ended.Sessions) > 0
 		})
 		if told := p.told(t, db, identity.SessionEnded, identity.EndReuse); ended != 1 || told != 1 {
 			t.Errorf("it ended %d times and was told %d times", ended, told)
@@ -38,7 +38,7 @@ func TestEndSession_isToldOnce(t *testing.T) {
 		}
 		same(t, []identity.Event{want}, events)
 		same(t, other, must[identity.Session](t)(db.SessionByID(t.Context(), other.ID)))
-		if must[bool](t)(db.EndSession(t.Context(), identity.NewID(), identity.EndReuse)) {
+		if struck(t, db, identity.Ending{Session: identity.NewID(), Cause: identity.EndReuse}) != 0 {
 			t.Error("a session that never was ended")
 		}
 	})
@@ -51,12 +51,12 @@ func TestEndSession_leavesWhatExpiredAlone(t *testing.T) {
 		p := someone(t, db)
 		s := p.begin(t, db, "offline_access")
 		w.pass(30*24*time.Hour + time.Second)
-		if !must[bool](t)(db.EndSession(t.Context(), s.ID, identity.EndRevoked)) {
+		if struck(t, db, identity.Ending{Session: s.ID, Cause: identity.EndRevoked}) == 0 {
 			t.Error("a second after its idle end another server may still take it for alive")
 		}
 		s = someone(t, db).begin(t, db, "offline_access")
 		w.pass(31 * 24 * time.Hour)
-		if must[bool](t)(db.EndSession(t.Context(), s.ID, identity.EndRevoked)) {
+		if struck(t, db, identity.Ending{Session: s.ID, Cause: identity.EndRevoked}) != 0 {
 			t.Error("it was over already")
 		}
 	})
@@ -117,23 +117,23 @@ func (h household) alive(t *testing.T, db *storage.DB) (all []string) {
 func TestEndUser_endsAllButWhatItIsToldToKeep(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		ending func(h household) identity.UserEnding
+		ending func(h household) identity.Ending
 		ended  int
 		left   []string
 	}{
-		"everything": {func(household) identity.UserEnding { return identity.UserEnding{} }, 4, nil},
+		"everything": {func(household) identity.Ending { return identity.Ending{} }, 4, nil},
 		"all but one sign-in": {
-			func(h household) identity.UserEnding { return identity.UserEnding{Keep: h.signIn.ID} }, 4, []string{"this browser"},
+			func(h household) identity.Ending { return identity.Ending{Keep: h.signIn.ID} }, 4, []string{"this browser"},
 		},
 		"all but one device": {
-			func(h household) identity.UserEnding {
-				return identity.UserEnding{Keep: h.signIn.ID, KeepSessions: true}
+			func(h household) identity.Ending {
+				return identity.Ending{Keep: h.signIn.ID, KeepSessions: true}
 			},
 			2,
 			[]string{"online", "offline", "this browser"},
 		},
 		"one client": {
-			func(household) identity.UserEnding { return identity.UserEnding{ClientID: "other"} },
+			func(household) identity.Ending { return identity.Ending{Of: "other"} },
 			1,
 			[]string{"online", "offline", "elsewhere", "this browser", "other browser"},
 		},
@@ -143,9 +143,9 @@ func TestEndUser_endsAllButWhatItIsToldToKeep(t *testing.T) {
 			storagetest.Run(t, func(t *testing.T, db *storage.DB) {
 				h, bystander := newHousehold(t, db), newHousehold(t, db)
 				e := c.ending(h)
-				e.UserID, e.Cause = h.user.ID, identity.EndDevice
+				e.User, e.Cause = h.user.ID, identity.EndDevice
 				for _, want := range []int{c.ended, 0} {
-					same(t, want, must[int](t)(db.EndUser(t.Context(), e)))
+					same(t, want, struck(t, db, e))
 				}
 				same(t, c.left, h.alive(t, db))
 				if told := h.told(t, db, identity.SessionEnded, identity.EndDevice); told != c.ended {
@@ -158,7 +158,7 @@ func TestEndUser_endsAllButWhatItIsToldToKeep(t *testing.T) {
 		})
 	}
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
-		_, err := db.EndUser(t.Context(), identity.UserEnding{UserID: identity.NewID(), Cause: identity.EndOperator})
+		_, err := db.End(t.Context(), identity.Ending{User: identity.NewID(), Cause: identity.EndOperator})
 		wantKind(t, err, identity.NotFound)
 	})
 }
@@ -166,27 +166,27 @@ func TestEndUser_endsAllButWhatItIsToldToKeep(t *testing.T) {
 func TestEndSignIn_endsWhatRestsOnItAndWhatItNames(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		ending func(h household) identity.SignInEnding
+		ending func(h household) identity.Ending
 		ended  int
 		left   []string
 	}{
 		"alone": {
-			func(household) identity.SignInEnding { return identity.SignInEnding{} },
+			func(household) identity.Ending { return identity.Ending{} },
 			1,
 			[]string{"offline", "elsewhere", "foreign", "other browser"},
 		},
 		"with the app that asked": {
-			func(h household) identity.SignInEnding { return identity.SignInEnding{Session: h.offline.ID} },
+			func(h household) identity.Ending { return identity.Ending{With: h.offline.ID} },
 			2,
 			[]string{"elsewhere", "foreign", "other browser"},
 		},
 		"with all that began from it": {
-			func(household) identity.SignInEnding { return identity.SignInEnding{Offline: true} },
+			func(household) identity.Ending { return identity.Ending{Offline: true} },
 			2,
 			[]string{"elsewhere", "foreign", "other browser"},
 		},
 		"with a session of another sign-in": {
-			func(h household) identity.SignInEnding { return identity.SignInEnding{Session: h.elsewhere.ID} },
+			func(h household) identity.Ending { return identity.Ending{With: h.elsewhere.ID} },
 			2,
 			[]string{"offline", "foreign", "other browser"},
 		},
@@ -196,8 +196,8 @@ func TestEndSignIn_endsWhatRestsOnItAndWhatItNames(t *testing.T) {
 			storagetest.Run(t, func(t *testing.T, db *storage.DB) {
 				h := newHousehold(t, db)
 				e := c.ending(h)
-				e.ID, e.Cause = h.signIn.ID, identity.EndSignedOut
-				if ended := must[[]identity.Ended](t)(db.EndSignIn(t.Context(), e)); len(ended) != c.ended {
+				e.SignIn, e.Cause = h.signIn.ID, identity.EndSignedOut
+				if ended := struck(t, db, e); ended != c.ended {
 					t.Errorf("it says that it ended %v", ended)
 				}
 				same(t, c.left, h.alive(t, db))
@@ -211,7 +211,7 @@ func TestEndUser_leavesNoSessionOfACodeBesideIt(t *testing.T) {
 	t.Parallel()
 	endings := map[string]func(ctx context.Context, db *storage.DB, p person) error{
 		"everything": func(ctx context.Context, db *storage.DB, p person) error {
-			_, err := db.EndUser(ctx, identity.UserEnding{UserID: p.user.ID, Cause: identity.EndNotMe})
+			_, err := db.End(ctx, identity.Ending{User: p.user.ID, Cause: identity.EndNotMe})
 			return err
 		},
 		"consent": func(ctx context.Context, db *storage.DB, p person) error {
@@ -262,17 +262,17 @@ var beginnings = map[string]func(ctx context.Context, db *storage.DB, p person) 
 // An ending waits for what began before it, and ends that too.
 func TestEndUser_waitsForWhatIsBeginning(t *testing.T) {
 	t.Parallel()
-	for name, ending := range map[string]func(p person) identity.UserEnding{
-		"all":    func(person) identity.UserEnding { return identity.UserEnding{Cause: identity.EndOperator} },
-		"not me": func(person) identity.UserEnding { return identity.UserEnding{Cause: identity.EndNotMe} },
-		"others": func(person) identity.UserEnding {
-			return identity.UserEnding{Cause: identity.EndDevice, Keep: identity.NewID(), KeepSessions: true}
+	for name, ending := range map[string]func(p person) identity.Ending{
+		"all":    func(person) identity.Ending { return identity.Ending{Cause: identity.EndOperator} },
+		"not me": func(person) identity.Ending { return identity.Ending{Cause: identity.EndNotMe} },
+		"others": func(person) identity.Ending {
+			return identity.Ending{Cause: identity.EndDevice, Keep: identity.NewID(), KeepSessions: true}
 		},
-		"credential": func(p person) identity.UserEnding {
-			return identity.UserEnding{Cause: identity.EndPassword, Keep: p.signIn.ID}
+		"credential": func(p person) identity.Ending {
+			return identity.Ending{Cause: identity.EndPassword, Keep: p.signIn.ID}
 		},
-		"client": func(person) identity.UserEnding {
-			return identity.UserEnding{Cause: identity.EndConsent, ClientID: "app"}
+		"client": func(person) identity.Ending {
+			return identity.Ending{Cause: identity.EndConsent, Of: "app"}
 		},
 	} {
 		for what, begin := range beginnings {
@@ -281,17 +281,17 @@ func TestEndUser_waitsForWhatIsBeginning(t *testing.T) {
 				storagetest.Run(t, func(t *testing.T, db *storage.DB) {
 					p, over := someone(t, db), func() {}
 					e := ending(p)
-					e.UserID = p.user.ID
+					e.User = p.user.ID
 					ok(t, db.InTx(t.Context(), func(ctx context.Context) error {
 						err := begin(ctx, db, p)
-						over = heldUp(t, db, func() { must[int](t)(db.EndUser(t.Context(), e)) })
+						over = heldUp(t, db, func() { must[identity.Struck](t)(db.End(t.Context(), e)) })
 						return err
 					}))
 					over()
 					if n := p.living(t, db); n != 0 {
 						t.Errorf("%d sessions outlived the ending", n)
 					}
-					if n := p.signedIn(t, db, e.Keep); n != 0 && e.ClientID == "" {
+					if n := p.signedIn(t, db, e.Keep); n != 0 && e.Of == "" {
 						t.Errorf("%d sign-ins outlived the ending", n)
 					}
 				})
@@ -320,7 +320,7 @@ func TestEndUser_locksSessionsInTheOrderOfTheirIDs(t *testing.T) {
 	ok(t, db.InTx(t.Context(), func(ctx context.Context) error {
 		err := db.Q(ctx).Exec("SELECT id FROM sessions WHERE id = ? FOR UPDATE", ids[0]).Error
 		over = heldUp(t, db, func() {
-			must[int](t)(db.EndUser(t.Context(), identity.UserEnding{UserID: p.user.ID, Cause: identity.EndNotMe}))
+			must[identity.Struck](t)(db.End(t.Context(), identity.Ending{User: p.user.ID, Cause: identity.EndNotMe}))
 		})
 		return errors.Join(err, db.Q(ctx).Exec("SELECT id FROM sessions WHERE id > ? FOR UPDATE NOWAIT", ids[0]).Error)
 	}))
@@ -336,9 +336,9 @@ func TestEndUser_noRefreshAfterItGivesAnything(t *testing.T) {
 		race(func(i int) bool {
 			switch i {
 			case 3:
-				must[int](t)(db.EndUser(t.Context(), identity.UserEnding{UserID: p.user.ID, Cause: identity.EndOperator}))
+				must[identity.Struck](t)(db.End(t.Context(), identity.Ending{User: p.user.ID, Cause: identity.EndOperator}))
 			case 7:
-				must[bool](t)(db.EndSession(t.Context(), s.ID, identity.EndDevice))
+				must[identity.Struck](t)(db.End(t.Context(), identity.Ending{Session: s.ID, Cause: identity.EndDevice}))
 			default:
 				turn := turn(s, db.Now())
 				turn.Keep = true // so that each of them may win

@@ -53,11 +53,11 @@ func TestNumbers_whatAnEndingAsksTheDatabase(t *testing.T) {
 			beginMany(t, db, p, 999)
 
 			asked.count("")
-			must[bool](t)(db.EndSession(t.Context(), s.ID, identity.EndDevice))
+			must[identity.Struck](t)(db.End(t.Context(), identity.Ending{Session: s.ID, Cause: identity.EndDevice}))
 			if rows, all := asked.count("UPDATE sessions"); rows != 1 || all > 3 {
 				t.Errorf("ending one takes %d statements, %d of them for its row; want 3 with 1", all, rows)
 			}
-			must[int](t)(db.EndUser(t.Context(), identity.UserEnding{UserID: p.user.ID, Cause: identity.EndOperator}))
+			must[identity.Struck](t)(db.End(t.Context(), identity.Ending{User: p.user.ID, Cause: identity.EndOperator}))
 			if rows, all := asked.count("UPDATE sessions"); rows != 1 || all > 8 {
 				t.Errorf("ending 999 takes %d statements, %d of them for their rows; want 8 with 1", all, rows)
 			}

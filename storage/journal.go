@@ -16,31 +16,14 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
 
-// Ending is one line of the ending journal: what ended, of which exactly one is named, when and why. The journal lies
+// journal is the ending journal: a line for each ending that was committed, which is the identity.Ending itself. It lies
 // outside the database, so that it outlives what a restored backup or a promoted replica forgets.
-type Ending struct {
-	At      time.Time         `json:"at"`
-	Session identity.ID       `json:"session,omitzero"`
-	SignIn  identity.ID       `json:"sign_in,omitzero"` // with the Sessions that live only as long as it does
-	User    identity.ID       `json:"user,omitzero"`    // everything of theirs
-	Client  string            `json:"client,omitempty"` // all Sessions of it
-	Cause   identity.EndCause `json:"cause"`
-
-	Offline      bool        `json:"offline,omitempty"`       // of a SignIn: also those that would outlive it
-	Keep         identity.ID `json:"keep,omitzero"`           // of a user: but this SignIn
-	KeepSessions bool        `json:"keep_sessions,omitempty"` // and the Sessions that began from it
-	Of           string      `json:"of,omitempty"`            // of a user: only the Sessions of this client
-}
-
-// journal appends endings to a file, which is opened for each: endings are rare, and a file that was moved away is made
-// anew. The zero value keeps nothing.
+//
+// The file is opened for each: endings are rare, and a file that was moved away is made anew. The zero value keeps nothing.
 type journal struct {
 	path   string
 	log    *slog.Logger
@@ -53,12 +36,11 @@ type journal struct {
 func (d *DB) JournalFailures() int64 { return d.journal.failed.Load() }
 
 // record puts an ending into the journal once it is committed. That never fails an ending: it is logged and counted.
-func (d *DB) record(ctx context.Context, e Ending) {
+func (d *DB) record(ctx context.Context, e identity.Ending) {
 	if d.journal.path == "" {
 		return
 	}
 	d.afterCommit(ctx, func() {
-		e.At = d.Now()
 		if err := d.journal.append(e); err != nil {
 			d.journal.failed.Add(1)
 			d.journal.tell(ctx, e, err)
@@ -66,7 +48,7 @@ func (d *DB) record(ctx context.Context, e Ending) {
 	})
 }
 
-func (j *journal) tell(ctx context.Context, e Ending, err error) {
+func (j *journal) tell(ctx context.Context, e identity.Ending, err error) {
 	if j.log != nil {
 		j.log.ErrorContext(ctx, "an ending is missing from the journal", "ending", e, "error", err)
 	}
@@ -85,7 +67,7 @@ func (j *journal) check() error {
 }
 
 // append writes one line to the disk.
-func (j *journal) append(e Ending) error {
+func (j *journal) append(e identity.Ending) error {
 	line, err := json.Marshal(e)
 	if err != nil {
 		return err
@@ -166,13 +148,13 @@ func (e *MalformedEnding) Error() string { return fmt.Sprintf("line %d %s", e.Li
 // ReadEndings returns the endings of a journal one by one, or in place of one a *MalformedEnding, after which it goes on.
 // Another error is the reader's, and the last. Empty lines are left out, and so is a last line that was cut short, by a
 // power cut or in a copy made while it was written.
-func ReadEndings(r io.Reader) iter.Seq2[Ending, error] {
-	return func(yield func(Ending, error) bool) {
+func ReadEndings(r io.Reader) iter.Seq2[identity.Ending, error] {
+	return func(yield func(identity.Ending, error) bool) {
 		lines := bufio.NewReaderSize(r, maxEnding)
 		for number := 1; ; number++ {
 			line, end := readLine(lines)
 			if end != nil && !errors.Is(end, io.EOF) {
-				yield(Ending{}, end)
+				yield(identity.Ending{}, end)
 				return
 			}
 			e, why := parseEnding(line)
@@ -203,18 +185,12 @@ func readLine(lines *bufio.Reader) ([]byte, error) {
 
 // parseEnding reads one line. In place of an ending it returns what is wrong, as the end of a sentence. Names that it does
 // not know are passed over: a later version may tell more.
-func parseEnding(line []byte) (e Ending, wrong string) {
+func parseEnding(line []byte) (e identity.Ending, wrong string) {
 	if err := json.Unmarshal(line, &e); err != nil {
-		return Ending{}, `is not JSON like {"at":"2026-01-02T15:04:05Z","session":"…","cause":"revoked"}`
-	}
-	named := 0
-	for _, is := range []bool{e.Session != uuid.Nil, e.SignIn != uuid.Nil, e.User != uuid.Nil, e.Client != ""} {
-		if is {
-			named++
-		}
+		return identity.Ending{}, `is not JSON like {"at":"2026-01-02T15:04:05Z","session":"…","cause":"revoked"}`
 	}
 	switch {
-	case named != 1:
+	case e.Named() != 1:
 		wrong = "names none or several of session, sign_in, user and client; one is right"
 	case e.At.IsZero():
 		wrong = `has no time "at"`
@@ -224,62 +200,7 @@ func parseEnding(line []byte) (e Ending, wrong string) {
 		wrong = "names a client that can't be: its id is too long or no text"
 	}
 	if wrong != "" {
-		return Ending{}, wrong
+		return identity.Ending{}, wrong
 	}
 	return e, ""
 }
-
-// Replayed counts what a replay ended.
-type Replayed struct{ Sessions, SignIns int }
-
-// Replay ends what an ending of the journal ended and lives again, since the database was put back to before it. What
-// began afterwards is left alone, so a journal may be replayed at any time, and again. It ends as any ending does, with
-// Events and the ending's own cause, but the journal is not told what it knows.
-func (d *DB) Replay(ctx context.Context, e Ending) (r Replayed, err error) {
-	err = d.InTx(ctx, func(ctx context.Context) error {
-		switch {
-		case e.Session != uuid.Nil:
-			r.Sessions, err = counted(d.endSessions(ctx, e.Cause, "id = ?", e.Session))
-			return err
-		case e.SignIn != uuid.Nil:
-			return d.replaySignIn(ctx, e, &r)
-		case e.User != uuid.Nil:
-			return d.replayUser(ctx, e, &r)
-		case e.Client != "":
-			r.Sessions, err = counted(d.endSessions(ctx, e.Cause, "client_id = ? AND created_at <= ?", e.Client, fromTime(e.At)))
-			return err
-		}
-		return errors.New("an ending that names nothing")
-	})
-	return r, err
-}
-
-func (d *DB) replaySignIn(ctx context.Context, e Ending, r *Replayed) (err error) {
-	if r.SignIns, err = d.endSignIns(ctx, e.Cause, "id = ?", e.SignIn); err != nil {
-		return err
-	}
-	where, args := sessionsUnder(identity.SignInEnding{ID: e.SignIn, Offline: e.Offline})
-	r.Sessions, err = counted(d.endSessions(ctx, e.Cause, where, args...))
-	return err
-}
-
-// replayUser locks the user's row first, as every user-wide ending does (DESIGN §2). A user who is gone has nothing left.
-func (d *DB) replayUser(ctx context.Context, e Ending, r *Replayed) error {
-	if err := d.lockUser(ctx, e.User); err != nil && identity.KindOf(err) != identity.NotFound {
-		return err
-	}
-	ending := identity.UserEnding{
-		UserID: e.User, Cause: e.Cause, Keep: e.Keep, KeepSessions: e.KeepSessions, ClientID: e.Of,
-	}
-	const before = " AND created_at <= ?"
-	at := fromTime(e.At)
-	var err error
-	if r.SignIns, err = d.endSignInsOf(ctx, ending, before, []any{at}); err != nil {
-		return err
-	}
-	where, args := sessionsOf(ending)
-	r.Sessions, err = counted(d.endSessions(ctx, e.Cause, where+before, append(args, at)...))
-	return err
-}
-
-func counted(ended []identity.Ended, err error) (int, error) { return len(ended), err }

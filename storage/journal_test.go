@@ -37,7 +37,7 @@ func journalled(t *testing.T, f func(t *testing.T, db *storage.DB, path string))
 }
 
 // endings reads a journal, in which nothing may be wrong, and takes the times off.
-func endings(t *testing.T, path string) (all []storage.Ending) {
+func endings(t *testing.T, path string) (all []identity.Ending) {
 	t.Helper()
 	file, err := os.Open(path)
 	ok(t, err)
@@ -59,33 +59,32 @@ func TestJournal_tellsEveryEnding(t *testing.T) {
 		p := someone(t, db)
 		s := p.begin(t, db, "offline_access")
 		for range 2 {
-			must[bool](t)(db.EndSession(t.Context(), s.ID, identity.EndReuse))
+			must[identity.Struck](t)(db.End(t.Context(), identity.Ending{Session: s.ID, Cause: identity.EndReuse}))
 			ok(t, storagetest.EndSignIn(t.Context(), db, p.signIn.ID, identity.EndSignedOut))
 		}
 		ok(t, storagetest.SetPassword(t.Context(), db, p.user.ID, "other"))
-		must[[]identity.Ended](t)(db.EndSignIn(t.Context(), identity.SignInEnding{
-			ID: p.signIn.ID, Cause: identity.EndDevice, Offline: true, Session: s.ID, // over already: nothing to tell
+		must[identity.Struck](t)(db.End(t.Context(), identity.Ending{
+			SignIn: p.signIn.ID, Cause: identity.EndDevice, Offline: true, With: s.ID, // over already: nothing to tell
 		}))
 		next := fresh(p.signIn)
 		next.Epoch++
 		ok(t, db.StartSignIn(t.Context(), next))
-		must[int](t)(db.EndUser(t.Context(), identity.UserEnding{
-			UserID: p.user.ID, Cause: identity.EndDevice, Keep: next.ID, KeepSessions: true,
+		must[identity.Struck](t)(db.End(t.Context(), identity.Ending{
+			User: p.user.ID, Cause: identity.EndDevice, Keep: next.ID, KeepSessions: true,
 		}))
-		must[int](t)(db.EndUser(t.Context(), identity.UserEnding{UserID: p.user.ID, Cause: identity.EndConsent, ClientID: "app"}))
-		must[[]identity.Ended](t)(db.EndSignIn(t.Context(), identity.SignInEnding{
-			ID: next.ID, Cause: identity.EndDevice, Offline: true, Session: s.ID,
+		must[identity.Struck](t)(db.End(t.Context(), identity.Ending{User: p.user.ID, Cause: identity.EndConsent, Of: "app"}))
+		must[identity.Struck](t)(db.End(t.Context(), identity.Ending{
+			SignIn: next.ID, Cause: identity.EndDevice, Offline: true, With: s.ID,
 		}))
 		ok(t, db.DeleteClient(t.Context(), "app"))
-		must[bool](t)(db.EndSession(t.Context(), identity.NewID(), identity.EndReuse))
-		same(t, []storage.Ending{
+		must[identity.Struck](t)(db.End(t.Context(), identity.Ending{Session: identity.NewID(), Cause: identity.EndReuse}))
+		same(t, []identity.Ending{
 			{Session: s.ID, Cause: identity.EndReuse},
 			{SignIn: p.signIn.ID, Cause: identity.EndSignedOut},
 			{User: p.user.ID, Cause: identity.EndPassword},
 			{User: p.user.ID, Cause: identity.EndDevice, Keep: next.ID, KeepSessions: true},
 			{User: p.user.ID, Cause: identity.EndConsent, Of: "app"},
-			{SignIn: next.ID, Cause: identity.EndDevice, Offline: true},
-			{Session: s.ID, Cause: identity.EndDevice},
+			{SignIn: next.ID, Cause: identity.EndDevice, Offline: true, With: s.ID},
 			{Client: "app", Cause: identity.EndClientGone},
 		}, endings(t, path))
 		info, err := os.Stat(path)
@@ -112,7 +111,7 @@ func TestJournal_tellsWhatWasCommittedAlone(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		same(t, []storage.Ending{{User: p.user.ID, Cause: identity.EndPassword}}, endings(t, path))
+		same(t, []identity.Ending{{User: p.user.ID, Cause: identity.EndPassword}}, endings(t, path))
 	})
 }
 
@@ -125,7 +124,7 @@ func TestJournal_manyAtOnceEachGetALine(t *testing.T) {
 			sessions[i] = p.begin(t, db, "offline_access")
 		}
 		race(func(i int) bool {
-			return must[bool](t)(db.EndSession(t.Context(), sessions[i].ID, identity.EndRevoked))
+			return struck(t, db, identity.Ending{Session: sessions[i].ID, Cause: identity.EndRevoked}) != 0
 		})
 		if told := endings(t, path); len(told) != 16 {
 			t.Errorf("16 endings left %d lines", len(told))
@@ -145,7 +144,7 @@ func TestJournal_thatCannotBeWrittenEndsNothingLess(t *testing.T) {
 	t.Cleanup(func() { ok(t, db.Close()) })
 	s := someone(t, db).begin(t, db, "offline_access")
 	ok(t, os.RemoveAll(dir))
-	if !must[bool](t)(db.EndSession(t.Context(), s.ID, identity.EndRevoked)) || db.JournalFailures() != 1 {
+	if struck(t, db, identity.Ending{Session: s.ID, Cause: identity.EndRevoked}) == 0 || db.JournalFailures() != 1 {
 		t.Errorf("%d failures", db.JournalFailures())
 	}
 	if !strings.Contains(log.String(), `"level":"ERROR"`) || !strings.Contains(log.String(), s.ID.String()) {
@@ -168,7 +167,7 @@ func TestJournal_isWrittenThroughToTheDisk(t *testing.T) {
 	ok(t, err)
 	t.Cleanup(func() { ok(t, db.Close()) })
 	s := someone(t, db).begin(t, db, "offline_access")
-	if !must[bool](t)(db.EndSession(t.Context(), s.ID, identity.EndRevoked)) || db.JournalFailures() != 1 {
+	if struck(t, db, identity.Ending{Session: s.ID, Cause: identity.EndRevoked}) == 0 || db.JournalFailures() != 1 {
 		t.Errorf("%d failures, want one", db.JournalFailures())
 	}
 }
@@ -178,13 +177,13 @@ func TestJournal_goesOnBehindATornLine(t *testing.T) {
 	journalled(t, func(t *testing.T, db *storage.DB, path string) {
 		p := someone(t, db)
 		first, second := p.begin(t, db, "offline_access"), p.begin(t, db, "offline_access")
-		must[bool](t)(db.EndSession(t.Context(), first.ID, identity.EndRevoked))
+		must[identity.Struck](t)(db.End(t.Context(), identity.Ending{Session: first.ID, Cause: identity.EndRevoked}))
 		text := must[[]byte](t)(os.ReadFile(path))
 		ok(t, os.WriteFile(path, append(text, text[:len(text)-7]...), 0o600))
 		if told := endings(t, path); len(told) != 1 {
 			t.Errorf("beside a torn last line stand %v", told)
 		}
-		must[bool](t)(db.EndSession(t.Context(), second.ID, identity.EndRevoked))
+		must[identity.Struck](t)(db.End(t.Context(), identity.Ending{Session: second.ID, Cause: identity.EndRevoked}))
 		told, wrong := readAll(string(must[[]byte](t)(os.ReadFile(path))))
 		if len(told) != 2 || told[1].Session != second.ID || len(wrong) != 1 || wrong[0].Line != 2 {
 			t.Errorf("told %v, wrong %v", told, wrong)
@@ -193,7 +192,7 @@ func TestJournal_goesOnBehindATornLine(t *testing.T) {
 }
 
 // readAll reads a journal from memory.
-func readAll(text string) (told []storage.Ending, wrong []*storage.MalformedEnding) {
+func readAll(text string) (told []identity.Ending, wrong []*storage.MalformedEnding) {
 	for e, err := range storage.ReadEndings(strings.NewReader(text)) {
 		if malformed, ok := errors.AsType[*storage.MalformedEnding](err); ok {
 			wrong = append(wrong, malformed)
@@ -279,71 +278,71 @@ type afterRestore struct{ one, online, offline, younger identity.Session }
 
 // replay is an ending of the journal, and what its replay ends.
 type replay struct {
-	ending func(p person, s afterRestore) storage.Ending
+	ending func(p person, s afterRestore) identity.Ending
 	ended  func(s afterRestore) []identity.Session
-	want   storage.Replayed
+	want   replayed
 }
 
 func TestReplay_endsWhatLivesAgainAndNothingYounger(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]replay{
 		"a session": {
-			func(_ person, s afterRestore) storage.Ending { return storage.Ending{Session: s.one.ID} },
+			func(_ person, s afterRestore) identity.Ending { return identity.Ending{Session: s.one.ID} },
 			func(s afterRestore) []identity.Session { return []identity.Session{s.one} },
-			storage.Replayed{Sessions: 1},
+			replayed{Sessions: 1},
 		},
 		"a sign-in": {
-			func(p person, _ afterRestore) storage.Ending { return storage.Ending{SignIn: p.signIn.ID} },
+			func(p person, _ afterRestore) identity.Ending { return identity.Ending{SignIn: p.signIn.ID} },
 			func(s afterRestore) []identity.Session { return []identity.Session{s.online} },
-			storage.Replayed{Sessions: 1, SignIns: 1},
+			replayed{Sessions: 1, SignIns: 1},
 		},
 		"a user": {
-			func(p person, _ afterRestore) storage.Ending { return storage.Ending{User: p.user.ID} },
+			func(p person, _ afterRestore) identity.Ending { return identity.Ending{User: p.user.ID} },
 			func(s afterRestore) []identity.Session { return []identity.Session{s.one, s.online, s.offline} },
-			storage.Replayed{Sessions: 3, SignIns: 1},
+			replayed{Sessions: 3, SignIns: 1},
 		},
 		"a sign-in with all that began from it": {
-			func(p person, _ afterRestore) storage.Ending {
-				return storage.Ending{SignIn: p.signIn.ID, Offline: true}
+			func(p person, _ afterRestore) identity.Ending {
+				return identity.Ending{SignIn: p.signIn.ID, Offline: true}
 			},
 			func(s afterRestore) []identity.Session { // a sign-in that had ended can't have begun the younger one
 				return []identity.Session{s.one, s.online, s.offline, s.younger}
 			},
-			storage.Replayed{Sessions: 4, SignIns: 1},
+			replayed{Sessions: 4, SignIns: 1},
 		},
 		"a user but for one sign-in": {
-			func(p person, _ afterRestore) storage.Ending {
-				return storage.Ending{User: p.user.ID, Keep: p.signIn.ID}
+			func(p person, _ afterRestore) identity.Ending {
+				return identity.Ending{User: p.user.ID, Keep: p.signIn.ID}
 			},
 			func(s afterRestore) []identity.Session { return []identity.Session{s.one, s.online, s.offline} },
-			storage.Replayed{Sessions: 3},
+			replayed{Sessions: 3},
 		},
 		"a user but for one device": {
-			func(p person, _ afterRestore) storage.Ending {
-				return storage.Ending{User: p.user.ID, Keep: p.signIn.ID, KeepSessions: true}
+			func(p person, _ afterRestore) identity.Ending {
+				return identity.Ending{User: p.user.ID, Keep: p.signIn.ID, KeepSessions: true}
 			},
 			func(afterRestore) []identity.Session { return nil },
-			storage.Replayed{},
+			replayed{},
 		},
 		"a user's sessions of a client": {
-			func(p person, _ afterRestore) storage.Ending { return storage.Ending{User: p.user.ID, Of: "app"} },
+			func(p person, _ afterRestore) identity.Ending { return identity.Ending{User: p.user.ID, Of: "app"} },
 			func(s afterRestore) []identity.Session { return []identity.Session{s.one, s.online, s.offline} },
-			storage.Replayed{Sessions: 3},
+			replayed{Sessions: 3},
 		},
 		"a user's sessions of another client": {
-			func(p person, _ afterRestore) storage.Ending { return storage.Ending{User: p.user.ID, Of: "other"} },
+			func(p person, _ afterRestore) identity.Ending { return identity.Ending{User: p.user.ID, Of: "other"} },
 			func(afterRestore) []identity.Session { return nil },
-			storage.Replayed{},
+			replayed{},
 		},
 		"a client": {
-			func(person, afterRestore) storage.Ending { return storage.Ending{Client: "app"} },
+			func(person, afterRestore) identity.Ending { return identity.Ending{Client: "app"} },
 			func(s afterRestore) []identity.Session { return []identity.Session{s.one, s.online, s.offline} },
-			storage.Replayed{Sessions: 3},
+			replayed{Sessions: 3},
 		},
 		"what was never there": {
-			func(person, afterRestore) storage.Ending { return storage.Ending{User: identity.NewID()} },
+			func(person, afterRestore) identity.Ending { return identity.Ending{User: identity.NewID()} },
 			func(afterRestore) []identity.Session { return nil },
-			storage.Replayed{},
+			replayed{},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -352,6 +351,9 @@ func TestReplay_endsWhatLivesAgainAndNothingYounger(t *testing.T) {
 		})
 	}
 }
+
+// replayed counts what a replay ended.
+type replayed struct{ Sessions, SignIns int }
 
 func (c replay) check(t *testing.T, db *storage.DB, w *watch) {
 	t.Helper()
@@ -363,8 +365,9 @@ func (c replay) check(t *testing.T, db *storage.DB, w *watch) {
 	e.At, e.Cause = w.Now(), identity.EndLocked
 	w.pass(time.Second)
 	s.younger = p.begin(t, db, "offline_access")
-	for _, want := range []storage.Replayed{c.want, {}} {
-		same(t, want, must[storage.Replayed](t)(db.Replay(t.Context(), e)))
+	for _, want := range []replayed{c.want, {}} {
+		got := must[identity.Struck](t)(db.End(t.Context(), e))
+		same(t, want, replayed{len(got.Sessions), got.SignIns})
 	}
 	ended := c.ended(s)
 	if left := p.living(t, db); left != int64(4-len(ended)) {
@@ -384,7 +387,7 @@ func TestReplay_addsNothingToTheJournal(t *testing.T) {
 	t.Parallel()
 	journalled(t, func(t *testing.T, db *storage.DB, path string) {
 		s := someone(t, db).begin(t, db, "offline_access")
-		_, err := db.Replay(t.Context(), storage.Ending{At: db.Now(), Session: s.ID, Cause: identity.EndRevoked})
+		_, err := db.End(t.Context(), identity.Ending{At: db.Now(), Session: s.ID, Cause: identity.EndRevoked})
 		ok(t, err)
 		if told := endings(t, path); len(told) > 0 {
 			t.Errorf("a replay would read for ever: %v", told)
@@ -404,7 +407,7 @@ func TestSessions_listsWhatLives(t *testing.T) {
 		p.signIn.ID, p.signIn.EndsAt = identity.NewID(), other.signIn.EndsAt
 		ok(t, db.StartSignIn(t.Context(), p.signIn))
 		first, foreign, gone, last := p.begin(t, db, "openid"), other.begin(t, db, "offline_access"), p.begin(t, db, "openid"), p.begin(t, db, "openid")
-		must[bool](t)(db.EndSession(t.Context(), gone.ID, identity.EndOperator))
+		must[identity.Struck](t)(db.End(t.Context(), identity.Ending{Session: gone.ID, Cause: identity.EndOperator}))
 		live := func(s identity.Session, p person) identity.Live { return identity.Live{Session: s, User: p.user} }
 		same(t, []identity.Live{live(last, p), live(first, p)}, must[[]identity.Live](t)(db.FindSessions(t.Context(), identity.SessionQuery{UserID: p.user.ID, Limit: 10})))
 		same(t, []identity.Live{live(last, p), live(foreign, other)},

@@ -17,7 +17,7 @@ import (
 )
 
 // small are the tables that only operators and this program fill.
-var small = []string{"signing_keys", "registration_tokens", "admin_tokens", "leases"}
+var small = []string{"signing_keys", "registration_tokens", "admin_tokens", "leases", "endings"}
 
 // bulk is how many rows each other table gets: enough for PostgreSQL to plan as it does for millions.
 const bulk = 20_000
@@ -110,13 +110,19 @@ func asked(db *storage.DB, p person, s identity.Session) map[string]func(context
 		},
 		"WatchChanges":   func(ctx context.Context) error { db.Look(ctx); return nil },
 		"SignedInBefore": func(ctx context.Context) error { return failed(db.SignedInBefore(ctx, user)) },
-		"EndSession":     func(ctx context.Context) error { return failed(db.EndSession(ctx, s.ID, identity.EndRevoked)) },
+		"EndSession": func(ctx context.Context) error {
+			return failed(db.End(ctx, identity.Ending{Session: s.ID, Cause: identity.EndRevoked}))
+		},
 		"EndUser": func(ctx context.Context) error {
-			return failed(db.EndUser(ctx, identity.UserEnding{UserID: user, Cause: identity.EndLocked}))
+			return failed(db.End(ctx, identity.Ending{User: user, Cause: identity.EndLocked}))
 		},
 		"EndSignIn": func(ctx context.Context) error {
-			return failed(db.EndSignIn(ctx, identity.SignInEnding{ID: p.signIn.ID, Cause: identity.EndDevice}))
+			return failed(db.End(ctx, identity.Ending{SignIn: p.signIn.ID, Cause: identity.EndDevice}))
 		},
+		"EndClient": func(ctx context.Context) error {
+			return failed(db.End(ctx, identity.Ending{Client: "app", Cause: identity.EndClientOff}))
+		},
+		"Tidy":         func(ctx context.Context) error { return failed(db.Tidy(ctx)) },
 		"DeleteGrant":  func(ctx context.Context) error { return db.DeleteGrant(ctx, user, "app") },
 		"DeleteClient": func(ctx context.Context) error { return db.DeleteClient(ctx, "app") },
 		"DeleteUser":   func(ctx context.Context) error { return db.DeleteUser(ctx, user) },

@@ -43,7 +43,7 @@ func TestMethods_sayThatTheDatabaseIsAway(t *testing.T) {
 			"Advance":                  third(db.Advance(ctx, turn(s, at))),
 			"LockSession":              second(db.LockSession(ctx, s.ID)),
 			"WriteLine":                db.WriteLine(ctx, s),
-			"EndSession":               second(db.EndSession(ctx, s.ID, identity.EndRevoked)),
+			"EndSession":               second(db.End(ctx, identity.Ending{Session: s.ID, Cause: identity.EndRevoked})),
 			"ClientByID":               second(db.ClientByID(ctx, "app")),
 			"CreateClient":             db.CreateClient(ctx, identity.Client{ID: "new"}),
 			"UpdateClient":             db.UpdateClient(ctx, identity.Client{ID: "app"}),

@@ -8,7 +8,7 @@ import (
 
 // Models are the rows of every table but sessions, which has SessionColumns.
 var Models = []any{
-	&leaseRow{}, &deliveryRow{}, &documentRow{}, &mailLinkRow{}, &adminTokenRow{},
+	&leaseRow{}, &deliveryRow{}, &endingRow{}, &documentRow{}, &mailLinkRow{}, &adminTokenRow{},
 	&userRow{}, &signInRow{}, &clientRow{}, &grantRow{}, &totpRow{}, &recoveryCodeRow{}, &throttleRow{},
 	&signingKeyRow{}, &registrationTokenRow{}, &deniedTokenRow{}, &spentAssertionRow{}, &eventRow{},
 }
@@ -38,8 +38,11 @@ const Batch = batch
 // WalkPage is how many Sessions one statement of the sweep looks at.
 const WalkPage = walkPage
 
-// EndBatch is how many Sessions one statement ends at most.
-const EndBatch = endBatch
+// StrikeAtOnce is how many Sessions an ending writes in its own transaction at most; TidyBatch is how many Tidy does.
+const (
+	StrikeAtOnce = strikeAtOnce
+	TidyBatch    = tidyBatch
+)
 
 // MaxClients is how many clients are cached at most.
 const MaxClients = maxClients

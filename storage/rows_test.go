@@ -154,7 +154,7 @@ func wantConflict(t testing.TB, err error) {
 // promise is a code of the person for the client "app".
 func (p person) promise(scopes ...string) identity.Promise {
 	return identity.Promise{
-		SessionID: identity.NewID(), SessionSecret: identity.NewSecret(), SignInID: p.signIn.ID, SignInSecret: p.code,
+		SessionID: identity.NewID(), SessionSecret: identity.NewSecret(), SignInID: p.signIn.ID, SignInSecret: p.code, Epoch: p.signIn.Epoch,
 		AuthTime: p.signIn.ProvedAt, IssuedAt: p.signIn.ProvedAt, AMR: p.signIn.AMR, Scopes: scopes,
 	}
 }
@@ -173,11 +173,20 @@ func planned(db *storage.DB, p identity.Promise) identity.Session {
 func (p person) begin(t testing.TB, db *storage.DB, scopes ...string) identity.Session {
 	t.Helper()
 	promise := p.promise(scopes...)
+	promise.ClientEpoch = must[identity.Client](t)(db.RegisteredClient(t.Context(), "app")).Epoch
 	s, won, err := db.RedeemCode(t.Context(), promise, planned(db, promise))
 	if err != nil || !won {
 		t.Fatalf("the code was not redeemed: %v", err)
 	}
 	return s
+}
+
+// struck ends something and returns how many Sessions that struck.
+func struck(t testing.TB, db *storage.DB, e identity.Ending) int {
+	t.Helper()
+	got, err := db.End(t.Context(), e)
+	ok(t, err)
+	return len(got.Sessions)
 }
 
 // living counts the person's Sessions that were not ended.
@@ -231,7 +240,7 @@ func TestAccounts_tellWhatLivesAndWhatProves(t *testing.T) {
 		first, second := someone(t, db), someone(t, db)
 		first.begin(t, db, "offline_access")
 		over := first.begin(t, db, "offline_access")
-		must[bool](t)(db.EndSession(t.Context(), over.ID, identity.EndOperator))
+		must[identity.Struck](t)(db.End(t.Context(), identity.Ending{Session: over.ID, Cause: identity.EndOperator}))
 		factor := mfa.Authenticator{UserID: first.user.ID, Secret: totpSecret, ConfirmedAt: db.Now()}
 		ok(t, db.CreateTOTP(t.Context(), factor))
 		ok(t, db.ReplaceRecoveryCodes(t.Context(), first.user.ID, [][]byte{{1}, {2}, {3}}))
@@ -269,7 +278,7 @@ func TestFindSessions_ofAPersonAndOfAClient(t *testing.T) {
 		ada, bob := someone(t, db), someone(t, db)
 		first, second, third := ada.begin(t, db, "openid"), bob.begin(t, db, "openid"), ada.begin(t, db, "openid")
 		over := ada.begin(t, db, "openid")
-		must[bool](t)(db.EndSession(t.Context(), over.ID, identity.EndOperator))
+		must[identity.Struck](t)(db.End(t.Context(), identity.Ending{Session: over.ID, Cause: identity.EndOperator}))
 		for _, c := range []struct {
 			asked identity.SessionQuery
 			want  []identity.ID
@@ -325,7 +334,7 @@ func TestEvents_ofAPersonOfASessionAndPageByPage(t *testing.T) {
 		one, other := ada.begin(t, db, "openid"), ada.begin(t, db, "openid")
 		ctx := identity.WithActor(t.Context(), "cli:ada")
 		for _, id := range []identity.ID{one.ID, other.ID, bob.begin(t, db, "openid").ID} {
-			must[bool](t)(db.EndSession(ctx, id, identity.EndOperator))
+			must[identity.Struck](t)(db.End(ctx, identity.Ending{Session: id, Cause: identity.EndOperator}))
 		}
 		sessions := func(q identity.EventQuery) (ids []identity.ID) {
 			for _, e := range must[[]identity.Event](t)(db.Events(t.Context(), q)) {

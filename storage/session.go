@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -43,6 +44,8 @@ var sessionColumns = columns[session]{
 	{"device_model", func(s *session) any { return &s.Device.Model }},
 	{"app_version", func(s *session) any { return &s.Device.AppVersion }},
 	{"install_id", func(s *session) any { return &s.Device.InstallID }},
+	{"epoch", func(s *session) any { return &s.Epoch }},
+	{"client_epoch", func(s *session) any { return &s.ClientEpoch }},
 }
 
 // offline is a Session's column for statements that end what is not; what is read back says so by its scope.
@@ -61,18 +64,78 @@ func (d *DB) SessionByID(ctx context.Context, id identity.ID) (identity.Session,
 
 // LockSession returns a Session that no one else can write until the transaction of ctx ends, or NotFound.
 func (d *DB) LockSession(ctx context.Context, id identity.ID) (identity.Session, error) {
-	return d.session(ctx, id, d.lock("FOR UPDATE"))
+	return d.session(ctx, id, d.lock("FOR UPDATE OF s"))
+}
+
+// marks are what a Session is judged by besides its own row (DESIGN law 11): the epochs of its user and its client, and the
+// end of the SignIn that it rests on.
+type marks struct {
+	user      *int
+	userAt    *micros
+	userCause *identity.EndCause
+	client    *int64
+	clientOff *micros
+	signIn    *uuid.UUID
+	signInAt  *micros
+	signInBy  *identity.EndCause
+}
+
+const (
+	markColumns = "u.epoch, u.ended_at, u.end_cause, c.epoch, c.disabled_at, i.id, i.ended_at, i.end_cause"
+	markJoins   = ` LEFT JOIN users u ON u.id = s.user_id LEFT JOIN clients c ON c.id = s.client_id
+		LEFT JOIN sign_ins i ON i.id = s.sign_in_id AND NOT s.offline`
+)
+
+// in is where markColumns go.
+func (m *marks) in(more ...any) []any {
+	return append([]any{&m.user, &m.userAt, &m.userCause, &m.client, &m.clientOff, &m.signIn, &m.signInAt, &m.signInBy}, more...)
+}
+
+// judge ends a Session whose row nobody ended yet but which is over by its marks, as Tidy will.
+func (m *marks) judge(s *session, now time.Time) {
+	if s.EndedAt.IsZero() {
+		if cause, at := m.over(s); cause != "" {
+			s.EndCause, s.EndedAt = cause, now
+			if at != nil {
+				s.EndedAt = at.time()
+			}
+		}
+	}
+}
+
+// over says why and, where it is known, since when a Session is over by its marks.
+func (m *marks) over(s *session) (identity.EndCause, *micros) {
+	switch {
+	case m.user == nil:
+		return identity.EndDeleted, nil
+	case *m.user != s.Epoch:
+		return cmp.Or(*m.userCause, identity.EndPassword), m.userAt
+	case m.client == nil:
+		return identity.EndClientGone, nil
+	case *m.client != s.ClientEpoch:
+		return identity.EndClientOff, m.clientOff
+	case s.Offline():
+		return "", nil
+	case m.signIn == nil: // swept, so long over
+		return identity.EndExpired, nil
+	case m.signInAt != nil:
+		return *m.signInBy, m.signInAt
+	}
+	return "", nil
 }
 
 func (d *DB) session(ctx context.Context, id identity.ID, lock string) (identity.Session, error) {
 	var s identity.Session
-	found, err := d.one(ctx, sessionColumns.in(&s), "SELECT "+sessionColumns.names("")+" FROM sessions WHERE id = ?"+lock, id)
+	var m marks
+	found, err := d.one(ctx, sessionColumns.in(&s, m.in()...),
+		"SELECT "+sessionColumns.names("s")+", "+markColumns+" FROM sessions s"+markJoins+" WHERE s.id = ?"+lock, id)
 	switch {
 	case err != nil:
 		return identity.Session{}, d.fail("read session", err)
 	case !found:
 		return identity.Session{}, notFound("session")
 	}
+	m.judge(&s, d.Now())
 	return s, nil
 }
 
@@ -80,16 +143,16 @@ func (d *DB) session(ctx context.Context, id identity.ID, lock string) (identity
 var judged = sessionColumns.except("id", "offline", "created_at", "last_used_at", "address", "user_agent", "resources",
 	"device_name", "device_model", "app_version", "install_id")
 
-var liveSession = hot("SELECT " + judged.names("s") + `,
+var liveSession = hot("SELECT " + judged.names("s") + ", " + markColumns + `,
 		u.email, u.email_verified, u.name, u.disabled_at, u.updated_at,
 		EXISTS (SELECT 1 FROM denied_tokens t WHERE t.jti = ?)
-	FROM sessions s JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = s.client_id
-	WHERE s.id = ? AND c.disabled_at IS NULL`)
+	FROM sessions s` + markJoins + `
+	WHERE s.id = ? AND u.id IS NOT NULL AND c.id IS NOT NULL AND c.disabled_at IS NULL`)
 
-var liveSessions = "SELECT " + sessionColumns.names("s") + ", " + under("u", userColumns) + `,
+var liveSessions = "SELECT " + sessionColumns.names("s") + ", " + markColumns + ", " + under("u", userColumns) + `,
 	a.jti, EXISTS (SELECT 1 FROM denied_tokens t WHERE t.jti = a.jti)
-	FROM asked a JOIN sessions s ON s.id = a.id JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = s.client_id
-	WHERE c.disabled_at IS NULL`
+	FROM asked a JOIN sessions s ON s.id = a.id` + markJoins + `
+	WHERE u.id IS NOT NULL AND c.id IS NOT NULL AND c.disabled_at IS NULL`
 
 // LiveSession returns what an access token's Session looks like now, in one read: the Session, over or not, its user, and
 // whether the token named jti was revoked. What describes the app's device, when it was used, and the person's credentials
@@ -99,15 +162,16 @@ func (d *DB) LiveSession(ctx context.Context, id identity.ID, jti string) (ident
 		return identity.Live{}, notFound("session")
 	}
 	live := identity.Live{Session: identity.Session{ID: id}}
-	u := &live.User
-	found, err := d.quickly(ctx, judged.in(&live.Session, &u.Email, &u.EmailVerified, &u.Name, (*momentOrNull)(&u.DisabledAt),
-		(*moment)(&u.UpdatedAt), &live.Denied), liveSession, jti, id)
+	u, m := &live.User, marks{}
+	found, err := d.quickly(ctx, judged.in(&live.Session, m.in(&u.Email, &u.EmailVerified, &u.Name, (*momentOrNull)(&u.DisabledAt),
+		(*moment)(&u.UpdatedAt), &live.Denied)...), liveSession, jti, id)
 	switch {
 	case err != nil:
 		return identity.Live{}, d.fail("read live session", err)
 	case !found:
 		return identity.Live{}, notFound("session")
 	}
+	m.judge(&live.Session, d.Now())
 	u.ID, u.Sub = live.Session.UserID, live.Session.Sub
 	return live, nil
 }
@@ -132,10 +196,13 @@ func (d *DB) LiveSessions(ctx context.Context, asked []identity.Held) (map[ident
 	err := d.each(ctx, func(found *sql.Rows) error {
 		var live identity.Live
 		var user userRow
+		var m marks
 		var jti string
-		if err := found.Scan(append(sessionColumns.in(&live.Session, user.dest()...), &jti, &live.Denied)...); err != nil {
+		dest := append(sessionColumns.in(&live.Session, m.in(user.dest()...)...), &jti, &live.Denied)
+		if err := found.Scan(dest...); err != nil {
 			return err
 		}
+		m.judge(&live.Session, d.Now())
 		live.User = user.user()
 		all[identity.Held{SessionID: live.Session.ID, JTI: jti}] = live
 		return nil
@@ -144,19 +211,22 @@ func (d *DB) LiveSessions(ctx context.Context, asked []identity.Held) (map[ident
 }
 
 // redeemCode is the whole exchange of a code: the primary key makes it single-use, and what it selects from must be alive.
-// A Session that is not offline never outlives its SignIn. The user's row is locked first, as user-wide endings do.
+// A Session that is not offline never outlives its SignIn. User, client and SignIn are locked, whose marks endings move, and
+// the code must be of the epochs that they are of now: one that was begun before a change of credentials is worth nothing,
+// also where its SignIn goes on.
 var redeemCode = "INSERT INTO sessions (" + sessionColumns.names("") + ") SELECT " + sessionColumns.inserted(map[string]string{
 	"user_id": "u.id", "sub": "u.sub", "sign_in_id": "s.id",
 	"idle_ends_at": "CASE WHEN @offline OR @idle_ends_at < s.ends_at THEN @idle_ends_at ELSE s.ends_at END",
 	"ends_at":      "CASE WHEN @offline OR @ends_at < s.ends_at THEN @ends_at ELSE s.ends_at END",
+	"epoch":        "u.epoch", "client_epoch": "c.epoch",
 }) + `
-	FROM sign_ins s JOIN users u ON u.id = s.user_id
+	FROM sign_ins s JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = @client_id
 	WHERE s.id = @sign_in_id AND s.code_secret_hash = @code_secret_hash AND s.ended_at IS NULL AND s.ends_at > @now
-		AND u.disabled_at IS NULL AND u.epoch = s.epoch AND u.codes_from <= @issued_at
-		AND EXISTS (SELECT 1 FROM clients c WHERE c.id = @client_id AND c.disabled_at IS NULL)`
+		AND u.disabled_at IS NULL AND u.epoch = s.epoch AND u.epoch = @code_epoch AND u.codes_from <= @issued_at
+		AND c.disabled_at IS NULL AND c.epoch = @code_client_epoch`
 
 // redeemed is what the database adds to the Session of a code.
-var redeemed = sessionColumns.only("user_id", "sub", "idle_ends_at", "ends_at")
+var redeemed = sessionColumns.only("user_id", "sub", "idle_ends_at", "ends_at", "epoch", "client_epoch")
 
 // RedeemCode inserts the Session of a promise and returns the row as it was written, with user, sub and the ends that its
 // SignIn allows. It does not win, and writes nothing, when a code of the same request won before or when SignIn, user or
@@ -164,9 +234,10 @@ var redeemed = sessionColumns.only("user_id", "sub", "idle_ends_at", "ends_at")
 func (d *DB) RedeemCode(ctx context.Context, p identity.Promise, s identity.Session) (identity.Session, bool, error) {
 	s.SignInID, s.Line = p.SignInID, identity.Line{}
 	won, err := d.one(ctx, redeemed.in(&s),
-		redeemCode+d.lock("FOR SHARE OF u, s")+" ON CONFLICT (id) DO NOTHING RETURNING "+redeemed.names(""),
+		redeemCode+d.lock("FOR SHARE OF u, c, s")+" ON CONFLICT (id) DO NOTHING RETURNING "+redeemed.names(""),
 		sessionColumns.args(&s, map[string]any{
 			"code_secret_hash": p.SignInSecret.Hash(), "now": fromTime(d.Now()), "issued_at": fromTime(p.IssuedAt),
+			"code_epoch": p.Epoch, "code_client_epoch": p.ClientEpoch,
 		}))
 	if err != nil || !won {
 		return identity.Session{}, false, d.fail("redeem code", err)
@@ -185,6 +256,8 @@ var advance = map[bool]hotStatement{
 const ordinary = `last_used_at = ?, idle_ends_at = LEAST(?, ends_at), address = ?
 	WHERE id = ? AND generation = ? AND branch = 0 AND client_id = ? AND secret_hash = ?
 		AND ended_at IS NULL AND LEAST(idle_ends_at, ends_at) > ? AND (amr | ?) = amr AND key = ?
+		AND client_epoch = ? AND epoch = (SELECT u.epoch FROM users u WHERE u.id = sessions.user_id)
+		AND (offline OR EXISTS (SELECT 1 FROM sign_ins i WHERE i.id = sessions.sign_in_id AND i.ended_at IS NULL))
 	RETURNING `
 
 // advanced is what a refresh reads back: neither what its Turn says itself, nor what a Session that lives can't have, nor the
@@ -204,7 +277,7 @@ func (d *DB) Advance(ctx context.Context, t identity.Turn) (identity.Session, bo
 		ID: t.SessionID, ClientID: t.ClientID, SecretHash: t.SecretHash, LastUsedAt: now.time(), Address: t.Address, Key: t.Key,
 	}
 	done, err := d.quickly(ctx, advanced.in(&s), advance[t.Keep], now, fromTime(t.IdleEndsAt), t.Address, t.SessionID, t.Generation,
-		t.ClientID, t.SecretHash, now, methods, thumbprint(t.Key).bytes())
+		t.ClientID, t.SecretHash, now, methods, thumbprint(t.Key).bytes(), t.ClientEpoch)
 	if err != nil || !done {
 		return identity.Session{}, false, d.fail("rotate", err)
 	}
@@ -241,8 +314,10 @@ func (d *DB) DescribeSession(ctx context.Context, id identity.ID, device identit
 }
 
 var listedSessions = "SELECT " + sessionColumns.names("s") + ", " + under("u", userColumns) + `
-	FROM sessions s JOIN users u ON u.id = s.user_id
-	WHERE s.ended_at IS NULL AND s.idle_ends_at > ? AND s.ends_at > ?`
+	FROM sessions s JOIN users u ON u.id = s.user_id AND u.epoch = s.epoch
+		JOIN clients c ON c.id = s.client_id AND c.epoch = s.client_epoch
+	WHERE s.ended_at IS NULL AND s.idle_ends_at > ? AND s.ends_at > ?
+		AND (s.offline OR EXISTS (SELECT 1 FROM sign_ins i WHERE i.id = s.sign_in_id AND i.ended_at IS NULL))`
 
 // FindSessions returns Sessions that live, the newest first, each with its user.
 func (d *DB) FindSessions(ctx context.Context, q identity.SessionQuery) (all []identity.Live, err error) {

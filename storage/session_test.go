@@ -164,7 +164,7 @@ func TestLiveSession_saysAllInOneRead(t *testing.T) {
 func turn(s identity.Session, now time.Time) identity.Turn {
 	return identity.Turn{
 		SessionID: s.ID, ClientID: s.ClientID, SecretHash: s.SecretHash, Generation: s.Line.Generation,
-		IdleEndsAt: now.Add(30 * 24 * time.Hour), Address: "192.0.2.3",
+		IdleEndsAt: now.Add(30 * 24 * time.Hour), Address: "192.0.2.3", ClientEpoch: s.ClientEpoch,
 	}
 }
 
@@ -245,7 +245,7 @@ func TestAdvance_notOnceItEnded(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
 		s := someone(t, db).begin(t, db, "offline_access")
-		must[bool](t)(db.EndSession(t.Context(), s.ID, identity.EndRevoked))
+		must[identity.Struck](t)(db.End(t.Context(), identity.Ending{Session: s.ID, Cause: identity.EndRevoked}))
 		if _, done, err := db.Advance(t.Context(), turn(s, db.Now())); err != nil || done {
 			t.Errorf("done %v, %v", done, err)
 		}

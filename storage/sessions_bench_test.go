@@ -70,9 +70,8 @@ func BenchmarkEndUser(b *testing.B) {
 				p := someone(b, db)
 				beginMany(b, db, p, many)
 				b.StartTimer()
-				ended, err := db.EndUser(b.Context(), identity.UserEnding{UserID: p.user.ID, Cause: identity.EndOperator})
-				if err != nil || ended != many {
-					b.Fatal(ended, err)
+				if ended := struck(b, db, identity.Ending{User: p.user.ID, Cause: identity.EndOperator}); ended != many {
+					b.Fatal(ended)
 				}
 			}
 		})

@@ -69,7 +69,7 @@ func TestAdvance_aloneDoesNotWaitForTheDisk(t *testing.T) {
 	}
 	rotate(t.Context(), t, db, s)
 	commits(t, db)
-	must[bool](t)(db.EndSession(t.Context(), s.ID, identity.EndRevoked))
+	must[identity.Struck](t)(db.End(t.Context(), identity.Ending{Session: s.ID, Cause: identity.EndRevoked}))
 	ok(t, storagetest.EndSignIn(t.Context(), db, p.signIn.ID, identity.EndSignedOut))
 	if got := commits(t, db); got != "on on" || p.living(t, db) != 0 {
 		t.Errorf("two endings, of %s and with its sign-in of %s, committed with synchronous_commit %q", s.ID, other.ID, got)
@@ -84,7 +84,7 @@ func TestAdvance_leavesTheCommitOfOthersAlone(t *testing.T) {
 	commits(t, db)
 	ok(t, db.InTx(t.Context(), func(ctx context.Context) error {
 		rotate(ctx, t, db, s)
-		_, err := db.EndSession(ctx, other.ID, identity.EndRevoked)
+		_, err := db.End(ctx, identity.Ending{Session: other.ID, Cause: identity.EndRevoked})
 		return err
 	}))
 	if got := commits(t, db); got != "on on" {

@@ -113,7 +113,7 @@ func (d *DB) SignedInBefore(ctx context.Context, userID identity.ID) (before boo
 var bareSignIns = "SELECT " + under("s", signInColumns) + `
 	FROM sign_ins s JOIN users u ON u.id = s.user_id AND u.epoch = s.epoch
 	WHERE s.user_id = ? AND s.ended_at IS NULL AND s.idle_ends_at > ? AND s.ends_at > ? AND NOT EXISTS (
-		SELECT 1 FROM sessions a WHERE a.sign_in_id = s.id AND a.ended_at IS NULL AND a.idle_ends_at > ? AND a.ends_at > ?)
+		SELECT 1 FROM sessions a WHERE a.sign_in_id = s.id AND a.epoch = u.epoch AND a.ended_at IS NULL AND a.idle_ends_at > ? AND a.ends_at > ?)
 	ORDER BY s.id DESC LIMIT ?`
 
 // BareSignIns returns a user's SignIns that live and that no living Session began from, the newest first and at most

@@ -49,7 +49,7 @@ func TestSweep_takesSessions30DaysAfterTheyWereOver(t *testing.T) {
 	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
 		p := someone(t, db)
 		lapses, ended := p.begin(t, db, "offline_access"), p.begin(t, db, "offline_access") // idle after 30 days
-		must[bool](t)(db.EndSession(t.Context(), ended.ID, identity.EndRevoked))
+		must[identity.Struck](t)(db.End(t.Context(), identity.Ending{Session: ended.ID, Cause: identity.EndRevoked}))
 		sweep := func() []int {
 			swept := must[storage.SweptRows](t)(db.Sweep(t.Context()))
 			return []int{swept.Sessions, swept.SignIns}

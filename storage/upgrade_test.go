@@ -122,6 +122,7 @@ func newRelease(t *testing.T) (r release) {
 		Address: "192.0.2.1", UserAgent: "Notes/1", Device: identity.Device{
 			Name: "Ada's phone", Model: "Pixel 9", AppVersion: "1.2", InstallID: "install",
 		},
+		Epoch: r.ada.Epoch, // as the migration gives it
 	}
 	r.ended = identity.Session{
 		ID: identity.NewID(), ClientID: "old", UserID: r.bob.ID, Sub: r.bob.Sub, SignInID: r.over.ID, SecretHash: []byte{},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,7 +15,7 @@ import (
 )
 
 const userColumns = "id, sub, email, email_verified, name, password_hash, epoch, disabled_at, created_at, updated_at, " +
-	"codes_from, password_set_at"
+	"codes_from, password_set_at, ended_at, end_cause"
 
 type userRow struct {
 	ID            uuid.UUID `gorm:"primaryKey"`
@@ -29,6 +30,8 @@ type userRow struct {
 	UpdatedAt     micros
 	CodesFrom     micros // authorization codes that were issued before are void
 	PasswordSetAt *micros
+	EndedAt       *micros // when everything of theirs ended last, or all but what was kept
+	EndCause      string
 }
 
 // TableName is the table's name for GORM.
@@ -38,7 +41,7 @@ func (userRow) TableName() string { return "users" }
 func (r *userRow) dest() []any {
 	return []any{
 		&r.ID, &r.Sub, &r.Email, &r.EmailVerified, &r.Name, &r.PasswordHash, &r.Epoch, &r.DisabledAt, &r.CreatedAt,
-		&r.UpdatedAt, &r.CodesFrom, &r.PasswordSetAt,
+		&r.UpdatedAt, &r.CodesFrom, &r.PasswordSetAt, &r.EndedAt, &r.EndCause,
 	}
 }
 
@@ -114,18 +117,8 @@ func (d *DB) RenewHash(ctx context.Context, userID identity.ID, old, hash string
 		d.q(ctx).Exec("UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?", hash, userID, old).Error)
 }
 
-// RaiseEpoch raises the credential epoch of a user and returns it. It locks the user's row, so that a code that is being
-// redeemed is either seen by the ending that follows or sees the new epoch (DESIGN §2).
-func (d *DB) RaiseEpoch(ctx context.Context, userID identity.ID) (epoch int, err error) {
-	found, err := d.one(ctx, []any{&epoch}, "UPDATE users SET epoch = epoch + 1 WHERE id = ? RETURNING epoch", userID)
-	if err == nil && !found {
-		return 0, notFound("user")
-	}
-	return epoch, d.fail("change credential", err)
-}
-
-// SetUserDisabled locks an account and raises its epoch, or unlocks it for the zero time. It returns false when it was so
-// already, and NotFound where there is no such user. It locks the user's row.
+// SetUserDisabled locks an account and raises its epoch, or unlocks it for the zero time. It returns false when it was so already, and NotFound
+// where there is no such user. It locks the user's row.
 func (d *DB) SetUserDisabled(ctx context.Context, userID identity.ID, at time.Time) (bool, error) {
 	query := "UPDATE users SET disabled_at = ?, epoch = epoch + 1 WHERE id = ? AND disabled_at IS NULL"
 	if at.IsZero() {
@@ -138,17 +131,47 @@ func (d *DB) SetUserDisabled(ctx context.Context, userID identity.ID, at time.Ti
 	return false, d.lockUser(ctx, userID)
 }
 
-// DeleteUser deletes an account with its Sessions, SignIns, factors, grants, documents and Events. What lived must have
-// been ended before. NotFound when there is no such user.
+// DeleteUser deletes an account with its SignIns, factors, grants and documents, its Sessions and its Events; of much, Tidy
+// deletes the rest. What lived must have been ended before. NotFound when there is no such user.
 func (d *DB) DeleteUser(ctx context.Context, userID identity.ID) error {
 	return d.InTx(ctx, func(ctx context.Context) error {
-		for _, table := range []string{"sessions", "events"} { // the other tables refer to users, and follow
-			if err := d.q(ctx).Exec("DELETE FROM "+table+" WHERE user_id = ?", userID).Error; err != nil {
-				return d.fail("delete user", err)
-			}
+		if err := d.wrote(d.q(ctx).Where("id = ?", userID).Delete(&userRow{}), "user"); err != nil {
+			return err
 		}
-		return d.wrote(d.q(ctx).Where("id = ?", userID).Delete(&userRow{}), "user")
+		more, err := d.forgetUser(ctx, userID, strikeAtOnce)
+		if err != nil || !more {
+			return err
+		}
+		return d.queueEnding(ctx, blow{Ending: identity.Ending{User: userID, Cause: identity.EndDeleted, At: d.Now()}})
 	})
+}
+
+// forgetUser deletes at most limit of the Sessions and of the Events of a user who is gone, with a notice to the clients of
+// those Sessions that nobody had ended. It reports whether there may be more.
+func (d *DB) forgetUser(ctx context.Context, userID identity.ID, limit int) (more bool, err error) {
+	var gone []struct {
+		ID       uuid.UUID
+		Sub      string
+		ClientID string
+		EndedAt  *micros
+	}
+	const doomed = " WHERE id IN (SELECT id FROM %s WHERE user_id = ? LIMIT ?)"
+	err = d.q(ctx).Raw("DELETE FROM sessions"+fmt.Sprintf(doomed, "sessions")+" RETURNING id, sub, client_id, ended_at", userID, limit).
+		Scan(&gone).Error
+	if err != nil {
+		return false, d.fail("forget sessions", err)
+	}
+	var notices []identity.LogoutNotice
+	for _, s := range gone {
+		if s.EndedAt == nil {
+			notices = append(notices, identity.LogoutNotice{SessionID: s.ID, Sub: s.Sub, ClientID: s.ClientID})
+		}
+	}
+	if err := d.queueLogouts(ctx, notices); err != nil {
+		return false, err
+	}
+	res := d.q(ctx).Exec("DELETE FROM events"+fmt.Sprintf(doomed, "events"), userID, limit)
+	return len(gone) == limit || res.RowsAffected == int64(limit), d.fail("forget events", res.Error)
 }
 
 // SetEmail gives an account another address, which counts as verified. Conflict when it is taken.
@@ -183,7 +206,7 @@ func (d *DB) wrote(res *gorm.DB, what string) error {
 
 var accountColumns = under("u", userColumns) + ", " + factorsOfUser + `,
 	(SELECT count(*) FROM recovery_codes c WHERE c.user_id = u.id AND c.used_at IS NULL),
-	(SELECT count(*) FROM sessions s WHERE s.user_id = u.id AND s.ended_at IS NULL AND s.idle_ends_at > ? AND s.ends_at > ?)`
+	(SELECT count(*) FROM sessions s WHERE s.user_id = u.id AND s.epoch = u.epoch AND s.ended_at IS NULL AND s.idle_ends_at > ? AND s.ends_at > ?)`
 
 // Accounts returns people as operators see them, the newest first.
 func (d *DB) Accounts(ctx context.Context, q identity.AccountQuery) ([]identity.Account, error) {

@@ -85,19 +85,6 @@ func TestSetPassword_endsAllThatRestedOnTheOldOne(t *testing.T) {
 	})
 }
 
-func TestSetPassword_endsMoreSessionsThanOneStatementDoes(t *testing.T) {
-	t.Parallel()
-	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
-		p := someone(t, db)
-		const many = storage.EndBatch + 3
-		beginMany(t, db, p, many)
-		ok(t, storagetest.SetPassword(t.Context(), db, p.user.ID, "new"))
-		if left, told := p.living(t, db), p.told(t, db, identity.SessionEnded, changed); left != 0 || told != many {
-			t.Errorf("%d sessions are left and %d were told of %d", left, told, many)
-		}
-	})
-}
-
 // A code that is redeemed while the password changes either loses, or starts a Session that the change ends.
 func TestSetPassword_leavesNoSessionOfACodeBesideIt(t *testing.T) {
 	t.Parallel()
@@ -167,7 +154,7 @@ func TestDeleteUser_leavesNothingBehind(t *testing.T) {
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
 		h, bystander := newHousehold(t, db), newHousehold(t, db)
 		ok(t, db.SaveGrant(t.Context(), identity.Grant{UserID: h.user.ID, ClientID: "app", UpdatedAt: db.Now()}))
-		must[bool](t)(db.EndSession(t.Context(), h.online.ID, identity.EndDevice))
+		must[identity.Struck](t)(db.End(t.Context(), identity.Ending{Session: h.online.ID, Cause: identity.EndDevice}))
 		operators := identity.Operators{Store: db, Now: db.Now}
 		ok(t, operators.DeleteUser(identity.WithActor(t.Context(), "cli:ada"), h.user.ID))
 		for _, table := range []string{"sessions", "sign_ins", "grants", "users"} {

@@ -44,7 +44,7 @@ func (p *Pages) endDevice(r *http.Request, v visit) (said templates.Sentence, er
 	ctx, from := r.Context(), v.standing.From(seen(r))
 	switch {
 	case r.PostFormValue("others") != "":
-		_, err = p.Devices.EndOthers(ctx, from)
+		err = p.Devices.EndOthers(ctx, from)
 		return templates.OthersEnded, err
 	case r.PostFormValue("signin") != "":
 		return templates.DeviceEnded, p.Devices.EndBrowser(ctx, from, idFrom(r.PostFormValue("signin")))

@@ -98,10 +98,10 @@ func TestEmail_theLinkDiesWithTheSignInThatAskedForIt(t *testing.T) {
 	run(t, withMail, func(t *testing.T, s *site) {
 		for what, throwOut := range map[string]func(u identity.User) error{
 			"not me": func(u identity.User) error {
-				return identity.Devices{Store: s.db, Now: s.time}.NotMe(t.Context(), u.ID)
+				return identity.Devices{Store: s.db, Now: s.time}.NotMe(t.Context(), u.ID, identity.Seen{})
 			},
 			"a new password": func(u identity.User) error {
-				_, err := s.db.RaiseEpoch(t.Context(), u.ID)
+				_, err := s.db.End(t.Context(), identity.Ending{User: u.ID, Cause: identity.EndPassword})
 				return err
 			},
 			"locked": func(u identity.User) error {

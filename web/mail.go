@@ -253,7 +253,7 @@ func (p *Pages) submitNotMe(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	user, err := p.ByMail.NotMe(r.Context(), linkOf(r))
+	user, err := p.ByMail.NotMe(r.Context(), linkOf(r), seen(r))
 	if err != nil {
 		return p.notMeOver(w, err)
 	}

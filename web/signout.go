@@ -78,7 +78,7 @@ func (p *Pages) askSignOut(w http.ResponseWriter, o signOut) error {
 func (p *Pages) endSignIn(w http.ResponseWriter, r *http.Request, o signOut) (err error) {
 	var ended []identity.Ended
 	if o.standing.SignedIn() || o.proved() {
-		if ended, err = p.SignIns.SignOut(r.Context(), o.standing, o.request); err != nil {
+		if ended, err = p.SignIns.SignOut(r.Context(), o.standing, o.request, seen(r)); err != nil {
 			return err
 		}
 	}

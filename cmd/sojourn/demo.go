@@ -226,14 +226,10 @@ func (o opened) renewPassword(ctx context.Context, userID identity.ID, password 
 		return err
 	}
 	return o.db.InTx(ctx, func(ctx context.Context) error {
-		if _, err := o.db.RaiseEpoch(ctx, userID); err != nil {
+		if _, err := o.db.End(ctx, identity.Ending{User: userID, Cause: identity.EndPassword}); err != nil {
 			return err
 		}
-		if err := o.db.WritePassword(ctx, userID, hash); err != nil {
-			return err
-		}
-		_, err := o.db.EndUser(ctx, identity.UserEnding{UserID: userID, Cause: identity.EndPassword})
-		return err
+		return o.db.WritePassword(ctx, userID, hash)
 	})
 }
 

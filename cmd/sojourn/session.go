@@ -222,18 +222,18 @@ func (p *program) endSession(ctx context.Context, o opened, e endOptions) error 
 	if err != nil {
 		return err
 	}
-	n, err := o.operators().EndSession(ctx, id, e.device)
+	struck, err := o.operators().EndSession(ctx, id, e.device)
 	if err != nil {
 		return noSession(id, err)
 	}
 	sentence := fmt.Sprintf("Ended %s.", id)
 	switch {
-	case n == 0:
+	case len(struck.Sessions) == 0:
 		sentence = fmt.Sprintf("%s was over already.", id)
 	case e.device:
-		sentence = fmt.Sprintf("Ended the device of %s. Sessions ended: %d.", id, n)
+		sentence = fmt.Sprintf("Ended the device of %s. Sessions ended: %d.", id, len(struck.Sessions))
 	}
-	return p.print(admin.NewEnded(id, n, e.device), sentence)
+	return p.print(admin.NewEnded(id, struck, e.device), sentence)
 }
 
 // replayed is what came of a journal.
@@ -298,7 +298,7 @@ func (r *replayed) read(ctx context.Context, o opened, from time.Time, journal i
 		if e.At.Before(from) {
 			continue
 		}
-		ended, err := o.db.Replay(ctx, e)
+		ended, err := o.db.End(ctx, e)
 		if err != nil {
 			return err
 		}
@@ -307,9 +307,9 @@ func (r *replayed) read(ctx context.Context, o opened, from time.Time, journal i
 	return nil
 }
 
-func (r *replayed) count(e storage.Ending, ended storage.Replayed) {
+func (r *replayed) count(e identity.Ending, ended identity.Struck) {
 	r.Lines++
-	r.Sessions += ended.Sessions
+	r.Sessions += len(ended.Sessions)
 	r.SignIns += ended.SignIns
 	if e.Cause == identity.EndPassword {
 		r.Passwords = append(r.Passwords, e.User.String())

@@ -25,7 +25,11 @@ func beginSession(ts *testscript.TestScript, _ bool, args []string) {
 		CodeSecretHash: code.Hash(), ProvedAt: now, CreatedAt: now, LastUsedAt: now, IdleEndsAt: now.Add(time.Hour), EndsAt: now.Add(time.Hour),
 	}
 	ts.Check(db.StartSignIn(ctx, signIn))
-	p := identity.Promise{SessionID: identity.NewID(), SignInID: signIn.ID, SignInSecret: code, IssuedAt: now}
+	notes, err := db.RegisteredClient(ctx, "notes")
+	ts.Check(err)
+	p := identity.Promise{
+		SessionID: identity.NewID(), SignInID: signIn.ID, SignInSecret: code, Epoch: user.Epoch, ClientEpoch: notes.Epoch, IssuedAt: now,
+	}
 	_, won, err := db.RedeemCode(ctx, p, identity.Session{
 		ID: p.SessionID, ClientID: "notes", SecretHash: identity.NewSecret().Hash(), Scopes: []string{"offline_access"},
 		AMR: identity.PWD, AuthTime: now, CreatedAt: now, LastUsedAt: now, IdleEndsAt: now.Add(time.Hour), EndsAt: now.Add(2 * time.Hour),

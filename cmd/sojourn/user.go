@@ -285,15 +285,20 @@ func (p *program) userEndSessions() *cobra.Command {
 		Short: "Sign a person out everywhere",
 		Long:  "End-sessions ends every browser sign-in and every session of a person. They may sign in again at once.",
 	}, func(ctx context.Context, o opened, user identity.User) error {
-		n, err := o.operators().EndAll(ctx, user.ID)
+		struck, err := o.operators().EndAll(ctx, user.ID)
 		if err != nil {
 			return err
+		}
+		sentence := fmt.Sprintf("Signed %s out everywhere. Sessions ended: %d.", user.Email, len(struck.Sessions))
+		if struck.More {
+			sentence = fmt.Sprintf("Signed %s out everywhere. Sessions ended: over a thousand, which a running server tells of "+
+				"within minutes; they are refused already.", user.Email)
 		}
 		return p.print(struct {
 			ID    identity.ID `json:"id"`
 			Email string      `json:"email"`
-			Ended int         `json:"sessions_ended"`
-		}{user.ID, user.Email, n}, fmt.Sprintf("Signed %s out everywhere. Sessions ended: %d.", user.Email, n))
+			admin.SignedOut
+		}{user.ID, user.Email, admin.NewSignedOut(struck)}, sentence)
 	})
 }
 

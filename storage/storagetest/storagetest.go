@@ -126,19 +126,15 @@ func copyFile(t testing.TB) string {
 // SetPassword changes a password and ends everything of its user, as an operator's command does.
 func SetPassword(ctx context.Context, db *storage.DB, userID identity.ID, hash string) error {
 	return db.InTx(ctx, func(ctx context.Context) error {
-		if _, err := db.RaiseEpoch(ctx, userID); err != nil {
+		if _, err := db.End(ctx, identity.Ending{User: userID, Cause: identity.EndPassword}); err != nil {
 			return err
 		}
-		if err := db.WritePassword(ctx, userID, hash); err != nil {
-			return err
-		}
-		_, err := db.EndUser(ctx, identity.UserEnding{UserID: userID, Cause: identity.EndPassword})
-		return err
+		return db.WritePassword(ctx, userID, hash)
 	})
 }
 
 // EndSignIn ends a SignIn and the Sessions that live only as long as it does.
 func EndSignIn(ctx context.Context, db *storage.DB, id identity.ID, cause identity.EndCause) error {
-	_, err := db.EndSignIn(ctx, identity.SignInEnding{ID: id, Cause: cause})
+	_, err := db.End(ctx, identity.Ending{SignIn: id, Cause: cause})
 	return err
 }
