@@ -98,6 +98,7 @@ type Event struct {
 	Detail    string             `json:"detail,omitempty"`
 	Address   string             `json:"address,omitempty"`
 	Actor     string             `json:"actor,omitempty"` // empty: the person, their app or the server itself
+	Repeats   int                `json:"repeats,omitempty"`
 }
 
 // NewEvent shows an Event.

@@ -130,7 +130,7 @@ func (d Devices) Withdraw(ctx context.Context, from From, clientID string) error
 		if err != nil {
 			return err
 		}
-		return d.Store.AddEvent(ctx, Event{
+		return d.Store.AddRepeat(ctx, Event{
 			ID: NewID(), At: d.Now(), Kind: ConsentWithdrawn, UserID: from.UserID, ClientID: clientID, Address: from.Address,
 		})
 	})

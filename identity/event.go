@@ -56,6 +56,7 @@ type Event struct {
 	Detail    string // a cause or a short fact; never a secret
 	Address   string
 	Actor     string // the operator who did it, like cli:ada; empty: the person, their app or the server itself
+	Repeats   int    // how often the same happened again within an hour
 }
 
 // mailedKinds are the Events that a person is told of by mail, whoever caused them.

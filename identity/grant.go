@@ -62,7 +62,7 @@ func (g Grants) Allow(ctx context.Context, s Standing, clientID string, scopes [
 		if err != nil {
 			return err
 		}
-		return g.Store.AddEvent(ctx, Event{
+		return g.Store.AddRepeat(ctx, Event{
 			ID: NewID(), At: now, Kind: ConsentGiven, UserID: s.User.ID, ClientID: clientID,
 			Detail: strings.Join(scopes, " "), Address: s.SignIn.Address,
 		})

@@ -304,7 +304,7 @@ func (s Sessions) write(ctx context.Context, row *Session, h Holder, event Event
 	if err := s.Store.WriteLine(ctx, *row); err != nil || event == "" {
 		return err
 	}
-	return s.Store.AddEvent(ctx, Event{
+	return s.Store.AddRepeat(ctx, Event{
 		ID: NewID(), At: now, Kind: event, UserID: row.UserID, SessionID: row.ID, ClientID: row.ClientID,
 		Address: row.Address,
 	})

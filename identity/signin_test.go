@@ -52,7 +52,7 @@ func TestSignIn_saysWhichFactorWasShown(t *testing.T) {
 			if diff := cmp.Diff(amr, w.standing(cookie).SignIn.AMR.Names()); diff != "" {
 				w.Errorf("%s: the amr claim (-want +got):\n%s", factor.Name, diff)
 			}
-			events, err := w.db.EventsOf(w.Context(), w.user.ID, 1)
+			events, err := w.db.Events(w.Context(), identity.EventQuery{UserID: w.user.ID, Limit: 1})
 			if err != nil || events[0].Kind != identity.SignedIn || events[0].Detail != factor.Name {
 				w.Errorf("%s: told as %+v (%v)", factor.Name, events, err)
 			}

@@ -6,8 +6,12 @@ import "context"
 
 // ledger makes changes that stand or fall together, and tells of them.
 type ledger interface {
+	// InTx commits when fn returns nil.
 	InTx(ctx context.Context, fn func(context.Context) error) error
+	// AddEvent writes what happened, in the transaction that did it, and queues the mail that it asks for.
 	AddEvent(ctx context.Context, e Event) error
+	// AddRepeat does so for what somebody may do in a loop: the same within an hour is one Event with a count.
+	AddRepeat(ctx context.Context, e Event) error
 }
 
 // readers know people, what their browsers proved, and their apps' Sessions; NotFound where there is none.

@@ -170,7 +170,7 @@ func (u Users) Rename(ctx context.Context, s Standing, name string, seen Seen) e
 		if err := u.Store.SetName(ctx, s.User.ID, name); err != nil {
 			return err
 		}
-		return u.Store.AddEvent(ctx, Event{
+		return u.Store.AddRepeat(ctx, Event{
 			ID: NewID(), At: u.Now(), Kind: ProfileChanged, UserID: s.User.ID, Detail: "name", Address: seen.Address,
 		})
 	})

@@ -161,7 +161,7 @@ func (w *world) wantRefused(err error, what string) {
 // events counts the person's events of a kind.
 func (w *world) events(kind identity.EventKind) (n int) {
 	w.Helper()
-	events, err := w.db.EventsOf(w.Context(), w.user.ID, 1000)
+	events, err := w.db.Events(w.Context(), identity.EventQuery{UserID: w.user.ID, Limit: 1000})
 	if err != nil {
 		w.Fatal(err)
 	}

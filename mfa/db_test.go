@@ -136,7 +136,7 @@ func (d *desk) expect(what string, err error, kind identity.Kind) {
 // details returns the details of anna's events of a kind.
 func (d *desk) details(kind identity.EventKind) (details []string) {
 	d.t.Helper()
-	events, err := d.db.EventsOf(context.Background(), d.anna.ID, 100)
+	events, err := d.db.Events(context.Background(), identity.EventQuery{UserID: d.anna.ID, Limit: 100})
 	if err != nil {
 		d.t.Fatal(err)
 	}

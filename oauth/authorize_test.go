@@ -371,7 +371,7 @@ func TestAuthorize_writesNothing(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) {
 		c, cookie := s.app(), s.signIn(s.user)
-		before, err := s.db.EventsOf(s.Context(), s.user.ID, 100)
+		before, err := s.db.Events(s.Context(), identity.EventQuery{UserID: s.user.ID, Limit: 100})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -383,7 +383,7 @@ func TestAuthorize_writesNothing(t *testing.T) {
 		if _, err := s.db.SessionByID(s.Context(), p.SessionID); identity.KindOf(err) != identity.NotFound {
 			t.Errorf("the Session exists before its code was used: %v", err)
 		}
-		after, err := s.db.EventsOf(s.Context(), s.user.ID, 100)
+		after, err := s.db.Events(s.Context(), identity.EventQuery{UserID: s.user.ID, Limit: 100})
 		if err != nil || len(after) != len(before) {
 			t.Errorf("%d Events became %d: %v", len(before), len(after), err)
 		}

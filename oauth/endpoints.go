@@ -133,4 +133,5 @@ type registrationStore interface {
 	DeleteClient(ctx context.Context, id string) error
 	SpendRegistrationToken(ctx context.Context, hash []byte) error
 	AddEvent(ctx context.Context, e identity.Event) error
+	AddRepeat(ctx context.Context, e identity.Event) error
 }

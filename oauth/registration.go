@@ -236,7 +236,7 @@ func (e *Endpoints) update(w http.ResponseWriter, r *http.Request, c identity.Cl
 		if err := e.store.UpdateClient(ctx, c); err != nil {
 			return err
 		}
-		return e.store.AddEvent(ctx, e.clientEvent(r, identity.ClientUpdated, c.ID))
+		return e.store.AddRepeat(ctx, e.clientEvent(r, identity.ClientUpdated, c.ID))
 	})
 }
 

@@ -127,7 +127,7 @@ func (s *scene) closed() (names []string) {
 
 // told are the Sessions of whose end an Event tells.
 func (s *scene) told(t *testing.T, _ []string) []string {
-	events, err := s.w.db.EventsOf(t.Context(), s.ada.user.ID, 1000)
+	events, err := s.w.db.Events(t.Context(), identity.EventQuery{UserID: s.ada.user.ID, Limit: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}

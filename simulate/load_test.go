@@ -87,7 +87,7 @@ func everySessionEnded(t *testing.T, db *storage.DB, o LoadOptions) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	events, err := db.EventsOf(t.Context(), user.ID, 1000)
+	events, err := db.Events(t.Context(), identity.EventQuery{UserID: user.ID, Limit: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -188,7 +188,9 @@ func (r changeRow) change(userID identity.ID) identity.Change {
 			Version:     r.Version, UpdatedAt: c.At, Deleted: r.Deleted,
 		}
 		c.ID = uuid.NewSHA1(userID, []byte(r.ClientID+" "+r.Detail+" "+strconv.FormatInt(r.Version, 36)))
-	case identity.ChangeStarted, identity.ChangeProfile:
+	case identity.ChangeProfile: // one Event may tell of several, each at its time
+		c.ID = uuid.NewSHA1(c.ID, []byte(strconv.FormatInt(int64(r.At), 36)))
+	case identity.ChangeStarted:
 	}
 	return c
 }
@@ -224,7 +226,7 @@ const (
 )
 
 // changed is who changed lately, and by what.
-const changed = `SELECT CAST(id AS text) AS mark, user_id, CASE kind WHEN 'session.ended' THEN client_id ELSE '' END AS client,
+const changed = `SELECT CAST(id AS text) || ' ' || CAST(at AS text) AS mark, user_id, CASE kind WHEN 'session.ended' THEN client_id ELSE '' END AS client,
 		FALSE AS document FROM events
 		WHERE at > ? AND user_id IS NOT NULL AND kind IN ('session.ended', 'profile.changed', 'user.locked', 'user.deleted')
 	UNION ALL SELECT CAST(id AS text), user_id, client_id, FALSE FROM sessions WHERE id >= ? AND created_at > ?

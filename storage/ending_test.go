@@ -31,7 +31,7 @@ func TestEndSession_isToldOnce(t *testing.T) {
 		if got.EndCause != identity.EndReuse || got.EndedAt.IsZero() || got.Alive(db.Now()) {
 			t.Errorf("it became %+v", got)
 		}
-		events := must[[]identity.Event](t)(db.EventsOf(t.Context(), p.user.ID, 1))
+		events := must[[]identity.Event](t)(db.Events(t.Context(), identity.EventQuery{UserID: p.user.ID, Limit: 1}))
 		want := identity.Event{
 			ID: events[0].ID, At: got.EndedAt, Kind: identity.SessionEnded, UserID: p.user.ID, SessionID: s.ID, ClientID: "app",
 			Detail: "reuse",
@@ -354,7 +354,7 @@ func TestEndUser_noRefreshAfterItGivesAnything(t *testing.T) {
 			}
 			return true
 		})
-		if told := len(must[[]identity.Event](t)(db.EventsOf(t.Context(), p.user.ID, 10))); told != 2 {
+		if told := len(must[[]identity.Event](t)(db.Events(t.Context(), identity.EventQuery{UserID: p.user.ID, Limit: 10}))); told != 2 {
 			t.Errorf("%d events, want one for the session and one for the sign-in", told)
 		}
 	})

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -18,6 +19,7 @@ type eventRow struct {
 	Detail    string
 	Address   string
 	Actor     string
+	Repeats   int // how often it happened again within the hour
 }
 
 // TableName is the table's name for GORM.
@@ -26,7 +28,7 @@ func (eventRow) TableName() string { return "events" }
 func newEventRow(e identity.Event) eventRow {
 	return eventRow{
 		ID: e.ID, At: fromTime(e.At), Kind: string(e.Kind), UserID: idOrNull(e.UserID), SessionID: idOrNull(e.SessionID),
-		ClientID: e.ClientID, Detail: e.Detail, Address: e.Address, Actor: e.Actor,
+		ClientID: e.ClientID, Detail: e.Detail, Address: e.Address, Actor: e.Actor, Repeats: e.Repeats,
 	}
 }
 
@@ -34,6 +36,7 @@ func (r eventRow) event() identity.Event {
 	return identity.Event{
 		ID: r.ID, At: r.At.time(), Kind: identity.EventKind(r.Kind), UserID: idOrZero(r.UserID),
 		SessionID: idOrZero(r.SessionID), ClientID: r.ClientID, Detail: r.Detail, Address: r.Address, Actor: r.Actor,
+		Repeats: r.Repeats,
 	}
 }
 
@@ -59,16 +62,51 @@ func (d *DB) addEvents(ctx context.Context, events []identity.Event) error {
 	return d.queueEvents(ctx, events)
 }
 
-// EventsOf returns what happened to a user, newest first, at most limit of it.
-func (d *DB) EventsOf(ctx context.Context, userID identity.ID, limit int) ([]identity.Event, error) {
+// repeatWithin is how long after an act the same again is only counted.
+const repeatWithin = time.Hour
+
+// AddRepeat writes an Event of what somebody may do again and again: where the same happened to the same within the hour,
+// that one is counted once more and carries the newest time and address. It belongs in the transaction of what it tells.
+func (d *DB) AddRepeat(ctx context.Context, e identity.Event) error {
+	e.Actor = identity.ActorOf(ctx)
+	c := conditions{where: "at > ? AND kind = ? AND client_id = ? AND detail = ? AND actor = ?", args: []any{
+		fromTime(e.At.Add(-repeatWithin)), string(e.Kind), e.ClientID, e.Detail, e.Actor,
+	}}
+	c.and(e.UserID == uuid.Nil, "user_id IS NULL")
+	c.and(e.UserID != uuid.Nil, "user_id = ?", e.UserID)
+	c.and(e.SessionID == uuid.Nil, "session_id IS NULL")
+	c.and(e.SessionID != uuid.Nil, "session_id = ?", e.SessionID)
+	res := d.q(ctx).Exec("UPDATE events SET repeats = repeats + 1, at = ?, address = ? WHERE id = (SELECT id FROM events WHERE "+
+		c.where+" ORDER BY at DESC LIMIT 1)", append([]any{fromTime(e.At), e.Address}, c.args...)...)
+	if res.Error != nil {
+		return d.fail("count event", res.Error)
+	}
+	if res.RowsAffected == 0 {
+		return d.AddEvent(ctx, e)
+	}
+	d.afterCommit(ctx, func() { d.ringFor([]identity.Event{e}) })
+	return nil
+}
+
+// recentActs are the newest things that happened to a person; what bad networks do all day would hide the rest.
+const recentActs = `SELECT max(CAST(id AS text)) AS id, max(at) AS at, kind, client_id, detail, actor, sum(repeats + 1) - 1 AS repeats
+	FROM (SELECT * FROM events WHERE user_id = ? AND kind <> 'session.forked' ORDER BY at DESC LIMIT ?) e
+	GROUP BY kind, client_id, detail, actor, at / ? ORDER BY max(at) DESC, 1 DESC LIMIT ?`
+
+// maxActs is how many Events are read to tell of a person's newest acts.
+const maxActs = 2000
+
+// Activity returns what happened to a user, newest first, at most limit of it. The same within an hour is one, with a count.
+func (d *DB) Activity(ctx context.Context, userID identity.ID, limit int) ([]identity.Event, error) {
 	var rows []eventRow
-	err := d.q(ctx).Where("user_id = ?", userID).Order("at DESC, id DESC").Limit(limit).Find(&rows).Error
+	err := d.q(ctx).Raw(recentActs, userID, maxActs, repeatWithin.Microseconds(), limit).Scan(&rows).Error
 	if err != nil {
-		return nil, d.fail("read events", err)
+		return nil, d.fail("read activity", err)
 	}
 	events := make([]identity.Event, len(rows))
 	for i, r := range rows {
 		events[i] = r.event()
+		events[i].UserID = userID
 	}
 	return events, nil
 }

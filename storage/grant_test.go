@@ -38,7 +38,7 @@ func TestEvents_newestFirst(t *testing.T) {
 		for _, e := range []identity.Event{full, bare, nobodys} {
 			ok(t, db.AddEvent(t.Context(), e))
 		}
-		same(t, []identity.Event{full, bare}, must[[]identity.Event](t)(db.EventsOf(t.Context(), user, 10)))
-		same(t, []identity.Event{full}, must[[]identity.Event](t)(db.EventsOf(t.Context(), user, 1)))
+		same(t, []identity.Event{full, bare}, must[[]identity.Event](t)(db.Events(t.Context(), identity.EventQuery{UserID: user, Limit: 10})))
+		same(t, []identity.Event{full}, must[[]identity.Event](t)(db.Events(t.Context(), identity.EventQuery{UserID: user, Limit: 1})))
 	})
 }

@@ -58,7 +58,7 @@ func asked(db *storage.DB, p person, s identity.Session) map[string]func(context
 	return map[string]func(context.Context) error{
 		"Sweep":        func(ctx context.Context) error { return failed(db.Sweep(ctx)) },
 		"SweepClients": func(ctx context.Context) error { return failed(db.SweepClients(ctx, db.Now().Add(-time.Hour))) },
-		"EventsOf":     func(ctx context.Context) error { return failed(db.EventsOf(ctx, user, 50)) },
+		"Activity":     func(ctx context.Context) error { return failed(db.Activity(ctx, user, 50)) },
 		"Events": func(ctx context.Context) error {
 			newest, err := db.Events(ctx, identity.EventQuery{Limit: 2})
 			for _, q := range []identity.EventQuery{

@@ -72,7 +72,7 @@ func TestMethods_sayThatTheDatabaseIsAway(t *testing.T) {
 			"TokenDenied":              second(db.TokenDenied(ctx, "jti")),
 			"SpendAssertion":           second(db.SpendAssertion(ctx, "app", "jti", at)),
 			"AddEvent":                 db.AddEvent(ctx, identity.Event{ID: identity.NewID(), At: time.Now()}),
-			"EventsOf":                 second(db.EventsOf(ctx, u.ID, 1)),
+			"Activity":                 second(db.Activity(ctx, u.ID, 1)),
 			"Sweep":                    second(db.Sweep(ctx)),
 		} {
 			if identity.KindOf(err) != identity.Unavailable {

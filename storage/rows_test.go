@@ -206,7 +206,7 @@ func (p person) signedIn(t *testing.T, db *storage.DB, but identity.ID) (n int64
 // told counts the person's Events of a kind that tell of a detail.
 func (p person) told(t *testing.T, db *storage.DB, kind identity.EventKind, detail identity.EndCause) (n int) {
 	t.Helper()
-	for _, e := range must[[]identity.Event](t)(db.EventsOf(t.Context(), p.user.ID, 10_000)) {
+	for _, e := range must[[]identity.Event](t)(db.Events(t.Context(), identity.EventQuery{UserID: p.user.ID, Limit: 10_000})) {
 		if e.Kind == kind && e.Detail == string(detail) {
 			n++
 		}
@@ -230,7 +230,7 @@ func TestTransactions_whatFailsLeavesNothing(t *testing.T) {
 		if must[bool](t)(db.TokenDenied(t.Context(), "jti")) {
 			t.Error("a token stayed denied")
 		}
-		same(t, []identity.Event{}, must[[]identity.Event](t)(db.EventsOf(t.Context(), p.user.ID, 10)))
+		same(t, []identity.Event{}, must[[]identity.Event](t)(db.Events(t.Context(), identity.EventQuery{UserID: p.user.ID, Limit: 10})))
 	})
 }
 
@@ -393,4 +393,59 @@ func TestOpen_aVolatileDatabaseWaitsForNoDisk(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// What somebody does again and again is one Event with a count, and the newest time: a loop fills nothing.
+func TestAddRepeat_countsTheSameWithinAnHour(t *testing.T) {
+	t.Parallel()
+	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
+		p, other := someone(t, db), someone(t, db)
+		again := func(e identity.Event) {
+			e.ID, e.At = identity.NewID(), w.Now()
+			ok(t, db.AddRepeat(t.Context(), e))
+		}
+		renamed := identity.Event{Kind: identity.ProfileChanged, UserID: p.user.ID, Detail: "name"}
+		updated := identity.Event{Kind: identity.ClientUpdated, ClientID: "app"}
+		const often = 1000
+		for range often {
+			w.pass(time.Second)
+			again(renamed)
+			again(updated)
+		}
+		again(identity.Event{Kind: identity.ProfileChanged, UserID: other.user.ID, Detail: "name"})
+		again(identity.Event{Kind: identity.ClientUpdated, ClientID: "other"})
+		last := w.Now()
+		w.pass(time.Hour)
+		again(renamed)
+		told := map[string][]int{}
+		for _, e := range must[[]identity.Event](t)(db.Events(t.Context(), identity.EventQuery{Limit: 100})) {
+			if e.Repeats > 0 {
+				same(t, last, e.At)
+			}
+			told[string(e.Kind)+e.UserID.String()+e.ClientID] = append(told[string(e.Kind)+e.UserID.String()+e.ClientID], e.Repeats)
+		}
+		none := identity.ID{}.String()
+		same(t, map[string][]int{
+			"profile.changed" + p.user.ID.String():     {0, often - 1},
+			"profile.changed" + other.user.ID.String(): {0},
+			"client.updated" + none + "app":            {often - 1}, "client.updated" + none + "other": {0},
+		}, told)
+	})
+}
+
+// An app hears of each of several changes that one Event tells of.
+func TestAddRepeat_isHeardEachTime(t *testing.T) {
+	t.Parallel()
+	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
+		p, began := someone(t, db), w.Now()
+		heard := map[identity.ID]bool{}
+		for range 3 {
+			w.pass(time.Second)
+			ok(t, db.AddRepeat(t.Context(), profileChanged(db, p)))
+			for _, c := range p.changes(t, db, began) {
+				heard[c.ID] = true
+			}
+		}
+		same(t, 3, len(heard))
+	})
 }

@@ -342,7 +342,7 @@ func (r release) readRest(t *testing.T, db *storage.DB) {
 
 	events := must[[]identity.Event](t)(db.Events(ctx, identity.EventQuery{Limit: 9}))
 	same(t, 2, len(events))
-	told := must[[]identity.Event](t)(db.EventsOf(ctx, r.bob.ID, 9))
+	told := must[[]identity.Event](t)(db.Events(ctx, identity.EventQuery{UserID: r.bob.ID, Limit: 9}))
 	same(t, 1, len(told))
 	told[0].ID = identity.ID{}
 	same(t, identity.Event{

@@ -165,7 +165,7 @@ func TestDeleteUser_leavesNothingBehind(t *testing.T) {
 				t.Errorf("%d rows are left in %s", left, table)
 			}
 		}
-		events := must[[]identity.Event](t)(db.EventsOf(t.Context(), h.user.ID, 10))
+		events := must[[]identity.Event](t)(db.Events(t.Context(), identity.EventQuery{UserID: h.user.ID, Limit: 10}))
 		if len(events) != 1 || events[0].Kind != identity.UserDeleted || events[0].Actor != "cli:ada" {
 			t.Errorf("what is told of it: %v", events)
 		}

@@ -108,6 +108,8 @@ type Happening struct {
 	Kind, Detail string
 	App          string
 	When         Moment
+	// Times is how often it happened within that hour.
+	Times int
 	// Operator is whether the people who run the service did it.
 	Operator bool
 }

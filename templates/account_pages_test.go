@@ -99,7 +99,7 @@ func security(a templates.Authenticator) templates.Security {
 		Contact: contact(a.On),
 		Name:    "Anna Ångström", NameURL: "/account/name",
 		Activity: []templates.Happening{
-			{Kind: "signin.proved", Detail: "pwd", When: ago(time.Minute)},
+			{Kind: "signin.proved", Detail: "pwd", When: ago(time.Minute), Times: 3},
 			{Kind: "session.ended", Detail: "reuse", App: "Notes", When: ago(5 * time.Hour)},
 			{Kind: "user.unlocked", When: ago(48 * time.Hour), Operator: true},
 			{Kind: "of.tomorrow", When: ago(60 * 24 * time.Hour)},

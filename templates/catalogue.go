@@ -267,6 +267,8 @@ var english = language{
 		"security.email.verify":         "Send a mail to confirm it",
 		"security.email.verify.busy":    "Sending…",
 		"security.activity":             "Recent activity",
+		"security.times.one":            "{n} time.",
+		"security.times.other":          "{n} times within an hour.",
 		"security.operator":             "Done by the people who run this service.",
 
 		"name.title":       "What should we call you?",

@@ -151,7 +151,7 @@ type accountStore interface {
 	SessionsPast(ctx context.Context, userID identity.ID, since time.Time, limit int) ([]identity.Session, error)
 	BareSignIns(ctx context.Context, userID identity.ID, limit int) ([]identity.SignIn, error)
 	GrantsOf(ctx context.Context, userID identity.ID, limit int) ([]identity.Grant, error)
-	EventsOf(ctx context.Context, userID identity.ID, limit int) ([]identity.Event, error)
+	Activity(ctx context.Context, userID identity.ID, limit int) ([]identity.Event, error)
 	RecoveryCodesLeft(ctx context.Context, userID identity.ID) (int, error)
 }
 

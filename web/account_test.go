@@ -192,7 +192,7 @@ func TestName_isChangedAndTold(t *testing.T) {
 // told counts the Events of a kind.
 func (s *site) told(userID identity.ID, kind identity.EventKind) (n int) {
 	s.t.Helper()
-	events, err := s.db.EventsOf(s.t.Context(), userID, 1000)
+	events, err := s.db.Events(s.t.Context(), identity.EventQuery{UserID: userID, Limit: 1000})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -69,7 +69,7 @@ func (s *site) link(userID identity.ID, kind identity.LinkKind, detail string) s
 // happened counts the Events of a kind of a user.
 func (s *site) happened(userID identity.ID, kind identity.EventKind) (n int) {
 	s.t.Helper()
-	events, err := s.db.EventsOf(s.t.Context(), userID, 1000)
+	events, err := s.db.Events(s.t.Context(), identity.EventQuery{UserID: userID, Limit: 1000})
 	if err != nil {
 		s.t.Fatal(err)
 	}
