@@ -5,5 +5,7 @@
 // depends on time takes it as a value.
 //
 // It must not import anything else of ours, nor a web framework, an ORM or an OAuth library: the protocol's spelling of
-// these words (sub, sid, scope strings, RFC 6749 errors) belongs to package oauth, their rows to package storage.
+// these words (sub, sid, scope strings, RFC 6749 errors) and its keys belong to package oauth, their rows to package
+// storage, pages to package web. zxcvbn alone is at home here: how strong a password must be is a promise. So are the names
+// of the cookies and what session_state is made of: oauth and web must agree on them, and neither knows the other.
 package identity

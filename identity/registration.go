@@ -40,6 +40,8 @@ const maxRedirectURIs = 20
 // §3.2.1), so each field is honoured, or returned as changed, or refused: an Invalid *Error whose Field is the member's
 // name and whose message says what would be right. Cleaning twice changes nothing more.
 //
+// What is in jwks is not judged here: package oauth does, which knows keys.
+//
 // An empty token_endpoint_auth_method stays empty: client_secret_basic by default, with client_secret_post taken too.
 func CleanRegistration(m Metadata) (Metadata, error) {
 	for _, clean := range []func(*Metadata) error{
@@ -51,6 +53,17 @@ func CleanRegistration(m Metadata) (Metadata, error) {
 		}
 	}
 	return m, nil
+}
+
+// cleanKeys leaves one place where a client's keys are (RFC 7591 §2).
+func cleanKeys(m *Metadata) error {
+	if string(m.JWKS) == "null" || len(m.JWKS) == 0 {
+		m.JWKS = nil
+	}
+	if m.JWKS != nil && m.JWKSURI != "" {
+		return RefuseField("jwks", "Send jwks or jwks_uri, not both.")
+	}
+	return nil
 }
 
 // cleanType takes a client that says nothing for a web app, as OpenID Connect Registration 1.0 §2 does, unless one of its

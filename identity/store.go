@@ -1,6 +1,9 @@
 package identity
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // What most of the domain asks of the database. Each part embeds what it needs of these and names only what is its own.
 
@@ -39,4 +42,15 @@ type secrets interface {
 // outbox has mails sent, where mail can be sent.
 type outbox interface {
 	QueueLetter(ctx context.Context, l Letter) error
+}
+
+// throttleStore counts tries that may be misses.
+type throttleStore interface {
+	// CountTry counts one try against key as a miss before it is judged, so that parallel guesses count one by one.
+	// It returns the remaining wait, and counts nothing, while the key is blocked.
+	CountTry(ctx context.Context, key string, t Throttle) (wait time.Duration, err error)
+	// ForgiveTry takes one counted try back.
+	ForgiveTry(ctx context.Context, key string) error
+	// ClearTries forgets all misses of key.
+	ClearTries(ctx context.Context, key string) error
 }

@@ -37,16 +37,6 @@ func (t Throttle) Wait(misses int) time.Duration {
 	return t.Max
 }
 
-type throttleStore interface {
-	// CountTry counts one try against key as a miss before it is judged, so that parallel guesses count one by one.
-	// It returns the remaining wait, and counts nothing, while the key is blocked.
-	CountTry(ctx context.Context, key string, t Throttle) (wait time.Duration, err error)
-	// ForgiveTry takes one counted try back.
-	ForgiveTry(ctx context.Context, key string) error
-	// ClearTries forgets all misses of key.
-	ClearTries(ctx context.Context, key string) error
-}
-
 // TryOrWait counts a try against key, or refuses it as Throttled with the wait.
 func TryOrWait(ctx context.Context, store throttleStore, key string, t Throttle) error {
 	wait, err := store.CountTry(ctx, key, t)

@@ -49,7 +49,7 @@ func (e *Endpoints) sendBack(w http.ResponseWriter, r *http.Request, a *authoriz
 		e.sendToApp(w, a, answer)
 		return
 	}
-	problem := identity.Problem{
+	problem := Problem{
 		Status: v.status, Title: "This sign-in cannot go on", Client: a.client,
 		Msg: v.Description + " Go back to the app and try again.",
 	}

@@ -134,7 +134,7 @@ func pick(set jose.JSONWebKeySet, header jose.Header) (key any, ok bool) {
 
 // fits reports whether a public key is one for alg.
 func fits(k jose.JSONWebKey, alg string) bool {
-	if k.Algorithm != "" && k.Algorithm != alg || !identity.StrongKey(k.Key) {
+	if k.Algorithm != "" && k.Algorithm != alg || !strongKey(k.Key) {
 		return false
 	}
 	if _, ok := k.Key.(*rsa.PublicKey); ok {

@@ -98,7 +98,7 @@ func checkProofHead(text string) error {
 		return say(invalidProof, "alg of the DPoP proof must be ES256, EdDSA or RS256: none and shared secrets prove nothing.")
 	case len(head.Key) == 0:
 		return say(invalidProof, "The DPoP proof needs a jwk: the public key that it is signed with.")
-	case identity.HoldsPrivateKey(head.Key):
+	case holdsPrivateKey(head.Key):
 		return say(invalidProof, "jwk of the DPoP proof holds a private key. Do not use that key again, and send public ones only.")
 	}
 	return nil

@@ -24,7 +24,7 @@ type Options struct {
 	Policy       identity.MFAPolicy
 	Registration string       // open, token or closed
 	Fetch        *http.Client // must guard itself against private addresses
-	Problem      func(http.ResponseWriter, *http.Request, identity.Problem)
+	Problem      func(http.ResponseWriter, *http.Request, Problem)
 	Log          *slog.Logger
 	Beat         time.Duration // between two signs of life of an event stream; zero means 15 seconds
 }
@@ -134,4 +134,16 @@ type registrationStore interface {
 	SpendRegistrationToken(ctx context.Context, hash []byte) error
 	AddEvent(ctx context.Context, e identity.Event) error
 	AddRepeat(ctx context.Context, e identity.Event) error
+}
+
+// Problem is a page that says kindly what went wrong and leads back: the protocol decides that there is one, the pages
+// show it (web.Problem, field by field).
+type Problem struct {
+	Status    int // HTTP status
+	Title     string
+	Msg       string
+	Yours     bool            // whether the person did something wrong; mostly not
+	Client    identity.Client // the app that asked; zero when it is not known
+	BackURL   string          // a way back to the app, or empty
+	BackLabel string
 }

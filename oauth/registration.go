@@ -67,7 +67,7 @@ func (e *Endpoints) registerClient(w http.ResponseWriter, r *http.Request) (regi
 		return registered{}, err
 	}
 	c := identity.Client{ID: identity.RandomText(16), SelfRegistered: true, CreatedAt: e.o.Now()}
-	if c.Metadata, err = identity.CleanRegistration(asked.Metadata); err != nil {
+	if c.Metadata, err = cleanRegistration(asked.Metadata); err != nil {
 		return registered{}, err
 	}
 	if err := e.throttleRegistration(r); err != nil {
@@ -226,7 +226,7 @@ func (e *Endpoints) update(w http.ResponseWriter, r *http.Request, c identity.Cl
 	if secret := asked.credentials.Secret; secret != "" && !e.secretMatches(secret, c) {
 		return registered{}, identity.RefuseField("client_secret", "Send the current one, or leave it out: it cannot be chosen.")
 	}
-	if c.Metadata, err = identity.CleanRegistration(asked.Metadata); err != nil {
+	if c.Metadata, err = cleanRegistration(asked.Metadata); err != nil {
 		return registered{}, err
 	}
 	access, hash := identity.NewManagementToken()

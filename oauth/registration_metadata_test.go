@@ -2,10 +2,13 @@ package oauth
 
 import (
 	"bytes"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -17,6 +20,8 @@ func FuzzReadRegistration(f *testing.F) {
 		`{"redirect_uris":["https://a.example/cb"],"jwks":{"keys":[{}]},"contacts":[null],"default_max_age":-1}`,
 		`{"client_name":"\ud800","scope":"openid","grant_types":["client_credentials"],"x":[[[]]]}`,
 		`{"redirect_uris":{},"REDIRECT_URIS":[],"software_statement":0,"client_name#de":"x"}`,
+		`{"redirect_uris":["https://a.example/"],"jwks":{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"<",` +
+			`"x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","x5u":"https://a.example/"}]}}`,
 		`[]`, `null`, `{`, "\xff", `{"":1}`,
 	} {
 		f.Add([]byte(body))
@@ -25,10 +30,12 @@ func FuzzReadRegistration(f *testing.F) {
 		r := httptest.NewRequest(http.MethodPost, registerPath, bytes.NewReader(body))
 		r.Header.Set("Content-Type", "application/json")
 		asked, err := readRegistration(httptest.NewRecorder(), r)
+		var once identity.Metadata
 		if err == nil {
-			_, err = identity.CleanRegistration(asked.Metadata)
+			once, err = cleanRegistration(asked.Metadata)
 		}
 		if err == nil {
+			settled(t, once)
 			return
 		}
 		v := surface(atRegister).judge(byMember(err))
@@ -36,4 +43,24 @@ func FuzzReadRegistration(f *testing.F) {
 			t.Errorf("%q: answered %+v for %v", body, v, err)
 		}
 	})
+}
+
+// settled fails when cleaning what was cleaned changes it again, or its row would say something else.
+func settled(t *testing.T, once identity.Metadata) {
+	t.Helper()
+	twice, err := cleanRegistration(once)
+	if err != nil {
+		t.Fatalf("what was accepted is refused the second time: %v", err)
+	}
+	stored, err := json.Marshal(once)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read identity.Metadata
+	if err := json.Unmarshal(stored, &read); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(once, twice) + cmp.Diff(once, read); diff != "" {
+		t.Fatal(diff)
+	}
 }

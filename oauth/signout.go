@@ -26,7 +26,7 @@ func (e *Endpoints) logout(w http.ResponseWriter, r *http.Request) {
 	}
 	v := surface(atAuthorize).judge(err)
 	e.note(r.Context(), v, err)
-	e.o.Problem(w, r, identity.Problem{
+	e.o.Problem(w, r, Problem{
 		Status: v.status, Title: "This sign-out cannot go on",
 		Msg: v.Description + " You are still signed in: go back to the app and try again, or sign out here.",
 	})

@@ -41,7 +41,7 @@ type stage struct {
 	grants   identity.Grants
 	ends     *oauth.Endpoints
 	server   http.Handler
-	problems chan identity.Problem
+	problems chan oauth.Problem
 	user     identity.User
 }
 
@@ -61,7 +61,7 @@ func onStage(t *testing.T, f func(s *stage), changes ...with) {
 
 func newStage(t testing.TB, kind string, changes ...with) *stage {
 	t.Helper()
-	s := &stage{TB: t, keys: storagetest.Keys(t), ahead: new(atomic.Int64), problems: make(chan identity.Problem, 64)}
+	s := &stage{TB: t, keys: storagetest.Keys(t), ahead: new(atomic.Int64), problems: make(chan oauth.Problem, 64)}
 	s.db = storagetest.OpenAt(t, kind, s.now)
 	s.signIns = identity.SignIns{
 		Store: s.db, Keys: s.keys, Passwords: identity.NewPasswords(storagetest.CheapHash), Now: s.now,
@@ -82,7 +82,7 @@ func (s *stage) rebuild(changes ...with) {
 		Issuer: issuer, AccessTTL: 10 * time.Minute, Keys: s.keys, Now: s.now, SignIns: s.signIns, SigningKeys: s.signing,
 		Policy: identity.MFAOptional, Registration: "open", Fetch: http.DefaultClient,
 		Devices: identity.Devices{Store: s.db, Now: s.now}, Documents: identity.Documents{Store: s.db},
-		Problem: func(w http.ResponseWriter, _ *http.Request, p identity.Problem) {
+		Problem: func(w http.ResponseWriter, _ *http.Request, p oauth.Problem) {
 			s.problems <- p
 			w.WriteHeader(p.Status)
 		},

@@ -7,7 +7,7 @@ import (
 
 	"github.com/gorilla/mux"
 
-	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/web"
 )
 
 // refusal is what the server itself answers, before or instead of a surface: a page to people, JSON to programs.
@@ -67,7 +67,7 @@ func (s *Server) answer(why refusal) http.Handler {
 			why.writeJSON(w)
 			return
 		}
-		s.pages.Problem(w, r, identity.Problem{Status: why.status, Title: why.title, Msg: why.msg})
+		s.pages.Problem(w, r, web.Problem{Status: why.status, Title: why.title, Msg: why.msg})
 	})
 }
 

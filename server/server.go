@@ -102,7 +102,8 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 		},
 		SignIns: signIns, SigningKeys: identity.SigningKeys{Store: db, Now: db.Now}, Policy: policy,
 		Devices: devices, Documents: identity.Documents{Store: db},
-		Registration: cfg.Registration, Fetch: bounded(fetch, keysAtOnce, s.metrics.fetches.WithLabelValues("keys")), Problem: s.pages.Problem, Log: s.log,
+		Registration: cfg.Registration, Fetch: bounded(fetch, keysAtOnce, s.metrics.fetches.WithLabelValues("keys")), Log: s.log,
+		Problem: func(w http.ResponseWriter, r *http.Request, p oauth.Problem) { s.pages.Problem(w, r, web.Problem(p)) },
 	})
 	return err
 }

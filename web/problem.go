@@ -61,7 +61,7 @@ func (p *Pages) page(h page) http.Handler {
 }
 
 func (p *Pages) unreadable(w http.ResponseWriter, r *http.Request, err error) {
-	problem := identity.Problem{Status: http.StatusBadRequest, Msg: templates.Say(templates.Unreadable)}
+	problem := Problem{Status: http.StatusBadRequest, Msg: templates.Say(templates.Unreadable)}
 	if _, long := errors.AsType[*http.MaxBytesError](err); long {
 		problem.Status = http.StatusRequestEntityTooLarge
 		problem.Msg = templates.Say(templates.TooLong)
@@ -125,8 +125,19 @@ func (p *Pages) log(r *http.Request, err error) {
 	p.Log.ErrorContext(r.Context(), "page", "path", r.URL.Path, "error", err)
 }
 
+// Problem is a page that says kindly what went wrong and leads back.
+type Problem struct {
+	Status    int // HTTP status
+	Title     string
+	Msg       string
+	Yours     bool            // whether the person did something wrong; mostly not
+	Client    identity.Client // the app that asked; zero when it is not known
+	BackURL   string          // a way back to the app, or empty
+	BackLabel string
+}
+
 // Problem shows the friendly error page: what happened, whose fault it is, and the way back.
-func (p *Pages) Problem(w http.ResponseWriter, r *http.Request, problem identity.Problem) {
+func (p *Pages) Problem(w http.ResponseWriter, r *http.Request, problem Problem) {
 	shown := templates.Problem{
 		Frame: p.frame(visit{client: problem.Client}), Cause: causeOf(problem.Status),
 		Sentence: problem.Msg, Mistake: problem.Yours,

@@ -72,12 +72,12 @@ func TestProblem_leadsBackToTheApp(t *testing.T) {
 	t.Parallel()
 	notes := identity.Client{ID: "notes", Metadata: identity.Metadata{Name: "Notes"}}
 	for _, c := range []struct {
-		problem    identity.Problem
+		problem    web.Problem
 		texts      []string
 		way, label string
 	}{
 		{
-			identity.Problem{
+			web.Problem{
 				Status: 400, Title: "Notes asked for something", Msg: "It wants the moon.", Client: notes,
 				BackURL: callback + "&error=invalid_scope", BackLabel: "Back, please",
 			},
@@ -85,21 +85,21 @@ func TestProblem_leadsBackToTheApp(t *testing.T) {
 			callback + "&error=invalid_scope", "Back, please",
 		},
 		{
-			identity.Problem{Status: 400, Client: notes, BackURL: "com.example.notes:/cb?error=x"},
+			web.Problem{Status: 400, Client: notes, BackURL: "com.example.notes:/cb?error=x"},
 			[]string{"We can’t go on from here"},
 			"com.example.notes:/cb?error=x", "Back to Notes",
 		},
 		{
-			identity.Problem{Status: 400, Msg: "Your mistake.", Yours: true, BackURL: "javascript:alert(1)"},
+			web.Problem{Status: 400, Msg: "Your mistake.", Yours: true, BackURL: "javascript:alert(1)"},
 			[]string{"Your mistake."},
 			"/signin", "Go to sign-in",
 		},
-		{identity.Problem{Status: 403}, []string{"That isn’t allowed"}, "/signin", "Go to sign-in"},
-		{identity.Problem{Status: 404}, []string{"Nothing here"}, "/signin", "Go to sign-in"},
-		{identity.Problem{Status: 405}, []string{"We can’t go on from here"}, "/signin", "Go to sign-in"},
-		{identity.Problem{Status: 429}, []string{"Too many tries"}, "/signin", "Go to sign-in"},
-		{identity.Problem{Status: 500}, []string{"Something failed on our side"}, "/signin", "Go to sign-in"},
-		{identity.Problem{Status: 503}, []string{"We are not ready right now"}, "/signin", "Go to sign-in"},
+		{web.Problem{Status: 403}, []string{"That isn’t allowed"}, "/signin", "Go to sign-in"},
+		{web.Problem{Status: 404}, []string{"Nothing here"}, "/signin", "Go to sign-in"},
+		{web.Problem{Status: 405}, []string{"We can’t go on from here"}, "/signin", "Go to sign-in"},
+		{web.Problem{Status: 429}, []string{"Too many tries"}, "/signin", "Go to sign-in"},
+		{web.Problem{Status: 500}, []string{"Something failed on our side"}, "/signin", "Go to sign-in"},
+		{web.Problem{Status: 503}, []string{"We are not ready right now"}, "/signin", "Go to sign-in"},
 	} {
 		w := httptest.NewRecorder()
 		w.Header().Set("X-Request-Id", "REF")

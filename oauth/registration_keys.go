@@ -1,4 +1,4 @@
-package identity
+package oauth
 
 import (
 	"crypto/ecdsa"
@@ -12,6 +12,8 @@ import (
 	"unicode"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/sojourn-auth/sojourn/identity"
 )
 
 const (
@@ -24,6 +26,15 @@ const (
 // of post-quantum drafts).
 var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}
 
+// cleanRegistration is identity.CleanRegistration, and judges the keys too: an Invalid *identity.Error says what would be right.
+func cleanRegistration(m identity.Metadata) (identity.Metadata, error) {
+	m, err := identity.CleanRegistration(m)
+	if err == nil && m.JWKS != nil {
+		m.JWKS, err = cleanKeys(m.JWKS)
+	}
+	return m, err
+}
+
 // The moduli of RSA that we verify with, in bits: a shorter one can be broken, a longer one costs us time (RFC 7518 §3.3).
 const (
 	minRSA = 2048
@@ -31,34 +42,27 @@ const (
 )
 
 // cleanKeys keeps what client assertions are verified with: public keys of the types that this server knows.
-func cleanKeys(m *Metadata) error {
-	if len(m.JWKS) == 0 || string(m.JWKS) == "null" {
-		m.JWKS = nil
-		return nil
-	}
-	if m.JWKSURI != "" { // RFC 7591 §2: not both
-		return RefuseField("jwks", "Send jwks or jwks_uri, not both.")
-	}
+func cleanKeys(jwks json.RawMessage) (json.RawMessage, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
-	if len(m.JWKS) > maxJWKS || json.Unmarshal(m.JWKS, &set) != nil || len(set.Keys) == 0 || len(set.Keys) > maxKeys {
-		return RefuseField("jwks", "Send a JWK set of 1 to 10 public keys and at most 16 KiB (RFC 7517 section 5).")
+	if len(jwks) > maxJWKS || json.Unmarshal(jwks, &set) != nil || len(set.Keys) == 0 || len(set.Keys) > maxKeys {
+		return nil, identity.RefuseField("jwks", "Send a JWK set of 1 to 10 public keys and at most 16 KiB (RFC 7517 section 5).")
 	}
 	keys, err := publicKeys(set.Keys)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if m.JWKS, err = json.Marshal(jose.JSONWebKeySet{Keys: keys}); err != nil || len(m.JWKS) > maxJWKS {
-		return RefuseField("jwks", "Send fewer or smaller keys: at most 16 KiB.")
+	if jwks, err = json.Marshal(jose.JSONWebKeySet{Keys: keys}); err != nil || len(jwks) > maxJWKS {
+		return nil, identity.RefuseField("jwks", "Send fewer or smaller keys: at most 16 KiB.")
 	}
-	return nil
+	return jwks, nil
 }
 
 func publicKeys(raws []json.RawMessage) (keys []jose.JSONWebKey, err error) {
 	for _, raw := range raws {
 		if hasPrivate(raw) {
-			return nil, RefuseField("jwks",
+			return nil, identity.RefuseField("jwks",
 				"A private or symmetric key is inside. Send public keys only, and make a new pair: this one was shown.")
 		}
 		var key jose.JSONWebKey
@@ -66,14 +70,14 @@ func publicKeys(raws []json.RawMessage) (keys []jose.JSONWebKey, err error) {
 		if errors.Is(err, jose.ErrUnsupportedKeyType) { // RFC 7517 §5: keys of unknown types are passed over
 			continue
 		}
-		if err != nil || !key.Valid() || !key.IsPublic() || !StrongKey(key.Key) || !storableKeyID(key) {
-			return nil, RefuseField("jwks", "Send RSA keys of 2048 to 8192 bits, EC keys on P-256, or Ed25519 keys; "+
+		if err != nil || !key.Valid() || !key.IsPublic() || !strongKey(key.Key) || !storableKeyID(key) {
+			return nil, identity.RefuseField("jwks", "Send RSA keys of 2048 to 8192 bits, EC keys on P-256, or Ed25519 keys; "+
 				"key ids have at most 255 bytes and no control characters.")
 		}
 		keys = append(keys, jose.JSONWebKey{Key: key.Key, KeyID: key.KeyID, Algorithm: key.Algorithm, Use: key.Use})
 	}
 	if len(keys) == 0 {
-		return nil, RefuseField("jwks", "Send at least one RSA, EC or Ed25519 key.")
+		return nil, identity.RefuseField("jwks", "Send at least one RSA, EC or Ed25519 key.")
 	}
 	return keys, nil
 }
@@ -88,17 +92,17 @@ func hasPrivate(raw json.RawMessage) bool {
 	if json.Unmarshal(raw, &members) != nil {
 		return false // no object: refused as no key
 	}
-	return HoldsPrivateKey(members)
+	return holdsPrivateKey(members)
 }
 
-// HoldsPrivateKey reports whether the members of a JWK tell a secret.
-func HoldsPrivateKey(members map[string]json.RawMessage) bool {
+// holdsPrivateKey reports whether the members of a JWK tell a secret.
+func holdsPrivateKey(members map[string]json.RawMessage) bool {
 	return slices.ContainsFunc(privateMembers, func(name string) bool { _, found := members[name]; return found })
 }
 
-// StrongKey reports whether a public key is one that we verify with: long enough to be safe, short enough that verifying
+// strongKey reports whether a public key is one that we verify with: long enough to be safe, short enough that verifying
 // costs little (RFC 7518 §3.3, §3.4).
-func StrongKey(key any) bool {
+func strongKey(key any) bool {
 	switch key := key.(type) {
 	case *rsa.PublicKey:
 		return key.N.BitLen() >= minRSA && key.N.BitLen() <= maxRSA
