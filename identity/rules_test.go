@@ -126,6 +126,8 @@ func TestCleanEmail_andName(t *testing.T) {
 	for _, wrong := range []string{
 		"", "ada", "@example.com", "ada@", "a b@example.com", "a@b@c", "a\x00@b.c", "<a@b.c>",
 		strings.Repeat("a", 250) + "@b.cd", "a\xff@b.c",
+		`"a b"@example.com`, `"a"@example.com`, "a,b@example.com", "a..b@example.com", ".a@example.com", "a.@example.com",
+		"a(b)@example.com", "a@example..com", "a;b@example.com", "Ada <ada@example.com>", "a\\b@example.com", "a@[bad", "a:b@example.com",
 	} {
 		if _, err := identity.CleanEmail(wrong); identity.KindOf(err) != identity.Invalid {
 			t.Errorf("%q is taken: %v", wrong, err)

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"net/mail"
 	"strings"
 	"time"
 	"unicode"
@@ -28,16 +29,14 @@ const (
 	maxName  = 100
 )
 
-// CleanEmail trims and lowers an address; it refuses what cannot be one.
+// CleanEmail trims and lowers an address; it refuses what cannot be one, by the rule by which mails are addressed: who gives
+// one that no mail can be sent to hears it at once, and no delivery dies of it.
 func CleanEmail(email string) (string, error) {
 	valid := utf8.ValidString(email)
 	email = strings.ToLower(strings.TrimSpace(email))
-	local, domain, at := strings.Cut(email, "@")
-	odd := func(r rune) bool {
-		return unicode.IsSpace(r) || unicode.IsControl(r) || r == '@' || r == '<' || r == '>'
-	}
-	if !valid || !at || local == "" || domain == "" || len(email) > maxEmail ||
-		strings.ContainsFunc(local, odd) || strings.ContainsFunc(domain, odd) {
+	read, err := mail.ParseAddress(email) // RFC 5322 §3.4; what it had to unquote is none that we send to
+	if !valid || err != nil || read.Name != "" || read.Address != email || len(email) > maxEmail ||
+		strings.ContainsFunc(email, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
 		return "", RefuseField("username", "Enter an e-mail address like name@example.com.")
 	}
 	return email, nil

@@ -38,6 +38,8 @@ type Endpoints struct {
 	proofs   *proofs
 	engine   engine
 	guesses  guesses
+	writes   paces
+	denials  paces
 	streams  *streams
 	feeds    *feeds
 	verdicts *verdicts

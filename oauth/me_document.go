@@ -54,6 +54,9 @@ func (e *Endpoints) document(w http.ResponseWriter, r *http.Request, c caller) e
 	if r.Method == http.MethodGet {
 		return e.getDocument(w, r, at)
 	}
+	if err := e.writes.take(c.live.Session.ID.String(), documentPace, e.o.Now()); err != nil {
+		return err
+	}
 	condition, err := readCondition(r.Header)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 
@@ -45,6 +46,9 @@ func (e *Endpoints) revokeToken(w http.ResponseWriter, r *http.Request) error {
 	}
 	if token.ClientID != c.ID {
 		return errForeign
+	}
+	if err := e.denials.take(cmp.Or(token.SessionID, c.ID), denialPace, e.o.Now()); err != nil {
+		return err
 	}
 	return e.store.DenyToken(r.Context(), token.ID, time.Unix(token.Expires, 0).UTC())
 }

@@ -86,6 +86,12 @@ func (m *metrics) showStreams(count, refused func() int) {
 	}, func() float64 { return float64(count()) }))
 }
 
+// showRefused adds what count counts, under a name, as a counter.
+func (m *metrics) showRefused(name, help string, count func() int) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help},
+		func() float64 { return float64(count()) }))
+}
+
 func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
