@@ -40,6 +40,7 @@ func NewUser(a identity.Account) User {
 type Client struct {
 	ID             string    `json:"client_id"`
 	Trusted        bool      `json:"trusted"`
+	TrustedNative  bool      `json:"trusted_native,omitempty"`
 	SelfRegistered bool      `json:"self_registered"`
 	Disabled       bool      `json:"disabled"`
 	DisabledAt     time.Time `json:"disabled_at,omitzero"`
@@ -53,7 +54,7 @@ type Client struct {
 // NewClient shows a client without its secrets.
 func NewClient(c identity.Client) Client {
 	return Client{
-		ID: c.ID, Trusted: c.Trusted, SelfRegistered: c.SelfRegistered, Disabled: !c.DisabledAt.IsZero(),
+		ID: c.ID, Trusted: c.Trusted, TrustedNative: c.TrustedNative, SelfRegistered: c.SelfRegistered, Disabled: !c.DisabledAt.IsZero(),
 		DisabledAt: c.DisabledAt, CreatedAt: c.CreatedAt, FirstUsedAt: c.FirstUsedAt,
 		Idle: int64(c.Lives.Idle / time.Second), Absolute: int64(c.Lives.Absolute / time.Second), Metadata: c.Metadata,
 	}

@@ -9,17 +9,46 @@ import (
 
 const (
 	askedPrefix = "sj_rq_"
+	askedLen    = 8 + 16 + 16
 	// MaxAsked bounds an authorization request in bytes, so that it fits in a URL once sealed.
 	MaxAsked = 6 * 1024
+	// AskedFor is how long a request may be on its way through the pages.
+	AskedFor = time.Hour
 )
 
-// Asked is an authorization request on its way through the pages: what was asked, and when first. It says nothing of
-// what was proved; that is in the SignIn behind the cookie (DESIGN law 6). It never expires: a page left open over night
-// still leads on.
+// Asked is an authorization request on its way through the pages: what was asked, when, and in which browser. It says
+// nothing of what was proved; that is in the SignIn behind the cookie (DESIGN law 6). It counts in its own browser and for
+// an hour. Anywhere else, and later, it still says what was asked, and is asked anew: a sealed request that somebody kept
+// gains nothing over one that was just made (DESIGN law 12).
 type Asked struct {
-	Params url.Values
-	At     time.Time // a proof no older than this satisfies prompt=login and max_age=0
+	ID      ID       // which a proof was shown for; another one each time it is asked anew
+	Browser [16]byte // hash of the cookie of its browser; zero while it has none
+	Params  url.Values
+	At      time.Time
 }
+
+// NewAsked is a request that has just been asked, and has no browser yet.
+func NewAsked(params url.Values, now time.Time) Asked {
+	return Asked{ID: NewID(), Params: params, At: now}
+}
+
+// In is the same request, asked just now in the browser with that cookie.
+func (a Asked) In(browser string, now time.Time) Asked {
+	a = NewAsked(a.Params, now)
+	a.Browser = hash16(browser)
+	return a
+}
+
+// Counts reports whether the request was asked in the browser with that cookie, and within the hour.
+func (a Asked) Counts(browser string, now time.Time) bool {
+	return browser != "" && same16(a.Browser, hash16(browser)) && now.Sub(a.At) < AskedFor
+}
+
+// NewRequestBrowser returns a value of the cookie that requests are bound to. It says nothing of anyone.
+func NewRequestBrowser() string { return RandomText(16) }
+
+// RequestCookieName is the name of the cookie that requests are bound to; see CookieName.
+func RequestCookieName(secure bool) string { return CookieName(secure) + "-request" }
 
 // Get returns a parameter of the request.
 func (a Asked) Get(name string) string { return a.Params.Get(name) }
@@ -52,22 +81,25 @@ func (k *Keyring) AskedText(a Asked) (string, error) {
 		return "", Refuse(Invalid, "The request is too long: its parameters may have 6,144 bytes together.")
 	}
 	body := binary.BigEndian.AppendUint64(nil, uint64(a.At.UnixMicro()))
+	body = append(append(body, a.ID[:]...), a.Browser[:]...)
 	return toText(askedPrefix, k.Seal(ForAsked, append(body, query...), nil)), nil
 }
 
-// ReadAsked returns what AskedText sealed, or ErrForged.
-func (k *Keyring) ReadAsked(text string) (Asked, error) {
+// ReadAsked returns what AskedText sealed, or ErrForged. Whether it still counts is for the caller.
+func (k *Keyring) ReadAsked(text string) (a Asked, err error) {
 	raw, err := fromText(askedPrefix, text)
 	if err != nil {
-		return Asked{}, err
+		return a, err
 	}
 	body, err := k.Open(ForAsked, raw, nil)
-	if err != nil || len(body) < 8 {
+	if err != nil || len(body) < askedLen {
+		return a, ErrForged
+	}
+	if a.Params, err = url.ParseQuery(string(body[askedLen:])); err != nil {
 		return Asked{}, ErrForged
 	}
-	params, err := url.ParseQuery(string(body[8:]))
-	if err != nil {
-		return Asked{}, ErrForged
-	}
-	return Asked{Params: params, At: time.UnixMicro(int64(binary.BigEndian.Uint64(body))).UTC()}, nil
+	a.At = time.UnixMicro(int64(binary.BigEndian.Uint64(body))).UTC()
+	copy(a.ID[:], body[8:])
+	copy(a.Browser[:], body[24:])
+	return a, nil
 }

@@ -87,7 +87,7 @@ func TestDevices_withdrawnConsentEndsTheApp(t *testing.T) {
 		cookie := w.signIn()
 		token := w.begin(cookie, "offline_access")
 		grants := identity.Grants{Store: w.db, Now: w.clock.now}
-		if err := grants.Allow(w.Context(), w.standing(cookie), w.client.ID, []string{"openid"}); err != nil {
+		if err := grants.Allow(w.Context(), w.standing(cookie), identity.Demand{Client: w.client, Scopes: []string{"openid"}}); err != nil {
 			w.Fatal(err)
 		}
 		if err := w.devices().Withdraw(w.Context(), w.standing(cookie).From(identity.Seen{}), w.client.ID); err != nil {

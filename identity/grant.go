@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -16,6 +17,8 @@ type Grant struct {
 	ClientID  string
 	Scopes    []string
 	UpdatedAt time.Time
+	Epoch     int    // the user's credential epoch when it was given
+	Shown     []byte // Demand.Shown of the page that it was given on
 }
 
 // Covers reports whether everything asked was allowed before.
@@ -39,6 +42,8 @@ func SplitScope(scope string) []string {
 
 type grantStore interface {
 	ledger
+	// LockUser keeps everyone else from changing the user until the transaction ends.
+	LockUser(ctx context.Context, userID ID) error
 	GrantOf(ctx context.Context, userID ID, clientID string) (Grant, error)
 	SaveGrant(ctx context.Context, g Grant) error
 }
@@ -49,34 +54,69 @@ type Grants struct {
 	Now   func() time.Time
 }
 
-// Allow adds scopes to what the person of s allows the client, with its Event.
-func (g Grants) Allow(ctx context.Context, s Standing, clientID string, scopes []string) error {
+// Allow adds what a page asked for to what the person of s allows the client, with its Event. What they allowed under
+// other credentials, or by a page that showed something else, is not taken over (DESIGN law 12). It locks the user's row:
+// of consents that are given at once none is lost, and one that is withdrawn meanwhile does not come back.
+func (g Grants) Allow(ctx context.Context, s Standing, d Demand) error {
 	now := g.Now()
+	given := Grant{
+		UserID: s.User.ID, ClientID: d.Client.ID, Scopes: d.Scopes, UpdatedAt: now, Epoch: s.User.Epoch, Shown: d.Shown(),
+	}
 	return g.Store.InTx(ctx, func(ctx context.Context) error {
-		grant, err := g.Store.GrantOf(ctx, s.User.ID, clientID)
+		if err := g.Store.LockUser(ctx, s.User.ID); err != nil {
+			return err
+		}
+		before, err := g.Store.GrantOf(ctx, s.User.ID, d.Client.ID)
 		if err != nil {
 			return err
 		}
-		all := SplitScope(strings.Join(append(slices.Clone(grant.Scopes), scopes...), " "))
-		err = g.Store.SaveGrant(ctx, Grant{UserID: s.User.ID, ClientID: clientID, Scopes: all, UpdatedAt: now})
-		if err != nil {
+		if before.of(given.Epoch, given.Shown) {
+			given.Scopes = SplitScope(strings.Join(append(slices.Clone(before.Scopes), d.Scopes...), " "))
+		}
+		if err := g.Store.SaveGrant(ctx, given); err != nil {
 			return err
 		}
 		return g.Store.AddRepeat(ctx, Event{
-			ID: NewID(), At: now, Kind: ConsentGiven, UserID: s.User.ID, ClientID: clientID,
-			Detail: strings.Join(scopes, " "), Address: s.SignIn.Address,
+			ID: NewID(), At: now, Kind: ConsentGiven, UserID: s.User.ID, ClientID: d.Client.ID,
+			Detail: strings.Join(d.Scopes, " "), Address: s.SignIn.Address,
 		})
 	})
 }
 
-// Suffices reports whether the grant answers a request: it covers the scopes, and it is either remembered or was given
-// since the request was first asked, which also answers prompt=consent (DESIGN §9, Freshness).
-func (g Grant) Suffices(d Demand) bool {
-	if g.UpdatedAt.IsZero() || !g.Covers(d.Scopes) {
+// of reports whether the grant was given under these credentials, on a page that showed that.
+func (g Grant) of(epoch int, shown []byte) bool {
+	return g.Epoch == epoch && bytes.Equal(g.Shown, shown)
+}
+
+// Suffices reports whether the grant answers a request of a person whose credential epoch is that: it covers the scopes,
+// it was given under the same credentials on a page that showed the same, and it is either remembered or was given for
+// this request, which also answers prompt=consent (DESIGN §9, Freshness).
+func (g Grant) Suffices(d Demand, epoch int) bool {
+	if g.UpdatedAt.IsZero() || !g.of(epoch, d.Shown()) || !g.Covers(d.Scopes) {
 		return false
 	}
-	fresh := !g.UpdatedAt.Before(d.At)
-	return fresh || d.Client.RemembersConsent() && !d.Again
+	return d.Pressed || d.Client.RemembersConsent() && !d.Again
+}
+
+// Shown is a digest of what a consent page shows of the client: its name, logo, pages and keys, and where the answer goes.
+func (d Demand) Shown() []byte {
+	c, h := d.Client, sha256.New()
+	for _, part := range []string{
+		c.Name, c.LogoURI, c.URI, c.PolicyURI, c.TermsURI, c.JWKSURI, string(c.JWKS), placeOf(d.Redirect),
+	} {
+		h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(part))))
+		h.Write([]byte(part))
+	}
+	return h.Sum(nil)[:16]
+}
+
+// placeOf is what of a redirect URI counts for consent: scheme and host, and not the port on loopback, which changes.
+func placeOf(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil || onLoopback(uri) {
+		return "loopback"
+	}
+	return u.Scheme + "://" + u.Host
 }
 
 // RemembersConsent reports whether a consent lasts beyond one request. Anyone can pose as a self-registered public
@@ -85,22 +125,40 @@ func (c Client) RemembersConsent() bool {
 	if !c.SelfRegistered || !c.Public() {
 		return true
 	}
-	return !slices.ContainsFunc(c.RedirectURIs, func(uri string) bool {
-		u, err := url.Parse(uri)
-		return err != nil || u.Scheme != "https"
-	})
+	return !slices.ContainsFunc(c.RedirectURIs, func(uri string) bool { return !claimed(uri) })
 }
 
-// ConsentBinding ties a consent page to the browser, the person and the request it was shown for, so that none of them
-// can be swapped under the button.
-func (k *Keyring) ConsentBinding(s Standing, next string) string {
-	return toText("", k.Sign(ForBinding, bindingBody(s, next)))
+// PosableAt reports whether someone else could pose as the client by having its answers sent to uri: it proves nothing of
+// itself, and any app on the device can listen on loopback or take a private-use scheme. The operator may say that it is
+// safe all the same.
+func (c Client) PosableAt(uri string) bool { return c.Public() && !c.TrustedNative && !claimed(uri) }
+
+// claimed reports whether a redirect URI leads only to whoever has the host (RFC 8252 §7.2).
+func claimed(uri string) bool {
+	u, err := url.Parse(uri)
+	return err == nil && u.Scheme == "https"
 }
 
-// BoundTo reports whether binding is ConsentBinding of the same browser, person and request.
-func (k *Keyring) BoundTo(binding string, s Standing, next string) bool {
+// Question is a page that asks a person for a yes or a no.
+type Question struct {
+	To     Standing
+	Next   string // the request that it was shown for, as the page carries it
+	Step   Step   // what it asks for
+	Demand Demand
+}
+
+func (q Question) body() []byte {
+	return append(append(bindingBody(q.To, q.Next), byte(q.Step)), q.Demand.Shown()...)
+}
+
+// ConsentBinding ties a page to the browser, the person and the request it was shown for, and to what it showed, so that
+// none of them can be swapped under the button.
+func (k *Keyring) ConsentBinding(q Question) string { return toText("", k.Sign(ForBinding, q.body())) }
+
+// BoundTo reports whether binding is ConsentBinding of the same question.
+func (k *Keyring) BoundTo(binding string, q Question) bool {
 	body, ok := k.signed(ForBinding, binding)
-	return ok && string(body) == string(bindingBody(s, next))
+	return ok && string(body) == string(q.body())
 }
 
 func bindingBody(s Standing, next string) []byte {
@@ -111,27 +169,36 @@ func bindingBody(s Standing, next string) []byte {
 	return append(body, sum[:]...)
 }
 
-// DenialFor is how long a pressed "Don't allow" is good for: as long as the redirect may take that carries it.
-const DenialFor = time.Minute
-
-// DenialText says for a minute, in the address that a page leads on to, that the person of s does not allow the request
-// next. Nobody else can say it for them, and it is worth nothing in another browser, after another sign-in there, for
-// another request, or later (DESIGN law 12).
-func (k *Keyring) DenialText(s Standing, next string, now time.Time) string {
-	sum := sha256.Sum256(bindingBody(s, next)) // an address is no place for what the binding is made of
-	return toText("", k.Sign(ForDenial, binary.BigEndian.AppendUint64(sum[:], uint64(now.UnixMicro()))))
+// Press is a button of a Question that was pressed: ForAllowal or ForDenial, by whom, for which request.
+type Press struct {
+	Button Purpose
+	By     Standing
+	Next   string
 }
 
-// Denied reports whether denial is DenialText of the same browser, person and request, and not too old.
-func (k *Keyring) Denied(denial string, s Standing, next string, now time.Time) bool {
-	sum := sha256.Sum256(bindingBody(s, next))
-	body, ok := k.signed(ForDenial, denial)
+// PressFor is how long a pressed button is good for: as long as the redirect may take that carries it.
+const PressFor = time.Minute
+
+// PressText says for a minute, in the address that a page leads on to, what the person pressed. Nobody else can say it for
+// them, and it is worth nothing in another browser, after another sign-in there, for another request, or later (DESIGN
+// law 12).
+func (k *Keyring) PressText(p Press, now time.Time) string {
+	sum := p.sum() // an address is no place for what the binding is made of
+	return toText("", k.Sign(p.Button, binary.BigEndian.AppendUint64(sum[:], uint64(now.UnixMicro()))))
+}
+
+// Pressed reports whether text is PressText of the same press, and not too old.
+func (k *Keyring) Pressed(text string, p Press, now time.Time) bool {
+	sum := p.sum()
+	body, ok := k.signed(p.Button, text)
 	if !ok || len(body) != len(sum)+8 || string(body[:len(sum)]) != string(sum[:]) {
 		return false
 	}
 	at := time.UnixMicro(int64(binary.BigEndian.Uint64(body[len(sum):])))
-	return now.Sub(at) < DenialFor
+	return now.Sub(at) < PressFor
 }
+
+func (p Press) sum() [32]byte { return sha256.Sum256(bindingBody(p.By, p.Next)) }
 
 func (k *Keyring) signed(p Purpose, text string) (body []byte, ok bool) {
 	raw, err := fromText("", text)

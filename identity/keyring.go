@@ -30,6 +30,7 @@ const (
 	ForAsked    Purpose = "asked request"
 	ForBinding  Purpose = "consent binding"
 	ForDenial   Purpose = "denied consent"
+	ForAllowal  Purpose = "allowed request"
 	ForEnrol    Purpose = "pending enrolment"
 	ForFactor   Purpose = "factor at rest"
 	ForRecovery Purpose = "recovery code"
@@ -43,8 +44,8 @@ const (
 )
 
 var purposes = []Purpose{
-	ForRefresh, ForAccess, ForCode, ForCookie, ForAsked, ForBinding, ForDenial, ForEnrol, ForFactor, ForRecovery, ForKey,
-	ForHash, ForNonce, ForDelivery, ForLink, ForSignOut, ForBrowser,
+	ForRefresh, ForAccess, ForCode, ForCookie, ForAsked, ForBinding, ForDenial, ForAllowal, ForEnrol, ForFactor, ForRecovery,
+	ForKey, ForHash, ForNonce, ForDelivery, ForLink, ForSignOut, ForBrowser,
 }
 
 // ErrForged says that sealed or signed bytes are not ours: garbage, altered, of another version, key or purpose.

@@ -18,33 +18,39 @@ const (
 	StepFactor                // show the second factor that they have
 	StepEnrol                 // add a second factor
 	StepConsent               // allow the client what it asks for
+	StepContinue              // say that it is they who opened the app, since another could pose as it
 )
 
 // Steps are all of them, for tables.
-var Steps = []Step{StepNone, StepSignIn, StepOtherUser, StepFactor, StepEnrol, StepConsent}
+var Steps = []Step{StepNone, StepSignIn, StepOtherUser, StepFactor, StepEnrol, StepConsent, StepContinue}
 
 // Demand is what a request asks of the person behind a browser. Where it came from does not matter: an app's redirect, a
 // device that shows a code, a page of the account.
 type Demand struct {
-	Client  Client    // for whom; zero asks for consent as a stranger would
-	Scopes  []string  // that the person must have allowed it
-	Again   bool      // ask for consent even where one is remembered or not needed (prompt=consent)
-	At      time.Time // when it was first asked
-	Since   time.Time // an older sign-in does not do; never later than At. Zero: any does
-	Sub     string    // who must sign in; empty: anyone
-	Factors bool      // whoever has a second factor shows it, whatever the policy
+	Client   Client    // for whom; zero asks for consent as a stranger would
+	Redirect string    // where the answer goes
+	Scopes   []string  // that the person must have allowed it
+	Request  ID        // which request it is; zero: none of an app
+	Again    bool      // ask for consent even where one is remembered or not needed (prompt=consent)
+	Pressed  bool      // the person said yes on a page that was shown for this request
+	Posable  bool      // somebody else could pose as the client (RFC 8252 §8.6): a yes for this request is needed
+	Anew     bool      // no sign-in does but one for this request
+	Since    time.Time // an older sign-in does not do. Zero: any does
+	Here     time.Time // an older sign-in does not do even where it was for this request; never later than Since
+	Sub      string    // who must sign in; empty: anyone
+	Factors  bool      // whoever has a second factor shows it, whatever the policy
 }
 
 // Missing returns the first step that the person of s has yet to take: the one rule for authorize, the consent page and
-// the account. It ends: a proof no older than the request satisfies its age, or pages would come again and again (DESIGN
-// §9, Freshness), and so does a consent. The Grant matters only to StepConsent: without one at hand, ask with the zero
-// Grant first.
+// the account. It ends: a proof that was shown for the request satisfies its age, or pages would come again and again
+// (DESIGN §9, Freshness), and so does a yes. The Grant matters only to StepConsent and what comes after it: without one
+// at hand, ask with the zero Grant first.
 func (d Demand) Missing(s Standing, policy MFAPolicy, grant Grant) Step {
 	asked := policy.Asks(s.Enrolled(), d.Client) || d.Factors && s.Enrolled()
 	switch {
-	case !s.SignedIn() || s.SignIn.ProvedAt.Before(d.Since):
+	case !d.proved(s):
 		return StepSignIn
-	case d.Sub != "" && d.Sub != s.User.Sub && s.ProvedSince(d.At):
+	case d.Sub != "" && d.Sub != s.User.Sub && s.ProvedFor(d.Request):
 		return StepOtherUser // who has just signed in would only be asked again
 	case d.Sub != "" && d.Sub != s.User.Sub:
 		return StepSignIn
@@ -52,10 +58,25 @@ func (d Demand) Missing(s Standing, policy MFAPolicy, grant Grant) Step {
 		return StepFactor
 	case asked && !s.SignIn.AMR.Has(MFA):
 		return StepEnrol
-	case d.Client.Trusted && !d.Again, grant.Suffices(d):
-		return StepNone
+	case (!d.Client.Trusted || d.Again) && !grant.Suffices(d, s.User.Epoch):
+		return StepConsent
+	case d.Posable && !d.Pressed:
+		return StepContinue
 	}
-	return StepConsent
+	return StepNone
+}
+
+// proved reports whether the sign-in is as fresh as it must be.
+func (d Demand) proved(s Standing) bool {
+	if s.ProvedFor(d.Request) {
+		return !s.SignIn.ProvedAt.Before(d.Here)
+	}
+	return s.SignedIn() && !d.Anew && !s.SignIn.ProvedAt.Before(d.Since)
+}
+
+// ProvedFor reports whether somebody is signed in who showed their password for that request of an app.
+func (s Standing) ProvedFor(request ID) bool {
+	return s.SignedIn() && request != ID{} && s.SignIn.ProvedFor == request
 }
 
 // ProvedSince reports whether somebody is signed in who showed their password at that time or later.
@@ -63,14 +84,15 @@ func (s Standing) ProvedSince(at time.Time) bool {
 	return s.SignedIn() && !s.SignIn.ProvedAt.Before(at)
 }
 
-// FreshFor is how old a proof may be for a change of what opens the account (step-up).
+// FreshFor is how old a proof may be for a change of what opens the account (step-up), and how long the pages may take
+// that follow on one that an app wants to be fresh.
 const FreshFor = 10 * time.Minute
 
 // StepUp returns what the person has yet to do for a change of what opens their account: to have proved within the last
 // ten minutes who they are, with every factor that they have.
 func (s Standing) StepUp(now time.Time) Step {
 	own := Client{Trusted: true}
-	return Demand{Client: own, At: now, Since: now.Add(-FreshFor), Factors: true}.Missing(s, MFAOff, Grant{})
+	return Demand{Client: own, Since: now.Add(-FreshFor), Factors: true}.Missing(s, MFAOff, Grant{})
 }
 
 // Prompts are the values of prompt. There is one account per browser, so selecting one means signing in.
@@ -87,7 +109,8 @@ func (a Asked) Silent() bool { return slices.Contains(a.prompts(), "none") }
 // Demand reads what a request of client c asks of the person (OpenID Connect Core 1.0 §3.1.2.1), but for the hint, whose
 // token others know to verify. It refuses a prompt or max_age that is none.
 func (a Asked) Demand(c Client, now time.Time) (Demand, error) {
-	d := Demand{Client: c, Scopes: a.ScopesFor(c), At: a.At}
+	to := a.RedirectURI(c)
+	d := Demand{Client: c, Redirect: to, Scopes: a.ScopesFor(c), Request: a.ID, Posable: c.PosableAt(to)}
 	prompts := a.prompts()
 	for _, p := range prompts {
 		if !slices.Contains(Prompts, p) {
@@ -98,15 +121,12 @@ func (a Asked) Demand(c Client, now time.Time) (Demand, error) {
 		return d, Refuse(Invalid, "prompt=none goes with no other value.")
 	}
 	age, bounded, err := a.maxAge(c)
-	switch {
-	case err != nil:
+	if err != nil {
 		return d, err
-	case slices.Contains(prompts, "login"), slices.Contains(prompts, "select_account"):
-		d.Since = a.At
-	case bounded && now.Add(-age).Before(a.At):
-		d.Since = now.Add(-age)
-	case bounded:
-		d.Since = a.At // a page that was open for long makes no proof too old
+	}
+	d.Anew = slices.Contains(prompts, "login") || slices.Contains(prompts, "select_account") || bounded && age == 0
+	if bounded { // by the clock, but for the pages that follow on a sign-in for this very request
+		d.Since, d.Here = now.Add(-age), now.Add(-max(age, FreshFor))
 	}
 	d.Again = slices.Contains(prompts, "consent")
 	return d, nil

@@ -82,42 +82,6 @@ func TestAMR_namesAndACR(t *testing.T) {
 	}
 }
 
-func TestGrant_suffices(t *testing.T) {
-	t.Parallel()
-	asked := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
-	grant := func(at time.Time) identity.Grant {
-		return identity.Grant{Scopes: []string{"openid", "email"}, UpdatedAt: at}
-	}
-	known := identity.Client{Metadata: identity.Metadata{AuthMethod: "none", RedirectURIs: []string{"com.example:/cb"}}}
-	stranger := known
-	stranger.SelfRegistered = true
-	claimed := stranger
-	claimed.RedirectURIs = []string{"https://app.example/cb"}
-	old := asked.Add(-time.Hour)
-	for name, c := range map[string]struct {
-		grant  identity.Grant
-		client identity.Client
-		prompt string
-		scope  string
-		want   bool
-	}{
-		"never asked before":                 {identity.Grant{}, known, "", "openid", false},
-		"allowed before":                     {grant(old), known, "", "openid email", true},
-		"one scope more":                     {grant(old), known, "", "openid profile", false},
-		"prompt=consent":                     {grant(old), known, "consent", "openid", false},
-		"prompt=consent, answered":           {grant(asked), known, "consent", "openid", true},
-		"a stranger on a private-use scheme": {grant(old), stranger, "", "openid", false},
-		"a stranger, allowed just now":       {grant(asked), stranger, "", "openid", true},
-		"a stranger on claimed https":        {grant(old), claimed, "", "openid", true},
-	} {
-		request := identity.Asked{At: asked, Params: map[string][]string{"prompt": {c.prompt}, "scope": {c.scope}}}
-		demand, err := request.Demand(c.client, asked)
-		if got := c.grant.Suffices(demand); got != c.want || err != nil {
-			t.Errorf("%s: %t, %v", name, got, err)
-		}
-	}
-}
-
 func TestCleanEmail_andName(t *testing.T) {
 	t.Parallel()
 	if got, err := identity.CleanEmail("  Ada.Lovelace@Example.COM "); err != nil || got != "ada.lovelace@example.com" {

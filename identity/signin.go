@@ -14,6 +14,7 @@ type SignIn struct {
 	Epoch          int    // the user's credential epoch when it was proved
 	AMR            AMR
 	ProvedAt       time.Time // when the password was last proved: auth_time
+	ProvedFor      ID        // and for which request of an app; zero for none
 	CreatedAt      time.Time
 	LastUsedAt     time.Time
 	IdleEndsAt     time.Time
@@ -126,6 +127,7 @@ type Attempt struct {
 	Email       string
 	Password    string
 	Seen        Seen
+	Request     ID       // of an app, that asks for it; zero for none
 	Before      Standing // who is signed in there already
 	Browser     Browser  // who has signed in there before
 	BrowserName string   // in a few words, like "Chrome on Android"
@@ -149,6 +151,7 @@ func (s SignIns) Begin(ctx context.Context, a Attempt) (cookie string, err error
 		next, pointer = a.Before.SignIn, Pointer{a.Before.SignIn.ID, pointer.Secret, a.Before.Pointer.CodeSecret}
 	}
 	next.SecretHash, next.Epoch, next.AMR = pointer.Secret.Hash(), user.Epoch, PWD
+	next.ProvedFor = a.Request
 	next.ProvedAt, next.LastUsedAt, next.IdleEndsAt = now, now, s.Lives.IdleFrom(now, next.EndsAt)
 	err = s.Store.InTx(ctx, func(ctx context.Context) error {
 		if err := s.write(ctx, next, a.Before, again); err != nil {

@@ -293,14 +293,22 @@ func TestConsentBinding_tiesBrowserPersonAndRequest(t *testing.T) {
 	mine := identity.Standing{
 		SignIn: identity.SignIn{ID: identity.NewID(), SecretHash: []byte("hash")}, User: identity.User{ID: identity.NewID()},
 	}
-	binding := ring.ConsentBinding(mine, "request")
-	other := mine
-	other.User.ID = identity.NewID()
-	if !ring.BoundTo(binding, mine, "request") {
-		t.Error("the page's own binding is refused")
+	page := identity.Question{To: mine, Next: "request", Step: identity.StepConsent}
+	binding := ring.ConsentBinding(page)
+	if !ring.BoundTo(binding, page) || ring.BoundTo("", page) {
+		t.Error("the page's own binding is refused, or none is needed")
 	}
-	if ring.BoundTo(binding, other, "request") || ring.BoundTo(binding, mine, "another request") || ring.BoundTo("", mine, "request") {
-		t.Error("the person or the request can be swapped under the button")
+	for what, swap := range map[string]func(q *identity.Question){
+		"the person":     func(q *identity.Question) { q.To.User.ID = identity.NewID() },
+		"the request":    func(q *identity.Question) { q.Next = "another request" },
+		"the question":   func(q *identity.Question) { q.Step = identity.StepContinue },
+		"the app's name": func(q *identity.Question) { q.Demand.Client.Name = "Bank" },
+		"the way back":   func(q *identity.Question) { q.Demand.Redirect = "https://evil.example/cb" },
+	} {
+		other := page
+		if swap(&other); ring.BoundTo(binding, other) {
+			t.Errorf("%s can be swapped under the button", what)
+		}
 	}
 }
 
@@ -348,7 +356,7 @@ func FuzzReadAsked(f *testing.F) {
 	f.Add("client_id=notes&scope=openid+email&state=a%00b")
 	f.Add("a=1&a=2;b")
 	f.Fuzz(func(t *testing.T, value string) {
-		want := identity.Asked{Params: map[string][]string{"state": {value}}, At: time.UnixMicro(1).UTC()}
+		want := identity.NewAsked(map[string][]string{"state": {value}}, time.UnixMicro(1).UTC()).In("b", time.UnixMicro(1).UTC())
 		text, err := ring.AskedText(want)
 		if err != nil {
 			return // too long

@@ -3,6 +3,7 @@ package oauth
 import (
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -45,7 +46,7 @@ func (e *Endpoints) sendBack(w http.ResponseWriter, r *http.Request, a *authoriz
 	v := surface(atAuthorize).judge(err)
 	e.note(r.Context(), v, err)
 	answer := url.Values{"error": {v.Code}, "error_description": {v.Description}}
-	if a.back != "" && e.mayReturn(r, a) {
+	if a.back != "" && e.mayReturn(r, a, v.Code) {
 		e.sendToApp(w, a, answer)
 		return
 	}
@@ -73,11 +74,14 @@ func (e *Endpoints) again(a *authorization) string {
 	return authorizePath + "?next=" + next
 }
 
+// silenced are the errors of prompt=none (OpenID Connect Core 1.0 §3.1.2.6). They come of valid requests alone.
+var silenced = []string{loginRequired.code, interactionRequired.code, consentRequired.code}
+
 // mayReturn reports whether an error is sent to the app by itself. A client that registered itself may belong to anyone, so
-// before the person has signed in it gets no redirect from us that could look like ours (RFC 9700 §4.11.2), except for
-// prompt=none, where no person is looking.
-func (e *Endpoints) mayReturn(r *http.Request, a *authorization) bool {
-	if !a.client.SelfRegistered || a.asked.Silent() || a.standing.SignedIn() {
+// before the person has signed in it gets no redirect from us that could look like ours (RFC 9700 §4.11.2), except for what
+// prompt=none answers to a valid request, where no person is looking.
+func (e *Endpoints) mayReturn(r *http.Request, a *authorization, code string) bool {
+	if !a.client.SelfRegistered || a.standing.SignedIn() || a.asked.Silent() && slices.Contains(silenced, code) {
 		return true
 	}
 	standing, err := e.current(r)

@@ -16,7 +16,7 @@ func (s *stage) denying(q url.Values, cookie *http.Cookie) url.Values {
 	if page != "/consent" {
 		s.Fatalf("led to %s", page)
 	}
-	return changed(q, []string{"denied", s.keys.DenialText(s.standing(cookie), q.Get("next"), s.now())})
+	return s.pressing(identity.ForDenial, q, cookie)
 }
 
 func TestConsent_denyLeadsBackToTheAppWithItsAnswer(t *testing.T) {
@@ -56,12 +56,11 @@ func TestConsent_denyNeverLeadsWhereTheAppDidNotRegister(t *testing.T) {
 		two := s.app(untrusted, func(c *identity.Client) { c.RedirectURIs = []string{appBack, appBack + "2"} })
 		cookie := s.signIn(s.user)
 		for _, place := range []string{"https://evil.example/cb", "javascript:alert(1)", ""} {
-			next, err := s.keys.AskedText(identity.Asked{Params: asking(two, "redirect_uri", place), At: s.now()})
+			next, err := s.keys.AskedText(identity.NewAsked(asking(two, "redirect_uri", place), s.now()).In(thisBrowser.Value, s.now()))
 			if err != nil {
 				t.Fatal(err)
 			}
-			denied := s.keys.DenialText(s.standing(cookie), next, s.now())
-			resp := s.authorize(url.Values{"next": {next}, "denied": {denied}}, cookie)
+			resp := s.authorize(s.pressing(identity.ForDenial, url.Values{"next": {next}}, cookie), cookie)
 			if p := <-s.problems; resp.StatusCode != 400 || resp.Header.Get("Location") != "" || p.BackURL != "" {
 				t.Errorf("%s: answered %d, with the page %+v", place, resp.StatusCode, p)
 			}
@@ -90,21 +89,19 @@ func TestConsent_denyCountsOnlyForWhoeverPressedItAndForWhat(t *testing.T) {
 			asks("another browser", q, phone)
 			asks("another request", url.Values{"next": later["next"], "denied": q["denied"]}, ada)
 			asks("a forged one", url.Values{"next": q["next"], "denied": {"AWlm"}}, ada)
-			binding := s.keys.ConsentBinding(s.standing(ada), q.Get("next"))
+			binding := s.keys.ConsentBinding(identity.Question{To: s.standing(ada), Next: q.Get("next")})
 			asks("what the page says", url.Values{"next": q["next"], "denied": {binding}}, ada)
 			if got := s.leads(q, ada); got != "access_denied" {
 				t.Errorf("the person themselves: led to %s", got)
 			}
 			for _, cookie := range []*http.Cookie{ada, eve, phone} { // and all of that again, once it is allowed
-				if err := s.grants.Allow(s.Context(), s.standing(cookie), c.ID, []string{"openid", "offline_access"}); err != nil {
-					t.Fatal(err)
-				}
+				s.allow(c, cookie, "openid", "offline_access")
 			}
 		}
 		again := s.signInAfter(s.user, s.standing(ada))
 		asks("after another sign-in", q, again)
-		q.Set("denied", s.keys.DenialText(s.standing(again), q.Get("next"), s.now()))
-		s.pass(identity.DenialFor)
+		q = s.pressing(identity.ForDenial, q, again)
+		s.pass(identity.PressFor)
 		asks("a minute later", q, again)
 		if got := s.leads(asking(c), again); got != "code" {
 			t.Errorf("the next request led to %s", got)
@@ -137,8 +134,8 @@ func TestWayBack_ofErrors(t *testing.T) {
 		own, stranger := s.app(), s.app(selfRegistered)
 		wrong := []string{"scope", "nope"}
 		for name, q := range map[string]url.Values{
-			"the operator's client":               asking(own, wrong...),
-			"a stranger's client and prompt=none": asking(stranger, "scope", "nope", "prompt", "none"),
+			"the operator's client":                 asking(own, wrong...),
+			"the operator's client and prompt=none": asking(own, "scope", "nope", "prompt", "none"),
 		} {
 			if got := s.leads(q); got != "invalid_scope" {
 				t.Errorf("%s: led to %s", name, got)
@@ -146,6 +143,18 @@ func TestWayBack_ofErrors(t *testing.T) {
 		}
 		if got := s.leads(asking(stranger, wrong...), cookie); got != "invalid_scope" {
 			t.Errorf("a stranger's client after sign-in: led to %s", got)
+		}
+
+		if got := s.leads(asking(stranger, "prompt", "none")); got != "login_required" {
+			t.Errorf("a stranger's client that asks in silence: led to %s", got)
+		}
+		for _, q := range []url.Values{ // or our address would lead to theirs for anyone
+			asking(stranger, "scope", "nope", "prompt", "none"), {"client_id": {stranger.ID}, "redirect_uri": {appBack}, "prompt": {"none"}},
+		} {
+			if resp := s.authorize(q); resp.StatusCode != 400 || resp.Header.Get("Location") != "" {
+				t.Errorf("a wrong request in silence: answered %d, leading to %q", resp.StatusCode, resp.Header.Get("Location"))
+			}
+			<-s.problems
 		}
 
 		resp := s.authorize(asking(stranger, wrong...))

@@ -14,7 +14,8 @@ type authorization struct {
 	frame
 	asked     identity.Asked
 	next      string          // asked as a page of ours sent it here; empty: it came from the app
-	denial    string          // that the person does not allow it, as the consent page says
+	denial    string          // that the person does not allow it, as the page says that asked
+	allowal   string          // that they do
 	client    identity.Client // zero while it is not known
 	back      string          // the redirect URI that was matched; empty: there is no way back
 	scopes    []string
@@ -43,9 +44,6 @@ var refusedParams = []struct {
 	{"registration", registrationNotSupported},
 }
 
-// maxEcho is the longest state and nonce in bytes (DESIGN §9).
-const maxEcho = 512
-
 // newAuthorization keeps of the parameters what matters.
 func newAuthorization(params url.Values, now time.Time) *authorization {
 	kept := url.Values{}
@@ -62,7 +60,7 @@ func newAuthorization(params url.Values, now time.Time) *authorization {
 			kept.Set(refused.name, "1") // that it was there is enough
 		}
 	}
-	return &authorization{asked: identity.Asked{Params: kept, At: now}}
+	return &authorization{asked: identity.NewAsked(kept, now)}
 }
 
 // match finds the client and the way back to it. Until both are known, nothing is ever redirected (RFC 6749 §4.1.2.1).
@@ -101,14 +99,11 @@ func (e *Endpoints) examine(ctx context.Context, a *authorization) error {
 	if a.asked.Get("response_type") == "" {
 		return say(invalidRequest, "Send response_type=code.")
 	}
-	if len(a.asked.Get("state")) > maxEcho || len(a.asked.Get("nonce")) > maxEcho {
-		return say(invalidRequest, "state and nonce may have 512 bytes each.")
-	}
 	if !a.client.Allows(identity.GrantTypeCode) {
 		return sayf(unauthorizedClient, "This client is not registered for grant_type %s.", identity.GrantTypeCode)
 	}
 	for _, check := range []func(context.Context, *authorization) error{
-		e.checkFrame, checkResources, checkChallenge, checkJKT, e.checkDemand, e.checkHint,
+		e.checkFrame, checkResources, checkChallenge, checkJKT, e.checkDemand, e.checkHint, e.checkSize,
 	} {
 		if err := check(ctx, a); err != nil {
 			return err
@@ -171,4 +166,24 @@ func (e *Endpoints) checkHint(_ context.Context, a *authorization) error {
 	}
 	a.demand.Sub = token.Subject
 	return nil
+}
+
+// checkSize refuses before the first page what would not fit once the person has signed in: into the address of a page, or
+// into the code.
+func (e *Endpoints) checkSize(_ context.Context, a *authorization) error {
+	if _, err := e.o.Keys.AskedText(a.asked); err != nil {
+		return err
+	}
+	_, err := e.o.Keys.CodeText(a.promise(e.o.Now()))
+	return err
+}
+
+// promise is what the code will say of the request, whoever signs in.
+func (a *authorization) promise(now time.Time) identity.Promise {
+	binding := identity.NewBinding(a.client.ID, a.asked.Get("redirect_uri"), a.challenge)
+	binding.Key = a.key
+	return identity.Promise{
+		SessionID: identity.NewID(), SessionSecret: identity.NewSecret(), Binding: binding, IssuedAt: now, Scopes: a.scopes,
+		Resources: identity.ResourcesOf(a.asked.Params), Nonce: a.asked.Get("nonce"), Device: identity.DeviceFrom(a.asked.Get),
+	}
 }

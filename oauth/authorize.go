@@ -22,7 +22,7 @@ func (e *Endpoints) authorize(w http.ResponseWriter, r *http.Request) {
 	a, err := e.readAuthorization(w, r)
 	if err == nil && r.Method == http.MethodPost {
 		// The cookie is SameSite=Lax: a post from the app's page comes without it, the redirect after it with it.
-		err = e.lead(w, a, authorizePath)
+		err = e.lead(w, a, authorizePath) // which binds it to the browser
 	} else if err == nil {
 		err = e.answer(w, r, a)
 	}
@@ -55,12 +55,20 @@ func (e *Endpoints) readAuthorization(w http.ResponseWriter, r *http.Request) (*
 		if err != nil {
 			return a, say(invalidRequest, "This link was not made here, or is too old.")
 		}
-		a.asked, a.next, a.denial = asked, next, params.Get("denied")
+		a.take(asked, params)
+		if !asked.Counts(e.browser(r), e.o.Now()) {
+			a.asked, a.next = identity.NewAsked(asked.Params, e.o.Now()), "" // asked anew, here and now
+		}
 	}
 	if err := e.match(r.Context(), a); err != nil {
 		return a, err
 	}
 	return a, twice
+}
+
+// take makes of a what a page of ours sent here: the request, and the button that was pressed there.
+func (a *authorization) take(asked identity.Asked, params url.Values) {
+	a.asked, a.next, a.denial, a.allowal = asked, params.Get("next"), params.Get("denied"), params.Get("allowed")
 }
 
 // answer decides what a request still needs, and leads there.
@@ -78,18 +86,52 @@ func (e *Endpoints) answer(w http.ResponseWriter, r *http.Request, a *authorizat
 	switch way := ways[step]; {
 	case step == identity.StepNone:
 		return e.issueCode(w, r, a)
-	case step == identity.StepConsent && e.o.Keys.Denied(a.denial, a.standing, a.next, e.o.Now()):
+	case step == identity.StepConsent && a.pressed(e, identity.ForDenial, a.denial):
 		return errDenied
 	case a.asked.Silent() || way.page == "":
 		return way.silently
 	default:
+		a.asked = e.bind(w, r, a.asked)
 		return e.lead(w, a, way.page)
 	}
 }
 
+// pressed reports whether text says that the person pressed that button for this request.
+func (a *authorization) pressed(e *Endpoints, button identity.Purpose, text string) bool {
+	return e.o.Keys.Pressed(text, identity.Press{Button: button, By: a.standing, Next: a.next}, e.o.Now())
+}
+
+// secure reports whether the cookies are those of an https issuer.
+func (e *Endpoints) secure() bool { return strings.HasPrefix(e.o.Issuer, "https:") }
+
+// browser is the cookie that requests are bound to, or empty.
+func (e *Endpoints) browser(r *http.Request) string {
+	cookie, err := r.Cookie(identity.RequestCookieName(e.secure()))
+	if err != nil { // http.ErrNoCookie is the only one there is
+		return ""
+	}
+	return cookie.Value
+}
+
+// bind returns the request as one of this browser, which gets a cookie for it where it has none.
+func (e *Endpoints) bind(w http.ResponseWriter, r *http.Request, asked identity.Asked) identity.Asked {
+	browser, now := e.browser(r), e.o.Now()
+	if asked.Counts(browser, now) {
+		return asked
+	}
+	if browser == "" {
+		browser = identity.NewRequestBrowser()
+		http.SetCookie(w, &http.Cookie{ // of this visit alone: it lasts as long as the browser runs
+			Name: identity.RequestCookieName(e.secure()), Value: browser, Path: "/", Secure: e.secure(), HttpOnly: true,
+			SameSite: http.SameSiteLaxMode, // the way here from an app is a cross-site navigation
+		})
+	}
+	return asked.In(browser, now)
+}
+
 // current tells who is signed in with this browser.
 func (e *Endpoints) current(r *http.Request) (identity.Standing, error) {
-	cookie, err := r.Cookie(identity.CookieName(strings.HasPrefix(e.o.Issuer, "https:")))
+	cookie, err := r.Cookie(identity.CookieName(e.secure()))
 	if err != nil {
 		return identity.Standing{}, nil
 	}
@@ -106,12 +148,14 @@ var ways = map[identity.Step]struct {
 	identity.StepFactor:    {"/signin/totp", say(interactionRequired, "The person must show a second factor.")},
 	identity.StepEnrol:     {"/account/totp", say(interactionRequired, "The person must set up a second factor.")},
 	identity.StepConsent:   {"/consent", say(consentRequired, "The person must be asked for consent.")},
+	identity.StepContinue:  {"/consent", say(interactionRequired, "The person must say that they opened the app (RFC 8252 section 8.6).")},
 }
 
 var errDenied = say(accessDenied, "The person did not allow it.")
 
 // missing returns the first step that a request still needs. The Grant is read only where it matters.
 func (e *Endpoints) missing(ctx context.Context, a *authorization) (identity.Step, error) {
+	a.demand.Pressed = a.pressed(e, identity.ForAllowal, a.allowal)
 	step := a.demand.Missing(a.standing, e.o.Policy, identity.Grant{})
 	if step == identity.StepConsent {
 		grant, err := e.store.GrantOf(ctx, a.standing.User.ID, a.client.ID)
@@ -120,7 +164,8 @@ func (e *Endpoints) missing(ctx context.Context, a *authorization) (identity.Ste
 		}
 		step = a.demand.Missing(a.standing, e.o.Policy, grant)
 	}
-	if step == identity.StepNone && a.denial != "" {
+	asks := step == identity.StepNone || step == identity.StepContinue
+	if asks && a.denial != "" {
 		step = identity.StepConsent // a link that says no never leads to a yes
 	}
 	return step, nil

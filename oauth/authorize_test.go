@@ -44,7 +44,7 @@ func TestAuthorize_stateIsOptionalAndComesBackAsSent(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) {
 		c, cookie := s.app(), s.signIn(s.user)
-		for _, state := range []string{"", "x", "a b&c=d%20", strings.Repeat("s", 512)} {
+		for _, state := range []string{"", "x", "a b&c=d%20", strings.Repeat("s", 5000)} {
 			if got := s.redirected(asking(c, "state", state), cookie); got.Get("code") == "" {
 				t.Errorf("state %q: %v", state, got)
 			}
@@ -89,8 +89,8 @@ func TestAuthorize_refusals(t *testing.T) {
 			{"long challenge", []string{"code_challenge", answerTo + "AAAA"}, "invalid_request"},
 			{"challenge of zeros", []string{"code_challenge", strings.Repeat("A", 43)}, "invalid_request"},
 			{"challenge with loose bits", []string{"code_challenge", answerTo[:42] + "N"}, "invalid_request"},
-			{"long nonce", []string{"nonce", strings.Repeat("n", 513)}, "invalid_request"},
-			{"nonce of 512", []string{"nonce", strings.Repeat("n", 512)}, ""},
+			{"nonce that no code holds", []string{"nonce", strings.Repeat("n", 600)}, "invalid_request"},
+			{"nonce of 520", []string{"nonce", strings.Repeat("n", 520)}, ""},
 			{"unknown prompt", []string{"prompt", "create"}, "invalid_request"},
 			{"none and login", []string{"prompt", "none login"}, "invalid_request"},
 			{"none twice", []string{"prompt", "none none"}, "invalid_request"},
@@ -109,15 +109,6 @@ func TestAuthorize_refusals(t *testing.T) {
 			if test.want != "" && got.Get("error_description") == "" {
 				t.Errorf("%s: there is no description", test.name)
 			}
-		}
-	})
-}
-
-func TestAuthorize_aTooLongStateIsRefused(t *testing.T) {
-	t.Parallel()
-	onStage(t, func(s *stage) {
-		if got := s.redirected(asking(s.app(), "state", strings.Repeat("s", 513))); got.Get("error") != "invalid_request" {
-			t.Errorf("answered %v", got)
 		}
 	})
 }
@@ -327,9 +318,7 @@ func TestAuthorize_leadsToTheMissingStepAndBack(t *testing.T) {
 		if err != nil || !cmp.Equal(again, asked) {
 			t.Errorf("the request changed on its way: %v, %v", again, asked)
 		}
-		if err := s.grants.Allow(s.Context(), s.standing(cookie), c.ID, asked.Scopes()); err != nil {
-			t.Fatal(err)
-		}
+		s.allow(c, cookie, asked.Scopes()...)
 		place, got := s.location(s.authorize(q2, cookie))
 		if place != appBack || !got.Has("code") || got.Get("state") != "st" {
 			t.Fatalf("led to %s with %v", place, got)

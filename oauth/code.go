@@ -20,17 +20,11 @@ func (h codeIssuer) HandleAuthorizeEndpointRequest(
 	if !ok || !req.GetResponseTypes().ExactOne("code") {
 		return nil
 	}
-	s := a.standing
-	binding := identity.NewBinding(a.client.ID, a.asked.Get("redirect_uri"), a.challenge)
-	binding.Key = a.key
-	code, err := h.e.o.Keys.CodeText(identity.Promise{
-		SessionID: identity.NewID(), SessionSecret: identity.NewSecret(),
-		SignInID: s.SignIn.ID, SignInSecret: s.Pointer.CodeSecret,
-		Epoch: s.SignIn.Epoch, ClientEpoch: a.client.Epoch,
-		Binding: binding, AuthTime: s.SignIn.ProvedAt, IssuedAt: h.e.o.Now(), AMR: s.SignIn.AMR,
-		Scopes: a.scopes, Resources: identity.ResourcesOf(a.asked.Params), Nonce: a.asked.Get("nonce"),
-		Device: identity.DeviceFrom(a.asked.Get),
-	})
+	s, promise := a.standing, a.promise(h.e.o.Now())
+	promise.SignInID, promise.SignInSecret = s.SignIn.ID, s.Pointer.CodeSecret
+	promise.Epoch, promise.ClientEpoch = s.SignIn.Epoch, a.client.Epoch
+	promise.AuthTime, promise.AMR = s.SignIn.ProvedAt, s.SignIn.AMR
+	code, err := h.e.o.Keys.CodeText(promise)
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func TestFreshness_aProofSinceTheRequestSatisfiesIt(t *testing.T) {
 				t.Fatalf("%v led to %s", edit, page)
 			}
 			s.pass(time.Minute)
-			after := s.signInAfter(s.user, s.standing(before))
+			after := s.signInFor(s.user, q, s.standing(before))
 			s.pass(time.Minute) // even when the page stayed open for a while
 			if got := s.leads(q, after); got != "code" {
 				t.Errorf("%v: after the sign-in it led to %s", edit, got)
@@ -114,9 +114,7 @@ func TestConsent_isAskedForRememberedAndAskedAgain(t *testing.T) {
 		s.pass(time.Minute)
 		allow := func(c identity.Client, scopes ...string) {
 			t.Helper()
-			if err := s.grants.Allow(s.Context(), s.standing(cookie), c.ID, scopes); err != nil {
-				t.Fatal(err)
-			}
+			s.allow(c, cookie, scopes...)
 			s.pass(time.Minute)
 		}
 		c := s.app(untrusted)
@@ -138,7 +136,10 @@ func TestConsent_isAskedForRememberedAndAskedAgain(t *testing.T) {
 			t.Fatalf("prompt=consent led on: %v", q)
 		}
 		allow(c, "openid", "offline_access")
-		if got := s.leads(q, cookie); got != "code" {
+		if got := s.leads(q, cookie); got != "/consent" {
+			t.Errorf("an answer to another request counts for prompt=consent: led to %s", got)
+		}
+		if got := s.leads(s.pressing(identity.ForAllowal, q, cookie), cookie); got != "code" {
 			t.Errorf("after the answer to prompt=consent it led to %s", got)
 		}
 
@@ -150,7 +151,7 @@ func TestConsent_isAskedForRememberedAndAskedAgain(t *testing.T) {
 			t.Fatal("the consent of a self-registered public client was remembered")
 		}
 		allow(poser, "openid", "offline_access")
-		if got := s.leads(q, cookie); got != "code" {
+		if got := s.leads(s.pressing(identity.ForAllowal, q, cookie), cookie); got != "code" {
 			t.Errorf("after consent it led to %s", got)
 		}
 	})
@@ -188,7 +189,7 @@ func TestHint_saysWhoIsMeant(t *testing.T) {
 		}
 		_, q := s.location(s.authorize(asking(c, "id_token_hint", hint), other))
 		s.pass(time.Minute)
-		if got := s.leads(q, s.signInAfter(eve, s.standing(other))); got != "login_required" {
+		if got := s.leads(q, s.signInFor(eve, q, s.standing(other))); got != "login_required" {
 			t.Errorf("someone else who signed in again: led to %s", got) // another sign-in page would be a loop
 		}
 		if got := s.leads(asking(c, "id_token_hint", first.AccessToken), ada); got != "invalid_request" {

@@ -35,7 +35,7 @@ func FuzzNext(f *testing.F) {
 		if err != nil {
 			return
 		}
-		next, err := s.keys.AskedText(identity.Asked{Params: params, At: time.UnixMicro(at)})
+		next, err := s.keys.AskedText(identity.NewAsked(params, time.UnixMicro(at)))
 		if err != nil {
 			return
 		}

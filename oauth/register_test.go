@@ -55,10 +55,7 @@ func TestRegister_theAppSignsSomeoneIn(t *testing.T) {
 			t.Fatal(err)
 		}
 		cookie := s.signIn(s.user)
-		if err := s.grants.Allow(t.Context(), s.standing(cookie), id, []string{"openid", "offline_access"}); err != nil {
-			t.Fatal(err)
-		}
-		s.good(s.post(redeeming(c, s.code(asking(c), cookie))))
+		s.good(s.post(redeeming(c, s.agreed(c, cookie))))
 	})
 }
 

@@ -141,10 +141,7 @@ func TestRegistration_deleteEndsTheClientAndItsSessions(t *testing.T) {
 			t.Fatal(err)
 		}
 		cookie := s.signIn(s.user)
-		if err := s.grants.Allow(t.Context(), s.standing(cookie), c.ID, []string{"openid", "offline_access"}); err != nil {
-			t.Fatal(err)
-		}
-		tokens := s.post(redeeming(c, s.code(asking(c), cookie)))
+		tokens := s.post(redeeming(c, s.agreed(c, cookie)))
 		s.good(tokens)
 
 		if got := s.askJSON(http.MethodDelete, at, "", bearer(token)); got.status != http.StatusNoContent || got.body != "" {

@@ -56,8 +56,6 @@ func (e *Endpoints) readLogout(w http.ResponseWriter, r *http.Request) (asked id
 		asked.ClientID = "" // no client has it
 	}
 	switch {
-	case len(asked.State) > maxEcho:
-		return asked, say(invalidRequest, "state may have 512 bytes.")
 	case !ours: // then the page asks the person
 	case asked.ClientID == "":
 		asked.ClientID = token.Audience

@@ -132,10 +132,10 @@ func (s *stage) addUser(email string) identity.User {
 	return u
 }
 
-// app adds a public client of the operator's, trusted, with all that an app needs.
+// app adds a public client of the operator's, trusted, with all that an app needs, whom nobody is taken to pose as.
 func (s *stage) app(changes ...func(*identity.Client)) identity.Client {
 	s.Helper()
-	c := identity.Client{ID: "app-" + identity.RandomText(6), Trusted: true, CreatedAt: s.now(), Metadata: identity.Metadata{
+	c := identity.Client{ID: "app-" + identity.RandomText(6), Trusted: true, TrustedNative: true, CreatedAt: s.now(), Metadata: identity.Metadata{
 		RedirectURIs: []string{appBack}, AuthMethod: "none", ApplicationType: "native",
 		GrantTypes: []string{"authorization_code", "refresh_token"}, Scope: "openid profile email offline_access files",
 	}}
@@ -157,7 +157,11 @@ func (s *stage) confidential(c *identity.Client) {
 	c.RedirectURIs = []string{"https://web.example/cb"}
 }
 
-func selfRegistered(c *identity.Client) { c.SelfRegistered, c.Trusted = true, false }
+func selfRegistered(c *identity.Client) {
+	c.SelfRegistered, c.Trusted, c.TrustedNative = true, false, false
+}
+
+func posable(c *identity.Client) { c.TrustedNative = false }
 
 func untrusted(c *identity.Client) { c.Trusted = false }
 
@@ -169,7 +173,22 @@ func (s *stage) signIn(u identity.User) *http.Cookie {
 
 func (s *stage) signInAfter(u identity.User, before identity.Standing) *http.Cookie {
 	s.Helper()
-	value, err := s.signIns.Begin(s.Context(), identity.Attempt{Email: u.Email, Password: password, Before: before})
+	return s.attempt(identity.Attempt{Email: u.Email, Password: password, Before: before})
+}
+
+// signInFor signs a person in on the page that a request led to.
+func (s *stage) signInFor(u identity.User, q url.Values, before identity.Standing) *http.Cookie {
+	s.Helper()
+	asked, err := s.keys.ReadAsked(q.Get("next"))
+	if err != nil {
+		s.Fatal(err)
+	}
+	return s.attempt(identity.Attempt{Email: u.Email, Password: password, Before: before, Request: asked.ID})
+}
+
+func (s *stage) attempt(a identity.Attempt) *http.Cookie {
+	s.Helper()
+	value, err := s.signIns.Begin(s.Context(), a)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -217,8 +236,17 @@ func changed(q url.Values, pairs []string) url.Values {
 	return q
 }
 
-// authorize asks for authorization with a browser that has these cookies.
+// thisBrowser is the one that requests are asked in.
+var thisBrowser = &http.Cookie{Name: identity.RequestCookieName(false), Value: "this browser"}
+
+// authorize asks for authorization in this browser, which has these cookies too.
 func (s *stage) authorize(q url.Values, cookies ...*http.Cookie) *http.Response {
+	s.Helper()
+	return s.authorizeIn(q, append(cookies, thisBrowser)...)
+}
+
+// authorizeIn asks for authorization with a browser that has these cookies and no other.
+func (s *stage) authorizeIn(q url.Values, cookies ...*http.Cookie) *http.Response {
 	s.Helper()
 	r := httptest.NewRequest(http.MethodGet, "/oauth2/authorize?"+q.Encode(), nil)
 	for _, c := range cookies {
@@ -239,6 +267,34 @@ func (s *stage) location(resp *http.Response) (place string, q url.Values) {
 		s.Fatal(err)
 	}
 	return place, q
+}
+
+// allow is what the person behind a browser allows a client, for some request or other.
+func (s *stage) allow(c identity.Client, cookie *http.Cookie, scopes ...string) {
+	s.Helper()
+	page := identity.Demand{Client: c, Redirect: c.RedirectURIs[0], Scopes: scopes}
+	if err := s.grants.Allow(s.Context(), s.standing(cookie), page); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// pressing is a request of the consent page with the button that whoever is signed in with a browser pressed there.
+func (s *stage) pressing(button identity.Purpose, q url.Values, cookie *http.Cookie) url.Values {
+	s.Helper()
+	name := map[identity.Purpose]string{identity.ForAllowal: "allowed", identity.ForDenial: "denied"}[button]
+	press := identity.Press{Button: button, By: s.standing(cookie), Next: q.Get("next")}
+	return url.Values{"next": q["next"], name: {s.keys.PressText(press, s.now())}}
+}
+
+// agreed gets an authorization code that the person presses Allow for.
+func (s *stage) agreed(c identity.Client, cookie *http.Cookie, pairs ...string) string {
+	s.Helper()
+	page, q := s.location(s.authorize(asking(c, pairs...), cookie))
+	if page != "/consent" {
+		s.Fatalf("led to %s", page)
+	}
+	s.allow(c, cookie, "openid", "offline_access")
+	return s.code(s.pressing(identity.ForAllowal, q, cookie), cookie)
 }
 
 // code gets an authorization code.

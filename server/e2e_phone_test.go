@@ -145,7 +145,7 @@ func secondApp(t *testing.T, c chromium, w *world) {
 	p, a, b := w.enrolled(t), w.app(t, trusted), c.phone(t)
 	b.visit(t, a.asking())
 	first := a.redeem(t, b.carryOn(t, a, p))
-	work := w.app(t, namesWork)
+	work := w.app(t, namesWork, vouched)
 	b.visit(t, work.home)
 	if now := b.press(t, "#start"); !strings.Contains(now.At, "/consent") || !strings.Contains(now.Words, "Work") {
 		t.Fatalf("the second app leads to %s: %s", now.At, now.Words)
@@ -160,7 +160,7 @@ func secondApp(t *testing.T, c chromium, w *world) {
 }
 
 func promptNone(t *testing.T, c chromium, w *world) {
-	p, a, b := w.person(t), w.app(t), c.phone(t)
+	p, a, b := w.person(t), w.app(t, vouched), c.phone(t)
 	for _, want := range []string{"login_required", "consent_required", ""} {
 		b.visit(t, a.asking("prompt", "none"))
 		answer := a.arrival(t)

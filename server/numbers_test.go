@@ -75,7 +75,7 @@ func (c *counted) populate() {
 	c.Helper()
 	now, keys, passwords := c.db.Now(), storagetest.Keys(c), identity.NewPasswords(storagetest.CheapHash)
 	for _, client := range []identity.Client{
-		{ID: "notes", Trusted: true, CreatedAt: now, FirstUsedAt: now, Metadata: identity.Metadata{
+		{ID: "notes", Trusted: true, TrustedNative: true, CreatedAt: now, FirstUsedAt: now, Metadata: identity.Metadata{
 			AuthMethod: "none", RedirectURIs: []string{"com.example.notes:/cb"}, Scope: "openid offline_access profile",
 			GrantTypes: []string{"authorization_code", "refresh_token"}, ResponseTypes: []string{"code"},
 		}},

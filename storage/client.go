@@ -20,6 +20,7 @@ type clientRow struct {
 	ID               string `gorm:"primaryKey"`
 	SecretHash       []byte
 	Trusted          bool
+	TrustedNative    bool
 	SelfRegistered   bool
 	Metadata         identity.Metadata `gorm:"serializer:json"`
 	IdleSeconds      int64
@@ -37,7 +38,8 @@ func (clientRow) TableName() string { return "clients" }
 
 func newClientRow(c identity.Client) clientRow {
 	return clientRow{
-		ID: c.ID, SecretHash: blob(c.SecretHash), Trusted: c.Trusted, SelfRegistered: c.SelfRegistered, Metadata: c.Metadata,
+		ID: c.ID, SecretHash: blob(c.SecretHash), Trusted: c.Trusted, TrustedNative: c.TrustedNative,
+		SelfRegistered: c.SelfRegistered, Metadata: c.Metadata,
 		IdleSeconds: int64(c.Lives.Idle / time.Second), AbsoluteSeconds: int64(c.Lives.Absolute / time.Second),
 		RegistrationHash: blob(c.RegistrationHash), PreviousHash: blob(c.PreviousHash),
 		CreatedAt: fromTime(c.CreatedAt), FirstUsedAt: fromTimeOrNull(c.FirstUsedAt),
@@ -47,8 +49,9 @@ func newClientRow(c identity.Client) clientRow {
 
 func (r clientRow) client() identity.Client {
 	return identity.Client{
-		ID: r.ID, SecretHash: blobOrNil(r.SecretHash), Trusted: r.Trusted, SelfRegistered: r.SelfRegistered,
-		Metadata: r.Metadata, Lives: identity.Lifetimes{
+		ID: r.ID, SecretHash: blobOrNil(r.SecretHash), Trusted: r.Trusted, TrustedNative: r.TrustedNative,
+		SelfRegistered: r.SelfRegistered,
+		Metadata:       r.Metadata, Lives: identity.Lifetimes{
 			Idle: time.Duration(r.IdleSeconds) * time.Second, Absolute: time.Duration(r.AbsoluteSeconds) * time.Second,
 		},
 		RegistrationHash: blobOrNil(r.RegistrationHash), PreviousHash: blobOrNil(r.PreviousHash),

@@ -17,6 +17,8 @@ type grantRow struct {
 	ClientID  string    `gorm:"primaryKey"`
 	Scope     string
 	UpdatedAt micros
+	Epoch     int
+	Shown     []byte
 }
 
 // TableName is the table's name for GORM.
@@ -25,6 +27,7 @@ func (grantRow) TableName() string { return "grants" }
 func (r grantRow) grant() identity.Grant {
 	return identity.Grant{
 		UserID: r.UserID, ClientID: r.ClientID, Scopes: identity.SplitScope(r.Scope), UpdatedAt: r.UpdatedAt.time(),
+		Epoch: r.Epoch, Shown: blobOrNil(r.Shown),
 	}
 }
 
@@ -41,12 +44,18 @@ func (d *DB) GrantOf(ctx context.Context, userID identity.ID, clientID string) (
 	return row.grant(), nil
 }
 
+// LockUser keeps everyone else from changing a user, until the transaction ends; NotFound when they are gone.
+func (d *DB) LockUser(ctx context.Context, userID identity.ID) error { return d.lockUser(ctx, userID) }
+
 // SaveGrant writes what a user allows a client in the place of what they allowed before.
 func (d *DB) SaveGrant(ctx context.Context, g identity.Grant) error {
-	row := grantRow{UserID: g.UserID, ClientID: g.ClientID, Scope: strings.Join(g.Scopes, " "), UpdatedAt: fromTime(g.UpdatedAt)}
+	row := grantRow{
+		UserID: g.UserID, ClientID: g.ClientID, Scope: strings.Join(g.Scopes, " "), UpdatedAt: fromTime(g.UpdatedAt),
+		Epoch: g.Epoch, Shown: blob(g.Shown),
+	}
 	return d.fail("save grant", d.q(ctx).Clauses(clause.OnConflict{
 		Columns:   []clause.Column{{Name: "user_id"}, {Name: "client_id"}},
-		DoUpdates: clause.AssignmentColumns([]string{"scope", "updated_at"}),
+		DoUpdates: clause.AssignmentColumns([]string{"scope", "updated_at", "epoch", "shown"}),
 	}).Create(&row).Error)
 }
 

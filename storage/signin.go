@@ -10,7 +10,7 @@ import (
 )
 
 const signInColumns = "id, user_id, secret_hash, code_secret_hash, epoch, amr, proved_at, created_at, last_used_at, " +
-	"idle_ends_at, ends_at, ended_at, end_cause, address, user_agent"
+	"idle_ends_at, ends_at, ended_at, end_cause, address, user_agent, proved_for"
 
 type signInRow struct {
 	ID             uuid.UUID `gorm:"primaryKey"`
@@ -28,6 +28,7 @@ type signInRow struct {
 	EndCause       string
 	Address        string
 	UserAgent      string
+	ProvedFor      uuid.UUID
 }
 
 // TableName is the table's name for GORM.
@@ -37,7 +38,7 @@ func (signInRow) TableName() string { return "sign_ins" }
 func (r *signInRow) dest() []any {
 	return []any{
 		&r.ID, &r.UserID, &r.SecretHash, &r.CodeSecretHash, &r.Epoch, &r.AMR, &r.ProvedAt, &r.CreatedAt, &r.LastUsedAt,
-		&r.IdleEndsAt, &r.EndsAt, &r.EndedAt, &r.EndCause, &r.Address, &r.UserAgent,
+		&r.IdleEndsAt, &r.EndsAt, &r.EndedAt, &r.EndCause, &r.Address, &r.UserAgent, &r.ProvedFor,
 	}
 }
 
@@ -47,6 +48,7 @@ func (r signInRow) signIn() identity.SignIn {
 		AMR: r.AMR, ProvedAt: r.ProvedAt.time(), CreatedAt: r.CreatedAt.time(), LastUsedAt: r.LastUsedAt.time(),
 		IdleEndsAt: r.IdleEndsAt.time(), EndsAt: r.EndsAt.time(), EndedAt: r.EndedAt.timeOrZero(),
 		EndCause: identity.EndCause(r.EndCause), Address: r.Address, UserAgent: r.UserAgent,
+		ProvedFor: r.ProvedFor,
 	}
 }
 
@@ -66,7 +68,7 @@ func (d *DB) StandingOf(ctx context.Context, id identity.ID) (identity.Standing,
 }
 
 const startSignIn = "INSERT INTO sign_ins (" + signInColumns + `)
-	SELECT ?, u.id, ?, ?, u.epoch, ?, ?, ?, ?, ?, ?, NULL, '', ?, ?
+	SELECT ?, u.id, ?, ?, u.epoch, ?, ?, ?, ?, ?, ?, NULL, '', ?, ?, ?
 	FROM users u WHERE u.id = ? AND u.epoch = ? AND u.disabled_at IS NULL`
 
 // StartSignIn writes a new SignIn. It refuses (SignInAgain) when the user was disabled, or a credential changed since the
@@ -74,7 +76,7 @@ const startSignIn = "INSERT INTO sign_ins (" + signInColumns + `)
 func (d *DB) StartSignIn(ctx context.Context, s identity.SignIn) error {
 	res := d.q(ctx).Exec(startSignIn+d.lock("FOR SHARE OF u"),
 		s.ID, s.SecretHash, s.CodeSecretHash, s.AMR, fromTime(s.ProvedAt), fromTime(s.CreatedAt), fromTime(s.LastUsedAt),
-		fromTime(s.IdleEndsAt), fromTime(s.EndsAt), s.Address, s.UserAgent, s.UserID, s.Epoch)
+		fromTime(s.IdleEndsAt), fromTime(s.EndsAt), s.Address, s.UserAgent, s.ProvedFor, s.UserID, s.Epoch)
 	if res.Error == nil && res.RowsAffected == 0 {
 		return signInAgain()
 	}
@@ -85,9 +87,9 @@ func (d *DB) StartSignIn(ctx context.Context, s identity.SignIn) error {
 // it refuses (SignInAgain): it ended, or another tab was quicker.
 func (d *DB) ProveSignIn(ctx context.Context, s identity.SignIn, old []byte) error {
 	now := fromTime(d.Now())
-	res := d.q(ctx).Exec(`UPDATE sign_ins SET secret_hash = ?, epoch = ?, amr = ?, proved_at = ?, last_used_at = ?,
-		idle_ends_at = ? WHERE id = ? AND secret_hash = ? AND ended_at IS NULL AND idle_ends_at > ? AND ends_at > ?`,
-		s.SecretHash, s.Epoch, s.AMR, fromTime(s.ProvedAt), fromTime(s.LastUsedAt), fromTime(s.IdleEndsAt),
+	res := d.q(ctx).Exec(`UPDATE sign_ins SET secret_hash = ?, epoch = ?, amr = ?, proved_at = ?, proved_for = ?,
+		last_used_at = ?, idle_ends_at = ? WHERE id = ? AND secret_hash = ? AND ended_at IS NULL AND idle_ends_at > ? AND ends_at > ?`,
+		s.SecretHash, s.Epoch, s.AMR, fromTime(s.ProvedAt), s.ProvedFor, fromTime(s.LastUsedAt), fromTime(s.IdleEndsAt),
 		s.ID, old, now, now)
 	if res.Error == nil && res.RowsAffected == 0 {
 		return signInAgain()

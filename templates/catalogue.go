@@ -170,6 +170,12 @@ var english = language{
 		"consent.policy":     "Its privacy policy",
 		"consent.terms":      "Its terms",
 
+		"continue.title":    "Did you open {app}?",
+		"continue.why":      "Go on only if you opened it just now: another app could pose as it.",
+		"continue.yes":      "Continue as {person}",
+		"continue.yes.busy": "Going on…",
+		"continue.no":       "It wasn’t me",
+
 		"scope":                "Use “{name}” in your name",
 		"scope.openid":         "Know that it is you",
 		"scope.profile":        "See your name",

@@ -45,7 +45,7 @@ func TestFields_focusGoesWhereThePersonGoesOn(t *testing.T) {
 	tests := map[string]string{
 		"signin": "username", "signin-problem": "password", "signup": "username", "signup-problem": "password",
 		"totp": "totp", "totp-problem": "totp", "recovery": "recovery_code", "enrol-problem": "totp",
-		"enrol": "", "consent": "",
+		"enrol": "", "consent": "", "continue": "",
 	}
 	for page, want := range tests {
 		if got := document(t, page).Find("[autofocus]").AttrOr("name", ""); got != want {
@@ -73,7 +73,8 @@ func TestForms_carryWhatWasAsked(t *testing.T) {
 	tests := map[string]string{
 		"signin": "next=sealed-request", "signup": "next=sealed-request", "totp": "next=sealed-request",
 		"recovery": "next=sealed-request", "enrol": "next=sealed-request enrolment=sealed-enrolment",
-		"consent": "next=sealed-request binding=sealed-binding",
+		"consent":  "next=sealed-request binding=sealed-binding",
+		"continue": "next=sealed-request binding=sealed-binding",
 	}
 	for page, want := range tests {
 		var got []string

@@ -55,7 +55,10 @@ var golden = with(account, with(mailed, map[string]templates.Page{
 	"enrol-over":    enrol(problem("enrolment", "This page was open for too long, so here is a new key.")),
 	"consent":       consent(notes, false),
 	"consent-self":  consent(templates.App{Name: "Notes"}, true),
-	"signedout":     templates.SignedOut{Frame: alone, SignInURL: "/signin"},
+	"continue": templates.Continue{
+		Frame: templates.Frame{Operator: operator, App: templates.App{Name: "Notes"}}, Form: asked, Person: anna, Binding: "sealed-binding", Called: "Anna Ångström",
+	},
+	"signedout": templates.SignedOut{Frame: alone, SignInURL: "/signin"},
 	"signedout-app": templates.SignedOut{
 		Frame: alone, SignInURL: "/signin", Host: "notes.example",
 		Back: templates.Link{URL: "https://notes.example/bye", Label: templates.Say(templates.BackTo, "app", "Notes")},

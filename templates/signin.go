@@ -62,6 +62,20 @@ type Consent struct {
 
 func (Consent) template() string { return "consent" }
 
+// Continue asks whether it was the person who opened the app, where another could pose as it
+// (buttons name=consent value=allow|deny, hidden "next" and "binding").
+type Continue struct {
+	Frame
+	Form
+	Person
+	// Binding ties the answer to cookie, user and request.
+	Binding string
+	// Called is what the person is called, on the button.
+	Called string
+}
+
+func (Continue) template() string { return "continue" }
+
 // SignOut asks whether the person wants to be signed out. Its form posts to the page's own address.
 type SignOut struct {
 	Frame

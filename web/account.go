@@ -46,6 +46,7 @@ func (p *Pages) account(path string, serve accountPage) page {
 // pages are where each step is taken.
 var pages = map[identity.Step]string{
 	identity.StepSignIn: signInPath, identity.StepFactor: totpPath, identity.StepEnrol: enrolPath, identity.StepConsent: consentPath,
+	identity.StepContinue: consentPath,
 }
 
 // lacking is the page for what the person has yet to prove, or empty. The account is part of the service: it needs no
@@ -75,7 +76,7 @@ func (p *Pages) stepUp(w http.ResponseWriter, r *http.Request, v visit) (err err
 	now := p.Now()
 	step := v.standing.StepUp(now)
 	if step == identity.StepSignIn {
-		v.asked.At = now // from here on, an older proof is not enough
+		v.asked = identity.NewAsked(v.asked.Params, now) // from here on, an older proof is not enough
 		if v.next, err = p.Keys.AskedText(v.asked); err != nil {
 			return err
 		}
@@ -85,7 +86,7 @@ func (p *Pages) stepUp(w http.ResponseWriter, r *http.Request, v visit) (err err
 
 // backTo is a visit that leads to a page of the account.
 func (p *Pages) backTo(path string) visit {
-	v := visit{target: path, asked: identity.Asked{Params: map[string][]string{pageParam: {path}}, At: p.Now()}}
+	v := visit{target: path, asked: identity.NewAsked(map[string][]string{pageParam: {path}}, p.Now())}
 	v.next, _ = p.Keys.AskedText(v.asked) // refused is only what is too long
 	return v
 }

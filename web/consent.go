@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -11,33 +12,35 @@ import (
 
 // showConsent serves GET /consent.
 func (p *Pages) showConsent(w http.ResponseWriter, r *http.Request) error {
-	return p.consenting(w, r, func(v visit) error { return p.askConsent(w, v, http.StatusOK) })
+	return p.consenting(w, r, func(v visit, q identity.Question) error { return p.askConsent(w, v, q, http.StatusOK) })
 }
 
 // submitConsent serves POST /consent.
 func (p *Pages) submitConsent(w http.ResponseWriter, r *http.Request) error {
-	return p.consenting(w, r, func(v visit) error {
-		if !p.Keys.BoundTo(r.PostFormValue("binding"), v.standing, v.next) {
-			// The page was shown to another person, browser or request, or before a sign-in: ask for this one.
-			return p.askConsent(w, v, http.StatusConflict)
+	return p.consenting(w, r, func(v visit, q identity.Question) error {
+		if !p.Keys.BoundTo(r.PostFormValue("binding"), q) {
+			// The page was shown to another person, browser or request, before a sign-in, or said something else: ask now.
+			return p.askConsent(w, v, q, http.StatusConflict)
 		}
 		switch r.PostFormValue("consent") {
 		case "allow":
-			if err := p.Grants.Allow(r.Context(), v.standing, v.client.ID, v.asked.ScopesFor(v.client)); err != nil {
-				return err
+			if q.Step == identity.StepConsent {
+				if err := p.Grants.Allow(r.Context(), v.standing, q.Demand); err != nil {
+					return err
+				}
 			}
-			return see(w, r, v.onward())
+			return p.pressed(w, r, v, identity.ForAllowal)
 		case "deny":
-			return p.deny(w, r, v)
+			return p.pressed(w, r, v, identity.ForDenial)
 		}
-		return p.askConsent(w, v, http.StatusBadRequest)
+		return p.askConsent(w, v, q, http.StatusBadRequest)
 	})
 }
 
 // consenting leads on whoever is asked nothing here, or not yet: what is allowed is kept, so it takes all the proof that
 // signing in to the app does. Whoever allowed it already may look again, and say no.
-func (p *Pages) consenting(w http.ResponseWriter, r *http.Request, ask func(visit) error) error {
-	v, err := p.visit(r)
+func (p *Pages) consenting(w http.ResponseWriter, r *http.Request, ask func(visit, identity.Question) error) error {
+	v, err := p.visit(w, r)
 	if err != nil {
 		return err
 	}
@@ -45,9 +48,17 @@ func (p *Pages) consenting(w http.ResponseWriter, r *http.Request, ask func(visi
 	if !v.forApp() || err != nil { // authorize says what is wrong with it
 		return see(w, r, v.onward())
 	}
-	switch demand.Missing(v.standing, p.Policy, identity.Grant{}) {
+	grant, err := p.grant(r.Context(), v)
+	if err != nil {
+		return err
+	}
+	q := identity.Question{To: v.standing, Next: v.next, Step: identity.StepConsent, Demand: demand}
+	switch demand.Missing(v.standing, p.Policy, grant) {
+	case identity.StepContinue:
+		q.Step = identity.StepContinue
+		return ask(v, q)
 	case identity.StepConsent, identity.StepNone:
-		return ask(v)
+		return ask(v, q)
 	case identity.StepSignIn:
 		return p.nobody(w, r, v)
 	default:
@@ -55,19 +66,37 @@ func (p *Pages) consenting(w http.ResponseWriter, r *http.Request, ask func(visi
 	}
 }
 
-func (p *Pages) askConsent(w http.ResponseWriter, v visit, status int) error {
+// grant is what the person of v allowed its client before.
+func (p *Pages) grant(ctx context.Context, v visit) (identity.Grant, error) {
+	if !v.standing.SignedIn() {
+		return identity.Grant{}, nil
+	}
+	return p.Store.GrantOf(ctx, v.standing.User.ID, v.client.ID)
+}
+
+func (p *Pages) askConsent(w http.ResponseWriter, v visit, q identity.Question, status int) error {
+	binding := p.Keys.ConsentBinding(q)
+	if q.Step == identity.StepContinue {
+		return templates.Show(w, status, templates.Continue{
+			Frame: p.frame(v), Form: v.form(nil), Person: v.person(), Binding: binding,
+			Called: cmp.Or(v.standing.User.Name, v.standing.User.Email),
+		})
+	}
 	return templates.Show(w, status, templates.Consent{
-		Frame: p.frame(v), Form: v.form(nil), Person: v.person(),
-		Binding: p.Keys.ConsentBinding(v.standing, v.next),
-		Scopes:  v.asked.ScopesFor(v.client), SelfRegistered: v.client.SelfRegistered,
+		Frame: p.frame(v), Form: v.form(nil), Person: v.person(), Binding: binding,
+		Scopes: q.Demand.Scopes, SelfRegistered: v.client.SelfRegistered,
 		ClientURL: v.client.URI, PolicyURL: v.client.PolicyURI, TermsURL: v.client.TermsURI,
 	})
 }
 
-// deny leads on with a no that authorize believes, which tells the app (RFC 6749 §4.1.2.1).
-func (p *Pages) deny(w http.ResponseWriter, r *http.Request, v visit) error {
+// said are the parameters that tell authorize what was pressed.
+var said = map[identity.Purpose]string{identity.ForAllowal: "allowed", identity.ForDenial: "denied"}
+
+// pressed leads on with a yes or a no that authorize believes for this person, browser and request.
+func (p *Pages) pressed(w http.ResponseWriter, r *http.Request, v visit, button identity.Purpose) error {
 	query := v.query()
-	query.Set("denied", p.Keys.DenialText(v.standing, v.next, p.Now()))
+	press := identity.Press{Button: button, By: v.standing, Next: v.next}
+	query.Set(said[button], p.Keys.PressText(press, p.Now()))
 	return see(w, r, authorizePath+"?"+query.Encode())
 }
 

@@ -20,13 +20,17 @@ func TestConsent_allowIsKeptAndLeadsOn(t *testing.T) {
 		if page.Find(".notice").Length() != 0 {
 			t.Error("the operator's own app is warned of")
 		}
-		b.post("/consent", "next", next, "binding", field(page, "binding"), "consent", "allow").leadsTo(onward(next))
+		b.post("/consent", "next", next, "binding", field(page, "binding"), "consent", "allow").allows(b, next)
 		grant, err := s.db.GrantOf(t.Context(), anna.ID, "notes")
-		want := identity.Grant{UserID: anna.ID, ClientID: "notes", Scopes: []string{"openid", "email"}, UpdatedAt: s.time()}
+		notes, _ := s.db.ClientByID(t.Context(), "notes")
+		want := identity.Grant{
+			UserID: anna.ID, ClientID: "notes", Scopes: []string{"openid", "email"}, UpdatedAt: s.time(),
+			Shown: identity.Demand{Client: notes, Redirect: callback}.Shown(),
+		}
 		if diff := cmp.Diff(want, grant); err != nil || diff != "" {
 			t.Errorf("%v %s", err, diff)
 		}
-		b.post("/consent", "next", next, "binding", field(page, "binding"), "consent", "allow").leadsTo(onward(next)) // twice
+		b.post("/consent", "next", next, "binding", field(page, "binding"), "consent", "allow").allows(b, next) // twice
 	})
 }
 
@@ -47,7 +51,8 @@ func TestConsent_denyLeadsToAuthorizeWithTheNoOfThisPersonForThisRequest(t *test
 			if got := a.nextOf("/oauth2/authorize"); got != next {
 				t.Errorf("the request changed on its way: %s", got)
 			}
-			if no := a.query("denied"); !s.keys.Denied(no, b.standing(), next, s.time()) {
+			press := identity.Press{Button: identity.ForDenial, By: b.standing(), Next: next}
+			if no := a.query("denied"); !s.keys.Pressed(no, press, s.time()) {
 				t.Errorf("%q is not the no of this person for this request", no)
 			}
 		}
@@ -95,7 +100,7 @@ func TestConsent_buttonCountsOnlyForThePageItWasOn(t *testing.T) {
 		if grant, err := s.db.GrantOf(t.Context(), bob.ID, "notes"); err != nil || !grant.UpdatedAt.IsZero() {
 			t.Errorf("a grant was kept: %+v (%v)", grant, err)
 		}
-		b.post("/consent", "next", next, "binding", fresh, "consent", "allow").leadsTo(onward(next))
+		b.post("/consent", "next", next, "binding", fresh, "consent", "allow").allows(b, next)
 	})
 }
 
@@ -159,7 +164,7 @@ func TestConsent_takesTheSecondFactorFirst(t *testing.T) {
 		}
 		b.post("/signin/totp", "next", next, "totp", s.code()).leadsTo(onward(next))
 		page = b.get("/consent?next=" + next).is(http.StatusOK)
-		b.post("/consent", "next", next, "binding", field(page, "binding"), "consent", "allow").leadsTo(onward(next))
+		b.post("/consent", "next", next, "binding", field(page, "binding"), "consent", "allow").allows(b, next)
 	})
 }
 
@@ -198,7 +203,12 @@ func TestConsent_asksOnlyWhoIsSignedInForAnApp(t *testing.T) {
 func (b *browser) allow(clientID string, scopes ...string) {
 	b.s.t.Helper()
 	grants := identity.Grants{Store: b.s.db, Now: b.s.time}
-	if err := grants.Allow(b.s.t.Context(), b.standing(), clientID, scopes); err != nil {
+	client, err := b.s.db.ClientByID(b.s.t.Context(), clientID)
+	if err != nil {
+		b.s.t.Fatal(err)
+	}
+	page := identity.Demand{Client: client, Redirect: callback, Scopes: scopes}
+	if err := grants.Allow(b.s.t.Context(), b.standing(), page); err != nil {
 		b.s.t.Fatal(err)
 	}
 }

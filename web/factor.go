@@ -78,7 +78,7 @@ func (p *Pages) submitTOTP(w http.ResponseWriter, r *http.Request) error {
 
 // challenge leads on whoever has nothing to show here, and lets ask whoever has.
 func (p *Pages) challenge(w http.ResponseWriter, r *http.Request, ask func(visit) error) error {
-	v, err := p.visit(r)
+	v, err := p.visit(w, r)
 	switch {
 	case err != nil:
 		return err
@@ -134,7 +134,7 @@ func (p *Pages) submitEnrol(w http.ResponseWriter, r *http.Request) error {
 // has not shown it in this browser is asked for it first. A key is shown only on a fresh proof: an authenticator that a
 // thief of a cookie adds would keep the owner out.
 func (p *Pages) enrolling(w http.ResponseWriter, r *http.Request, add func(visit) error) error {
-	v, err := p.visit(r)
+	v, err := p.visit(w, r)
 	if v.next == "" {
 		v = p.backTo(enrolPath).by(v.standing)
 	}

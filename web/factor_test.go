@@ -161,7 +161,7 @@ func TestTOTP_signInThatIsOverLeadsToSignIn(t *testing.T) {
 		b.get("/signin/totp?next=" + next).leadsTo("/signin?next=" + next)
 		idle := s.signedIn("anna@example.com")
 		s.wait(12 * time.Hour)
-		idle.get("/signin/totp?next=" + next).leadsTo("/signin?next=" + next)
+		idle.anew("/signin", next, idle.get("/signin/totp?next="+next))
 	})
 }
 

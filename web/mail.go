@@ -56,7 +56,7 @@ func way(path string, says templates.Sentence) templates.Link {
 
 // showForgot serves GET /forgot.
 func (p *Pages) showForgot(w http.ResponseWriter, r *http.Request) error {
-	v, err := p.visit(r)
+	v, err := p.visit(w, r)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (p *Pages) showForgot(w http.ResponseWriter, r *http.Request) error {
 // submitForgot serves POST /forgot. It looks nobody up: for an address with an account and for one without, it does the
 // same and says the same.
 func (p *Pages) submitForgot(w http.ResponseWriter, r *http.Request) error {
-	v, err := p.request(r)
+	v, err := p.request(w, r)
 	if err != nil {
 		return err
 	}

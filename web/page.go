@@ -43,6 +43,7 @@ type Options struct {
 type store interface {
 	accountStore
 	ClientByID(ctx context.Context, id string) (identity.Client, error)
+	GrantOf(ctx context.Context, userID identity.ID, clientID string) (identity.Grant, error)
 	CountTry(ctx context.Context, key string, t identity.Throttle) (wait time.Duration, err error)
 	ForgiveTry(ctx context.Context, key string) error
 	ClearTries(ctx context.Context, key string) error
@@ -87,8 +88,8 @@ const pageParam = "page"
 var errBrokenNext = identity.RefuseField("next", templates.Say(templates.BrokenNext))
 
 // visit reads the sealed request and the cookie.
-func (p *Pages) visit(r *http.Request) (visit, error) {
-	v, err := p.request(r)
+func (p *Pages) visit(w http.ResponseWriter, r *http.Request) (visit, error) {
+	v, err := p.request(w, r)
 	if err != nil {
 		return v, err
 	}
@@ -96,8 +97,9 @@ func (p *Pages) visit(r *http.Request) (visit, error) {
 	return v, err
 }
 
-// request reads the sealed request alone.
-func (p *Pages) request(r *http.Request) (v visit, err error) {
+// request reads the sealed request alone. An app's that began elsewhere, or too long ago, goes on as one that is asked
+// here and now.
+func (p *Pages) request(w http.ResponseWriter, r *http.Request) (v visit, err error) {
 	next := r.FormValue("next")
 	if next == "" {
 		return visit{target: accountPath}, nil
@@ -110,11 +112,35 @@ func (p *Pages) request(r *http.Request) (v visit, err error) {
 		v.target = page
 		return v, nil
 	}
+	if v, err = p.bind(w, r, v); err != nil {
+		return visit{}, err
+	}
 	v.client, err = p.Store.ClientByID(r.Context(), v.asked.Get("client_id"))
 	if identity.KindOf(err) == identity.NotFound {
 		return visit{}, errBrokenNext
 	}
 	identity.TrailOf(r.Context()).ClientID = v.client.ID
+	return v, err
+}
+
+// bind returns the visit with a request of this browser, which gets a cookie for it where it has none.
+func (p *Pages) bind(w http.ResponseWriter, r *http.Request, v visit) (visit, error) {
+	name, browser := identity.RequestCookieName(p.Secure), ""
+	if cookie, err := r.Cookie(name); err == nil {
+		browser = cookie.Value
+	}
+	if v.asked.Counts(browser, p.Now()) {
+		return v, nil
+	}
+	if browser == "" {
+		browser = identity.NewRequestBrowser()
+		cookie := p.cookie(browser, 0) // of this visit alone: it lasts as long as the browser runs
+		cookie.Name = name
+		http.SetCookie(w, cookie)
+	}
+	v.asked = v.asked.In(browser, p.Now())
+	next, err := p.Keys.AskedText(v.asked)
+	v.next = next
 	return v, err
 }
 

@@ -94,7 +94,7 @@ func retryAfter(w http.ResponseWriter, err error) {
 
 // refuse answers what no form could show.
 func (p *Pages) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	v, _ := p.request(r) // as much of it as can be read
+	v, _ := p.request(w, r) // as much of it as can be read
 	kind := identity.KindOf(err)
 	if kind == identity.SignInAgain {
 		_ = see(w, r, v.to(signInPath))

@@ -12,7 +12,7 @@ func (p *Pages) toSignIn(w http.ResponseWriter, r *http.Request) error { return 
 
 // showSignIn serves GET /signin.
 func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request) error {
-	v, err := p.visit(r)
+	v, err := p.visit(w, r)
 	if err != nil {
 		return err
 	}
@@ -30,7 +30,7 @@ func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request) error {
 		page.Notice = p.signedUp()
 	case r.FormValue("notice") == "reset":
 		page.Notice = templates.Say(templates.ResetDone)
-	case v.standing.ProvedSince(v.asked.At) && !other: // the back button: authorize would not ask again
+	case p.asksNobody(v) && !other: // the back button: where it leads would not ask again
 		page.Person, page.ContinueURL = who, v.onward()
 	case v.next != "" && !v.forApp() && v.standing.SignedIn() && !other:
 		page.Notice = templates.Say(templates.StepUp)
@@ -40,6 +40,19 @@ func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request) error {
 		page.Notice = over(v.standing.Over)
 	}
 	return templates.Show(w, http.StatusOK, page)
+}
+
+// asksNobody reports whether who is signed in would be led on from the page that v is for. Whom the app's hint names only
+// authorize knows.
+func (p *Pages) asksNobody(v visit) bool {
+	switch demand, err := v.asked.Demand(v.client, p.Now()); {
+	case !v.forApp() || !v.standing.SignedIn():
+		return v.standing.ProvedSince(v.asked.At)
+	case err != nil || v.asked.Get("id_token_hint") != "":
+		return v.standing.ProvedFor(v.asked.ID)
+	default:
+		return demand.Missing(v.standing, p.Policy, identity.Grant{}) != identity.StepSignIn
+	}
 }
 
 // over says kindly why nobody is signed in where somebody was, or nothing.
@@ -71,11 +84,11 @@ func (v visit) hint() string {
 
 // submitSignIn serves POST /signin.
 func (p *Pages) submitSignIn(w http.ResponseWriter, r *http.Request) error {
-	v, err := p.visit(r)
+	v, err := p.visit(w, r)
 	if err != nil {
 		return err
 	}
-	cookie, err := p.begin(r, v.standing)
+	cookie, err := p.begin(r, v)
 	if onForm(err) {
 		page := p.signInPage(v, err)
 		page.Username = r.PostFormValue("username")
@@ -92,10 +105,11 @@ func (p *Pages) submitSignIn(w http.ResponseWriter, r *http.Request) error {
 
 // begin checks the password. When the browser's SignIn changed meanwhile, which a double click does, a fresh one begins:
 // the password was right, so both answers lead on.
-func (p *Pages) begin(r *http.Request, before identity.Standing) (cookie string, err error) {
+func (p *Pages) begin(r *http.Request, v visit) (cookie string, err error) {
+	before := v.standing
 	a := identity.Attempt{
 		Email: r.PostFormValue("username"), Password: r.PostFormValue("password"), Seen: seen(r), Before: before,
-		Browser: p.knownBrowser(r),
+		Browser: p.knownBrowser(r), Request: v.asked.ID,
 	}
 	if a.BrowserName, err = machine(identity.Device{}, r.UserAgent()).Called(); err != nil {
 		return "", err

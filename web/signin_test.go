@@ -201,7 +201,7 @@ func TestSignIn_pageOpenOverNightStillLeadsOn(t *testing.T) {
 		b, next := s.browser(), s.next()
 		b.get("/signin?next=" + next).is(http.StatusOK)
 		s.wait(30 * 24 * time.Hour)
-		b.post("/signin", "next", next, "username", "anna@example.com", "password", password).leadsTo(onward(next))
+		b.anew("/oauth2/authorize", next, b.post("/signin", "next", next, "username", "anna@example.com", "password", password))
 		page := b.get("/signin?next="+next).is(http.StatusOK, "Continue to Notes", "Continue as anna@example.com") // the back button
 		if got := field(page, "username"); got != "anna@example.com" {
 			t.Errorf("the form knows %q", got)

@@ -16,8 +16,8 @@ type signOut struct {
 }
 
 // signOutVisit reads what was asked, who asks and who is signed in. An app that is gone asks like one that is unknown.
-func (p *Pages) signOutVisit(r *http.Request) (o signOut, err error) {
-	if o.visit, err = p.visit(r); err != nil {
+func (p *Pages) signOutVisit(w http.ResponseWriter, r *http.Request) (o signOut, err error) {
+	if o.visit, err = p.visit(w, r); err != nil {
 		return o, err
 	}
 	o.pressed = r.Method == http.MethodPost
@@ -46,7 +46,7 @@ func (o signOut) proved() bool {
 // showSignOut serves GET /signout. Without a request it is a restored tab. With one, whom the app names is signed out at
 // once; anyone else is asked first, or any link could sign people out (RP-Initiated Logout 1.0 §2, §6).
 func (p *Pages) showSignOut(w http.ResponseWriter, r *http.Request) error {
-	o, err := p.signOutVisit(r)
+	o, err := p.signOutVisit(w, r)
 	switch {
 	case err != nil:
 		return err
@@ -60,7 +60,7 @@ func (p *Pages) showSignOut(w http.ResponseWriter, r *http.Request) error {
 
 // submitSignOut serves POST /signout. A second press finds nobody and says the same.
 func (p *Pages) submitSignOut(w http.ResponseWriter, r *http.Request) error {
-	o, err := p.signOutVisit(r)
+	o, err := p.signOutVisit(w, r)
 	if err != nil {
 		return err
 	}

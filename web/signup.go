@@ -16,7 +16,7 @@ func (p *Pages) showSignUp(w http.ResponseWriter, r *http.Request) error {
 	if !p.SignupOpen {
 		return errClosed
 	}
-	v, err := p.request(r)
+	v, err := p.request(w, r)
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func (p *Pages) submitSignUp(w http.ResponseWriter, r *http.Request) error {
 	if !p.SignupOpen {
 		return errClosed
 	}
-	v, err := p.request(r)
+	v, err := p.request(w, r)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,8 @@ func (v visit) hinting(keys *identity.Keyring, email string) visit {
 	if v.next == "" {
 		return v
 	}
-	asked := identity.Asked{Params: maps.Clone(v.asked.Params), At: v.asked.At}
+	asked := v.asked
+	asked.Params = maps.Clone(asked.Params)
 	asked.Params.Set("login_hint", email)
 	if next, err := keys.AskedText(asked); err == nil {
 		v.asked, v.next = asked, next

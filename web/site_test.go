@@ -220,12 +220,15 @@ func (s *site) next(pairs ...string) string {
 			params.Del(pairs[i])
 		}
 	}
-	next, err := s.keys.AskedText(identity.Asked{Params: params, At: s.time()})
+	next, err := s.keys.AskedText(identity.NewAsked(params, s.time()).In(thisBrowser.Value, s.time()))
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return next
 }
+
+// thisBrowser is the cookie of every browser here: requests are asked in it.
+var thisBrowser = &http.Cookie{Name: identity.RequestCookieName(false), Value: "this browser", Path: "/"}
 
 // browser has a cookie jar and follows no redirect.
 type browser struct {
@@ -243,7 +246,9 @@ func (s *site) browser() *browser {
 	client := *s.server.Client()
 	client.Jar = jar
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &browser{s: s, http: &client}
+	b := &browser{s: s, http: &client}
+	jar.SetCookies(b.at(), []*http.Cookie{thisBrowser})
+	return b
 }
 
 // signedIn is a browser in which someone has just signed in with a password.

@@ -27,6 +27,7 @@ type newClient struct {
 	public, secret bool
 	jwksFile       string
 	trusted        bool
+	trustedNative  bool
 	lives          identity.Lifetimes
 	identity.Metadata
 }
@@ -61,6 +62,9 @@ func (n *newClient) flags(cmd *cobra.Command) {
 	f.StringArrayVar(&n.GrantTypes, "grant-type", nil, "authorization_code, refresh_token or client_credentials; may be repeated")
 	f.StringVar(&n.Scope, "scope", "", "the scopes it may ask for, with spaces between them")
 	f.BoolVar(&n.trusted, "trusted", false, "the operator's own: people are not asked for consent")
+	f.BoolVar(&n.trustedNative, "trusted-native", false, "people need not press Continue on redirects to loopback or to a scheme of its own. "+
+		"Any app on the device can take those and would get tokens without a word (RFC 8252 section 8.6): "+
+		"only where nobody else installs apps")
 	f.BoolVar(&n.RequireMFA, "require-mfa", false, "people need a second factor")
 	f.BoolVar(&n.RequirePKCE, "require-pkce", false, "a confidential client needs PKCE too")
 	f.StringVar(&n.ApplicationType, "application-type", "", "native or web (default: as the redirect URIs say)")
@@ -107,8 +111,9 @@ func (p *program) addClient(ctx context.Context, o opened, n newClient) error {
 	return p.print(struct {
 		ID      string `json:"client_id"`
 		Trusted bool   `json:"trusted,omitempty"`
+		Native  bool   `json:"trusted_native,omitempty"`
 		identity.Metadata
-	}{c.ID, c.Trusted, c.Metadata}, fmt.Sprintf("Added the client %s.", c.ID))
+	}{c.ID, c.Trusted, c.TrustedNative, c.Metadata}, fmt.Sprintf("Added the client %s.", c.ID))
 }
 
 // client applies the rules that registration has too, except that an operator may give any scope and resource, and that ID
@@ -147,7 +152,9 @@ func (n newClient) client(now time.Time) (identity.Client, error) {
 	if clean.Resources, err = identity.CleanResources(n.Resources); err != nil {
 		return identity.Client{}, flagError(err)
 	}
-	return identity.Client{ID: n.id, Trusted: n.trusted, Metadata: clean, Lives: n.lives, CreatedAt: now}, nil
+	return identity.Client{
+		ID: n.id, Trusted: n.trusted, TrustedNative: n.trustedNative, Metadata: clean, Lives: n.lives, CreatedAt: now,
+	}, nil
 }
 
 // authenticate says how the client proves who it is.
@@ -250,6 +257,9 @@ func standing(c identity.Client) []string {
 	}
 	if c.Trusted {
 		words = append(words, "trusted")
+	}
+	if c.TrustedNative {
+		words = append(words, "trusted native")
 	}
 	if c.SelfRegistered {
 		words = append(words, "registered itself")
