@@ -17,7 +17,7 @@ type Rotation string
 const (
 	RotateForking Rotation = "rotate" // the default: an honest retry goes on
 	RotateStrict  Rotation = "strict" // the predecessor is reuse, whoever comes with it
-	RotateNone    Rotation = "none"   // the current token stays; for sender-constrained clients (FAPI 2.0 §5.3.2.1)
+	RotateNone    Rotation = "none"   // the current token stays where its holder proves more than it (FAPI 2.0 §5.3.2.1)
 )
 
 // Move is what presenting a refresh token does to its Session.
@@ -31,7 +31,7 @@ const (
 	SameAgain               // the predecessor, by a holder who proved who they are: the same successor, nothing written
 	RollForward             // ahead of the row: only we can have minted it, so the row is behind
 	Exhausted               // the 1,000th branch of one generation: end the Session
-	Keep                    // a current token of a client that does not rotate: it stays
+	Keep                    // a current token of a client that does not rotate, by a proved holder: it stays
 )
 
 // String names the move as Events do.
@@ -50,6 +50,9 @@ type Presented struct {
 // Present is the rotation rule (DESIGN §2): what presenting a token does, and where the line stands afterwards; the next
 // token is at the returned Generation and Branch. No clock and no network takes part.
 func (l Line) Present(p Presented) (Move, Line) {
+	if p.Rotation == RotateNone && !p.Proved { // a copy of a token that stays would never be found out
+		p.Rotation = RotateForking
+	}
 	current := p.Generation == l.Generation && p.Branch <= l.Branch
 	predecessor := p.Generation+1 == l.Generation && p.Branch == l.Previous && p.Rotation != RotateStrict
 	switch {

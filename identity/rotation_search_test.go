@@ -162,9 +162,11 @@ func (t *tarjan) visit(at int) {
 // used; and the thief is out by the second answer that the owner keeps. A Session that ends is a schedule that stops.
 func TestSearch_noScheduleServesOwnerAndThiefForEver(t *testing.T) {
 	t.Parallel()
-	f := search{rule: identity.Line.Present, branches: 5, within: 2}.run()
-	if f.shared() || len(f.wrong) > 0 || len(f.deeds) < 10_000 {
-		t.Errorf("%d scenes, shared for ever: %v, wrong: %v", len(f.deeds), f.shared(), f.wrong)
+	for _, rotation := range []identity.Rotation{identity.RotateForking, identity.RotateNone} {
+		f := search{rule: identity.Line.Present, rotation: rotation, branches: 5, within: 2}.run()
+		if f.shared() || len(f.wrong) > 0 || len(f.deeds) < 10_000 {
+			t.Errorf("%s: %d scenes, shared for ever: %v, wrong: %v", rotation, len(f.deeds), f.shared(), f.wrong)
+		}
 	}
 }
 

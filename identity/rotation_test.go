@@ -47,6 +47,9 @@ func TestPresent_everyRowOfTheRule(t *testing.T) {
 		"none, the predecessor":                   {line(7, 0, 3), 6, 3, true, "none", identity.SameAgain, line(7, 0, 3)},
 		"none, two generations behind":            {line(7, 0, 3), 5, 0, true, "none", identity.Reuse, line(7, 0, 3)},
 		"none, ahead of the row":                  {line(7, 0, 3), 9, 2, true, "none", identity.RollForward, line(9, 2, 0)},
+		"none, by a bearer":                       {line(7, 0, 3), 7, 0, false, "none", identity.Rotate, line(8, 0, 0)},
+		"none, the predecessor, by a bearer":      {line(7, 0, 3), 6, 3, false, "none", identity.Fork, line(7, 1, 3)},
+		"none, ahead of the row, by a bearer":     {line(7, 0, 3), 9, 2, false, "none", identity.RollForward, line(10, 0, 2)},
 		"far ahead, on a branch":                  {line(7, 1, 0), 20, 4, false, "", identity.RollForward, line(21, 0, 4)},
 	} {
 		move, got := c.row.Present(identity.Presented{Generation: c.g, Branch: c.b, Proved: c.proved, Rotation: c.rotate})

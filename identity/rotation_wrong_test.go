@@ -40,6 +40,12 @@ func stuck(l identity.Line, p identity.Presented) (identity.Move, identity.Line)
 	return identity.RollForward, identity.Line{Generation: p.Generation, Branch: p.Branch}
 }
 
+// kept takes every bearer for one who proved who they are, and does not rotate.
+func kept(l identity.Line, p identity.Presented) (identity.Move, identity.Line) {
+	p.Rotation, p.Proved = identity.RotateNone, true
+	return l.Present(p)
+}
+
 // once takes every token that is not the current one for stolen.
 func once(l identity.Line, p identity.Presented) (identity.Move, identity.Line) {
 	p.Rotation = identity.RotateStrict
@@ -59,7 +65,7 @@ func TestSearch_seesThroughWrongRules(t *testing.T) {
 		"every branch may be used":        {search{rule: lenient, within: 2}, true, twoUsed},
 		"a row that is behind is trusted": {search{rule: forgetful, honest: true, crashes: 1, undone: 1}, false, ownerRefused},
 		"rolled to the token itself":      {search{rule: stuck, crashes: 1, undone: 2, within: 5}, false, twoUsed},
-		"no rotation for bearers":         {search{rule: identity.Line.Present, rotation: identity.RotateNone, within: 2}, true, thiefGoesOn},
+		"no rotation for bearers":         {search{rule: kept, within: 2}, true, thiefGoesOn},
 		"found by the first refresh":      {search{rule: identity.Line.Present, within: 1}, false, thiefGoesOn},
 		"a crash delays nothing":          {search{rule: identity.Line.Present, crashes: 1, undone: 1, within: 2}, false, thiefGoesOn},
 	} {

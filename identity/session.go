@@ -80,7 +80,7 @@ type Turn struct {
 	ClientID    string
 	SecretHash  []byte
 	Generation  uint32
-	Keep        bool       // the client does not rotate: the token stays, only the idle end slides
+	Keep        bool       // the client does not rotate, and its holder proved more than the token: only the idle end slides
 	Key         Thumbprint // the Session must be bound to just this key, or to none when it is zero
 	ClientEpoch int64
 	NeedMFA     bool // the Session must have begun with a second factor
@@ -206,13 +206,22 @@ func (h Holder) sessionKey() Thumbprint {
 	return Thumbprint{}
 }
 
+// proves reports whether this holder has more to show than a token that may be a copy: for the Session of sessionKey.
+func (h Holder) proves() bool { return h.Proved || h.sessionKey() != (Thumbprint{}) }
+
+// mayEnd reports whether this holder of a token may end its Session: a copy of the token alone does not where it is bound
+// to a key. Confidential clients have authenticated.
+func (h Holder) mayEnd(row Session) bool {
+	return row.Key == (Thumbprint{}) || !h.Client.Public() || row.Key == h.Key
+}
+
 // Refresh presents an authentic refresh token and returns its Session and the token that takes its place, by the
 // rotation rule of DESIGN §2. Refusals are SignInAgain.
 func (s Sessions) Refresh(ctx context.Context, t RefreshToken, h Holder) (Session, RefreshToken, error) {
 	if t.Branch == 0 {
 		row, done, err := s.Store.Advance(ctx, Turn{
 			SessionID: t.SessionID, ClientID: h.Client.ID, SecretHash: t.Secret.Hash(), Generation: t.Generation,
-			Keep: h.Client.Rotation == RotateNone, Key: h.sessionKey(), ClientEpoch: h.Client.Epoch, NeedMFA: s.Policy.AsksAtRefresh(h.Client),
+			Keep: h.Client.Rotation == RotateNone && h.proves(), Key: h.sessionKey(), ClientEpoch: h.Client.Epoch, NeedMFA: s.Policy.AsksAtRefresh(h.Client),
 			IdleEndsAt: s.Now().Add(h.Client.LivesOr(s.Lives).Idle), Address: h.Seen.Address,
 		})
 		if err != nil {
@@ -311,7 +320,7 @@ func (s Sessions) write(ctx context.Context, row *Session, h Holder, event Event
 }
 
 // Revoke ends the Session of any authentic refresh token of h's client, however old (RFC 7009 §2.1). It touches nothing
-// when the token is another client's or does not carry the Session's secret.
+// when the token is another client's or does not carry the Session's secret. NoProof: a bound Session without its key.
 func (s Sessions) Revoke(ctx context.Context, t RefreshToken, h Holder) error {
 	row, err := s.Store.SessionByID(ctx, t.SessionID)
 	if KindOf(err) == NotFound {
@@ -322,6 +331,9 @@ func (s Sessions) Revoke(ctx context.Context, t RefreshToken, h Holder) error {
 	}
 	if !t.Secret.Matches(row.SecretHash) || row.ClientID != h.Client.ID {
 		return nil
+	}
+	if !h.mayEnd(row) {
+		return errKey
 	}
 	_, err = s.Store.End(ctx, Ending{Session: row.ID, Cause: EndRevoked, Address: h.Seen.Address})
 	return err

@@ -130,6 +130,30 @@ func TestNone_sixteenAtOnceKeepTheToken(t *testing.T) {
 	})
 }
 
+// A client may have become one that does not rotate after its Sessions began. Whoever has nothing but the token gets the
+// next one each time: a copy of it is found out as ever, and a key that merely came along holds nothing.
+func TestNone_aBearersSessionRotatesAsEver(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		token := w.startFor(identity.Holder{Client: w.client})
+		w.client.Rotation, w.client.DPoPBound = identity.RotateNone, true
+		tokens := []identity.RefreshToken{token}
+		for i, holder := range []identity.Holder{{Client: w.client}, w.phone(1), w.phone(2), w.phone(1)} {
+			_, next, err := w.sessions.Refresh(w.Context(), token, holder)
+			if err != nil || next.Generation != token.Generation+1 {
+				w.Errorf("refresh %d: %+v after %+v, %v", i, next, token, err)
+			}
+			token = next
+			tokens = append(tokens, next)
+		}
+		_, _, err := w.sessions.Refresh(w.Context(), tokens[1], w.phone(2))
+		w.wantRefused(err, "a copy")
+		if row := w.row(token.SessionID); row.EndCause != identity.EndReuse {
+			w.Errorf("ended by %q", row.EndCause)
+		}
+	})
+}
+
 // TestRace_anEndingWins ends a Session among refreshes of every kind of client: what is served after the end is nothing.
 func TestRace_anEndingWins(t *testing.T) {
 	t.Parallel()
@@ -143,7 +167,7 @@ func TestRace_anEndingWins(t *testing.T) {
 				next := make([]identity.RefreshToken, 16)
 				for i, err := range race(len(next), func(i int) (err error) {
 					if i == 11 {
-						return w.sessions.Revoke(w.Context(), token, identity.Holder{Client: w.client})
+						return w.sessions.Revoke(w.Context(), token, holder)
 					}
 					_, next[i], err = w.sessions.Refresh(w.Context(), token, holder)
 					return err

@@ -137,7 +137,7 @@ func (s Sessions) SignOut(ctx context.Context, a AppSignOut) (ended bool, err er
 		return false, err
 	case !a.Token.Secret.Matches(row.SecretHash) || row.ClientID != a.Holder.Client.ID:
 		return false, nil
-	case row.Key != (Thumbprint{}) && row.Key != a.Holder.sessionKey():
+	case !a.Holder.mayEnd(row):
 		return false, errKey
 	case !row.Alive(s.Now()):
 		return false, nil

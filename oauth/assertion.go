@@ -3,7 +3,6 @@ package oauth
 import (
 	"context"
 	"crypto/rsa"
-	"slices"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -99,10 +98,9 @@ func (e *Endpoints) verifyAssertion(ctx context.Context, c identity.Client, toke
 func (e *Endpoints) checkAssertion(claims jwt.Claims) error {
 	now := e.o.Now()
 	late := func(t *jwt.NumericDate) bool { return t != nil && t.Time().After(now.Add(clockSkew)) }
-	forUs := slices.Contains(claims.Audience, e.o.Issuer) || slices.Contains(claims.Audience, e.o.Issuer+tokenPath)
 	switch {
-	case !forUs:
-		return sayf(invalidClient, "aud of the client assertion must be %s.", e.o.Issuer)
+	case len(claims.Audience) != 1 || claims.Audience[0] != e.o.Issuer: // RFC 7523bis §4: nobody else can be made to take it
+		return sayf(invalidClient, "aud of the client assertion must be %s and nothing else.", e.o.Issuer)
 	case claims.Expiry == nil || !now.Add(-clockSkew).Before(claims.Expiry.Time()):
 		return say(invalidClient, "The client assertion has expired, or has no exp.")
 	case claims.Expiry.Time().After(now.Add(maxAssertionLife + clockSkew)):

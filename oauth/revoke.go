@@ -13,9 +13,10 @@ import (
 var errForeign = say(invalidGrant, "The token was issued to another client. Nothing was changed.")
 
 // revoke serves POST /oauth2/revoke (RFC 7009 §2). Any authentic refresh token of the client, however old, ends its
-// Session; an access token is denied until it expires. Anything else is worth nothing already: 200 (§2.2). Where the
+// Session, where that is bound to a key with a proof of it, as a refresh would need; an access token is denied until it expires. Anything else is worth nothing already: 200 (§2.2). Where the
 // database failed it is a 503, and the app asks again.
 func (e *Endpoints) revoke(w http.ResponseWriter, r *http.Request) {
+	e.proofs.offer(w, r)
 	if err := e.revokeToken(w, r); err != nil {
 		e.refuse(w, r, atToken, err)
 		return
@@ -38,7 +39,7 @@ func (e *Endpoints) revokeToken(w http.ResponseWriter, r *http.Request) error {
 		return say(invalidRequest, "Send the token.")
 	}
 	if t, err := e.o.Keys.ReadRefresh(text); err == nil {
-		return e.revokeRefresh(r, t, c)
+		return e.revokeRefresh(w, r, t, c)
 	}
 	token, err := e.VerifyAccessToken(text)
 	if err != nil {
@@ -53,9 +54,20 @@ func (e *Endpoints) revokeToken(w http.ResponseWriter, r *http.Request) error {
 	return e.store.DenyToken(r.Context(), token.ID, time.Unix(token.Expires, 0).UTC())
 }
 
-func (e *Endpoints) revokeRefresh(r *http.Request, t identity.RefreshToken, c identity.Client) error {
+func (e *Endpoints) revokeRefresh(w http.ResponseWriter, r *http.Request, t identity.RefreshToken, c identity.Client) error {
 	if !t.Of(c.ID) {
 		return errForeign
 	}
-	return e.o.Sessions.Revoke(r.Context(), t, identity.Holder{Client: c, Seen: identity.SeenFrom(r.RemoteAddr, r.UserAgent())})
+	h := identity.Holder{Client: c, Seen: identity.SeenFrom(r.RemoteAddr, r.UserAgent())}
+	if c.Public() { // RFC 9449 §5: no other client's Sessions are bound to a key
+		shown, err := e.proofs.check(w, r, "")
+		if err == nil {
+			err = e.proofs.spend(shown)
+		}
+		if err != nil {
+			return err
+		}
+		h.Key = shown.key
+	}
+	return e.o.Sessions.Revoke(r.Context(), t, h)
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"github.com/sojourn-auth/sojourn/identity"
 )
 
@@ -56,6 +58,29 @@ func TestRevoke_oldRefreshTokenEndsItsSessionToo(t *testing.T) {
 			t.Errorf("the Session's end cause is %q", row.EndCause)
 		}
 		s.invalidGrant(s.post(refreshing(c, third.RefreshToken)))
+	})
+}
+
+// A copied token of a key-bound Session can't even sign the owner out.
+func TestRevoke_aBoundSessionNeedsItsKey(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c, k, thief := s.app(), newProofKey(t, jose.ES256), newProofKey(t, jose.ES256)
+		tokens := s.beginBy(c, k)
+		form := url.Values{"token": {tokens.RefreshToken}, "client_id": {c.ID}}
+		s.invalidProof(s.postTo(revokeAt, form))
+		s.invalidProof(s.postTo(revokeAt, form, s.by(thief)))
+		s.invalidProof(s.postTo(revokeAt, form, shown(k.sign(s.draft(k, http.MethodPost, signOutAt))))) // of another address
+		if row := s.session(tokens); !row.Alive(s.now()) {
+			t.Fatalf("a thief ended it: %s", row.EndCause)
+		}
+		proof := k.sign(s.draft(k, http.MethodPost, revokeAt))
+		s.askForm(revokeAt, form, shown(proof)).gone()
+		if row := s.session(tokens); row.EndCause != identity.EndRevoked {
+			t.Errorf("the Session's end cause is %q", row.EndCause)
+		}
+		s.invalidProof(s.postTo(revokeAt, form, shown(proof))) // a proof works once
+		s.revoke(c, s.beginBy(c, k).AccessToken).gone()        // the rest of the family goes on without it
 	})
 }
 
