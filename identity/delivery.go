@@ -60,6 +60,7 @@ type Letter struct {
 	UserID ID         `json:"user,omitzero"`  // zero for LetterForgot and LetterHave
 	Event  *Event     `json:"event,omitzero"` // of LetterEvent
 	Detail string     `json:"detail,omitempty"`
+	Epoch  int        `json:"epoch,omitempty"` // of the user, when it was asked for from within the account
 }
 
 // DeliveryClaim asks for one Delivery that is due.

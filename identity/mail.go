@@ -3,13 +3,12 @@ package identity
 import (
 	"context"
 	"encoding/hex"
+	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
-	"fmt"
 	"github.com/google/uuid"
-	"math"
-	"strconv"
 )
 
 const linkPrefix = "sj_ml_"
@@ -35,6 +34,7 @@ type LinkFor struct {
 	UserID ID
 	Kind   LinkKind
 	Detail string // kept in the row, never in the link
+	Epoch  int    // of the user, when it was asked for: under another one it is void, but for LinkNotMe
 }
 
 // MailLink is what the database knows of a link that was mailed.
@@ -50,12 +50,14 @@ type mailLinkStore interface {
 	WriteMailLink(ctx context.Context, l MailLink) error
 	// ReadMailLink returns the detail of a link that is alive; false when there is none with this secret.
 	ReadMailLink(ctx context.Context, l MailLink) (detail string, alive bool, err error)
-	// SpendMailLink is ReadMailLink and deletes it: of all who spend one link, one is told that it was alive.
+	// SpendMailLink is ReadMailLink and deletes it: of all who spend one link, one is told that it was alive. It locks the
+	// user, so that no change of credentials comes between it and what the link is for.
 	SpendMailLink(ctx context.Context, l MailLink) (detail string, alive bool, err error)
 }
 
 // MailLinks makes the links that mails carry, and judges them. A link is a sealed pointer to a row that keeps the hash of
-// its secret: neither our key nor the database alone makes one.
+// its secret: neither our key nor the database alone makes one. It says under which of the user's epochs it was asked for, and
+// is worth nothing under another (DESIGN law 12).
 type MailLinks struct {
 	Store mailLinkStore
 	Keys  *Keyring
@@ -108,9 +110,10 @@ func mailLink(to LinkFor, secret Secret) MailLink {
 	return l
 }
 
-// linkText seals user id, secret and kind.
+// linkText seals user id, secret, kind and epoch.
 func (k *Keyring) linkText(to LinkFor, secret Secret) string {
 	body := append(append(append([]byte{}, to.UserID[:]...), secret[:]...), to.Kind...)
+	body = fmt.Appendf(body, " %d", to.Epoch)
 	return toText(linkPrefix, k.Seal(ForLink, body, nil))
 }
 
@@ -121,12 +124,17 @@ func (k *Keyring) readLink(text string) (link LinkFor, secret Secret, err error)
 		return link, secret, err
 	}
 	body, err := k.Open(ForLink, raw, nil)
-	if err != nil || len(body) < 32 || linkLives[LinkKind(body[32:])] == 0 {
+	if err != nil || len(body) < 32 {
+		return LinkFor{}, Secret{}, ErrForged
+	}
+	kind, epoch, _ := strings.Cut(string(body[32:]), " ")
+	if linkLives[LinkKind(kind)] == 0 {
 		return LinkFor{}, Secret{}, ErrForged
 	}
 	copy(link.UserID[:], body)
 	copy(secret[:], body[16:])
-	link.Kind = LinkKind(body[32:])
+	link.Kind = LinkKind(kind)
+	link.Epoch, _ = strconv.Atoi(epoch) // links of before this was in them are of accounts in which nothing has changed
 	return link, secret, nil
 }
 
@@ -139,8 +147,6 @@ type byMailStore interface {
 	SetEmail(ctx context.Context, userID ID, email string) error
 	// VerifyEmail notes that the person reads mail that is sent to email: NotFound when the account has another by now.
 	VerifyEmail(ctx context.Context, userID ID, email string) error
-	// DropMailLinks voids the links that were mailed to the address so far, but for those of LinkNotMe.
-	DropMailLinks(ctx context.Context, userID ID) error
 }
 
 // ByMail is what people do by way of their mail: ask for a link, and follow it. Whatever refuses a link says NotFound, by
@@ -239,7 +245,7 @@ func (m ByMail) AskVerify(ctx context.Context, s Standing, seen Seen) error {
 	if s.User.EmailVerified {
 		return nil
 	}
-	return m.ask(ctx, Letter{Kind: LetterVerify, UserID: s.User.ID}, s.User.Email, seen)
+	return m.ask(ctx, Letter{Kind: LetterVerify, UserID: s.User.ID, Epoch: s.SignIn.Epoch}, s.User.Email, seen)
 }
 
 // AskAddressChange asks for a link that moves the account to another address. Whether that has an account already, it doesn't
@@ -252,7 +258,8 @@ func (m ByMail) AskAddressChange(ctx context.Context, s Standing, email string, 
 	if email == s.User.Email {
 		return RefuseField("new_email", "This is the address of your account already. Enter another one.")
 	}
-	letter := Letter{Kind: LetterNewEmail, UserID: s.User.ID, To: email, Detail: moveDetail(s, email)}
+	detail := s.SignIn.ID.String() + " " + email
+	letter := Letter{Kind: LetterNewEmail, UserID: s.User.ID, To: email, Detail: detail, Epoch: s.SignIn.Epoch}
 	return m.ask(ctx, letter, email, seen)
 }
 
@@ -289,9 +296,6 @@ func (m ByMail) ChangeAddress(ctx context.Context, s Standing, text string, seen
 		if asking.User.ID != link.UserID || asking.ending(m.Now()) != "" {
 			return errLinkOver
 		}
-		if err := m.Store.DropMailLinks(ctx, link.UserID); err != nil {
-			return err
-		}
 		email = NewAddress(link.Detail)
 		write := func(ctx context.Context) error { return m.changeAddress(ctx, link, seen) }
 		ch := CredentialChange{Cause: EndEmail, Event: EmailChanged, Detail: email, Seen: seen}
@@ -304,16 +308,11 @@ func (m ByMail) ChangeAddress(ctx context.Context, s Standing, text string, seen
 	return email, cookie, err
 }
 
-// changeAddress changes the address once the user's row is locked and the epoch raised for this very change. It must be the first
-// that the account has had since the link was asked for: a thief who asked, and is thrown out by a new password or by "It
-// wasn't me", could take the account by it yet, also where the sign-in that asked goes on.
+// changeAddress changes the address once the user's row is locked.
 func (m ByMail) changeAddress(ctx context.Context, link LinkFor, seen Seen) error {
 	user, err := m.Store.UserByID(ctx, link.UserID)
 	if err != nil {
 		return err
-	}
-	if user.Epoch != epochOf(link.Detail)+1 {
-		return errLinkOver
 	}
 	email := NewAddress(link.Detail)
 	if err := m.Store.SetEmail(ctx, user.ID, email); err != nil {
@@ -326,28 +325,12 @@ func (m ByMail) changeAddress(ctx context.Context, link LinkFor, seen Seen) erro
 	return m.tell(ctx, user.ID, seen, ProfileChanged)
 }
 
-// moveDetail is what a Letter and a link to another address carry: the sign-in that asked, the epoch in which it did, and
-// the address.
-func moveDetail(s Standing, email string) string {
-	return fmt.Sprintf("%s %d %s", s.SignIn.ID, s.SignIn.Epoch, email)
-}
-
-// NewAddress returns the address of moveDetail.
+// NewAddress returns the address of the detail of a Letter or link to another address, which names the sign-in that asked
+// first.
 func NewAddress(detail string) string { return detail[strings.LastIndexByte(detail, ' ')+1:] }
 
 func askedFrom(detail string) ID {
 	text, _, _ := strings.Cut(detail, " ")
 	id, _ := uuid.Parse(text)
 	return id
-}
-
-// epochOf returns the epoch of moveDetail; one that none can have where it holds none.
-func epochOf(detail string) int {
-	_, rest, _ := strings.Cut(detail, " ")
-	text, _, _ := strings.Cut(rest, " ")
-	epoch, err := strconv.Atoi(text)
-	if err != nil {
-		return math.MinInt32
-	}
-	return epoch
 }

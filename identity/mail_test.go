@@ -1,7 +1,7 @@
 package identity_test
 
 import (
-	"fmt"
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +17,8 @@ func (w *world) mailLinks() identity.MailLinks {
 
 func (w *world) mailed(kind identity.LinkKind, detail string) string {
 	w.Helper()
-	text, err := w.mailLinks().Make(w.Context(), identity.LinkFor{UserID: w.user.ID, Kind: kind, Detail: detail})
+	to := identity.LinkFor{UserID: w.user.ID, Kind: kind, Detail: detail, Epoch: w.account().Epoch}
+	text, err := w.mailLinks().Make(w.Context(), to)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -99,6 +100,51 @@ func TestMailLinks_aLaterMailDoesNotVoidTheWayToStopAThief(t *testing.T) {
 	})
 }
 
+// Also those whose sign-in goes on, since the credentials changed in its browser. Only the way to stop a thief stays.
+func TestMailLinks_dieWithTheCredentialsUnderWhichTheyWereAskedFor(t *testing.T) {
+	t.Parallel()
+	for why, change := range map[string]func(w *world, s identity.Standing) error{
+		"a new password": func(w *world, s identity.Standing) error {
+			_, err := w.byMail().Credentials.ChangePassword(w.Context(), s, identity.NewPassword{Current: password, New: "another long password"})
+			return err
+		},
+		"a factor removed": func(w *world, s identity.Standing) error {
+			ch := identity.CredentialChange{Cause: identity.EndFactor, Event: identity.FactorRemoved}
+			_, err := w.byMail().Credentials.Change(w.Context(), s, ch, func(context.Context) error { return nil })
+			return err
+		},
+		"another address": func(w *world, s identity.Standing) error {
+			_, _, err := w.byMail().ChangeAddress(w.Context(), s, w.moving(w.keys.CookieText(s.Pointer), "new@example.com"), identity.Seen{})
+			return err
+		},
+		"thrown out": func(w *world, _ identity.Standing) error {
+			return w.byMail().Devices.NotMe(w.Context(), w.user.ID, identity.Seen{})
+		},
+	} {
+		t.Run(why, func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) {
+				cookie, texts := w.signIn(), map[identity.LinkKind]string{}
+				texts[identity.LinkReset], texts[identity.LinkNotMe] = w.mailed(identity.LinkReset, ""), w.mailed(identity.LinkNotMe, "")
+				texts[identity.LinkVerify] = w.mailed(identity.LinkVerify, w.user.Email)
+				if why != "another address" { // which takes its place
+					texts[identity.LinkEmail] = w.moving(cookie, "thief@example.com")
+				}
+				if err := change(w, w.standing(cookie)); err != nil {
+					w.Fatal(err)
+				}
+				if _, err := w.mailLinks().Read(w.Context(), texts[identity.LinkNotMe], identity.LinkNotMe); err != nil {
+					w.Error("the way to stop a thief:", err)
+				}
+				delete(texts, identity.LinkNotMe)
+				for kind, text := range texts {
+					w.wantOver(text, kind, string(kind)+" after "+why)
+				}
+			})
+		})
+	}
+}
+
 // byMail is what the person does by way of their mail.
 func (w *world) byMail() identity.ByMail {
 	return identity.ByMail{
@@ -128,7 +174,7 @@ func (w *world) wantLinkOver(err error, why string) {
 // moving is the link to another address that the browser behind cookie asked for.
 func (w *world) moving(cookie, to string) string {
 	w.Helper()
-	return w.mailed(identity.LinkEmail, fmt.Sprintf("%s %d %s", w.standing(cookie).SignIn.ID, w.standing(cookie).SignIn.Epoch, to))
+	return w.mailed(identity.LinkEmail, w.standing(cookie).SignIn.ID.String()+" "+to)
 }
 
 func TestMove_changesTheAddressOnceAndSparesTheBrowserThatFollowedTheLink(t *testing.T) {

@@ -94,3 +94,32 @@ func TestEnrolment_formOfSomeoneElseAddsNothing(t *testing.T) {
 		}
 	})
 }
+
+// What was begun by whoever had the account before is worth nothing to them after a change, though their sign-in is kept.
+func TestEnrolment_diesWithTheCredentialsUnderWhichItWasBegun(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, d *desk) {
+		e := d.begun()
+		d.changed()
+		d.expect("in a page that was read before the change", d.confirm(e, d.code(e.Secret)), identity.Invalid)
+		d.anna = d.account()
+		d.expect("after the change", d.confirm(e, d.code(e.Secret)), identity.Invalid)
+		_, err := d.totp.Resume(d.anna, e.Sealed)
+		d.expect("shown again", err, identity.Invalid)
+		e = d.begun()
+		d.expect("begun after it", d.confirm(e, d.code(e.Secret)), 0)
+	})
+}
+
+func TestRenewal_diesWithTheCredentialsUnderWhichItWasBegun(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, d *desk) {
+		d.enrolled()
+		r := d.renewal()
+		d.changed()
+		d.expect("in a page that was read before the change", d.renew(r), identity.Conflict)
+		d.anna = d.account()
+		d.expect("after the change", d.renew(r), identity.Conflict)
+		d.expect("begun after it", d.renew(d.renewal()), 0)
+	})
+}

@@ -180,4 +180,22 @@ func (d *desk) confirm(e mfa.Enrolment, code string) error {
 	return d.totp.Confirm(context.Background(), d.anna, mfa.Confirmation{Sealed: e.Sealed, Code: code, Seen: seen})
 }
 
+// changed begins another epoch of anna's account, as every change of its credentials does.
+func (d *desk) changed() {
+	d.t.Helper()
+	if _, err := d.db.End(context.Background(), identity.Ending{User: d.anna.ID, Cause: identity.EndPassword}); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// account is anna as she is now.
+func (d *desk) account() identity.User {
+	d.t.Helper()
+	u, err := d.db.UserByID(context.Background(), d.anna.ID)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return u
+}
+
 func upper(code string) string { return strings.ToUpper(strings.ReplaceAll(code, "-", " ")) }

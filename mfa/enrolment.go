@@ -40,7 +40,7 @@ const (
 )
 
 const (
-	enrolmentOver = "This page was open for too long, so here is a new key. Delete the entry that you made in your app and add this one."
+	enrolmentOver = "This page was open for too long, or your account has changed since, so here is a new key. Delete the entry that you made in your app and add this one."
 	notYetRight   = "That code is not right. Check that your app took this key and that your phone's clock is right, then type its newest code."
 )
 
@@ -53,12 +53,12 @@ func (t TOTP) Begin(user identity.User) (Enrolment, error) {
 	_, _ = rand.Read(secret)
 	codes := newRecoveryCodes()
 	body = append(append(body, secret...), strings.Join(codes, "")...)
-	sealed := sealedText.EncodeToString(t.Keys.Seal(identity.ForEnrol, body, user.ID[:]))
+	sealed := sealedText.EncodeToString(t.Keys.Seal(identity.ForEnrol, body, begunBy(user)))
 	return t.enrolment(user, sealed, pending{secret, codes})
 }
 
 // Resume shows again what Begin showed, after a wrong code. It refuses (Invalid, Field "enrolment") what Begin did not
-// seal for this person within the last hour: begin anew.
+// seal for this person and their epoch within the last hour: begin anew.
 func (t TOTP) Resume(user identity.User, sealed string) (Enrolment, error) {
 	p, err := t.open(user, sealed)
 	if err != nil {
@@ -95,7 +95,14 @@ func (t TOTP) Confirm(ctx context.Context, user identity.User, c Confirmation) e
 		return bad("totp", notYetRight)
 	}
 	a := Authenticator{UserID: user.ID, Secret: p.secret, LastStep: step, ConfirmedAt: now}
-	return t.add(ctx, a, p.codes, event{identity.FactorAdded, user.ID, identity.TOTP.Name, c.Seen})
+	return t.Store.InTx(ctx, func(ctx context.Context) error {
+		if _, same, err := lock(ctx, t.Store, user); err != nil {
+			return err
+		} else if !same {
+			return identity.RefuseField("enrolment", enrolmentOver)
+		}
+		return t.add(ctx, a, p.codes, event{identity.FactorAdded, user.ID, identity.TOTP.Name, c.Seen})
+	})
 }
 
 // add writes an authenticator, and the recovery codes that were shown with it in the place of all that there are: the
@@ -128,7 +135,7 @@ func (t TOTP) open(user identity.User, sealed string) (pending, error) {
 	if err != nil || len(sealed) > 4*enrolmentLen {
 		return pending{}, identity.RefuseField("enrolment", enrolmentOver)
 	}
-	body, err := t.Keys.Open(identity.ForEnrol, raw, user.ID[:])
+	body, err := t.Keys.Open(identity.ForEnrol, raw, begunBy(user))
 	if err != nil || len(body) != enrolmentLen {
 		return pending{}, identity.RefuseField("enrolment", enrolmentOver)
 	}

@@ -95,8 +95,8 @@ func TestEnrolment_pageThatIsNotOursOrTooOldIsBegunAnew(t *testing.T) {
 			t.Errorf("%s: %v, want a refusal of the enrolment", what, err)
 		}
 	}
-	other := base64.RawURLEncoding.EncodeToString(totp.Keys.Seal(identity.ForAsked, make([]byte, enrolmentLen), user.ID[:]))
-	short := base64.RawURLEncoding.EncodeToString(totp.Keys.Seal(identity.ForEnrol, make([]byte, 8), user.ID[:]))
+	other := base64.RawURLEncoding.EncodeToString(totp.Keys.Seal(identity.ForAsked, make([]byte, enrolmentLen), begunBy(user)))
+	short := base64.RawURLEncoding.EncodeToString(totp.Keys.Seal(identity.ForEnrol, make([]byte, 8), begunBy(user)))
 	refused("nothing", user, "")
 	refused("garbage", user, "garbage!")
 	refused("of another person", anna(), e.Sealed)

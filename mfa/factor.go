@@ -2,6 +2,7 @@ package mfa
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/sojourn-auth/sojourn/identity"
@@ -14,6 +15,7 @@ type store interface {
 	recoveryStore
 	InTx(ctx context.Context, fn func(context.Context) error) error
 	AddEvent(ctx context.Context, e identity.Event) error
+	UserByID(ctx context.Context, id identity.ID) (identity.User, error)
 }
 
 type factorStore interface {
@@ -28,6 +30,19 @@ type throttleStore interface {
 	CountTry(ctx context.Context, key string, t identity.Throttle) (wait time.Duration, err error)
 	ForgiveTry(ctx context.Context, key string) error
 	ClearTries(ctx context.Context, key string) error
+}
+
+// begunBy is what a page is sealed for that a person has open: themselves, and their epoch. What was begun before what
+// opens the account has changed is worth nothing after it, though the sign-in is kept (DESIGN law 12).
+func begunBy(user identity.User) []byte { return fmt.Appendf(nil, "%s %d", user.ID, user.Epoch) }
+
+// lock is LockFactors for what begunBy sealed: false when the epoch has changed since the user was read.
+func lock(ctx context.Context, s store, user identity.User) (has []identity.Factor, same bool, err error) {
+	if has, err = s.LockFactors(ctx, user.ID); err != nil {
+		return nil, false, err
+	}
+	now, err := s.UserByID(ctx, user.ID)
+	return has, now.Epoch == user.Epoch, err
 }
 
 var errNoFactor error = identity.Refuse(identity.NotFound, "There is no second factor for this account.")

@@ -138,7 +138,7 @@ func (r Recovery) Begin(ctx context.Context, user identity.User) (Renewal, error
 	body := binary.BigEndian.AppendUint64(nil, uint64(r.Now().UnixMicro()))
 	codes := newRecoveryCodes()
 	body = append(append(body, mark...), strings.Join(codes, "")...)
-	renewal := Renewal{Sealed: sealedText.EncodeToString(r.Keys.Seal(identity.ForEnrol, body, user.ID[:]))}
+	renewal := Renewal{Sealed: sealedText.EncodeToString(r.Keys.Seal(identity.ForEnrol, body, begunBy(user)))}
 	for _, code := range codes {
 		renewal.Codes = append(renewal.Codes, grouped(code))
 	}
@@ -146,16 +146,21 @@ func (r Recovery) Begin(ctx context.Context, user identity.User) (Renewal, error
 }
 
 // Renew makes the codes of Begin count in the place of all that the person had. Each renewal works once.
-// Refusals: Conflict (not sealed for this person within the last hour, or the codes were renewed meanwhile), NotFound.
+// Refusals: Conflict (not sealed for this person within the last hour, or codes or credentials changed meanwhile), NotFound.
 func (r Recovery) Renew(ctx context.Context, user identity.User, sealed string, seen identity.Seen) error {
 	mark, codes, err := r.openRenewal(user, sealed)
 	if err != nil {
 		return err
 	}
 	return r.Store.InTx(ctx, func(ctx context.Context) error {
-		factors, err := r.Store.LockFactors(ctx, user.ID)
-		if err != nil || len(factors) == 0 {
-			return cmp.Or(err, errNoFactor)
+		factors, same, err := lock(ctx, r.Store, user)
+		switch {
+		case err != nil:
+			return err
+		case len(factors) == 0:
+			return errNoFactor
+		case !same:
+			return errRenewalOver
 		}
 		now, err := r.codesMark(ctx, user.ID)
 		if err != nil {
@@ -186,7 +191,7 @@ func (r Recovery) openRenewal(user identity.User, sealed string) (mark []byte, c
 	if err != nil || len(sealed) > 4*renewalLen {
 		return nil, nil, errRenewalOver
 	}
-	body, err := r.Keys.Open(identity.ForEnrol, raw, user.ID[:])
+	body, err := r.Keys.Open(identity.ForEnrol, raw, begunBy(user))
 	if err != nil || len(body) != renewalLen {
 		return nil, nil, errRenewalOver
 	}

@@ -126,24 +126,32 @@ func (p *postman) bounded(ctx context.Context, user identity.User, kind identity
 	return nil
 }
 
-// write turns a letter into a mail; one without an address is not to be sent.
+// write turns a letter into a mail; one without an address is not to be sent. What was asked for from within an account is
+// void once what opens it has changed.
 func (p *postman) write(ctx context.Context, l identity.Letter, user identity.User) (addressed, error) {
 	locked := !user.DisabledAt.IsZero()
+	if (l.Kind == identity.LetterVerify || l.Kind == identity.LetterNewEmail) && l.Epoch != user.Epoch {
+		return addressed{}, nil
+	}
+	to := identity.LinkFor{UserID: user.ID, Epoch: user.Epoch, Detail: l.Detail}
 	switch l.Kind {
 	case identity.LetterForgot:
 		if locked { // a new password would not open it
 			return addressed{}, nil
 		}
-		link, err := p.link(ctx, "/reset", identity.LinkFor{UserID: user.ID, Kind: identity.LinkReset})
+		to.Kind = identity.LinkReset
+		link, err := p.link(ctx, "/reset", to)
 		return addressed{user.Email, templates.ForgotMail{MailFrame: p.frame, Link: link}}, err
 	case identity.LetterVerify:
 		if locked || user.EmailVerified {
 			return addressed{}, nil
 		}
-		link, err := p.link(ctx, "/verify", identity.LinkFor{UserID: user.ID, Kind: identity.LinkVerify, Detail: user.Email})
+		to.Kind, to.Detail = identity.LinkVerify, user.Email
+		link, err := p.link(ctx, "/verify", to)
 		return addressed{user.Email, templates.VerifyMail{MailFrame: p.frame, Link: link}}, err
 	case identity.LetterNewEmail:
-		link, err := p.link(ctx, "/email", identity.LinkFor{UserID: user.ID, Kind: identity.LinkEmail, Detail: l.Detail})
+		to.Kind = identity.LinkEmail
+		link, err := p.link(ctx, "/email", to)
 		return addressed{l.To, templates.NewAddressMail{MailFrame: p.frame, Link: link}}, err
 	case identity.LetterOldEmail:
 		link, err := p.notMe(ctx, user)

@@ -32,28 +32,30 @@ func (d *DB) WriteMailLink(ctx context.Context, l identity.MailLink) error {
 	return d.fail("write mail link", d.q(ctx).Clauses(replace).Create(&row).Error)
 }
 
-// aliveLink finds a link that still works: one to choose a new password is void once another was chosen.
+// aliveLink finds a link that still works: what opens the account must not have changed since it was asked for. Only the way
+// to stop a thief outlasts what the thief does.
 const aliveLink = ` FROM mail_links AS l WHERE l.user_id = ? AND l.kind = ? AND l.secret_hash = ? AND l.expires_at > ?
-	AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = l.user_id AND l.kind = 'reset' AND u.password_set_at > l.created_at)`
+	AND (? OR EXISTS (SELECT 1 FROM users u WHERE u.id = l.user_id AND u.epoch = ?))`
 
 // ReadMailLink returns the detail of a link that is alive; false when there is none with this secret.
 func (d *DB) ReadMailLink(ctx context.Context, l identity.MailLink) (detail string, alive bool, err error) {
 	return d.mailLink(ctx, "SELECT l.detail"+aliveLink, l)
 }
 
-// SpendMailLink is ReadMailLink and deletes it: of all who spend one link, one is told that it was alive.
+// SpendMailLink is ReadMailLink and deletes it: of all who spend one link, one is told that it was alive. The user's row is
+// locked first, so that a change of credentials is either seen here or comes after what the link is for.
 func (d *DB) SpendMailLink(ctx context.Context, l identity.MailLink) (detail string, alive bool, err error) {
+	switch err := d.lockUser(ctx, l.UserID); {
+	case identity.KindOf(err) == identity.NotFound:
+		return "", false, nil
+	case err != nil:
+		return "", false, err
+	}
 	return d.mailLink(ctx, "DELETE"+aliveLink+" RETURNING detail", l)
 }
 
 func (d *DB) mailLink(ctx context.Context, query string, l identity.MailLink) (detail string, alive bool, err error) {
-	alive, err = d.one(ctx, []any{&detail}, query, l.UserID, l.Slot, l.SecretHash, fromTime(d.Now()))
+	alive, err = d.one(ctx, []any{&detail}, query, l.UserID, l.Slot, l.SecretHash, fromTime(d.Now()),
+		l.Kind == identity.LinkNotMe, l.Epoch)
 	return detail, alive, d.fail("read mail link", err)
-}
-
-// DropMailLinks voids what was mailed to an address that the account has no more. Links of LinkNotMe stay: whoever reads
-// mail there may be the one whose account was taken.
-func (d *DB) DropMailLinks(ctx context.Context, userID identity.ID) error {
-	kinds := []identity.LinkKind{identity.LinkReset, identity.LinkVerify, identity.LinkEmail}
-	return d.fail("drop mail links", d.q(ctx).Where("user_id = ? AND kind IN ?", userID, kinds).Delete(&mailLinkRow{}).Error)
 }

@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -68,36 +69,37 @@ func TestMailLink_worksForItsSecretUntilItsTimeOrTheNext(t *testing.T) {
 	})
 }
 
-func TestMailLink_toChooseAPasswordIsVoidOnceOneWasChosen(t *testing.T) {
-	t.Parallel()
-	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
-		p := someone(t, db)
-		reset, verify := mailed(t, db, p.user.ID, identity.LinkReset), mailed(t, db, p.user.ID, identity.LinkVerify)
-		w.pass(time.Second)
-		ok(t, db.WritePassword(t.Context(), p.user.ID, "hash"))
-		if alive(t, db, reset) || !alive(t, db, verify) {
-			t.Error("want the link for the password void and the other one alive")
-		}
-		if !alive(t, db, mailed(t, db, p.user.ID, identity.LinkReset)) {
-			t.Error("a new one does not work")
-		}
-	})
-}
-
-func TestMailLink_dropLeavesOnlyTheWayToStopAThief(t *testing.T) {
+// The epoch is read under the user's lock: a change that is being committed voids what is spent meanwhile.
+func TestMailLink_isVoidOnceWhatOpensTheAccountHasChanged(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
 		p := someone(t, db)
-		var links []identity.MailLink
-		for _, kind := range []identity.LinkKind{
-			identity.LinkReset, identity.LinkVerify, identity.LinkEmail, identity.LinkNotMe,
-		} {
-			links = append(links, mailed(t, db, p.user.ID, kind))
+		links := map[identity.LinkKind]identity.MailLink{}
+		for _, kind := range []identity.LinkKind{identity.LinkReset, identity.LinkVerify, identity.LinkEmail, identity.LinkNotMe} {
+			links[kind] = mailed(t, db, p.user.ID, kind)
 		}
-		ok(t, db.DropMailLinks(t.Context(), p.user.ID))
-		for _, l := range links {
-			if want := l.Kind == identity.LinkNotMe; alive(t, db, l) != want {
-				t.Errorf("%s alive: %v", l.Kind, !want)
+		spent, over := false, func() {}
+		ok(t, db.InTx(t.Context(), func(ctx context.Context) error {
+			_, err := db.End(ctx, identity.Ending{User: p.user.ID, Cause: identity.EndPassword})
+			ok(t, err)
+			over = heldUp(t, db, func() {
+				ok(t, db.InTx(t.Context(), func(ctx context.Context) (err error) {
+					_, spent, err = db.SpendMailLink(ctx, links[identity.LinkReset])
+					return err
+				}))
+			})
+			return nil
+		}))
+		if over(); spent {
+			t.Error("a link was spent that the change before had made void")
+		}
+		for kind, l := range links {
+			if want := kind == identity.LinkNotMe; alive(t, db, l) != want {
+				t.Errorf("%s alive: %v", kind, !want)
+			}
+			l.Epoch++
+			if !alive(t, db, l) {
+				t.Errorf("%s of the new epoch is void", kind)
 			}
 		}
 	})

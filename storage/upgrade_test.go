@@ -282,7 +282,7 @@ func (r release) readPeople(t *testing.T, db *storage.DB) {
 	for code, want := range map[string]bool{"unused": true, "used": false, "never was": false} {
 		same(t, want, must[bool](t)(db.UseRecoveryCode(ctx, r.ada.ID, [][]byte{[]byte(code)})))
 	}
-	link := identity.MailLink{LinkFor: identity.LinkFor{UserID: r.ada.ID}, Slot: "email", SecretHash: []byte("link")}
+	link := identity.MailLink{LinkFor: identity.LinkFor{UserID: r.ada.ID, Epoch: r.ada.Epoch}, Slot: "email", SecretHash: []byte("link")}
 	detail, alive, err := db.ReadMailLink(ctx, link)
 	ok(t, err)
 	same(t, []any{"new@example.com", true}, []any{detail, alive})
