@@ -60,8 +60,8 @@ func (r clientRow) client() identity.Client {
 	}
 }
 
-// ClientByID returns a client, or NotFound, also for one that is disabled. Outside of transactions what it says may be a second old, when another
-// process changed it. The caller may keep and change what it gets.
+// ClientByID returns a client, or NotFound, also for one that is disabled. Outside of transactions what it says may be a
+// second old, when another process changed it. The caller may keep and change what it gets.
 func (d *DB) ClientByID(ctx context.Context, id string) (identity.Client, error) {
 	if d.carried(ctx) != nil { // a transaction sees what it wrote itself, and no one else does
 		return d.readClient(ctx, id)
@@ -72,6 +72,7 @@ func (d *DB) ClientByID(ctx context.Context, id string) (identity.Client, error)
 		return c, nil
 	case written: // not to be shared either: the others may have begun before the commit
 		return d.readClient(ctx, id)
+	case unknown:
 	}
 	read := d.clients.reads.DoChan(id, func() (any, error) {
 		ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), clientWait) // whoever asked first may hang up, others wait
@@ -132,8 +133,9 @@ func (d *DB) CreateClient(ctx context.Context, c identity.Client) error {
 
 // MarkClientUsed remembers that a client got a token, the first time only.
 func (d *DB) MarkClientUsed(ctx context.Context, id string) error {
-	res := d.q(ctx).Exec("UPDATE clients SET first_used_at = ? WHERE id = ? AND first_used_at IS NULL", fromTime(d.Now()), id)
-	d.clients.drop(id, d.Now())
+	now := fromTime(d.Now())
+	res := d.q(ctx).Exec("UPDATE clients SET first_used_at = ? WHERE id = ? AND first_used_at IS NULL", now, id)
+	d.clients.used(id, now.time())
 	return d.fail("mark client used", res.Error)
 }
 
@@ -325,6 +327,16 @@ func (c *clientCache) drop(id string, now time.Time) {
 	defer c.mu.Unlock()
 	c.keep(id, cachedClient{dropped: true, until: now.Add(clientFor)})
 	c.reads.Forget(id)
+}
+
+// used notes in what is kept of a client that it got a token. Who still reads that it got none only notes it again.
+func (c *clientCache) used(id string, at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, ok := c.entries[id]; ok && e.client.FirstUsedAt.IsZero() {
+		e.client.FirstUsedAt = at
+		c.entries[id] = e
+	}
 }
 
 // keep makes room by forgetting everything: so many clients within a second are rare, and all it costs is reading again.

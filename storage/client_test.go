@@ -370,7 +370,7 @@ func TestClientCache_isBounded(t *testing.T) {
 	t.Parallel()
 	db := storagetest.Open(t, storage.SQLite)
 	for i := range storage.MaxClients + 10 {
-		ok(t, db.MarkClientUsed(t.Context(), fmt.Sprint(i)))
+		ok(t, db.ConfirmRegistrationToken(t.Context(), fmt.Sprint(i), []byte("none")))
 	}
 	if n := db.CachedClients(); n > storage.MaxClients || n == 0 {
 		t.Errorf("%d entries, want at most %d", n, storage.MaxClients)
