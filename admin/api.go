@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -17,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/mfa"
 )
 
 // store is what the API lists; what it changes, it asks of the domain.
@@ -36,6 +38,7 @@ type Options struct {
 	Store     store
 	Operators identity.Operators
 	Tokens    identity.AdminTokens
+	TOTP      mfa.TOTP
 	Log       *slog.Logger
 }
 
@@ -111,6 +114,19 @@ func queryOf(r *http.Request, known ...string) *query {
 		}
 	}
 	return q
+}
+
+// maxBody bounds what a request sends.
+const maxBody = 64 << 10
+
+// readBody reads a JSON object into v, and refuses members that nobody asks for.
+func readBody(r *http.Request, v any) error {
+	in := json.NewDecoder(io.LimitReader(r.Body, maxBody))
+	in.DisallowUnknownFields()
+	if err := in.Decode(v); err != nil {
+		return identity.RefuseField("", "Send a JSON object as /api/openapi.json describes it.")
+	}
+	return nil
 }
 
 // plain reports whether a value from an address can be looked up: PostgreSQL's text takes neither NUL nor broken UTF-8.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sojourn-auth/sojourn/admin"
 	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/mfa"
 	"github.com/sojourn-auth/sojourn/storage"
 	"github.com/sojourn-auth/sojourn/storage/storagetest"
 )
@@ -56,7 +57,7 @@ func newDesk(t *testing.T, kind string) *desk {
 	d.tokens = identity.AdminTokens{Store: d.db, Now: d.now}
 	admin.New(admin.Options{
 		Store: d.db, Tokens: d.tokens, Operators: identity.Operators{Store: d.db, Now: d.now},
-		Log: slog.New(slog.NewTextHandler(&d.log, nil)),
+		TOTP: mfa.TOTP{Store: d.db, Keys: storagetest.Keys(t), Now: d.now}, Log: slog.New(slog.NewTextHandler(&d.log, nil)),
 	}).Routes(d.router)
 	server := httptest.NewServer(d.router)
 	t.Cleanup(server.Close)
@@ -103,18 +104,20 @@ func (d *desk) ask(what string) reply {
 	return d.askWith("Bearer "+d.token, what)
 }
 
+// askWith sends "METHOD /api/…", and what follows another space as the body.
 func (d *desk) askWith(authorization, what string) reply {
 	d.Helper()
 	method, path, _ := strings.Cut(what, " ")
-	r, err := http.NewRequestWithContext(d.Context(), method, d.url+path, nil)
+	path, body, _ := strings.Cut(path, " ")
+	r, err := http.NewRequestWithContext(d.Context(), method, d.url+path, strings.NewReader(body))
 	d.ok(err)
 	r.Header.Set("Authorization", authorization)
 	response, err := http.DefaultClient.Do(r)
 	d.ok(err)
 	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
+	answer, err := io.ReadAll(response.Body)
 	d.ok(err)
-	return reply{response.StatusCode, response.Header, string(body)}
+	return reply{response.StatusCode, response.Header, string(answer)}
 }
 
 // want asks, and reads the answer of a status into v, which may be nil.

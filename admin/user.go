@@ -88,6 +88,26 @@ func (a *API) userDelete(r *http.Request) (any, error) {
 	return nil, a.o.Operators.DeleteUser(r.Context(), id)
 }
 
+// reasoned is the body of what an operator does in a person's stead.
+type reasoned struct {
+	Reason string `json:"reason"`
+}
+
+func (a *API) userRemoveFactor(r *http.Request) (any, error) {
+	id, err := userIn(r)
+	if err != nil {
+		return nil, err
+	}
+	var why reasoned
+	if err := readBody(r, &why); err != nil {
+		return nil, err
+	}
+	if err := a.o.TOTP.RemoveFor(r.Context(), a.o.Operators, id, why.Reason); err != nil {
+		return nil, err
+	}
+	return a.user(r.Context(), id)
+}
+
 // userIn reads whom the address names, for the log too.
 func userIn(r *http.Request) (identity.ID, error) {
 	id, err := idOf(named(r), "user")

@@ -9,6 +9,8 @@ import (
 
 	"github.com/sojourn-auth/sojourn/admin"
 	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/mfa"
+	"github.com/sojourn-auth/sojourn/storage/storagetest"
 )
 
 type users struct {
@@ -154,5 +156,35 @@ func TestUsers_endSessionsAndDelete(t *testing.T) {
 		d.want(http.StatusNotFound, "DELETE "+one, nil)
 		d.want(http.StatusNotFound, "GET "+one, nil)
 		d.same(1, d.told(identity.UserDeleted, "api:deploy"))
+	})
+}
+
+// Who lost their phone calls. The authenticator goes, with all that was signed in, and the history says who did it and why.
+func TestUsers_anAuthenticatorIsRemovedForAReason(t *testing.T) {
+	t.Parallel()
+	atDesk(t, func(d *desk) {
+		ada := d.user("ada@example.com")
+		d.client("notes")
+		d.begin(ada, "notes")
+		totp := mfa.TOTP{Store: d.db, Keys: storagetest.Keys(t), Now: d.now}
+		d.ok(totp.Import(d.Context(), ada.ID, []byte("12345678901234567890")))
+		path := "POST /api/users/" + ada.ID.String() + "/remove-factor "
+		for _, body := range []string{"", "{}", `{"reason":" "}`, `{"reason":"lost","also":1}`} {
+			d.want(http.StatusBadRequest, path+body, nil)
+		}
+		var got admin.User
+		d.want(http.StatusOK, path+`{"reason":"lost phone, ticket 4711"}`, &got)
+		if len(got.Factors) != 0 || got.CodesLeft != 0 || got.Sessions != 0 {
+			d.Errorf("%+v", got)
+		}
+		d.want(http.StatusNotFound, path+`{"reason":"again"}`, nil)
+		if n := d.told(identity.FactorRemoved, "api:deploy"); n != 1 {
+			d.Error("told", n, "times")
+		}
+		events, err := d.db.Events(d.Context(), identity.EventQuery{UserID: ada.ID, Limit: 1})
+		d.ok(err)
+		if events[0].Detail != "totp: lost phone, ticket 4711" {
+			d.Errorf("%+v", events[0])
+		}
 	})
 }

@@ -78,6 +78,31 @@ func (o Operators) Unlock(ctx context.Context, userID ID) (changed bool, err err
 	return changed, err
 }
 
+// Reason cleans why an operator does what only a person may do as a rule. Refusal: Invalid, field reason, without one.
+func Reason(text string) (string, error) {
+	reason := cleanFact(text)
+	if reason == "" {
+		return "", RefuseField("reason", "Say why, like: lost phone, ticket 4711. It stands in the account's history.")
+	}
+	return reason, nil
+}
+
+// ChangeCredentials makes a change of what opens a person's account in their name, and ends everything of it: write does
+// the change, in the same transaction. The person hears of it by mail.
+func (o Operators) ChangeCredentials(
+	ctx context.Context, userID ID, ch CredentialChange, write func(context.Context) error,
+) error {
+	return o.Store.InTx(ctx, func(ctx context.Context) error {
+		if _, err := o.Store.End(ctx, Ending{User: userID, Cause: ch.Cause}); err != nil {
+			return err
+		}
+		if err := write(ctx); err != nil {
+			return err
+		}
+		return o.tell(ctx, Event{Kind: ch.Event, UserID: userID, Detail: ch.Detail})
+	})
+}
+
 // DeleteUser ends everything of a person and then deletes the account with all that it held.
 func (o Operators) DeleteUser(ctx context.Context, userID ID) error {
 	return o.Store.InTx(ctx, func(ctx context.Context) error {

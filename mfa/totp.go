@@ -87,6 +87,19 @@ func (t TOTP) Remove(ctx context.Context, userID identity.ID) error {
 	return remove(ctx, t.Store, userID, t.Store.DeleteTOTP)
 }
 
+// RemoveFor takes a person's authenticator away as an operator does, who says why: it ends everything of the account, and
+// the person hears of it by mail. Refusals: NotFound (no such person, or no authenticator), Invalid (field reason).
+func (t TOTP) RemoveFor(ctx context.Context, o identity.Operators, userID identity.ID, reason string) error {
+	reason, err := identity.Reason(reason)
+	if err != nil {
+		return err
+	}
+	ch := identity.CredentialChange{
+		Cause: identity.EndFactor, Event: identity.FactorRemoved, Detail: identity.TOTP.Name + ": " + reason,
+	}
+	return o.ChangeCredentials(ctx, userID, ch, func(ctx context.Context) error { return t.Remove(ctx, userID) })
+}
+
 func (t TOTP) guesses() guesses { return guesses{t.Store, t.Now} }
 
 // What every authenticator app takes, whatever else its otpauth address says: SHA-1, six digits, 30 seconds.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sojourn-auth/sojourn/admin"
 	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/mfa"
 )
 
 // routes mounts the surfaces on one router.
@@ -70,6 +71,7 @@ func (s *Server) adminAPI() http.Handler {
 		Store: s.db, Log: s.log,
 		Operators: identity.Operators{Store: s.db, Now: s.db.Now},
 		Tokens:    identity.AdminTokens{Store: s.db, Now: s.db.Now},
+		TOTP:      mfa.TOTP{Store: s.db, Keys: s.keys, Now: s.db.Now},
 	})
 	refusing := func(why refusal) http.Handler { return api.Refusal(why.status, why.msg) }
 	router := mux.NewRouter().UseEncodedPath().SkipClean(true) // a client's id may hold slashes

@@ -23,6 +23,7 @@ import (
 type Server struct {
 	cfg      config.Config
 	db       *storage.DB
+	keys     *identity.Keyring
 	log      *slog.Logger
 	metrics  *metrics
 	protocol *oauth.Endpoints
@@ -70,6 +71,7 @@ func New(ctx context.Context, cfg config.Config, db *storage.DB, log *slog.Logge
 
 // assemble makes the domain and the surfaces.
 func (s *Server) assemble(keys *identity.Keyring) (err error) {
+	s.keys = keys
 	cfg, db := s.cfg, s.db
 	policy := identity.MFAPolicy(cfg.MFA)
 	passwords := identity.NewPasswords(identity.HashCost(cfg.PasswordCost))

@@ -31,6 +31,7 @@ var causes = map[string]cause{
 	"password_reset":             {play: passwordReset},
 	"password_set":               {play: passwordSet},
 	"factor_removed":             {play: factorRemoved},
+	"factor_removed_by_operator": {play: factorRemovedByOperator},
 	"factor_added":               {bare: true, play: func(t *testing.T, s *scene) { s.ada.enrol(t) }},
 	"email_changed":              {play: emailChanged},
 	"consent_withdrawn":          {play: consentWithdrawn},
@@ -189,6 +190,11 @@ func factorRemoved(t *testing.T, s *scene) {
 	factors := mfa.TOTP{Store: s.w.db, Keys: s.w.keys, Now: s.w.now}
 	s.changed(t, identity.CredentialChange{Cause: identity.EndFactor, Event: identity.FactorRemoved},
 		func(ctx context.Context) error { return factors.Remove(ctx, s.ada.user.ID) })
+}
+
+func factorRemovedByOperator(t *testing.T, s *scene) {
+	factors := mfa.TOTP{Store: s.w.db, Keys: s.w.keys, Now: s.w.now}
+	fine(t, factors.RemoveFor(ctx, identity.Operators{Store: s.w.db, Now: s.w.now}, s.ada.user.ID, "lost phone"))
 }
 
 func emailChanged(t *testing.T, s *scene) {

@@ -16,7 +16,8 @@ import (
 
 func (p *program) user() *cobra.Command {
 	return group("user", "Add, see, lock and delete people, change their passwords", p.userAdd(), p.userSetPassword(),
-		p.userList(), p.userShow(), p.userLock(), p.userUnlock(), p.userEndSessions(), p.userDelete())
+		p.userList(), p.userShow(), p.userLock(), p.userUnlock(), p.userEndSessions(), p.userRemoveFactor(),
+		p.userDelete())
 }
 
 // newUser is what `user add` was told.
@@ -300,6 +301,42 @@ func (p *program) userEndSessions() *cobra.Command {
 			admin.SignedOut
 		}{user.ID, user.Email, admin.NewSignedOut(struck)}, sentence)
 	})
+}
+
+func (p *program) userRemoveFactor() *cobra.Command {
+	var reason, kind string
+	cmd := p.userChange(cobra.Command{
+		Use:   "remove-factor ADDRESS --reason WHY",
+		Short: "Take away the second factor of a person who lost it, and sign them out everywhere",
+		Long: "Remove-factor takes a person's authenticator away, with the recovery codes, and ends every browser sign-in and\n" +
+			"every session. Be sure that it is the person who asks. A mail tells them, and the reason stands in their history.",
+	}, func(ctx context.Context, o opened, user identity.User) error {
+		if kind != "" && kind != identity.TOTP.Name {
+			return fmt.Errorf("--kind: there is no kind %q: use %s", kind, identity.TOTP.Name)
+		}
+		err := o.totp().RemoveFor(ctx, o.operators(), user.ID, reason)
+		if identity.KindOf(err) == identity.NotFound {
+			return fmt.Errorf("%s has no second factor", user.Email)
+		}
+		if err != nil {
+			return err
+		}
+		return p.print(struct {
+			ID      identity.ID `json:"id"`
+			Email   string      `json:"email"`
+			Removed []string    `json:"removed"`
+		}{user.ID, user.Email, []string{identity.TOTP.Name}},
+			fmt.Sprintf("Removed the authenticator of %s. They are signed out everywhere.", user.Email))
+	})
+	cmd.Flags().StringVar(&kind, "kind", "", "only this kind of factor: totp (default: all)")
+	reasonFlag(cmd, &reason)
+	return cmd
+}
+
+// reasonFlag makes operators say why they do what only the person may do as a rule.
+func reasonFlag(cmd *cobra.Command, reason *string) {
+	cmd.Flags().StringVar(reason, "reason", "", "why: it stands in the account's history")
+	must(cmd.MarkFlagRequired("reason"))
 }
 
 func (p *program) userDelete() *cobra.Command {
