@@ -121,6 +121,9 @@ func (e *Endpoints) unredirected() *http.Client {
 func ownWords(err error) error {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err
+		if wrapped.Timeout() { // which of several limits was first is chance
+			return errors.New("deadline exceeded: it did not answer in time")
+		}
 	}
 	if own, _, quotes := strings.Cut(err.Error(), `"`); quotes {
 		return errors.New(strings.TrimSpace(own))

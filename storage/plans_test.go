@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -54,6 +55,13 @@ func fill(t *testing.T, db *storage.DB) {
 
 // asked are the lists, sweeps and look-ups that may meet much, by the method that makes them.
 func asked(db *storage.DB, p person, s identity.Session) map[string]func(context.Context) error {
+	all := listed(db, p, s)
+	maps.Copy(all, ended(db, p, s))
+	return all
+}
+
+// listed are those that read, or sweep.
+func listed(db *storage.DB, p person, s identity.Session) map[string]func(context.Context) error {
 	user := p.user.ID
 	return map[string]func(context.Context) error{
 		"Sweep":        func(ctx context.Context) error { return failed(db.Sweep(ctx)) },
@@ -110,6 +118,13 @@ func asked(db *storage.DB, p person, s identity.Session) map[string]func(context
 		},
 		"WatchChanges":   func(ctx context.Context) error { db.Look(ctx); return nil },
 		"SignedInBefore": func(ctx context.Context) error { return failed(db.SignedInBefore(ctx, user)) },
+	}
+}
+
+// ended are those that end or delete.
+func ended(db *storage.DB, p person, s identity.Session) map[string]func(context.Context) error {
+	user := p.user.ID
+	return map[string]func(context.Context) error{
 		"EndSession": func(ctx context.Context) error {
 			return failed(db.End(ctx, identity.Ending{Session: s.ID, Cause: identity.EndRevoked}))
 		},
