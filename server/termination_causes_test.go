@@ -47,7 +47,7 @@ var causes = map[string]cause{
 	"other_person":               {play: otherPerson},
 	"session_idle":               {lives: identity.Lifetimes{Idle: 45 * time.Minute}, play: passes(26 * time.Minute)},
 	"session_absolute":           {lives: identity.Lifetimes{Absolute: 45 * time.Minute}, play: passes(26 * time.Minute)},
-	"signin_idle":                {settings: []string{"signin_idle", "45m"}, play: passes(26 * time.Minute)},
+	"signin_idle":                {still: true, settings: []string{"signin_idle", "45m"}, play: passes(26 * time.Minute)},
 	"signin_absolute": {
 		settings: []string{"signin_idle", "45m", "signin_absolute", "45m"}, play: passes(26 * time.Minute),
 	},

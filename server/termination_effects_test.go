@@ -16,7 +16,7 @@ import (
 // effects find out whom a cause struck. What is expected says only how long to wait for it.
 var effects = map[string]func(s *scene, t *testing.T, want []string) []string{
 	"refused": (*scene).refused, "cookie": (*scene).signedOut, "back": (*scene).backChannel, "front": (*scene).frontChannel,
-	"live": (*scene).heard, "told": (*scene).told,
+	"live": (*scene).heard, "told": (*scene).told, "codes": (*scene).codes, "grants": (*scene).grants,
 }
 
 // refused are the Sessions that get nothing any more. A Session is refused everywhere or nowhere.
@@ -138,6 +138,28 @@ func (s *scene) told(t *testing.T, _ []string) []string {
 		}
 	}
 	return s.names(sids)
+}
+
+// codes are the Sessions from whose sign-in a code was on its way to their app, and came to nothing.
+func (s *scene) codes(*testing.T, []string) []string { return s.void }
+
+// grants are the Sessions whose apps have to ask for consent again. Those of one app share it.
+func (s *scene) grants(t *testing.T, _ []string) (names []string) {
+	user, err := s.w.db.UserByID(t.Context(), s.ada.user.ID)
+	if err != nil && identity.KindOf(err) != identity.NotFound {
+		t.Fatal(err)
+	}
+	for name, a := range map[string]*app{"this": s.first, "sib": s.second, "off": s.third} {
+		grant, err := s.w.db.GrantOf(t.Context(), s.ada.user.ID, a.client.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := identity.Demand{Client: a.client, Redirect: a.client.RedirectURIs[0], Scopes: []string{"openid"}}
+		if !grant.Suffices(d, user.Epoch) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // stream is an app that listens to /me/events. It is over once the app has heard that its own Session ended, with a

@@ -25,15 +25,18 @@ type scene struct {
 	third         *app // off and far
 	held          map[string]*held
 	back          *backChannels
-	page          sight // what the browser shows after the cause, where it is one of a browser
+	page          sight    // what the browser shows after the cause, where it is one of a browser
+	void          []string // whose codes in flight were worth nothing
 }
 
 // held is one app's Session.
 type held struct {
 	*app
 	tokens
-	code   string // that it began with
-	old    string // a superseded refresh token, where the cause needs one
+	code   string        // that it began with
+	old    string        // a superseded refresh token, where the cause needs one
+	flying string        // another code, on its way to the app while the cause strikes
+	again  func() string // gets one more code
 	sid    identity.ID
 	stream *stream
 }
@@ -44,6 +47,7 @@ type cause struct {
 	lives    identity.Lifetimes // of the first app's Sessions
 	first    func(*app)         // changes the first app; may be nil
 	bare     bool               // Ada has no authenticator
+	still    bool               // nobody uses a browser before it: the codes are as old as the sign-ins
 	before   func(t *testing.T, s *scene)
 	play     func(t *testing.T, s *scene)
 }
@@ -85,8 +89,9 @@ func newScene(t *testing.T, kind string, c cause) *scene {
 // begin signs in to an app in a browser.
 func (s *scene) begin(t *testing.T, name string, v *visitor, a *app, pairs ...string) {
 	t.Helper()
-	answer := v.signIn(t, a, s.ada, pairs...)
-	h := &held{app: a, tokens: a.redeem(t, answer), code: answer.Get("code")}
+	again := func() string { return v.signIn(t, a, s.ada, pairs...).Get("code") }
+	h := &held{app: a, code: again(), again: again}
+	h.tokens, h.flying = a.tokens(t, a.spend(t, h.code)), again()
 	h.sid = uuid.MustParse(claimsOf(t, h.IDToken)["sid"].(string))
 	s.held[name] = h
 }
@@ -100,7 +105,26 @@ func (s *scene) perform(t *testing.T, c cause) {
 	for _, h := range s.held {
 		h.stream = listenTo(t, h)
 	}
+	for _, h := range s.held {
+		if !c.still {
+			h.flying = h.again()
+		}
+	}
 	c.play(t, s)
+	s.void = s.land(t)
+}
+
+// land redeems the codes in flight: whose are void?
+func (s *scene) land(t *testing.T) (void []string) {
+	t.Helper()
+	for name, h := range s.held {
+		if got := h.spend(t, h.flying); got.status == http.StatusOK {
+			h.app.tokens(t, got)
+		} else if void = append(void, name); got.Error != "invalid_grant" && got.Error != "invalid_client" {
+			t.Errorf("%s: the code is refused with %d %s", name, got.status, got.body)
+		}
+	}
+	return void
 }
 
 // renew refreshes a Session.

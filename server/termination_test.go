@@ -49,8 +49,11 @@ func readContract(t *testing.T) (c contract) {
 
 // everyone is who "all" stands for in a column.
 func everyone(effect string) []string {
-	if effect == "cookie" {
+	switch effect {
+	case "cookie":
 		return []string{"phone", "tablet"}
+	case "grants":
+		return []string{"off", "sib", "this"}
 	}
 	return []string{"far", "off", "sib", "this", "twin"}
 }
