@@ -108,6 +108,21 @@ func CheckResource(uri string) error {
 // character (RFC 3986 §6.2.1): what it is called is what its tokens will say.
 func (c Client) Reaches(resource string) bool { return slices.Contains(c.Resources, resource) }
 
+// StillReaches returns what the client may still ask for of the resources that it was once granted.
+func (c Client) StillReaches(granted []string) (left []string) {
+	for _, resource := range granted {
+		if c.Reaches(resource) {
+			left = append(left, resource)
+		}
+	}
+	return left
+}
+
+// Lost reports whether the client was granted resources and may reach none of them any more.
+func (c Client) Lost(granted []string) bool {
+	return len(granted) > 0 && len(c.StillReaches(granted)) == 0
+}
+
 // ResourcesOf returns the resource servers that a request names, each once (RFC 8707 §2). Of too many it returns
 // MaxResources and one more, which is enough to refuse them.
 func ResourcesOf(params url.Values) (resources []string) {

@@ -86,6 +86,8 @@ type Turn struct {
 	NeedMFA     bool // the Session must have begun with a second factor
 	IdleEndsAt  time.Time
 	Address     string
+	Resources   []string // the Session was granted just these, or none
+	Device      Device   // the parts that it says are written, the others stay
 }
 
 type sessionStore interface {
@@ -98,10 +100,8 @@ type sessionStore interface {
 	Advance(ctx context.Context, t Turn) (row Session, done bool, err error)
 	// LockSession reads a Session that no one else can write until the transaction ends.
 	LockSession(ctx context.Context, id ID) (Session, error)
-	// WriteLine writes where a locked Session's line stands, and its last use.
+	// WriteLine writes where a locked Session's line stands, its last use and its Device.
 	WriteLine(ctx context.Context, s Session) error
-	// DescribeSession writes the parts of a Device that it says, where they differ.
-	DescribeSession(ctx context.Context, id ID, d Device) error
 	MarkClientUsed(ctx context.Context, clientID string) error
 }
 
@@ -125,6 +125,10 @@ var (
 	errKey     = Refuse(NoProof, "This session is bound to a key: send a DPoP proof of that key (RFC 9449 section 5).")
 	errRefresh = Refuse(SignInAgain, "The refresh token is not valid here. Sign in again.")
 )
+
+// ErrLost refuses a Session whose client may not reach any more what it was granted: nothing is left that a token would be
+// for.
+var ErrLost = Refuse(SignInAgain, "The app may not reach any more what this session was granted. Sign in again.")
 
 // Start redeems a promise whose client, redirect_uri and verifier have all been checked, by the redemption table of
 // DESIGN §2, and returns the Session with its first refresh token. Refusals are SignInAgain.
@@ -195,6 +199,8 @@ type Holder struct {
 	Key    Thumbprint // of the key whose DPoP proof came with the request; zero when none did
 	Seen   Seen
 	Device Device // as this request describes it
+	// Granted are the resources that the Session has, if it has any and they were read; else what the client may reach.
+	Granted []string
 }
 
 // sessionKey is the key that this holder's refresh tokens are bound to: a client that authenticates is bound to its own
@@ -223,28 +229,16 @@ func (s Sessions) Refresh(ctx context.Context, t RefreshToken, h Holder) (Sessio
 			SessionID: t.SessionID, ClientID: h.Client.ID, SecretHash: t.Secret.Hash(), Generation: t.Generation,
 			Keep: h.Client.Rotation == RotateNone && h.proves(), Key: h.sessionKey(), ClientEpoch: h.Client.Epoch, NeedMFA: s.Policy.AsksAtRefresh(h.Client),
 			IdleEndsAt: s.Now().Add(h.Client.LivesOr(s.Lives).Idle), Address: h.Seen.Address,
+			Resources: h.Granted, Device: h.Device,
 		})
 		if err != nil {
 			return Session{}, RefreshToken{}, err
 		}
 		if done {
-			return row, t.At(row.Line.Generation, row.Line.Branch), s.describe(ctx, row.ID, h)
+			return row, t.At(row.Line.Generation, row.Line.Branch), nil
 		}
 	}
-	row, next, err := s.settle(ctx, t, h)
-	if err != nil {
-		return row, next, err
-	}
-	return row, next, s.describe(ctx, row.ID, h)
-}
-
-// describe writes how the app describes its device now, where a refresh says that at all: after an update, or under a
-// new name.
-func (s Sessions) describe(ctx context.Context, id ID, h Holder) error {
-	if h.Device == (Device{}) {
-		return nil
-	}
-	return s.Store.DescribeSession(ctx, id, h.Device)
+	return s.settle(ctx, t, h)
 }
 
 // settle decides everything that is not an ordinary rotation, under the row's lock. A reuse commits although the caller
@@ -301,6 +295,8 @@ func (s Sessions) admits(row Session, t RefreshToken, h Holder) error {
 		return errOver
 	case s.Policy.AsksAtRefresh(h.Client) && !row.AMR.Has(MFA):
 		return errNoMFA
+	case h.Client.Lost(row.Resources):
+		return ErrLost
 	}
 	return nil
 }
@@ -308,7 +304,7 @@ func (s Sessions) admits(row Session, t RefreshToken, h Holder) error {
 // write carries out what the rule decided, with the Event where there is one to tell.
 func (s Sessions) write(ctx context.Context, row *Session, h Holder, event EventKind) error {
 	now := s.Now()
-	row.LastUsedAt, row.Address = now, h.Seen.Address
+	row.LastUsedAt, row.Address, row.Device = now, h.Seen.Address, h.Device.Or(row.Device)
 	row.IdleEndsAt = h.Client.LivesOr(s.Lives).IdleFrom(now, row.EndsAt)
 	if err := s.Store.WriteLine(ctx, *row); err != nil || event == "" {
 		return err

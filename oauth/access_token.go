@@ -234,11 +234,15 @@ func checkTargets(c identity.Client, asked []string) error {
 func (x *exchange) resources() []string { return identity.ResourcesOf(x.form) }
 
 // address decides whom the access token is for, of the resources that were granted: one, since a token for two could be
-// passed on by the first to the second (RFC 8707 §3). Where none was asked for, that is this server itself.
+// passed on by the first to the second (RFC 8707 §3). Where none was asked for, that is this server itself. What the client
+// may not reach any more counts as not granted. It is asked before anything is written, and says the same afterwards.
 func (e *Endpoints) address(x *exchange, granted []string) error {
-	asked := x.resources()
+	asked, lost := x.resources(), x.client.Lost(granted)
+	granted = x.client.StillReaches(granted)
 	a := &x.answer
 	switch {
+	case lost:
+		return identity.ErrLost
 	case len(asked) > 1:
 		return say(invalidTarget, "An access token is for one resource: name one, and ask again for the next.")
 	case len(asked) == 1 && !slices.Contains(granted, asked[0]):

@@ -117,6 +117,46 @@ func TestResource_ofSeveralTheTokenRequestNamesOne(t *testing.T) {
 	})
 }
 
+// reaches changes which resource servers the operator lets a client ask for.
+func (s *stage) reaches(c *identity.Client, resources ...string) {
+	s.Helper()
+	c.Resources = resources
+	if err := s.db.UpdateClient(s.Context(), *c); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// A Session keeps what was granted, and a token is only for what its client may still reach. Whoever is refused has used
+// nothing up.
+func TestResource_thatTheClientLostIsJudgedBeforeAnythingIsWritten(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c := s.app(reaching(apiA, apiB))
+		got := s.post(redeeming(c, s.codeAt(c, apiA, apiB), "resource", apiA))
+		s.reaches(&c, apiB)
+		s.bad(s.post(refreshing(c, got.RefreshToken, "resource", apiA)), 400, "invalid_target", "retry")
+		if line := s.session(got).Line; line != (identity.Line{}) {
+			t.Errorf("a refusal moved the line to %+v", line)
+		}
+		got = s.post(refreshing(c, got.RefreshToken)) // there is but one left
+		if aud := s.audience(got); aud != apiB {
+			t.Errorf("the audience is %q", aud)
+		}
+		before := s.session(got).Line
+		s.reaches(&c)
+		for _, pairs := range [][]string{nil, {"resource", apiB}, {"scope", "openid"}} {
+			s.invalidGrant(s.post(refreshing(c, got.RefreshToken, pairs...)))
+		}
+		if line := s.session(got).Line; line != before {
+			t.Errorf("refusals moved the line from %+v to %+v", before, line)
+		}
+		s.reaches(&c, apiA, apiB)
+		if aud := s.audience(s.post(refreshing(c, got.RefreshToken, "resource", apiA))); aud != apiA {
+			t.Errorf("given back, the audience is %q", aud)
+		}
+	})
+}
+
 func twoOf(form url.Values) url.Values {
 	form["resource"] = []string{apiA, apiB}
 	return form

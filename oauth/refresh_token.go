@@ -32,8 +32,10 @@ func (h refreshGrant) HandleTokenEndpointRequest(ctx context.Context, req fosite
 // within holds a request that names scopes or a resource to what was granted. It reads the Session before anything is
 // written, so that a wrong one costs no generation. A request that names neither is spared that, unless the client is one
 // that could have been granted several resources and must say which.
+// What a client was granted that could reach more then, the refresh itself finds out before it writes.
 func (h refreshGrant) within(ctx context.Context, x *exchange) error {
 	wanted := identity.SplitScope(x.param("scope"))
+	x.granted = x.client.Resources
 	if len(wanted) == 0 && len(x.resources()) == 0 && len(x.client.Resources) < 2 {
 		return nil
 	}
@@ -44,6 +46,7 @@ func (h refreshGrant) within(ctx context.Context, x *exchange) error {
 	if err != nil {
 		return err
 	}
+	x.granted = s.Resources
 	if err := h.e.address(x, s.Resources); err != nil {
 		return err
 	}

@@ -54,6 +54,7 @@ type exchange struct {
 	key     identity.Thumbprint // of the key whose DPoP proof came; zero when none did
 	promise identity.Promise
 	refresh identity.RefreshToken
+	granted []string        // resources of the Session, where they were read
 	secret  identity.Secret // the Session's: the code and the refresh token carry it
 	answer  answer
 }
@@ -100,6 +101,7 @@ func (x *exchange) param(name string) string { return x.form.Get(name) }
 func (x *exchange) holder() identity.Holder {
 	return identity.Holder{
 		Client: x.client, Proved: !x.client.Public(), Key: x.key, Seen: x.seen, Device: identity.DeviceFrom(x.param),
+		Granted: x.granted,
 	}
 }
 

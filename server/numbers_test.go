@@ -79,7 +79,7 @@ func (c *counted) populate() {
 			AuthMethod: "none", RedirectURIs: []string{"com.example.notes:/cb"}, Scope: "openid offline_access profile",
 			GrantTypes: []string{"authorization_code", "refresh_token"}, ResponseTypes: []string{"code"},
 		}},
-		{ID: "api", SecretHash: keys.HashSecret("an api's secret"), CreatedAt: now, Metadata: identity.Metadata{
+		{ID: "api", SecretHash: keys.HashSecret("an api's secret"), CreatedAt: now, FirstUsedAt: now, Metadata: identity.Metadata{
 			GrantTypes: []string{"client_credentials"}, Scope: "notes.read",
 		}},
 	} {
@@ -205,6 +205,12 @@ func TestNumbers_whatEachAnswerCostsTheDatabase(t *testing.T) {
 			c.want("refresh", 1, 1, func() {
 				refresh = c.tokens(url.Values{
 					"grant_type": {"refresh_token"}, "client_id": {"notes"}, "refresh_token": {refresh},
+				})["refresh_token"].(string)
+			})
+			c.want("refresh that says again what it runs on", 1, 1, func() {
+				refresh = c.tokens(url.Values{
+					"grant_type": {"refresh_token"}, "client_id": {"notes"}, "refresh_token": {refresh}, "device_name": {"Ada’s phone"},
+					"device_model": {"Pixel 9"}, "app_version": {"4.2.0"}, "install_id": {"i-1"},
 				})["refresh_token"].(string)
 			})
 			c.want("refresh with a narrower scope", 2, 1, func() {

@@ -253,10 +253,12 @@ var advance = map[bool]hotStatement{
 	true:  hot(`UPDATE sessions SET ` + ordinary + advanced.names("")),
 }
 
-const ordinary = `last_used_at = ?, idle_ends_at = LEAST(?, ends_at), address = ?
+const ordinary = `last_used_at = ?, idle_ends_at = LEAST(?, ends_at), address = ?,
+		device_name = COALESCE(NULLIF(?, ''), device_name), device_model = COALESCE(NULLIF(?, ''), device_model),
+		app_version = COALESCE(NULLIF(?, ''), app_version), install_id = COALESCE(NULLIF(?, ''), install_id)
 	WHERE id = ? AND generation = ? AND branch = 0 AND client_id = ? AND secret_hash = ?
 		AND ended_at IS NULL AND LEAST(idle_ends_at, ends_at) > ? AND (amr | ?) = amr AND key = ?
-		AND client_epoch = ? AND epoch = (SELECT u.epoch FROM users u WHERE u.id = sessions.user_id)
+		AND resources IN ('', ?) AND client_epoch = ? AND epoch = (SELECT u.epoch FROM users u WHERE u.id = sessions.user_id)
 		AND (offline OR EXISTS (SELECT 1 FROM sign_ins i WHERE i.id = sessions.sign_in_id AND i.ended_at IS NULL))
 	RETURNING `
 
@@ -276,41 +278,26 @@ func (d *DB) Advance(ctx context.Context, t identity.Turn) (identity.Session, bo
 	s := identity.Session{
 		ID: t.SessionID, ClientID: t.ClientID, SecretHash: t.SecretHash, LastUsedAt: now.time(), Address: t.Address, Key: t.Key,
 	}
-	done, err := d.quickly(ctx, advanced.in(&s), advance[t.Keep], now, fromTime(t.IdleEndsAt), t.Address, t.SessionID, t.Generation,
-		t.ClientID, t.SecretHash, now, methods, thumbprint(t.Key).bytes(), t.ClientEpoch)
+	done, err := d.quickly(ctx, advanced.in(&s), advance[t.Keep], now, fromTime(t.IdleEndsAt), t.Address,
+		t.Device.Name, t.Device.Model, t.Device.AppVersion, t.Device.InstallID, t.SessionID, t.Generation,
+		t.ClientID, t.SecretHash, now, methods, thumbprint(t.Key).bytes(), strings.Join(t.Resources, " "), t.ClientEpoch)
 	if err != nil || !done {
 		return identity.Session{}, false, d.fail("rotate", err)
 	}
 	return s, true, nil
 }
 
-// WriteLine writes where a locked Session's line stands, its last use, idle end and address. It refuses (SignInAgain) a
+// WriteLine writes where a locked Session's line stands, its last use, idle end, address and Device. It refuses (SignInAgain) a
 // Session that was ended.
 func (d *DB) WriteLine(ctx context.Context, s identity.Session) error {
 	res := d.q(ctx).Exec(`UPDATE sessions SET generation = ?, branch = ?, previous = ?, last_used_at = ?, idle_ends_at = ?,
-		address = ? WHERE id = ? AND ended_at IS NULL`, s.Line.Generation, s.Line.Branch, s.Line.Previous,
-		fromTime(s.LastUsedAt), fromTime(s.IdleEndsAt), s.Address, s.ID)
+		address = ?, device_name = ?, device_model = ?, app_version = ?, install_id = ? WHERE id = ? AND ended_at IS NULL`,
+		s.Line.Generation, s.Line.Branch, s.Line.Previous, fromTime(s.LastUsedAt), fromTime(s.IdleEndsAt), s.Address,
+		s.Device.Name, s.Device.Model, s.Device.AppVersion, s.Device.InstallID, s.ID)
 	if res.Error == nil && res.RowsAffected == 0 {
 		return signInAgain()
 	}
 	return d.fail("write line", res.Error)
-}
-
-// describeSession writes only where something differs: an app may send the same description with every refresh.
-const describeSession = `UPDATE sessions SET device_name = ?, device_model = ?, app_version = ?, install_id = ?
-	WHERE id = ? AND (device_name <> ? OR device_model <> ? OR app_version <> ? OR install_id <> ?)`
-
-// DescribeSession writes how an app describes its device now. What the description leaves out stays as it was.
-func (d *DB) DescribeSession(ctx context.Context, id identity.ID, device identity.Device) error {
-	return d.InTx(ctx, func(ctx context.Context) error {
-		s, err := d.LockSession(ctx, id)
-		if err != nil {
-			return err
-		}
-		n := device.Or(s.Device)
-		return d.fail("describe session", d.q(ctx).Exec(describeSession, n.Name, n.Model, n.AppVersion, n.InstallID,
-			id, n.Name, n.Model, n.AppVersion, n.InstallID).Error)
-	})
 }
 
 var listedSessions = "SELECT " + sessionColumns.names("s") + ", " + under("u", userColumns) + `

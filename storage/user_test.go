@@ -194,7 +194,7 @@ func TestEmail_changesOnlyToAFreeOneAndIsVerifiedOnlyWhereItWasSent(t *testing.T
 	})
 }
 
-func TestDescribeSession_keepsWhatIsNotSaid(t *testing.T) {
+func TestAdvance_writesWhatTheAppSaysOfItsDeviceAndKeepsTheRest(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
 		p := someone(t, db)
@@ -205,10 +205,15 @@ func TestDescribeSession_keepsWhatIsNotSaid(t *testing.T) {
 			t.Fatal(won, err)
 		}
 		same(t, s.Device, must[identity.Session](t)(db.SessionByID(t.Context(), s.ID)).Device)
-		ok(t, db.DescribeSession(t.Context(), s.ID, identity.Device{AppVersion: "1.1"}))
 		want := s.Device
-		want.AppVersion = "1.1"
-		same(t, want, must[identity.Session](t)(db.SessionByID(t.Context(), s.ID)).Device)
+		for i, said := range []identity.Device{{}, {AppVersion: "1.1"}, want, {InstallID: "j"}} {
+			turn := turn(s, db.Now())
+			turn.Generation, turn.Device, want = uint32(i), said, said.Or(want)
+			if _, done, err := db.Advance(t.Context(), turn); !done || err != nil {
+				t.Fatal(done, err)
+			}
+			same(t, want, must[identity.Session](t)(db.SessionByID(t.Context(), s.ID)).Device)
+		}
 	})
 }
 

@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -21,7 +22,9 @@ func device(page *goquery.Document, id identity.ID) string {
 
 func (s *site) describe(session identity.Session, d identity.Device) {
 	s.t.Helper()
-	if err := s.db.DescribeSession(s.t.Context(), session.ID, d); err != nil {
+	session, err := s.db.SessionByID(s.t.Context(), session.ID)
+	session.Device = d
+	if err := errors.Join(err, s.db.WriteLine(s.t.Context(), session)); err != nil {
 		s.t.Fatal(err)
 	}
 }
