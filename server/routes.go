@@ -123,6 +123,10 @@ func (s *Server) unready(ctx context.Context) string {
 		s.log.WarnContext(ctx, "not ready", "error", err)
 		return "the database does not answer"
 	}
+	if err := s.writable(ctx); err != nil {
+		s.log.WarnContext(ctx, "not ready", "error", err)
+		return "the database takes no writes"
+	}
 	// A clock that differs from the other replicas' makes codes and sessions end too early or too late.
 	if err := s.db.Clock().Healthy(); err != nil {
 		s.log.WarnContext(ctx, "not ready", "error", err)
@@ -135,4 +139,19 @@ func (s *Server) unready(ctx context.Context) string {
 		return "the schema is behind: run sojourn migrate"
 	}
 	return ""
+}
+
+// writeEvery is for how long a write that worked vouches for the next.
+const writeEvery = 3 * time.Second
+
+// writable asks whether a write works, unless one did a moment ago.
+func (s *Server) writable(ctx context.Context) error {
+	if time.Since(time.UnixMilli(s.wrote.Load())) < writeEvery {
+		return nil
+	}
+	err := s.db.Writable(ctx)
+	if err == nil {
+		s.wrote.Store(time.Now().UnixMilli())
+	}
+	return err
 }

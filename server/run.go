@@ -54,14 +54,14 @@ func (s *Server) Listen(ctx context.Context) (err error) {
 	if s.cfg.TLSCert == "" {
 		return nil
 	}
-	pair, err := tls.LoadX509KeyPair(s.cfg.TLSCert, s.cfg.TLSKey)
+	own, err := openCertificate(s.cfg.TLSCert, s.cfg.TLSKey, s.log)
 	if err != nil {
 		return errors.Join(fmt.Errorf("SOJOURN_TLS_CERT: %w", err), s.ports.public.Close(), s.ports.admin.Close())
 	}
 	s.ports.public = tls.NewListener(s.ports.public, &tls.Config{
-		Certificates: []tls.Certificate{pair},
-		MinVersion:   tls.VersionTLS12,
-		NextProtos:   []string{"h2", "http/1.1"},
+		GetCertificate: own.get,
+		MinVersion:     tls.VersionTLS12,
+		NextProtos:     []string{"h2", "http/1.1"},
 	})
 	return nil
 }

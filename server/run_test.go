@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/storage"
 	"github.com/sojourn-auth/sojourn/storage/storagetest"
@@ -137,6 +139,51 @@ func TestReadyz_saysNoWithoutTheDatabase(t *testing.T) {
 	}
 	if status, _ := fetch(t, admin+"/healthz"); status != http.StatusOK {
 		t.Error("the process is well all the same:", status)
+	}
+}
+
+// A standby answers every ping, and so does a database that was made read-only.
+func TestReadyz_saysNoWhileNothingCanBeWritten(t *testing.T) {
+	t.Parallel()
+	dsn := storagetest.DSN(t, storage.Postgres)
+	db, err := storage.Open(t.Context(), dsn, storage.Options{Keys: storagetest.Keys(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	s := assembled(t, db, nil)
+	_, admin, _ := running(t, s)
+	if status, body := fetch(t, admin+"/readyz"); status != http.StatusOK {
+		t.Fatal(status, body)
+	}
+	readOnly(t, dsn)
+	s.wrote.Store(0)
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		status, body := fetch(t, admin+"/readyz")
+		if status == http.StatusServiceUnavailable && body == "the database takes no writes\n" {
+			return
+		}
+		if status == http.StatusOK || time.Now().After(deadline) { // the ended connections are replaced first
+			t.Fatal(status, body)
+		}
+	}
+}
+
+// readOnly makes a database so for connections to come: those that are open are ended.
+func readOnly(t *testing.T, dsn string) {
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	for _, statement := range []string{
+		"ALTER DATABASE " + pgx.Identifier{conn.Config().Database}.Sanitize() + " SET default_transaction_read_only = on",
+		"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
+	} {
+		if _, err := conn.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -36,6 +36,7 @@ type Server struct {
 	ports    ports
 	limits   limits
 	leaving  atomic.Bool
+	wrote    atomic.Int64 // when a write was last seen to work, by the process's own clock
 }
 
 // New assembles a server on an open, migrated database, whose keys must be those of cfg.Secret. It makes the first

@@ -1,12 +1,14 @@
 package server
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -22,7 +24,7 @@ import (
 
 func TestServe_speaksTLSByItself(t *testing.T) {
 	t.Parallel()
-	cert, key, pool := certificate(t)
+	cert, key, pool := selfSigned(t)
 	s := assembled(t, storagetest.Open(t, storage.SQLite), map[string]string{
 		"issuer": "https://localhost", "tls_cert": cert, "tls_key": key,
 	})
@@ -44,8 +46,51 @@ func TestServe_speaksTLSByItself(t *testing.T) {
 	}
 }
 
-// certificate writes a self-signed one for 127.0.0.1.
-func certificate(t *testing.T) (certFile, keyFile string, pool *x509.CertPool) {
+// A certificate is renewed while the server runs: half a renewal changes nothing, and is said once.
+func TestServe_takesARenewedCertificateWithoutARestart(t *testing.T) {
+	t.Parallel()
+	certFile, keyFile, _ := selfSigned(t)
+	newCert, newKey, _ := selfSigned(t)
+	var log bytes.Buffer
+	c, err := openCertificate(certFile, keyFile, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := func() string {
+		c.looked = time.Time{}
+		pair, err := c.get(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(pair.Certificate[0])
+	}
+	old := shown()
+	replace := func(from, to string) {
+		if err := os.Rename(from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	replace(newCert, certFile)
+	if shown() != old || shown() != old {
+		t.Error("a certificate without its key is shown")
+	}
+	if n := strings.Count(log.String(), "level=ERROR"); n != 1 {
+		t.Errorf("said %d times:\n%s", n, &log)
+	}
+	replace(newKey, keyFile)
+	if shown() == old {
+		t.Error("the old certificate is still shown")
+	}
+	if err := os.Remove(keyFile); err != nil {
+		t.Fatal(err)
+	}
+	if shown() == old {
+		t.Error("a key that went missing brought the old certificate back")
+	}
+}
+
+// selfSigned writes a certificate for 127.0.0.1.
+func selfSigned(t *testing.T) (certFile, keyFile string, pool *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

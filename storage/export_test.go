@@ -75,3 +75,9 @@ func (h hearer) Trace(_ context.Context, _ time.Time, statement func() (string, 
 
 // Look is what WatchChanges does twice a second.
 func (d *DB) Look(ctx context.Context) { (&watcher{db: d, from: d.Now()}).look(ctx) }
+
+// ReadOnly makes the writing connection of a SQLite database refuse every write, as a full disk does.
+func (d *DB) ReadOnly(ctx context.Context) error {
+	_, err := d.pools[0].ExecContext(ctx, "PRAGMA query_only = 1")
+	return err
+}

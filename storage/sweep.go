@@ -130,6 +130,16 @@ func (d *DB) Lease(ctx context.Context, name string, lasts time.Duration) (mine 
 	return res.RowsAffected == 1, d.fail("lease "+name, res.Error)
 }
 
+// Writable asks whether a write works, by one: a standby and a full disk answer all that only reads. While every writing
+// connection is in use nothing is tried: a probe must not wait behind a flood, and Ping tells whether answers come.
+func (d *DB) Writable(ctx context.Context) error {
+	if stats := d.pools[0].Stats(); stats.InUse >= stats.MaxOpenConnections {
+		return nil
+	}
+	_, err := d.Lease(ctx, "probe", time.Second) // of many replicas one writes
+	return err
+}
+
 // SweepClients deletes the clients that registered themselves before a time and that got no token ever since, with an
 // Event each, and returns how many those were.
 func (d *DB) SweepClients(ctx context.Context, before time.Time) (total int, err error) {

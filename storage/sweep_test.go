@@ -9,6 +9,7 @@ import (
 
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/storage"
+	"github.com/sojourn-auth/sojourn/storage/storagetest"
 )
 
 func TestSweep_takesOnlyWhatNobodyCanNeed(t *testing.T) {
@@ -155,4 +156,21 @@ func TestSweep_countsEachRowOnceBesideOthers(t *testing.T) {
 			t.Errorf("swept %d assertions, want %d", swept.Load(), want)
 		}
 	})
+}
+
+// A probe tells a database that only reads from one that writes, and waits for nothing.
+func TestWritable_triesAWrite(t *testing.T) {
+	t.Parallel()
+	db := storagetest.Open(t, storage.SQLite)
+	for range 2 {
+		if err := db.Writable(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.ReadOnly(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Writable(t.Context()); !storage.Away(err) {
+		t.Error("a database that refuses writes:", err)
+	}
 }
