@@ -39,6 +39,8 @@ type Options struct {
 	Operators identity.Operators
 	Tokens    identity.AdminTokens
 	TOTP      mfa.TOTP
+	Links     identity.MailLinks
+	Issuer    string // where links lead
 	Log       *slog.Logger
 }
 

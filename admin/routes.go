@@ -27,6 +27,7 @@ func (a *API) Routes(r *mux.Router) {
 	on(http.MethodPost, "users/{id}/unlock", a.userUnlock)
 	on(http.MethodPost, "users/{id}/end-sessions", a.userEndSessions)
 	on(http.MethodPost, "users/{id}/remove-factor", a.userRemoveFactor)
+	on(http.MethodPost, "users/{id}/way-in", a.userWayIn)
 	on(http.MethodGet, "sessions", a.sessionList)
 	on(http.MethodGet, "sessions/{id}", a.sessionShow)
 	on(http.MethodDelete, "sessions/{id}", a.sessionEnd)

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"net/http"
+	"net/url"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -106,6 +107,25 @@ func (a *API) userRemoveFactor(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return a.user(r.Context(), id)
+}
+
+func (a *API) userWayIn(r *http.Request) (any, error) {
+	id, err := userIn(r)
+	if err != nil {
+		return nil, err
+	}
+	var why reasoned
+	if err := readBody(r, &why); err != nil {
+		return nil, err
+	}
+	way, err := a.o.Operators.MakeWayIn(r.Context(), a.o.Links, id, why.Reason)
+	way.Link = ResetAddress(a.o.Issuer, way.Link)
+	return way, err
+}
+
+// ResetAddress is where a link to choose a new password leads.
+func ResetAddress(issuer, link string) string {
+	return issuer + "/reset?" + url.Values{"link": {link}}.Encode()
 }
 
 // userIn reads whom the address names, for the log too.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sojourn-auth/sojourn/admin"
 	"github.com/sojourn-auth/sojourn/identity"
@@ -186,5 +187,29 @@ func TestUsers_anAuthenticatorIsRemovedForAReason(t *testing.T) {
 		if events[0].Detail != "totp: lost phone, ticket 4711" {
 			d.Errorf("%+v", events[0])
 		}
+	})
+}
+
+// Who reads no mail is handed a link, once. The history says who made it and why; a locked account gets none.
+func TestUsers_aWayInIsMadeForAReason(t *testing.T) {
+	t.Parallel()
+	atDesk(t, func(d *desk) {
+		ada := d.user("ada@example.com")
+		path := "POST /api/users/" + ada.ID.String()
+		d.want(http.StatusBadRequest, path+"/way-in {}", nil)
+		var got identity.WayIn
+		d.want(http.StatusOK, path+`/way-in {"reason":"mailbox lost"}`, &got)
+		text, found := strings.CutPrefix(got.Link, "https://id.example/reset?link=")
+		links := identity.MailLinks{Store: d.db, Keys: storagetest.Keys(t), Now: d.now}
+		link, err := links.Spend(d.Context(), text, identity.LinkReset)
+		if !found || err != nil || link.UserID != ada.ID || !got.ExpiresAt.Equal(d.now().Add(30*time.Minute)) {
+			d.Errorf("%+v %v", got, err)
+		}
+		if n := d.told(identity.WayInMade, "api:deploy"); n != 1 {
+			d.Error("told", n, "times")
+		}
+		d.want(http.StatusOK, path+"/lock", nil)
+		d.want(http.StatusConflict, path+`/way-in {"reason":"locked"}`, nil)
+		d.want(http.StatusNotFound, "POST /api/users/"+identity.NewID().String()+`/way-in {"reason":"nobody"}`, nil)
 	})
 }

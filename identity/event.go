@@ -30,6 +30,7 @@ const (
 	UserLocked       EventKind = "user.locked"
 	UserUnlocked     EventKind = "user.unlocked"
 	UserDeleted      EventKind = "user.deleted"
+	WayInMade        EventKind = "user.way_in" // an operator made a link to choose a new password; Detail: why
 	ConsentGiven     EventKind = "consent.given"
 	ConsentWithdrawn EventKind = "consent.withdrawn"
 	ClientRegistered EventKind = "client.registered"
@@ -62,6 +63,7 @@ type Event struct {
 // mailedKinds are the Events that a person is told of by mail, whoever caused them.
 var mailedKinds = []EventKind{
 	NewBrowser, PasswordChanged, PasswordReset, EmailChanged, FactorAdded, FactorRemoved, RecoveryCodeUsed, RecoveryRenewed,
+	WayInMade,
 }
 
 // FactorImported is the detail of a FactorAdded whose secret the person had before: nothing to be told of.

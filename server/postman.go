@@ -186,6 +186,7 @@ var notices = map[identity.EventKind]templates.Notice{
 	identity.FactorRemoved:    templates.NoticeFactorRemoved,
 	identity.RecoveryCodeUsed: templates.NoticeCodeUsed,
 	identity.RecoveryRenewed:  templates.NoticeCodesRenewed,
+	identity.WayInMade:        templates.NoticeWayIn,
 	identity.SessionEnded:     templates.NoticeReuse, // mailed for EndReuse alone
 }
 

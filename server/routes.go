@@ -72,6 +72,8 @@ func (s *Server) adminAPI() http.Handler {
 		Operators: identity.Operators{Store: s.db, Now: s.db.Now},
 		Tokens:    identity.AdminTokens{Store: s.db, Now: s.db.Now},
 		TOTP:      mfa.TOTP{Store: s.db, Keys: s.keys, Now: s.db.Now},
+		Links:     identity.MailLinks{Store: s.db, Keys: s.keys, Now: s.db.Now},
+		Issuer:    s.cfg.Issuer,
 	})
 	refusing := func(why refusal) http.Handler { return api.Refusal(why.status, why.msg) }
 	router := mux.NewRouter().UseEncodedPath().SkipClean(true) // a client's id may hold slashes

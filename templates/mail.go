@@ -208,6 +208,7 @@ const (
 	NoticeFactorRemoved   Notice = "factor_removed"
 	NoticeCodeUsed        Notice = "code_used" // says CodesLeft
 	NoticeCodesRenewed    Notice = "codes_renewed"
+	NoticeWayIn           Notice = "way_in"
 	NoticeReuse           Notice = "reuse" // says App and Device
 )
 

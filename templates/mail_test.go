@@ -35,6 +35,7 @@ var letters = map[string]templates.Mail{
 	"code-used":        codeUsed(4),
 	"code-used-last":   codeUsed(1),
 	"codes-renewed":    notice(templates.NoticeCodesRenewed),
+	"way-in":           notice(templates.NoticeWayIn),
 	"reuse":            reuse(),
 	"reuse-unnamed":    notice(templates.NoticeReuse),
 	"by-an-operator": templates.NoticeMail{

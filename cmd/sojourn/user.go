@@ -17,7 +17,7 @@ import (
 func (p *program) user() *cobra.Command {
 	return group("user", "Add, see, lock and delete people, change their passwords", p.userAdd(), p.userSetPassword(),
 		p.userList(), p.userShow(), p.userLock(), p.userUnlock(), p.userEndSessions(), p.userRemoveFactor(),
-		p.userDelete())
+		p.userWayIn(), p.userDelete())
 }
 
 // newUser is what `user add` was told.
@@ -329,6 +329,30 @@ func (p *program) userRemoveFactor() *cobra.Command {
 			fmt.Sprintf("Removed the authenticator of %s. They are signed out everywhere.", user.Email))
 	})
 	cmd.Flags().StringVar(&kind, "kind", "", "only this kind of factor: totp (default: all)")
+	reasonFlag(cmd, &reason)
+	return cmd
+}
+
+func (p *program) userWayIn() *cobra.Command {
+	var reason string
+	cmd := p.userChange(cobra.Command{
+		Use:   "way-in ADDRESS --reason WHY",
+		Short: "Print a link by which a person chooses a new password, for who reads no mail of ours",
+		Long: "Way-in prints a link that works once, within half an hour. Be sure that it is the person to whom it is given. A mail\n" +
+			"tells them that it was made, and the reason stands in their history. A second factor is asked for as before.",
+	}, func(ctx context.Context, o opened, user identity.User) error {
+		links := identity.MailLinks{Store: o.db, Keys: o.keys, Now: o.db.Now}
+		way, err := o.operators().MakeWayIn(ctx, links, user.ID, reason)
+		if err != nil {
+			return err
+		}
+		way.Link = admin.ResetAddress(o.cfg.Issuer, way.Link)
+		return p.print(struct {
+			ID    identity.ID `json:"id"`
+			Email string      `json:"email"`
+			identity.WayIn
+		}{user.ID, user.Email, way}, way.Link)
+	})
 	reasonFlag(cmd, &reason)
 	return cmd
 }
