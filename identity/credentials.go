@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
@@ -92,7 +93,8 @@ func (c Credentials) ChangePassword(ctx context.Context, s Standing, p NewPasswo
 		return "", err
 	}
 	if !ok {
-		return "", &Error{Kind: BadLogin, Field: "current_password", Msg: "That is not your password. Try again."}
+		err := c.Store.AddRepeat(ctx, guessed(s.User.ID, c.Now(), "password change", p.Seen))
+		return "", cmp.Or(err, error(&Error{Kind: BadLogin, Field: "current_password", Msg: "That is not your password. Try again."}))
 	}
 	hash, err := c.Passwords.For(true).Hash(ctx, p.New)
 	if err != nil {

@@ -24,6 +24,7 @@ const (
 	NewBrowser       EventKind = "signin.new_browser" // a browser that this person had not signed in with before
 	PasswordChanged  EventKind = "password.changed"
 	PasswordReset    EventKind = "password.reset"
+	PasswordRefused  EventKind = "password.refused" // a wrong one was typed: Detail says where
 	EmailVerified    EventKind = "email.verified"
 	EmailChanged     EventKind = "email.changed"
 	ProfileChanged   EventKind = "profile.changed" // what apps see of the person: name or address

@@ -1,7 +1,9 @@
 package identity
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"time"
 )
 
@@ -213,7 +215,8 @@ func (s SignIns) checkPassword(ctx context.Context, a Attempt) (User, error) {
 		return User{}, err
 	}
 	if !proved {
-		return User{}, &Error{Kind: BadLogin, Field: "password", Msg: badLogin}
+		err := s.tellOfGuess(ctx, user.ID, a.Seen)
+		return User{}, cmp.Or(err, error(&Error{Kind: BadLogin, Field: "password", Msg: badLogin}))
 	}
 	if err := s.renewHash(ctx, user, a.Password); err != nil {
 		return User{}, err
@@ -222,6 +225,34 @@ func (s SignIns) checkPassword(ctx context.Context, a Attempt) (User, error) {
 		return User{}, Refuse(Forbidden, "This account is locked. Ask the people who run this service to unlock it.")
 	}
 	return user, nil
+}
+
+// errNobody takes back what was written for an address that nobody has.
+var errNobody = errors.New("nobody has this address")
+
+// tellOfGuess writes that a wrong password was typed. For an address that nobody has, the database is asked the same and
+// keeps nothing: how long an answer takes must not tell who has an account.
+func (s SignIns) tellOfGuess(ctx context.Context, userID ID, seen Seen) error {
+	known := userID != ID{}
+	if !known {
+		userID = NewID()
+	}
+	err := s.Store.InTx(ctx, func(ctx context.Context) error {
+		err := s.Store.AddRepeat(ctx, guessed(userID, s.Now(), "sign-in", seen))
+		if err == nil && !known {
+			return errNobody
+		}
+		return err
+	})
+	if errors.Is(err, errNobody) {
+		return nil
+	}
+	return err
+}
+
+// guessed is the Event of a wrong password.
+func guessed(userID ID, now time.Time, where string, seen Seen) Event {
+	return Event{ID: NewID(), At: now, Kind: PasswordRefused, UserID: userID, Detail: where, Address: seen.Address}
 }
 
 // known reports whether the browser knows the person: they signed in there before, or are signed in now.

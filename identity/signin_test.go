@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -209,6 +210,43 @@ func TestSignIn_aHashMadeAnewDoesNotBringAnOldPasswordBack(t *testing.T) {
 		}
 		if now, err := w.db.UserByID(w.Context(), w.user.ID); err != nil || now.PasswordHash != changed.PasswordHash {
 			w.Errorf("%.40s, %v", now.PasswordHash, err)
+		}
+	})
+}
+
+// Whoever is guessed at can see it, by whichever door, and a flood of guesses is one line with a count.
+func TestSignIn_wrongPasswordsAreToldOfWithWhereTheyCameFrom(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		standing, seen := w.standing(w.signIn()), identity.Seen{Address: "192.0.2.77"}
+		for range 3 {
+			_, err := w.signIns.Begin(w.Context(), identity.Attempt{Email: w.user.Email, Password: "wrong wrong", Seen: seen})
+			if identity.KindOf(err) != identity.BadLogin {
+				w.Fatal(err)
+			}
+		}
+		credentials := w.byMail().Credentials
+		_, err := credentials.ChangePassword(w.Context(), standing, identity.NewPassword{Current: "wrong", New: "another long password", Seen: seen})
+		if identity.KindOf(err) != identity.BadLogin {
+			w.Fatal(err)
+		}
+		all, err := w.db.Events(w.Context(), identity.EventQuery{Limit: 100})
+		if err != nil {
+			w.Fatal(err)
+		}
+		told := map[string]int{}
+		for _, e := range all {
+			if e.Kind == identity.PasswordRefused && e.UserID == w.user.ID && e.Address == seen.Address {
+				told[e.Detail] += 1 + e.Repeats
+			}
+		}
+		if want := map[string]int{"sign-in": 3, "password change": 1}; !maps.Equal(told, want) {
+			w.Errorf("told %v, want %v", told, want)
+		}
+		before := len(all)
+		_, err = w.signIns.Begin(w.Context(), identity.Attempt{Email: "nobody@example.com", Password: "wrong wrong", Seen: seen})
+		if all, _ = w.db.Events(w.Context(), identity.EventQuery{Limit: 100}); identity.KindOf(err) != identity.BadLogin || len(all) != before {
+			w.Errorf("an address that nobody has leaves an event (%v)", err)
 		}
 	})
 }

@@ -339,3 +339,24 @@ func TestMail_arrivesSoonAfterWhatItTells(t *testing.T) {
 		})
 	}
 }
+
+// The network is that of whoever showed the old token, all the way from their request into the mail.
+func TestPostman_aMailOfReuseSaysFromWhereItCame(t *testing.T) {
+	t.Parallel()
+	m := newMailbox(t)
+	p, a := m.w.person(t), m.w.app(t, vouched)
+	old := a.redeem(t, newVisitor(t).signIn(t, a, p))
+	next := a.tokens(t, a.refresh(t, old.RefreshToken))
+	a.tokens(t, a.refresh(t, next.RefreshToken))
+	if got := a.refresh(t, old.RefreshToken); got.Error != "invalid_grant" {
+		t.Fatal(got.status, got.body)
+	}
+	for {
+		if got := m.Next(t); strings.Contains(got.Subject, "signed Notes out") {
+			if !strings.Contains(got.Text, "network 127.0.0.1\n") {
+				t.Errorf("the mail does not say from where:\n%s", got.Text)
+			}
+			return
+		}
+	}
+}

@@ -301,6 +301,7 @@ var english = language{
 		"event.session.forked":                "{app} did not get an answer of ours and asked again",
 		"event.session.rolled_forward":        "{app} knew more of its sign-in than we did, and went on",
 		"event.factor.added":                  "An authenticator app was added",
+		"event.password.refused":              "A wrong password was typed",
 		"event.factor.refused":                "A wrong code was typed",
 		"event.factor.recovery_code_used":     "A recovery code was used",
 		"event.factor.recovery_codes_renewed": "New recovery codes were made",
