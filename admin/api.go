@@ -40,6 +40,7 @@ type Options struct {
 	Tokens    identity.AdminTokens
 	TOTP      mfa.TOTP
 	Links     identity.MailLinks
+	Keys      *identity.Keyring
 	Issuer    string // where links lead
 	Log       *slog.Logger
 }

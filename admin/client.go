@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -52,6 +53,26 @@ func (a *API) changeClient(r *http.Request, change func(context.Context, string)
 	}
 	client, err := a.client(r.Context(), clientIn(r))
 	return changedClient{changed, client}, err
+}
+
+// defaultOverlap is for how long a rotated secret stays good where nothing is said.
+const defaultOverlap = 24 * 60 * 60
+
+func (a *API) clientRotateSecret(r *http.Request) (any, error) {
+	id := clientIn(r)
+	body := struct {
+		Secret  string `json:"secret"`
+		Overlap int    `json:"overlap_seconds"`
+	}{Overlap: defaultOverlap}
+	if err := readBody(r, &body); err != nil {
+		return nil, err
+	}
+	overlap := time.Duration(min(max(body.Overlap, -1), int(identity.MaxOverlap/time.Second)+1)) * time.Second
+	secret := identity.NewClientSecret{ClientID: id, Secret: body.Secret, Overlap: overlap}
+	if err := a.o.Operators.RotateSecret(r.Context(), a.o.Keys, secret); err != nil {
+		return nil, err
+	}
+	return a.client(r.Context(), id)
 }
 
 func (a *API) clientDelete(r *http.Request) (any, error) {

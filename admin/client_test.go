@@ -5,9 +5,11 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sojourn-auth/sojourn/admin"
 	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/storage/storagetest"
 )
 
 type clients struct {
@@ -82,5 +84,33 @@ func TestClients_anyIDCanBeNamed(t *testing.T) {
 			d.want(http.StatusOK, "GET /api/clients/"+url.PathEscape(id), &got)
 			d.same(id, got.ID)
 		}
+	})
+}
+
+// A secret is rotated through the API as from the command line, and no answer tells it.
+func TestClients_aSecretIsRotated(t *testing.T) {
+	t.Parallel()
+	atDesk(t, func(d *desk) {
+		d.client("notes")
+		path := "POST /api/clients/notes/rotate-secret "
+		for _, body := range []string{`{}`, `{"secret":"short"}`, `{"secret":"0123456789abcdef","overlap_seconds":-1}`,
+			`{"secret":"0123456789abcdef","overlap_seconds":99999999999}`} {
+			d.want(http.StatusBadRequest, path+body, nil)
+		}
+		got := d.want(http.StatusOK, path+`{"secret":"0123456789abcdef","overlap_seconds":60}`, nil)
+		if strings.Contains(got.body, "0123456789abcdef") {
+			d.Error("the answer tells the secret")
+		}
+		c, err := d.db.RegisteredClient(d.Context(), "notes")
+		d.ok(err)
+		keys := storagetest.Keys(t)
+		if !keys.SecretMatches("0123456789abcdef", c.SecretHash) || string(c.FormerSecret) != "secret hash" ||
+			!c.FormerUntil.Equal(d.now().Add(time.Minute)) {
+			d.Errorf("%+v", c)
+		}
+		if n := d.told(identity.ClientUpdated, "api:deploy"); n != 1 {
+			d.Error("told", n, "times")
+		}
+		d.want(http.StatusNotFound, `POST /api/clients/nobody/rotate-secret {"secret":"0123456789abcdef"}`, nil)
 	})
 }

@@ -36,6 +36,7 @@ func (a *API) Routes(r *mux.Router) {
 	on(http.MethodDelete, "clients/{id}", a.clientDelete)
 	on(http.MethodPost, "clients/{id}/disable", a.clientDisable)
 	on(http.MethodPost, "clients/{id}/enable", a.clientEnable)
+	on(http.MethodPost, "clients/{id}/rotate-secret", a.clientRotateSecret)
 	on(http.MethodGet, "events", a.eventList)
 	on(http.MethodGet, "deliveries", a.deliveryList)
 	on(http.MethodPost, "deliveries/{id}/retry", a.deliveryRetry)

@@ -56,9 +56,11 @@ type Metadata struct {
 type Client struct {
 	ID             string
 	SecretHash     []byte // Keyring.HashSecret of the secret; empty for public clients and private_key_jwt
-	Trusted        bool   // the operator's own: no consent page
-	TrustedNative  bool   // the operator says that nobody poses as it: no "Continue as" on loopback and private-use schemes
-	SelfRegistered bool   // by RFC 7591, not by the operator
+	FormerSecret   []byte // of the secret before, which stays good until FormerUntil
+	FormerUntil    time.Time
+	Trusted        bool // the operator's own: no consent page
+	TrustedNative  bool // the operator says that nobody poses as it: no "Continue as" on loopback and private-use schemes
+	SelfRegistered bool // by RFC 7591, not by the operator
 	Metadata
 	Lives            Lifetimes // of its Sessions; a zero part means the server's default
 	RegistrationHash []byte    // SHA-256 of the registration access token (RFC 7592 §3)

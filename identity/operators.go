@@ -16,6 +16,8 @@ type operatorStore interface {
 	DeleteUser(ctx context.Context, userID ID) error
 	SetClientDisabled(ctx context.Context, clientID string, at time.Time) (bool, error)
 	DeleteClient(ctx context.Context, id string) error
+	// RotateSecret gives a client another secret; the one before stays good until a time. NotFound without a client or secret.
+	RotateSecret(ctx context.Context, id string, hash []byte, formerUntil time.Time) error
 	// CreateClient adds a client; Conflict when its id is taken.
 	CreateClient(ctx context.Context, c Client) error
 	CreateRegistrationToken(ctx context.Context, hash []byte, uses int, expires time.Time) error
@@ -170,6 +172,38 @@ func (o Operators) EnableClient(ctx context.Context, id string) (changed bool, e
 		return o.tell(ctx, Event{Kind: ClientEnabled, ClientID: id})
 	})
 	return changed, err
+}
+
+// The bounds of RotateSecret.
+const (
+	MinClientSecret = 8 // characters
+	MaxOverlap      = 30 * 24 * time.Hour
+)
+
+// NewClientSecret is what RotateSecret makes of a client's secret.
+type NewClientSecret struct {
+	ClientID, Secret string
+	Overlap          time.Duration // how long the one before stays good: zero ends it at once
+}
+
+// RotateSecret gives a client another secret and ends nothing: its Sessions go on. Refusals: NotFound (no such client, or
+// it has no secret), Invalid (fields secret and overlap).
+func (o Operators) RotateSecret(ctx context.Context, keys *Keyring, n NewClientSecret) error {
+	if len(n.Secret) < MinClientSecret {
+		return RefuseField("secret", "The secret is too short: at least 8 characters, better the output of openssl rand -hex 32.")
+	}
+	if n.Overlap < 0 || n.Overlap > MaxOverlap {
+		return RefuseField("overlap", "Let the secret before stay good for 0 to 30 days.")
+	}
+	until := o.Now().Add(n.Overlap)
+	return o.Store.InTx(ctx, func(ctx context.Context) error {
+		if err := o.Store.RotateSecret(ctx, n.ClientID, keys.HashSecret(n.Secret), until); err != nil {
+			return err
+		}
+		return o.tell(ctx, Event{
+			Kind: ClientUpdated, ClientID: n.ClientID, Detail: "secret, the one before is good until " + until.Format(time.DateTime),
+		})
+	})
 }
 
 // DeleteClient removes a client with all that rests on it.

@@ -86,11 +86,15 @@ func unless(proved bool) error {
 
 // secretMatches takes as long for a client that is unknown or has no secret as for any other.
 func (e *Endpoints) secretMatches(secret string, c identity.Client) bool {
-	hash := c.SecretHash
+	hash, former := c.SecretHash, c.FormerSecret
 	if len(hash) == 0 {
-		hash = e.decoy
+		hash, former = e.decoy, nil
 	}
-	return e.o.Keys.SecretMatches(secret, hash)
+	if len(former) == 0 || !e.o.Now().Before(c.FormerUntil) {
+		former = e.decoy
+	}
+	now, before := e.o.Keys.SecretMatches(secret, hash), e.o.Keys.SecretMatches(secret, former)
+	return now || before
 }
 
 // takes reports whether a client may use a method: the registered one; both ways to send a secret where none is said

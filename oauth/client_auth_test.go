@@ -186,3 +186,27 @@ func TestOwnToken_countsAsUse(t *testing.T) {
 		}
 	})
 }
+
+// A secret is rotated without an outage: both are good for the overlap, then the new one alone.
+func TestClientAuth_theSecretBeforeIsGoodForTheOverlap(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c := s.app(s.confidential)
+		operators := identity.Operators{Store: s.db, Now: s.now}
+		rotation := identity.NewClientSecret{ClientID: c.ID, Secret: "another secret", Overlap: time.Hour}
+		if err := operators.RotateSecret(s.Context(), s.keys, rotation); err != nil {
+			t.Fatal(err)
+		}
+		takes := func(secret string, want int) {
+			t.Helper()
+			if got := s.post(own(), asClient(c, secret)); got.Status != want {
+				t.Errorf("%q: %d, want %d", secret, got.Status, want)
+			}
+		}
+		takes(clientSecret, http.StatusOK)
+		takes("another secret", http.StatusOK)
+		s.pass(time.Hour)
+		takes(clientSecret, http.StatusUnauthorized)
+		takes("another secret", http.StatusOK)
+	})
+}

@@ -73,6 +73,7 @@ func (s *Server) adminAPI() http.Handler {
 		Tokens:    identity.AdminTokens{Store: s.db, Now: s.db.Now},
 		TOTP:      mfa.TOTP{Store: s.db, Keys: s.keys, Now: s.db.Now},
 		Links:     identity.MailLinks{Store: s.db, Keys: s.keys, Now: s.db.Now},
+		Keys:      s.keys,
 		Issuer:    s.cfg.Issuer,
 	})
 	refusing := func(why refusal) http.Handler { return api.Refusal(why.status, why.msg) }

@@ -31,6 +31,9 @@ type clientRow struct {
 	FirstUsedAt      *micros
 	DisabledAt       *micros
 	Epoch            int64
+
+	FormerSecretHash  []byte
+	FormerSecretUntil *micros
 }
 
 // TableName is the table's name for GORM.
@@ -44,6 +47,7 @@ func newClientRow(c identity.Client) clientRow {
 		RegistrationHash: blob(c.RegistrationHash), PreviousHash: blob(c.PreviousHash),
 		CreatedAt: fromTime(c.CreatedAt), FirstUsedAt: fromTimeOrNull(c.FirstUsedAt),
 		DisabledAt: fromTimeOrNull(c.DisabledAt), Epoch: c.Epoch,
+		FormerSecretHash: blob(c.FormerSecret), FormerSecretUntil: fromTimeOrNull(c.FormerUntil),
 	}
 }
 
@@ -57,6 +61,7 @@ func (r clientRow) client() identity.Client {
 		RegistrationHash: blobOrNil(r.RegistrationHash), PreviousHash: blobOrNil(r.PreviousHash),
 		CreatedAt: r.CreatedAt.time(), FirstUsedAt: r.FirstUsedAt.timeOrZero(),
 		DisabledAt: r.DisabledAt.timeOrZero(), Epoch: r.Epoch,
+		FormerSecret: blobOrNil(r.FormerSecretHash), FormerUntil: r.FormerSecretUntil.timeOrZero(),
 	}
 }
 
@@ -233,6 +238,18 @@ func (d *DB) UpdateClient(ctx context.Context, c identity.Client) error {
 	return d.fail("update client", res.Error)
 }
 
+// RotateSecret gives a client another secret; the one before stays good until a time. NotFound for a client that is not
+// there or has none.
+func (d *DB) RotateSecret(ctx context.Context, id string, hash []byte, formerUntil time.Time) error {
+	res := d.q(ctx).Exec(`UPDATE clients SET former_secret_hash = secret_hash, former_secret_until = ?, secret_hash = ?
+		WHERE id = ? AND length(secret_hash) > 0`, fromTime(formerUntil), hash, id)
+	d.clients.drop(id, d.Now())
+	if res.Error == nil && res.RowsAffected == 0 {
+		return identity.Refuse(identity.NotFound, "There is no such client, or it has no secret.")
+	}
+	return d.fail("rotate secret", res.Error)
+}
+
 // ConfirmRegistrationToken forgets the registration access token before the one with this hash, which was just used.
 func (d *DB) ConfirmRegistrationToken(ctx context.Context, id string, hash []byte) error {
 	res := d.q(ctx).Exec(`UPDATE clients SET previous_hash = ?
@@ -350,6 +367,7 @@ func (c *clientCache) keep(id string, e cachedClient) {
 // copyClient shares no memory with c, so that no caller changes what another one reads.
 func copyClient(c identity.Client) identity.Client {
 	c.SecretHash = bytes.Clone(c.SecretHash)
+	c.FormerSecret = bytes.Clone(c.FormerSecret)
 	c.RegistrationHash = bytes.Clone(c.RegistrationHash)
 	c.PreviousHash = bytes.Clone(c.PreviousHash)
 	c.RedirectURIs = slices.Clone(c.RedirectURIs)

@@ -34,7 +34,8 @@ func everyField(now time.Time) identity.Client {
 			Device: identity.Device{Name: "Zoë's phone", Model: "Pixel", AppVersion: "1.2", InstallID: "i-1"},
 		},
 		Lives:            identity.Lifetimes{Idle: time.Hour, Absolute: 48 * time.Hour},
-		RegistrationHash: []byte("registration"), PreviousHash: []byte("previous"), CreatedAt: now, FirstUsedAt: now.Add(time.Hour),
+		RegistrationHash: []byte("registration"), PreviousHash: []byte("previous"), CreatedAt: now,
+		FormerSecret: []byte("former"), FormerUntil: now.Add(time.Minute), FirstUsedAt: now.Add(time.Hour),
 	}
 }
 
@@ -169,6 +170,7 @@ func TestUpdateClient_writesOnlyWhatAClientMayChange(t *testing.T) {
 		want := everyField(db.Now())
 		want.ID, want.RegistrationHash, want.PreviousHash = c.ID, []byte("two"), []byte("one")
 		ok(t, db.UpdateClient(t.Context(), want))
+		want.FormerSecret, want.FormerUntil = nil, time.Time{}
 		want.Trusted, want.SelfRegistered, want.CreatedAt, want.FirstUsedAt = false, true, c.CreatedAt, time.Time{}
 		same(t, want, must[identity.Client](t)(db.ClientByID(t.Context(), c.ID)))
 	})

@@ -46,6 +46,7 @@ func TestMethods_sayThatTheDatabaseIsAway(t *testing.T) {
 			"EndSession":               second(db.End(ctx, identity.Ending{Session: s.ID, Cause: identity.EndRevoked})),
 			"ClientByID":               second(db.ClientByID(ctx, "app")),
 			"CreateClient":             db.CreateClient(ctx, identity.Client{ID: "new"}),
+			"RotateSecret":             db.RotateSecret(ctx, "app", []byte("hash"), db.Now()),
 			"UpdateClient":             db.UpdateClient(ctx, identity.Client{ID: "app"}),
 			"ConfirmRegistrationToken": db.ConfirmRegistrationToken(ctx, "app", secret),
 			"DeleteClient":             db.DeleteClient(ctx, "app"),

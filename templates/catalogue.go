@@ -444,7 +444,7 @@ var english = language{
 		"mail.factor_removed.after":     "If it was you, there is nothing to do. If not, the link signs everyone out at once and lets you choose another password.",
 		"mail.way_in.subject":           "A link into your account at {operator} was made",
 		"mail.way_in.lead":              "The people who run {operator} made a link that works once and lets its holder choose a new password for your account.",
-		"mail.way_in.after":             "If you asked them for it, there is nothing to do. If not, the link below signs everyone out at once and lets you choose another password.",
+		"mail.way_in.after":             "If you asked them for it, there is nothing to do. If not, the link signs everyone out at once and lets you choose another password.",
 		"mail.code_used.subject":        "A recovery code opened your account at {operator}",
 		"mail.code_used.lead":           "Somebody signed in to your account at {operator} with one of your recovery codes. That code works no more.",
 		"mail.code_used.after":          "If it was you, there is nothing to do. If not, the link signs everyone out at once and lets you choose another password.",

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -18,7 +19,7 @@ import (
 
 func (p *program) client() *cobra.Command {
 	return group("client", "Add, see, disable and delete apps", p.clientAdd(), p.clientList(), p.clientShow(),
-		p.clientDisable(), p.clientEnable(), p.clientDelete())
+		p.clientDisable(), p.clientEnable(), p.clientRotateSecret(), p.clientDelete())
 }
 
 // newClient is what `client add` was told.
@@ -83,7 +84,23 @@ func (n *newClient) flags(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("public", "secret-stdin", "jwks-file")
 }
 
-const minSecret = 8 // characters
+// readClientSecret reads a client's secret, and says so where HTTP Basic would need it escaped (RFC 6749 §2.3.1), which many
+// clients forget. It stays as it was typed.
+func (p *program) readClientSecret() (string, error) {
+	secret, err := p.readSecret()
+	if err != nil {
+		return "", err
+	}
+	if len(secret) < identity.MinClientSecret {
+		return "", fmt.Errorf("the secret on the standard input is too short: at least %d characters, "+
+			"better the output of openssl rand -hex 32", identity.MinClientSecret)
+	}
+	if url.QueryEscape(secret) != secret {
+		fmt.Fprintln(p.err, "sojourn: warning: the secret holds characters that HTTP Basic needs escaped, which many clients "+
+			"forget: better take the output of openssl rand -hex 32")
+	}
+	return secret, nil
+}
 
 func (p *program) addClient(ctx context.Context, o opened, n newClient) error {
 	c, err := n.client(o.db.Now())
@@ -91,13 +108,9 @@ func (p *program) addClient(ctx context.Context, o opened, n newClient) error {
 		return err
 	}
 	if n.secret {
-		secret, err := p.readSecret()
+		secret, err := p.readClientSecret()
 		if err != nil {
 			return err
-		}
-		if len(secret) < minSecret {
-			return fmt.Errorf("the secret on the standard input is too short: at least %d characters, "+
-				"better the output of openssl rand -base64 32", minSecret)
 		}
 		c.SecretHash = o.keys.HashSecret(secret)
 	}
