@@ -44,6 +44,7 @@ var causes = map[string]cause{
 	"client_deleted":             {play: operator(func(o identity.Operators, s *scene) error { return o.DeleteClient(ctx, s.first.client.ID) })},
 	"client_disabled":            {play: operator(clientDisabled)},
 	"client_credentials_changed": {first: confidential, play: newSecret},
+	"client_secret_rotated":      {first: confidential, play: secretRotated},
 	"other_person":               {play: otherPerson},
 	"session_idle":               {lives: identity.Lifetimes{Idle: 45 * time.Minute}, play: passes(26 * time.Minute)},
 	"session_absolute":           {lives: identity.Lifetimes{Absolute: 45 * time.Minute}, play: passes(26 * time.Minute)},
@@ -235,6 +236,14 @@ func newSecret(t *testing.T, s *scene) {
 	s.w.journal.hide(s.first.secret)
 	c.SecretHash = s.w.keys.HashSecret(s.first.secret)
 	fine(t, s.w.db.UpdateClient(t.Context(), c))
+}
+
+func secretRotated(t *testing.T, s *scene) {
+	s.first.secret = "another " + s.first.secret
+	s.w.journal.hide(s.first.secret)
+	fine(t, identity.Operators{Store: s.w.db, Now: s.w.now}.RotateSecret(ctx, s.w.keys, identity.NewClientSecret{
+		ClientID: s.first.client.ID, Secret: s.first.secret,
+	}))
 }
 
 func otherPerson(t *testing.T, s *scene) {
