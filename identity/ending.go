@@ -24,6 +24,7 @@ const (
 	EndClientOff  EndCause = "client_disabled"   // the client was disabled
 	EndLocked     EndCause = "user_disabled"     // the account was locked
 	EndDeleted    EndCause = "user_deleted"      // the account was deleted
+	EndCrowded    EndCause = "too_many_sessions" // the person has MaxSessions newer ones of the same app
 	EndOperator   EndCause = "ended_by_operator" // an operator ended it
 	EndIdle       EndCause = "idle"              // no one used it for too long; judged when read, never written
 	EndExpired    EndCause = "expired"           // it reached its absolute end; judged when read, never written

@@ -32,7 +32,16 @@ type Session struct {
 
 	Epoch       int   // of the user, when it began; another one ended it
 	ClientEpoch int64 // likewise of the client
+
+	Crowded bool // as it begins: CrowdedFrom others of its person and client live already, or more
 }
+
+// MaxSessions is how many living Sessions a person has of one client. Beyond it the one that was used longest ago ends.
+const MaxSessions = 100
+
+// CrowdedFrom is from how many on a Session that began asks once more how many there are: those that begin at once do not see
+// each other in their own statement, and no honest person has as many.
+const CrowdedFrom = MaxSessions / 2
 
 // Thumbprint is the RFC 7638 SHA-256 thumbprint of a public key; zero where there is none.
 type Thumbprint [32]byte
@@ -96,6 +105,9 @@ type sessionStore interface {
 	ender
 	// RedeemCode inserts the Session of a promise if its SignIn and user are alive and no code of the request won before.
 	RedeemCode(ctx context.Context, p Promise, s Session) (row Session, won bool, err error)
+	// Surplus returns which living Sessions of a person and a client are more than keep, those that were used longest ago,
+	// and locks the person until the transaction ends.
+	Surplus(ctx context.Context, userID ID, clientID string, keep int) ([]ID, error)
 	// Advance makes the ordinary rotation in one statement; false when anything is not ordinary.
 	Advance(ctx context.Context, t Turn) (row Session, done bool, err error)
 	// LockSession reads a Session that no one else can write until the transaction ends.
@@ -145,10 +157,32 @@ func (s Sessions) Start(ctx context.Context, p Promise, h Holder) (Session, Refr
 		row, err = s.redeemAgain(ctx, p, h)
 		return row, token, err
 	}
+	if row.Crowded {
+		if err := s.makeRoom(ctx, row); err != nil {
+			return Session{}, RefreshToken{}, err
+		}
+	}
 	if h.Client.FirstUsedAt.IsZero() {
 		err = s.Store.MarkClientUsed(ctx, h.Client.ID)
 	}
 	return row, token, err
+}
+
+// makeRoom ends what a Session that began is too many of. It is committed by now, as are all that began at once with it and
+// came here first, so that whoever comes last sees them all.
+func (s Sessions) makeRoom(ctx context.Context, began Session) error {
+	return s.Store.InTx(ctx, func(ctx context.Context) error {
+		surplus, err := s.Store.Surplus(ctx, began.UserID, began.ClientID, MaxSessions)
+		if err != nil {
+			return err
+		}
+		for _, id := range surplus {
+			if _, err := s.Store.End(ctx, Ending{Session: id, Cause: EndCrowded, Address: began.Address}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // redeem tries to be the first with a code. One that has expired can't be; whether it was used in time is the row's to

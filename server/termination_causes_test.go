@@ -38,6 +38,7 @@ var causes = map[string]cause{
 	"user_locked":                {play: operator(func(o identity.Operators, s *scene) error { _, err := o.Lock(ctx, s.ada.user.ID); return err })},
 	"user_unlocked":              {play: operator(lockAndUnlock)},
 	"user_deleted":               {play: operator(func(o identity.Operators, s *scene) error { return o.DeleteUser(ctx, s.ada.user.ID) })},
+	"too_many_sessions":          {play: tooManySessions},
 	"operator_ends_one":          {play: operator(operatorEndsOne(false))},
 	"operator_ends_device":       {play: operator(operatorEndsOne(true))},
 	"operator_ends_all":          {play: operator(func(o identity.Operators, s *scene) error { _, err := o.EndAll(ctx, s.ada.user.ID); return err })},
@@ -201,6 +202,14 @@ func factorRemovedByOperator(t *testing.T, s *scene) {
 func emailChanged(t *testing.T, s *scene) {
 	s.changed(t, identity.CredentialChange{Cause: identity.EndEmail, Event: identity.EmailChanged},
 		func(ctx context.Context) error { return s.w.db.SetEmail(ctx, s.ada.user.ID, "new-"+s.ada.email) })
+}
+
+// tooManySessions signs in again and again, and uses what must outlive it.
+func tooManySessions(t *testing.T, s *scene) {
+	for range identity.MaxSessions - 1 {
+		s.first.redeem(t, s.phone.signIn(t, s.first, s.ada))
+	}
+	s.held["twin"].renew(t)
 }
 
 func operator(do func(o identity.Operators, s *scene) error) func(*testing.T, *scene) {

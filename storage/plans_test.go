@@ -98,6 +98,7 @@ func listed(db *storage.DB, p person, s identity.Session) map[string]func(contex
 			return failed(db.Clients(ctx, identity.ClientQuery{After: "b", Limit: 100}))
 		},
 		"FactorsOf":      func(ctx context.Context) error { return failed(db.FactorsOf(ctx, user)) },
+		"Surplus":        func(ctx context.Context) error { return failed(db.Surplus(ctx, user, "app", identity.MaxSessions)) },
 		"LockFactors":    func(ctx context.Context) error { return failed(db.LockFactors(ctx, user)) },
 		"RecoveryHashes": func(ctx context.Context) error { return failed(db.RecoveryHashes(ctx, user)) },
 		"Documents":      func(ctx context.Context) error { return failed(db.Documents(ctx, user, "app")) },

@@ -1,10 +1,13 @@
 package storage
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -225,6 +228,36 @@ var redeemCode = "INSERT INTO sessions (" + sessionColumns.names("") + ") SELECT
 		AND u.disabled_at IS NULL AND u.epoch = s.epoch AND u.epoch = @code_epoch AND u.codes_from <= @issued_at
 		AND c.disabled_at IS NULL AND c.epoch = @code_client_epoch`
 
+// crowded counts the others of the Session's person and client, no further than anyone needs to know.
+var crowded = fmt.Sprintf(`(SELECT count(*) = %[1]d FROM (SELECT 1 FROM sessions o WHERE o.user_id = sessions.user_id
+	AND o.client_id = sessions.client_id AND o.id <> sessions.id AND o.ended_at IS NULL AND o.idle_ends_at > @now AND o.ends_at > @now
+	LIMIT %[1]d) AS others)`, identity.CrowdedFrom)
+
+// surplusAtOnce bounds what one exchange ends of what was piled up before there was a bound.
+const surplusAtOnce = 100
+
+// Surplus returns which living Sessions of a person and a client are more than keep, those that were used longest ago, and
+// locks the person until the transaction ends.
+func (d *DB) Surplus(ctx context.Context, userID identity.ID, clientID string, keep int) (ids []identity.ID, err error) {
+	if err := d.lockUser(ctx, userID); err != nil {
+		if identity.KindOf(err) == identity.NotFound {
+			return nil, nil
+		}
+		return nil, err
+	}
+	now := fromTime(d.Now())
+	err = d.each(ctx, func(found *sql.Rows) error {
+		var id identity.ID
+		err := found.Scan((*scannedID)(&id))
+		ids = append(ids, id)
+		return err
+	}, `SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id AND u.epoch = s.epoch
+		WHERE s.user_id = ? AND s.client_id = ? AND s.ended_at IS NULL AND s.idle_ends_at > ? AND s.ends_at > ?
+		ORDER BY s.last_used_at DESC, s.id DESC LIMIT ? OFFSET ?`, userID, clientID, now, now, surplusAtOnce, keep)
+	slices.SortFunc(ids, func(a, b identity.ID) int { return bytes.Compare(a[:], b[:]) }) // the order of all endings
+	return ids, d.fail("read surplus sessions", err)
+}
+
 // redeemed is what the database adds to the Session of a code.
 var redeemed = sessionColumns.only("user_id", "sub", "idle_ends_at", "ends_at", "epoch", "client_epoch")
 
@@ -233,8 +266,8 @@ var redeemed = sessionColumns.only("user_id", "sub", "idle_ends_at", "ends_at", 
 // client are not alive any more. An ending that committed first is always seen.
 func (d *DB) RedeemCode(ctx context.Context, p identity.Promise, s identity.Session) (identity.Session, bool, error) {
 	s.SignInID, s.Line = p.SignInID, identity.Line{}
-	won, err := d.one(ctx, redeemed.in(&s),
-		redeemCode+d.lock("FOR SHARE OF u, c, s")+" ON CONFLICT (id) DO NOTHING RETURNING "+redeemed.names(""),
+	won, err := d.one(ctx, append(redeemed.in(&s), &s.Crowded),
+		redeemCode+d.lock("FOR SHARE OF u, c, s")+" ON CONFLICT (id) DO NOTHING RETURNING "+redeemed.names("")+", "+crowded,
 		sessionColumns.args(&s, map[string]any{
 			"code_secret_hash": p.SignInSecret.Hash(), "now": fromTime(d.Now()), "issued_at": fromTime(p.IssuedAt),
 			"code_epoch": p.Epoch, "code_client_epoch": p.ClientEpoch,
