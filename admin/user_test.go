@@ -197,6 +197,8 @@ func TestUsers_aWayInIsMadeForAReason(t *testing.T) {
 		ada := d.user("ada@example.com")
 		path := "POST /api/users/" + ada.ID.String()
 		d.want(http.StatusBadRequest, path+"/way-in {}", nil)
+		d.want(http.StatusOK, path+"/lock", nil) // what was begun before it is void, and what is begun after it is not
+		d.want(http.StatusOK, path+"/unlock", nil)
 		var got identity.WayIn
 		d.want(http.StatusOK, path+`/way-in {"reason":"mailbox lost"}`, &got)
 		text, found := strings.CutPrefix(got.Link, "https://id.example/reset?link=")

@@ -127,7 +127,7 @@ func (o Operators) MakeWayIn(ctx context.Context, links MailLinks, userID ID, re
 			return Refuse(Conflict, "The account is locked, and a new password would not open it. Unlock it first.")
 		}
 		w.ExpiresAt = o.Now().Add(linkLives[LinkReset])
-		if w.Link, err = links.Make(ctx, LinkFor{UserID: userID, Kind: LinkReset}); err != nil {
+		if w.Link, err = links.Make(ctx, LinkFor{UserID: userID, Kind: LinkReset, Epoch: user.Epoch}); err != nil {
 			return err
 		}
 		return o.tell(ctx, Event{Kind: WayInMade, UserID: userID, Detail: reason})
