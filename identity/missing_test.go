@@ -52,31 +52,34 @@ func (w want) demand(t *testing.T, now time.Time) identity.Demand {
 	return d
 }
 
+// Who asks, and who is there.
+const optional, required, off = identity.MFAOptional, identity.MFARequired, identity.MFAOff
+
+var (
+	own         = identity.Client{Trusted: true}
+	app, strict = identity.Client{}, identity.Client{Trusted: true, Metadata: identity.Metadata{RequireMFA: true}}
+	week        = 7 * 24 * 3600
+	impatient   = identity.Client{Trusted: true, Metadata: identity.Metadata{DefaultMaxAge: &week}}
+	stranger    = identity.Client{SelfRegistered: true, Metadata: identity.Metadata{
+		AuthMethod: "none", RedirectURIs: []string{"com.example:/cb"},
+	}}
+	nobody           = identity.Standing{}
+	before, since    = asked.Add(-time.Hour), asked.Add(time.Minute)
+	ada              = proved("ada", before, identity.PWD, false)
+	again, elsewhere = anew(proved("ada", since, identity.PWD, false)), proved("ada", since, identity.PWD, false)
+	careful, shown   = proved("ada", before, identity.PWD, true), proved("ada", before, bothFactors, true)
+	eve, eveAnew     = proved("eve", before, identity.PWD, false), anew(proved("eve", since, identity.PWD, false))
+	changed          = func(s identity.Standing) identity.Standing { s.User.Epoch = 1; return s }(ada)
+	phone            = identity.Client{Trusted: true, Metadata: identity.Metadata{AuthMethod: "none"}}
+	app2, vouched    = identity.Client{Metadata: phone.Metadata}, identity.Client{Trusted: true, TrustedNative: true, Metadata: phone.Metadata}
+	none             = identity.Grant{}
+	old              = identity.Grant{Scopes: []string{"openid", "email"}, UpdatedAt: before}
+	given            = identity.Grant{Scopes: []string{"openid", "email"}, UpdatedAt: since}
+)
+
 // The request was asked at noon, and is judged five minutes later.
 func TestMissing_isTheFirstStepThatAPersonHasYetToTake(t *testing.T) {
 	t.Parallel()
-	const optional, required, off = identity.MFAOptional, identity.MFARequired, identity.MFAOff
-	own := identity.Client{Trusted: true}
-	app, strict := identity.Client{}, identity.Client{Trusted: true, Metadata: identity.Metadata{RequireMFA: true}}
-	week := 7 * 24 * 3600
-	impatient := identity.Client{Trusted: true, Metadata: identity.Metadata{DefaultMaxAge: &week}}
-	stranger := identity.Client{SelfRegistered: true, Metadata: identity.Metadata{
-		AuthMethod: "none", RedirectURIs: []string{"com.example:/cb"},
-	}}
-	nobody := identity.Standing{}
-	before, since := asked.Add(-time.Hour), asked.Add(time.Minute)
-	ada := proved("ada", before, identity.PWD, false)
-	again, elsewhere := anew(proved("ada", since, identity.PWD, false)), proved("ada", since, identity.PWD, false)
-	careful, shown := proved("ada", before, identity.PWD, true), proved("ada", before, bothFactors, true)
-	eve, eveAnew := proved("eve", before, identity.PWD, false), anew(proved("eve", since, identity.PWD, false))
-	changed := ada
-	changed.User.Epoch = 1
-	phone := identity.Client{Trusted: true, Metadata: identity.Metadata{AuthMethod: "none"}}
-	app2, vouched := identity.Client{Metadata: phone.Metadata}, phone
-	vouched.TrustedNative = true
-	none := identity.Grant{}
-	old := identity.Grant{Scopes: []string{"openid", "email"}, UpdatedAt: before}
-	given := identity.Grant{Scopes: []string{"openid", "email"}, UpdatedAt: since}
 	for sentence, c := range map[string]struct {
 		want   want
 		who    identity.Standing
