@@ -77,6 +77,12 @@ func (c Client) Public() bool { return c.AuthMethod == "none" }
 // Allows reports whether the client was registered for a grant type.
 func (c Client) Allows(grantType string) bool { return HasScope(c.GrantTypes, grantType) }
 
+// ManagesDevices reports whether an app that holds these scopes may see and end other Sessions than its own: the operator
+// trusts it, or the person allowed it and it may still ask for that. Being added is no such thing.
+func (c Client) ManagesDevices(scopes []string) bool {
+	return c.Trusted || HasScope(scopes, ScopeDevices) && HasScope(SplitScope(c.Scope), ScopeDevices)
+}
+
 // LivesOr returns how long the client's Sessions live where it says, and as the server does where it doesn't.
 func (c Client) LivesOr(server Lifetimes) Lifetimes {
 	lives := c.Lives

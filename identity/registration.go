@@ -21,7 +21,14 @@ var GrantTypes = []string{GrantTypeCode, GrantTypeRefresh, GrantTypeClient}
 
 // Scopes are those that people's apps may ask for, beside what an operator adds to a client. Codes hold one bit for each,
 // by its place: new ones go to the end.
-var Scopes = []string{"openid", "profile", "email", "offline_access"}
+var Scopes = []string{"openid", "profile", "email", "offline_access", ScopeDevices}
+
+// ScopeDevices lets an app see and end the person's other Sessions, not its own alone. Consent names it, and nobody gets
+// it without asking.
+const ScopeDevices = "devices"
+
+// usualScopes are what a client gets that names none.
+var usualScopes = Scopes[:4]
 
 // AssertionAlgs are what clients may sign with. HMAC is none of them: we keep no client's secret in the clear.
 var AssertionAlgs = []string{"RS256", "PS256", "ES256", "EdDSA"}
@@ -170,7 +177,7 @@ func cleanScope(m *Metadata) error {
 	case len(asked) > 0 && len(scopes) == 0:
 		return RefuseField("scope", "Ask for some of openid, profile, email, offline_access.")
 	case len(asked) == 0 && m.signsIn():
-		scopes = Scopes
+		scopes = usualScopes
 	}
 	m.Scope = strings.Join(scopes, " ")
 	return nil

@@ -97,6 +97,12 @@ func (s SignIns) SignOut(ctx context.Context, standing Standing, a AskedSignOut,
 	return struck.Sessions, err
 }
 
+// MayEndAll reports whether an app that asked may sign the browser out without asking the person: that ends other apps too.
+func (s SignIns) MayEndAll(ctx context.Context, c Client, a AskedSignOut) (bool, error) {
+	own, err := s.ownSession(ctx, a)
+	return err == nil && c.ManagesDevices(own.Scopes), err
+}
+
 // ownSession returns the Session that the app's ID token was issued in; zero when none came, or it is long gone.
 func (s SignIns) ownSession(ctx context.Context, a AskedSignOut) (Session, error) {
 	if a.Sub == "" {
@@ -119,16 +125,13 @@ type AppSignOut struct {
 	Device bool // not the app alone: the sign-in that its Session began from, and all that began from it
 }
 
-// errDevice keeps an app that anyone may have written from signing people out of the operator's.
-var errDevice = Refuse(Forbidden, "An app that registered itself can end its own session only. Leave device out.")
+// errDevice keeps an app that nobody trusted with more from signing people out of others.
+var errDevice = Refuse(Forbidden, "This app can end its own session only: it needs the scope devices for more. Leave device out.")
 
 // SignOut ends the Session of an authentic refresh token, however old, and with Device the sign-in that it began from.
 // It returns whether the Session ended now; false when it was over, or never was. A token of another client touches
-// nothing. Refusals: Forbidden (Device, by a client that registered itself), NoProof (a bound Session without its key).
+// nothing. Refusals: Forbidden (Device, by a client that may not), NoProof (a bound Session without its key).
 func (s Sessions) SignOut(ctx context.Context, a AppSignOut) (ended bool, err error) {
-	if a.Device && a.Holder.Client.SelfRegistered {
-		return false, errDevice
-	}
 	row, err := s.Store.SessionByID(ctx, a.Token.SessionID)
 	switch {
 	case KindOf(err) == NotFound:
@@ -139,6 +142,8 @@ func (s Sessions) SignOut(ctx context.Context, a AppSignOut) (ended bool, err er
 		return false, nil
 	case !a.Holder.mayEnd(row):
 		return false, errKey
+	case a.Device && !a.Holder.Client.ManagesDevices(row.Scopes):
+		return false, errDevice
 	case !row.Alive(s.Now()):
 		return false, nil
 	}

@@ -55,12 +55,7 @@ type appSession struct {
 
 // me serves GET /me: the Session of the access token and its siblings.
 func (e *Endpoints) me(w http.ResponseWriter, r *http.Request, c caller) error {
-	visible, err := e.visibleTo(r.Context(), c)
-	if err != nil {
-		return err
-	}
-	all, err := e.store.FindSessions(r.Context(),
-		identity.SessionQuery{UserID: c.live.User.ID, ClientID: visible, Limit: maxSiblings + 1})
+	all, err := e.siblings(r.Context(), c)
 	if err != nil {
 		return err
 	}
@@ -81,19 +76,21 @@ func (e *Endpoints) me(w http.ResponseWriter, r *http.Request, c caller) error {
 	return nil
 }
 
-// visibleTo returns whose Sessions an app may know of: a client that registered itself only of its own, since nobody
-// vouches for it; one that the operator added of all, which is the empty id.
-func (e *Endpoints) visibleTo(ctx context.Context, c caller) (clientID string, err error) {
+// manages reports whether an app may know of Sessions of the person's beside its own, and end them.
+func (e *Endpoints) manages(ctx context.Context, c caller) (bool, error) {
 	client, err := e.clientByID(ctx, c.token.ClientID)
-	switch {
-	case identity.KindOf(err) == identity.NotFound:
-		return "", errToken
-	case err != nil:
-		return "", err
-	case client.SelfRegistered:
-		return client.ID, nil
+	if identity.KindOf(err) == identity.NotFound {
+		return false, errToken
 	}
-	return "", nil
+	return err == nil && client.ManagesDevices(identity.SplitScope(c.token.Scope)), err
+}
+
+// siblings returns the Sessions that an app may know of, its own among them; none where that is the only one.
+func (e *Endpoints) siblings(ctx context.Context, c caller) ([]identity.Live, error) {
+	if may, err := e.manages(ctx, c); err != nil || !may {
+		return nil, err
+	}
+	return e.store.FindSessions(ctx, identity.SessionQuery{UserID: c.live.User.ID, Limit: maxSiblings + 1})
 }
 
 func (e *Endpoints) tellSession(ctx context.Context, c caller, s identity.Session) appSession {
@@ -140,18 +137,14 @@ func (e *Endpoints) endMine(w http.ResponseWriter, r *http.Request, c caller) er
 	return nil
 }
 
-// endSibling ends another Session that the app may know of.
+// endSibling ends another Session, for an app that may know of it.
 func (e *Endpoints) endSibling(r *http.Request, c caller, id identity.ID) error {
-	visible, err := e.visibleTo(r.Context(), c)
+	may, err := e.manages(r.Context(), c)
 	if err != nil {
 		return err
 	}
-	s, err := e.store.SessionByID(r.Context(), id)
-	switch {
-	case identity.KindOf(err) == identity.NotFound, err == nil && visible != "" && s.ClientID != visible:
+	if !may {
 		return errNoSibling
-	case err != nil:
-		return err
 	}
 	from := identity.From{UserID: c.live.User.ID, SignInID: c.live.Session.SignInID, Address: addressOf(r)}
 	return e.o.Devices.End(r.Context(), from, id)

@@ -26,7 +26,7 @@ const (
 // events serves GET /me/events: server-sent events (WHATWG HTML §9.2) for as long as the app listens, its access token is
 // good and its Session lives.
 func (e *Endpoints) events(w http.ResponseWriter, r *http.Request, c caller) error {
-	visible, err := e.visibleTo(r.Context(), c)
+	all, err := e.manages(r.Context(), c)
 	if err != nil {
 		return err
 	}
@@ -36,13 +36,13 @@ func (e *Endpoints) events(w http.ResponseWriter, r *http.Request, c caller) err
 	}
 	defer e.streams.remove(s)
 	// Before the first look, so that nothing happens in between unheard.
-	wake, cancel := e.store.Subscribe(identity.Feed{UserID: c.live.User.ID, ClientID: c.token.ClientID, Own: visible != ""})
+	wake, cancel := e.store.Subscribe(identity.Feed{UserID: c.live.User.ID, ClientID: c.token.ClientID, Own: !all})
 	defer cancel()
 	out := eventWriter{w, http.NewResponseController(w)}
 	e.unkept(w, "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // nginx would wait for more
 	w.WriteHeader(http.StatusOK)
-	l := &listener{e: e, caller: c, visible: visible, out: out}
+	l := &listener{e: e, caller: c, all: all, out: out}
 	if l.begin(r.Context(), r.Header.Get("Last-Event-ID")) == nil {
 		l.listen(r.Context(), s, wake)
 	}

@@ -74,8 +74,8 @@ func TestEvents_tellWhatHappensElsewhere(t *testing.T) {
 func TestEvents_tellNobodyElses(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) {
-		self, other := s.app(func(c *identity.Client) { c.SelfRegistered = true }), s.app()
-		own, stranger := s.begin(self), s.addUser("eve@example.com")
+		self, other := s.app(selfRegistered), s.app()
+		own, stranger := s.beginAgreed(self), s.addUser("eve@example.com")
 		s.pass(time.Minute)
 		e := s.listen(own.AccessToken)
 		e.next("ready")
@@ -83,9 +83,10 @@ func TestEvents_tellNobodyElses(t *testing.T) {
 		s.write(foreign.AccessToken, http.MethodPut, "k", `1`).want(http.StatusCreated)
 		s.end(foreign, identity.EndDevice)
 		s.beginOf(stranger)
+		s.end(s.beginAgreed(self), identity.EndDevice) // another device of the same person with the same app
 		s.silent(e)
-		s.begin(self)
-		e.next("session.started")
+		s.end(own, identity.EndDevice)
+		e.next("session.ended")
 	})
 }
 

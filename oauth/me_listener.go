@@ -27,12 +27,12 @@ var errStreamOver = errors.New("the stream is over")
 // listener is an app that listens.
 type listener struct {
 	caller
-	e       *Endpoints
-	visible string // the client whose Sessions it may know of; empty: all of the person's
-	out     eventWriter
-	since   time.Time            // of the last look
-	heard   identity.Position    // of the last event
-	known   map[identity.ID]bool // what the last look found; the next one finds the latest of it again
+	e     *Endpoints
+	all   bool // it may know of all Sessions of the person's, not its own alone
+	out   eventWriter
+	since time.Time            // of the last look
+	heard identity.Position    // of the last event
+	known map[identity.ID]bool // what the last look found; the next one finds the latest of it again
 }
 
 func (l *listener) id() string { return l.heard.Text(l.live.User.ID, l.token.ClientID) }
@@ -93,11 +93,12 @@ func (l *listener) look(ctx context.Context) (rest time.Duration, err error) {
 	return l.rest(), l.tell(ctx, news)
 }
 
-// news are the changes that were not told yet. A Session's own start is no news to it.
+// news are the changes that were not told yet. A Session's own start is no news to it, and others' are not for every app.
 func (l *listener) news(changes []identity.Change) (news []identity.Change) {
 	for _, c := range changes {
-		own := c.Kind == identity.ChangeStarted && c.SessionID == l.live.Session.ID
-		if !l.known[c.ID] && !own {
+		own := c.SessionID == l.live.Session.ID
+		hidden := c.Kind == identity.ChangeStarted && own || c.SessionID != (identity.ID{}) && !own && !l.all
+		if !l.known[c.ID] && !hidden {
 			news = append(news, c)
 		}
 	}
@@ -132,7 +133,7 @@ func (l *listener) flooded(changes []identity.Change) error {
 
 func (l *listener) changes(ctx context.Context, after time.Time) ([]identity.Change, error) {
 	return l.e.feeds.since(ctx, identity.Feed{
-		UserID: l.live.User.ID, ClientID: l.token.ClientID, Own: l.visible != "", After: after, Limit: maxMissed + 1,
+		UserID: l.live.User.ID, ClientID: l.token.ClientID, Own: !l.all, After: after, Limit: maxMissed + 1,
 	})
 }
 

@@ -98,21 +98,79 @@ func TestMe_tellsNobodyWhenTheFamilyRefreshed(t *testing.T) {
 	})
 }
 
-func TestMe_aSelfRegisteredClientKnowsOnlyItsOwn(t *testing.T) {
+// managing makes an app one that nobody trusts, and that may ask for the scope.
+func managing(c *identity.Client) { c.Trusted, c.Scope = false, c.Scope+" "+identity.ScopeDevices }
+
+// beginAgreed signs the person in with an app that nobody trusts: they press Allow where they are asked.
+func (s *stage) beginAgreed(c identity.Client, pairs ...string) told {
+	s.Helper()
+	cookie, form := s.signIn(s.user), asking(c, pairs...)
+	if page, q := s.location(s.authorize(form, cookie)); page == "/consent" {
+		s.allow(c, cookie, identity.SplitScope(form.Get("scope"))...)
+		form = s.pressing(identity.ForAllowal, q, cookie)
+	}
+	got := s.post(redeeming(c, s.code(form, cookie)))
+	s.good(got)
+	return got
+}
+
+// Power comes from being trusted, or from what consent named: not from being added.
+func TestMe_anAppThatNobodyTrustsKnowsItsOwnSessionAlone(t *testing.T) {
+	t.Parallel()
+	for name, made := range map[string][]func(*identity.Client){
+		"that registered itself":       {selfRegistered},
+		"that the operator added":      {untrusted},
+		"that did not ask for devices": {managing},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			onStage(t, func(s *stage) {
+				own, others := s.app(made...), s.app()
+				first, second, other := s.beginAgreed(own), s.beginAgreed(own), s.begin(others)
+				if sids := s.siblings(first.AccessToken); len(sids) != 0 {
+					t.Errorf("siblings are %v", sids)
+				}
+				if sids := s.siblings(other.AccessToken); len(sids) != 2 {
+					t.Errorf("the operator's own client knows %v", sids)
+				}
+				for _, got := range []told{second, other} {
+					path := "/me/sessions/" + s.session(got).ID.String()
+					s.as(first.AccessToken, http.MethodDelete, path).refused(http.StatusNotFound, "not_found")
+				}
+				s.signOut(own, first.RefreshToken, "device", "true").refused(http.StatusBadRequest, "unauthorized_client")
+				for _, got := range []told{first, second, other} {
+					s.as(got.AccessToken, http.MethodGet, "/me").want(http.StatusOK)
+				}
+				s.as(first.AccessToken, http.MethodDelete, "/me/sessions/"+s.session(first).ID.String()).want(http.StatusNoContent)
+			})
+		})
+	}
+}
+
+func TestMe_theScopeDevicesGivesThePowerThatItNames(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) {
-		own, others := s.app(func(c *identity.Client) { c.SelfRegistered = true }), s.app()
-		first, second, other := s.begin(own), s.begin(own), s.begin(others)
-		if sids := s.siblings(first.AccessToken); len(sids) != 1 || sids[0] != s.session(second).ID.String() {
+		c, cookie := s.app(managing), s.signIn(s.user)
+		first := s.beginAgreed(c, "scope", "openid offline_access devices")
+		other, third := s.begin(s.app()), s.begin(s.app())
+		if sids := s.siblings(first.AccessToken); len(sids) != 2 {
 			t.Errorf("siblings are %v", sids)
 		}
-		if sids := s.siblings(other.AccessToken); len(sids) != 2 {
-			t.Errorf("the operator's own client knows %v", sids)
+		narrow := s.post(refreshing(c, first.RefreshToken, "scope", "openid"))
+		if sids := s.siblings(narrow.AccessToken); len(sids) != 0 {
+			t.Errorf("a narrower token tells of %v", sids)
 		}
-		path := "/me/sessions/" + s.session(other).ID.String()
-		s.as(first.AccessToken, http.MethodDelete, path).refused(http.StatusNotFound, "not_found")
-		s.as(first.AccessToken, http.MethodDelete, "/me/sessions/"+s.session(second).ID.String()).want(http.StatusNoContent)
-		s.as(other.AccessToken, http.MethodGet, "/me").want(http.StatusOK)
+		e := s.listen(first.AccessToken)
+		e.next("ready")
+		s.as(first.AccessToken, http.MethodDelete, "/me/sessions/"+s.session(other).ID.String()).want(http.StatusNoContent)
+		e.next("session.ended")
+		c.Scope = "openid offline_access" // the operator takes it back
+		s.no(s.db.UpdateClient(t.Context(), c))
+		s.as(first.AccessToken, http.MethodDelete, "/me/sessions/"+s.session(third).ID.String()).refused(http.StatusNotFound, "not_found")
+		s.signOut(c, narrow.RefreshToken, "device", "true").refused(http.StatusBadRequest, "unauthorized_client")
+		if !s.signedInBy(cookie) {
+			t.Error("the browser was signed out")
+		}
 	})
 }
 

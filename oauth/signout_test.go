@@ -270,8 +270,8 @@ func TestSignOut_ofTheDeviceEndsAllThatBeganFromItsSignIn(t *testing.T) {
 func TestSignOut_aSelfRegisteredAppCannotEndTheDevice(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) {
-		c := s.app(func(c *identity.Client) { c.SelfRegistered = true })
-		tokens := s.begin(c)
+		c := s.app(selfRegistered)
+		tokens := s.beginAgreed(c)
 		s.signOut(c, tokens.RefreshToken, "device", "true").refused(http.StatusBadRequest, "unauthorized_client")
 		s.good(s.post(refreshing(c, tokens.RefreshToken)))
 		s.signOut(c, tokens.RefreshToken).says(true)

@@ -50,6 +50,7 @@ func (w *world) app(t *testing.T, changes ...func(*app)) *app {
 
 func vouched(a *app)    { a.client.TrustedNative = true } // nobody is taken to pose as it
 func trusted(a *app)    { a.client.Trusted, a.client.TrustedNative = true, true }
+func managing(a *app)   { a.client.Scope += " " + identity.ScopeDevices }
 func needsMFA(a *app)   { a.client.RequireMFA = true }
 func namesWork(a *app)  { a.client.Name = "Work" }
 func withES256(a *app)  { a.client.IDTokenAlg = "ES256" }

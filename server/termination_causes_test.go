@@ -13,11 +13,11 @@ import (
 
 // causes play the rows of the table.
 var causes = map[string]cause{
-	"rp_logout":                  {play: rpLogout},
+	"rp_logout":                  {first: managing, play: rpLogout},
 	"rp_logout_elsewhere":        {play: rpLogoutElsewhere},
 	"page_signout":               {play: pageSignOut},
 	"app_signout":                {play: appSignOut()},
-	"app_signout_device":         {play: appSignOut("device", "true")},
+	"app_signout_device":         {first: managing, play: appSignOut("device", "true")},
 	"refresh_revoked":            {before: renewed, play: refreshRevoked},
 	"access_revoked":             {play: accessRevoked},
 	"code_replayed":              {before: func(_ *testing.T, s *scene) { s.w.pass(21 * time.Second) }, play: codeReplayed},
@@ -25,7 +25,7 @@ var causes = map[string]cause{
 	"user_ends_one":              {play: endOne("tablet")},
 	"user_ends_one_here":         {play: endOne("phone")},
 	"user_ends_others":           {play: endOthers},
-	"app_ends_sibling":           {play: appEndsSibling},
+	"app_ends_sibling":           {first: managing, play: appEndsSibling},
 	"not_me":                     {play: notMe},
 	"password_changed":           {play: passwordChanged},
 	"password_reset":             {play: passwordReset},

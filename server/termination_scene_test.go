@@ -77,11 +77,11 @@ func newScene(t *testing.T, kind string, c cause) *scene {
 		}
 	})
 	s.second, s.third = w.app(t, told("Mail")), w.app(t, told("Maps"))
-	s.begin(t, "this", s.phone, s.first)
+	s.begin(t, "this", s.phone, s.first, "scope", s.first.client.Scope)
 	s.begin(t, "sib", s.phone, s.second, "scope", "openid profile email")
 	s.begin(t, "off", s.phone, s.third)
 	w.pass(between)
-	s.begin(t, "twin", s.tablet, s.first)
+	s.begin(t, "twin", s.tablet, s.first, "scope", s.first.client.Scope)
 	s.begin(t, "far", s.tablet, s.third)
 	return s
 }

@@ -180,6 +180,7 @@ var english = language{
 		"scope.openid":         "Know that it is you",
 		"scope.profile":        "See your name",
 		"scope.email":          "See your e-mail address",
+		"scope.devices":        "See and end your other signed-in apps",
 		"scope.offline_access": "Keep you signed in when you close it",
 
 		"account.title":         "Your account",

@@ -13,6 +13,7 @@ type signOut struct {
 	visit
 	request identity.AskedSignOut // zero: the person came by themselves
 	pressed bool                  // whether they pressed the button
+	trusted bool                  // whether the app may end the browser's sign-in, and with it other apps, without asking
 }
 
 // signOutVisit reads what was asked, who asks and who is signed in. An app that is gone asks like one that is unknown.
@@ -33,7 +34,11 @@ func (p *Pages) signOutVisit(w http.ResponseWriter, r *http.Request) (o signOut,
 		o.client = identity.Client{}
 		return o, nil
 	}
+	if err != nil {
+		return o, err
+	}
 	identity.TrailOf(r.Context()).ClientID = o.client.ID
+	o.trusted, err = p.SignIns.MayEndAll(r.Context(), o.client, o.request)
 	return o, err
 }
 
@@ -52,7 +57,7 @@ func (p *Pages) showSignOut(w http.ResponseWriter, r *http.Request) error {
 		return err
 	case r.FormValue("ask") == "":
 		return p.toSignIn(w, r)
-	case o.standing.SignedIn() && !(o.proved() && o.request.Names(o.standing.User)):
+	case o.standing.SignedIn() && !(o.trusted && o.request.Names(o.standing.User)):
 		return p.askSignOut(w, o)
 	}
 	return p.endSignIn(w, r, o)

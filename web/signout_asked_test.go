@@ -18,7 +18,7 @@ const byeURL = "https://notes.example/bye?from=door"
 // leaving adds a client that may be led back to after a sign-out.
 func (s *site) leaving(id string, changes ...func(*identity.Client)) {
 	s.t.Helper()
-	c := identity.Client{ID: id, Metadata: identity.Metadata{
+	c := identity.Client{ID: id, Trusted: true, Metadata: identity.Metadata{
 		Name: "Notes", RedirectURIs: []string{callback}, AuthMethod: "none",
 		PostLogoutRedirectURIs: []string{byeURL, "com.example.notes:/bye"},
 	}}
@@ -28,7 +28,9 @@ func (s *site) leaving(id string, changes ...func(*identity.Client)) {
 	s.client(c)
 }
 
-func selfRegistered(c *identity.Client) { c.SelfRegistered = true }
+func selfRegistered(c *identity.Client) { c.SelfRegistered, c.Trusted = true, false }
+
+func untrusted(c *identity.Client) { c.Trusted = false }
 
 // ask is the page's address for a sign-out that an app asked for.
 func (s *site) ask(a identity.AskedSignOut) string {
@@ -100,6 +102,21 @@ func TestSignOut_thePersonWhomAnAppNamesIsSignedOutAtOnce(t *testing.T) {
 			}
 		}
 		b.get(asked).leadsTo(byeURL + "&state=a%26b") // nobody is signed in: the way back at once
+	})
+}
+
+// Signing the browser out reaches other apps: an app that nobody trusts with that has the person asked.
+func TestSignOut_anAppThatNobodyTrustsAsksThePerson(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *site) {
+		s.leaving("app", untrusted)
+		u := s.user("anna@example.com")
+		b := s.signedIn(u.Email)
+		own, sibling := b.session("app", "openid"), b.session("app", "openid")
+		b.get(s.ask(identity.AskedSignOut{ClientID: "app", Sub: u.Sub, SessionID: own.ID, Back: byeURL})).is(http.StatusOK)
+		if !s.alive(own.ID) || !s.alive(sibling.ID) {
+			t.Error("it signed out without a word")
+		}
 	})
 }
 
