@@ -93,8 +93,10 @@ func TestClients_aSecretIsRotated(t *testing.T) {
 	atDesk(t, func(d *desk) {
 		d.client("notes")
 		path := "POST /api/clients/notes/rotate-secret "
-		for _, body := range []string{`{}`, `{"secret":"short"}`, `{"secret":"0123456789abcdef","overlap_seconds":-1}`,
-			`{"secret":"0123456789abcdef","overlap_seconds":99999999999}`} {
+		for _, body := range []string{
+			`{}`, `{"secret":"short"}`, `{"secret":"0123456789abcdef","overlap_seconds":-1}`,
+			`{"secret":"0123456789abcdef","overlap_seconds":99999999999}`,
+		} {
 			d.want(http.StatusBadRequest, path+body, nil)
 		}
 		got := d.want(http.StatusOK, path+`{"secret":"0123456789abcdef","overlap_seconds":60}`, nil)
