@@ -130,7 +130,7 @@ type liveStore interface {
 type registrationStore interface {
 	InTx(ctx context.Context, fn func(context.Context) error) error
 	CreateClient(ctx context.Context, c identity.Client) error
-	UpdateClient(ctx context.Context, c identity.Client) error
+	UpdateRegistration(ctx context.Context, c identity.Client, read []byte) error
 	ConfirmRegistrationToken(ctx context.Context, id string, hash []byte) error
 	DeleteClient(ctx context.Context, id string) error
 	SpendRegistrationToken(ctx context.Context, hash []byte) error

@@ -41,7 +41,7 @@ var table = map[identity.Kind]replies{
 	identity.SignInAgain: {token: invalidGrant, authorize: loginRequired, register: invalidToken, app: invalidToken},
 	identity.Forbidden:   {token: invalidGrant, authorize: accessDenied, register: accessDenied, app: accessDenied},
 	identity.NotFound:    {token: invalidGrant, authorize: invalidRequest, register: invalidToken, app: notFound}, // RFC 7592 §2.1: 401, not 404
-	identity.Conflict:    {token: invalidGrant, authorize: invalidRequest, register: invalidMetadata, app: conflict},
+	identity.Conflict:    {token: invalidGrant, authorize: invalidRequest, register: conflict, app: conflict},
 	identity.Throttled:   {token: tooOften, authorize: tooOften, register: tooOften, app: tooOften},
 	identity.Unavailable: {token: unavailable, authorize: unavailable, register: unavailable, app: unavailable},
 	identity.Busy:        {token: unavailable, authorize: unavailable, register: unavailable, app: unavailable},

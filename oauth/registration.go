@@ -214,7 +214,8 @@ func (e *Endpoints) managedBy(ctx context.Context, id, token string) (c identity
 }
 
 // update replaces all of a client's metadata (RFC 7592 §2.2) and rotates its registration access token. The token that
-// was presented stays good until the new one is used.
+// was presented stays good until the new one is used. Of several updates that found the client the same one is made; the
+// others hear 409.
 func (e *Endpoints) update(w http.ResponseWriter, r *http.Request, c identity.Client) (registered, error) {
 	asked, err := readRegistration(w, r)
 	if err != nil {
@@ -230,10 +231,11 @@ func (e *Endpoints) update(w http.ResponseWriter, r *http.Request, c identity.Cl
 		return registered{}, err
 	}
 	access, hash := identity.NewManagementToken()
+	read := c.RegistrationHash
 	c.RegistrationHash, c.PreviousHash = hash, identity.HashToken(identity.Bearer(r.Header.Values("Authorization")))
 	secret := e.settleSecret(&c)
 	return e.informationOf(c, secret, access), e.store.InTx(r.Context(), func(ctx context.Context) error {
-		if err := e.store.UpdateClient(ctx, c); err != nil {
+		if err := e.store.UpdateRegistration(ctx, c, read); err != nil {
 			return err
 		}
 		return e.store.AddRepeat(ctx, e.clientEvent(r, identity.ClientUpdated, c.ID))

@@ -192,6 +192,16 @@ func (w *witness) AddEvent(ctx context.Context, e identity.Event) error {
 	return w.DB.AddEvent(ctx, e)
 }
 
+func (w *witness) AddRepeat(ctx context.Context, e identity.Event) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.fail != nil {
+		return w.fail
+	}
+	w.kinds = append(w.kinds, e.Kind)
+	return w.DB.AddRepeat(ctx, e)
+}
+
 // witnessed puts a witness between the endpoints and the database.
 func (s *stage) witnessed(t *testing.T) *witness {
 	t.Helper()

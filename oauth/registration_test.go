@@ -1,9 +1,12 @@
 package oauth_test
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -72,6 +75,49 @@ func TestRegistration_previousTokenLivesUntilTheNewOneIsUsed(t *testing.T) {
 		third := s.askJSON(http.MethodPut, at, update, bearer(second)).want(http.StatusOK).text("registration_access_token")
 		s.askJSON(http.MethodGet, at, "", bearer(third)).want(http.StatusOK)
 		s.askJSON(http.MethodGet, at, "", bearer(second)).refused(http.StatusUnauthorized, "invalid_token")
+	})
+}
+
+// held is a body that is not sent before all have been asked for theirs.
+type held struct {
+	io.Reader
+	all  *sync.WaitGroup
+	once sync.Once
+}
+
+func (h *held) Read(p []byte) (int, error) {
+	h.once.Do(func() { h.all.Done(); h.all.Wait() })
+	return h.Reader.Read(p)
+}
+
+func TestRegistration_ofSixteenUpdatesAtOnceOneIsMade(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		client, at, token := s.registered(nativeApp)
+		const many = 16
+		var all sync.WaitGroup
+		all.Add(many)
+		answers := make(chan reply, many)
+		for range many {
+			go func() {
+				answers <- s.askJSON(http.MethodPut, at, "", bearer(token), func(r *http.Request) {
+					r.Body = io.NopCloser(&held{Reader: strings.NewReader(withID(client, nativeApp)), all: &all})
+				})
+			}()
+		}
+		var next []string
+		for range many {
+			if got := <-answers; got.status == http.StatusOK {
+				next = append(next, got.text("registration_access_token"))
+			} else if got.status != http.StatusConflict || got.text("error") != "conflict" {
+				t.Errorf("answered %d %s", got.status, got.body)
+			}
+		}
+		if len(next) != 1 {
+			t.Fatalf("%d updates were made", len(next))
+		}
+		again := s.askJSON(http.MethodPut, at, withID(client, nativeApp), bearer(token)).want(http.StatusOK) // its answer was lost
+		s.askJSON(http.MethodGet, at, "", bearer(again.text("registration_access_token"))).want(http.StatusOK)
 	})
 }
 

@@ -220,15 +220,20 @@ func (d *DB) RegisteredClient(ctx context.Context, id string) (identity.Client, 
 	return d.client(ctx, "id = ?", id)
 }
 
-// UpdateClient writes what RFC 7592 §2.2 lets a client change: metadata, secret, lifetimes and its registration access
-// token. c.PreviousHash is of the token that was presented: it must be the newest one or the one before, and lives on until
-// the new one, c.RegistrationHash, is used. Conflict when it is neither any more: another update was confirmed meanwhile.
-// For a client that the operator added both are empty.
+// UpdateClient writes what can be changed of a client that the operator added: metadata, secret and lifetimes.
 func (d *DB) UpdateClient(ctx context.Context, c identity.Client) error {
+	return d.UpdateRegistration(ctx, c, nil)
+}
+
+// UpdateRegistration writes what RFC 7592 §2.2 lets a client change: metadata, secret, lifetimes and its registration access
+// token. read is the RegistrationHash of the client as it was read: of several updates that read the same one is written.
+// c.PreviousHash is of the token that was presented: it must be the newest one or the one before, and lives on until the new
+// one, c.RegistrationHash, is used. Conflict when either is not so any more: another update came first.
+func (d *DB) UpdateRegistration(ctx context.Context, c identity.Client, read []byte) error {
 	row := newClientRow(c)
 	res := d.q(ctx).Model(&clientRow{}).
-		Where("id = ? AND (registration_hash = ? OR length(previous_hash) > 0 AND previous_hash = ?)",
-			row.ID, row.PreviousHash, row.PreviousHash).
+		Where("id = ? AND registration_hash = ? AND (registration_hash = ? OR length(previous_hash) > 0 AND previous_hash = ?)",
+			row.ID, blob(read), row.PreviousHash, row.PreviousHash).
 		Select("SecretHash", "Metadata", "IdleSeconds", "AbsoluteSeconds", "RegistrationHash", "PreviousHash").
 		Updates(&row)
 	d.clients.drop(c.ID, d.Now())

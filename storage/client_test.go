@@ -155,11 +155,12 @@ func registered(t *testing.T, db *storage.DB, hash string) identity.Client {
 	return c
 }
 
-// update sends a change with the token presented and makes next the new one.
+// update reads a client, then sends a change with the token presented and makes next the new one.
 func update(t *testing.T, db *storage.DB, c identity.Client, presented, next string) error {
 	t.Helper()
+	read := must[identity.Client](t)(db.RegisteredClient(t.Context(), c.ID)).RegistrationHash
 	c.PreviousHash, c.RegistrationHash = []byte(presented), []byte(next)
-	return db.UpdateClient(t.Context(), c)
+	return db.UpdateRegistration(t.Context(), c, read)
 }
 
 func TestUpdateClient_writesOnlyWhatAClientMayChange(t *testing.T) {
@@ -169,7 +170,7 @@ func TestUpdateClient_writesOnlyWhatAClientMayChange(t *testing.T) {
 		must[identity.Client](t)(db.ClientByID(t.Context(), c.ID)) // cached
 		want := everyField(db.Now())
 		want.ID, want.RegistrationHash, want.PreviousHash = c.ID, []byte("two"), []byte("one")
-		ok(t, db.UpdateClient(t.Context(), want))
+		ok(t, db.UpdateRegistration(t.Context(), want, []byte("one")))
 		want.FormerSecret, want.FormerUntil = nil, time.Time{}
 		want.Trusted, want.SelfRegistered, want.CreatedAt, want.FirstUsedAt = false, true, c.CreatedAt, time.Time{}
 		same(t, want, must[identity.Client](t)(db.ClientByID(t.Context(), c.ID)))
@@ -193,6 +194,30 @@ func TestUpdateClient_thePreviousTokenLivesUntilTheNewOneIsUsed(t *testing.T) {
 			t.Errorf("the tokens became %q, %q", got.RegistrationHash, got.PreviousHash)
 		}
 		ok(t, update(t, db, c, "three", "four"))
+	})
+}
+
+func TestUpdateRegistration_ofSixteenThatReadTheSameOneIsWritten(t *testing.T) {
+	t.Parallel()
+	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
+		c := registered(t, db, "one")
+		for _, read := range []string{"one", "next"} { // the second time as if all answers were lost: the token before is good
+			won := race(func(i int) bool {
+				c := c
+				c.PreviousHash, c.RegistrationHash = []byte("one"), fmt.Append(nil, read, i)
+				if read == "one" {
+					c.RegistrationHash = []byte("next")
+				}
+				err := db.UpdateRegistration(t.Context(), c, []byte(read))
+				if err != nil {
+					wantKind(t, err, identity.Conflict)
+				}
+				return err == nil
+			})
+			if won != 1 {
+				t.Errorf("%d of 16 updates that read %q were written", won, read)
+			}
+		}
 	})
 }
 

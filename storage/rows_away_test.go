@@ -48,6 +48,7 @@ func TestMethods_sayThatTheDatabaseIsAway(t *testing.T) {
 			"CreateClient":             db.CreateClient(ctx, identity.Client{ID: "new"}),
 			"RotateSecret":             db.RotateSecret(ctx, "app", []byte("hash"), db.Now()),
 			"UpdateClient":             db.UpdateClient(ctx, identity.Client{ID: "app"}),
+			"UpdateRegistration":       db.UpdateRegistration(ctx, identity.Client{ID: "app"}, nil),
 			"ConfirmRegistrationToken": db.ConfirmRegistrationToken(ctx, "app", secret),
 			"DeleteClient":             db.DeleteClient(ctx, "app"),
 			"MarkClientUsed":           db.MarkClientUsed(ctx, "app"),
