@@ -59,7 +59,7 @@ func newStage(b testing.TB, dsn string) *stage {
 			b.Fatal(err)
 		}
 	}
-	s.signIn(b)
+	s.signIn(b, "ada@example.com")
 	for range phones {
 		s.tokens, s.ids = append(s.tokens, ""), append(s.ids, "")
 		s.startSession(b, len(s.tokens)-1)
@@ -67,18 +67,18 @@ func newStage(b testing.TB, dsn string) *stage {
 	return s
 }
 
-func (s *stage) signIn(b testing.TB) {
+func (s *stage) signIn(b testing.TB, email string) {
 	b.Helper()
 	passwords := identity.NewPasswords(storagetest.CheapHash)
 	users := identity.Users{Store: s.db, Passwords: passwords, Now: s.db.Now}
-	if _, err := users.Add(b.Context(), identity.NewUser{Email: "ada@example.com", Password: "correct horse battery"}); err != nil {
+	if _, err := users.Add(b.Context(), identity.NewUser{Email: email, Password: "correct horse battery"}); err != nil {
 		b.Fatal(err)
 	}
 	signIns := identity.SignIns{
 		Store: s.db, Keys: s.keys, Passwords: passwords, Now: s.db.Now,
 		Lives: identity.Lifetimes{Idle: time.Hour, Absolute: 24 * time.Hour},
 	}
-	cookie, err := signIns.Begin(b.Context(), identity.Attempt{Email: "ada@example.com", Password: "correct horse battery"})
+	cookie, err := signIns.Begin(b.Context(), identity.Attempt{Email: email, Password: "correct horse battery"})
 	if err != nil {
 		b.Fatal(err)
 	}
