@@ -100,6 +100,9 @@ func (s SignIns) SignOut(ctx context.Context, standing Standing, a AskedSignOut,
 // MayEndAll reports whether an app that asked may sign the browser out without asking the person: that ends other apps too.
 func (s SignIns) MayEndAll(ctx context.Context, c Client, a AskedSignOut) (bool, error) {
 	own, err := s.ownSession(ctx, a)
+	if err != nil || !own.Alive(s.Now()) { // what a Session was allowed ends with it
+		own.Scopes = nil
+	}
 	return err == nil && c.ManagesDevices(own.Scopes), err
 }
 

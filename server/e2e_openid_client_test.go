@@ -14,7 +14,7 @@ import (
 func TestOpenIDClient_keepsEveryPromise(t *testing.T) {
 	t.Parallel()
 	node, dir := foreignClient(t)
-	for name, change := range map[string]func(*app){"public": func(*app) {}, "confidential": confidential} {
+	for name, change := range map[string]func(*app){"public": func(*app) {}, "confidential": confidential, "trusted": trusted} {
 		comesBack := func(a *app) { a.client.PostLogoutRedirectURIs = []string{a.home + "signed-out"} }
 		for _, kind := range storagetest.Kinds(t) {
 			t.Run(name+"/"+kind, func(t *testing.T) {
@@ -47,8 +47,12 @@ func openIDClient(t *testing.T, cmd *exec.Cmd, a *app, dir string) {
 	t.Helper()
 	p := a.w.enrolled(t)
 	cmd.Dir = dir
+	asks := "1"
+	if a.client.Trusted {
+		asks = "0"
+	}
 	cmd.Env = append(os.Environ(), "ISSUER="+a.w.issuer, "REDIRECT_URI="+a.client.RedirectURIs[0], "CLIENT_ID="+a.client.ID,
-		"CLIENT_SECRET="+a.secret, "POST_LOGOUT_REDIRECT_URI="+a.client.PostLogoutRedirectURIs[0],
+		"CLIENT_SECRET="+a.secret, "SIGN_OUT_ASKS="+asks, "POST_LOGOUT_REDIRECT_URI="+a.client.PostLogoutRedirectURIs[0],
 		"USERNAME="+p.email, "PASSWORD="+p.password, "TOTP_SECRET="+p.secret)
 	out, err := cmd.CombinedOutput()
 	t.Logf("\n%s", out)

@@ -106,6 +106,26 @@ func TestSignOut_thePersonWhomAnAppNamesIsSignedOutAtOnce(t *testing.T) {
 }
 
 // Signing the browser out reaches other apps: an app that nobody trusts with that has the person asked.
+func TestSignOut_theScopeDevicesIsAsGoodAsTrustAsLongAsItsSessionLives(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *site) {
+		s.leaving("app", untrusted, func(c *identity.Client) { c.Scope = "openid offline_access devices" })
+		u := s.user("anna@example.com")
+		b := s.signedIn(u.Email)
+		over, own := b.session("app", "openid", "offline_access", "devices"), b.session("app", "openid", "offline_access", "devices")
+		other := b.session("app", "openid")
+		if _, err := s.db.End(t.Context(), identity.Ending{Session: over.ID, Cause: identity.EndRevoked}); err != nil {
+			t.Fatal(err)
+		}
+		for i, session := range []identity.Session{over, own} {
+			b.get(s.ask(identity.AskedSignOut{ClientID: "app", Sub: u.Sub, SessionID: session.ID}))
+			if signedOut := i == 1; s.alive(other.ID) == signedOut {
+				t.Errorf("session %d: signed out is %v", i, !signedOut)
+			}
+		}
+	})
+}
+
 func TestSignOut_anAppThatNobodyTrustsAsksThePerson(t *testing.T) {
 	t.Parallel()
 	run(t, nil, func(t *testing.T, s *site) {

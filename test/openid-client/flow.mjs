@@ -42,7 +42,7 @@ async function operatorsClient() {
     client.discovery(issuer, env.CLIENT_ID, undefined, authentication, { execute }));
   return {
     config, redirectUri: env.REDIRECT_URI, confidential: Boolean(env.CLIENT_SECRET),
-    back: env.POST_LOGOUT_REDIRECT_URI, asks: 0,
+    back: env.POST_LOGOUT_REDIRECT_URI, asks: Number(env.SIGN_OUT_ASKS),
   };
 }
 
@@ -165,7 +165,7 @@ async function expectSignedOut(config, tokens, confidential) {
   if (confidential) await introspect(config, tokens.access_token, { active: false });
 }
 
-// One of the operator's apps that shows its ID token signs out at once; one that registered itself lets the person decide.
+// An app that the operator trusts and that shows its ID token signs out at once; any other lets the person decide.
 async function signOut(config, { redirectUri, back, asks, idToken }) {
   const state = client.randomState();
   const url = client.buildEndSessionUrl(config, { id_token_hint: idToken, post_logout_redirect_uri: back, state });
