@@ -137,7 +137,7 @@ func notes(issuer string) http.Handler {
 		panic(err) // impossible: the folder is embedded above
 	}
 	settings, err := json.Marshal(map[string]string{
-		"issuer": issuer, "client_id": demoClient, "scope": "openid profile email offline_access",
+		"issuer": issuer, "client_id": demoClient, "scope": demoScope,
 	})
 	if err != nil {
 		panic(err) // impossible: a map of strings
@@ -173,7 +173,7 @@ const (
 	demoUser   = "ada@example.com"
 	demoClient = "demo"
 	demoNative = "demo-native"
-	demoScope  = "openid profile email offline_access"
+	demoScope  = "openid profile email offline_access devices"
 )
 
 // seeded is what someone needs to know to sign in to the demo.

@@ -98,16 +98,15 @@ export class Session {
     return answer(ask());
   }
 
-  // signOut ends the session at the server, then this browser's sign-in, so that the next person is asked. The server
-  // leads back here (OpenID Connect RP-Initiated Logout 1.0 §2).
+  // signOut ends the session at the server, and with device=true this browser's sign-in, so that the next person is asked:
+  // the scope devices allows that.
   async signOut() {
-    const { refresh_token, id_token } = this.tokens;
+    const { refresh_token } = this.tokens;
     const { client_id } = this.settings;
-    await answer(fetch(this.server.signout_endpoint, { method: "POST", body: new URLSearchParams({ refresh_token, client_id }) }));
+    const body = new URLSearchParams({ refresh_token, client_id, device: true });
+    await answer(fetch(this.server.signout_endpoint, { method: "POST", body }));
     this.forget();
-    const leave = new URL(this.server.end_session_endpoint);
-    leave.search = new URLSearchParams({ id_token_hint: id_token, client_id, post_logout_redirect_uri: new URL("./", location.href).href });
-    location.assign(leave);
+    location.assign(new URL("./", location.href));
   }
 
   forget() {
