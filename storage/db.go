@@ -62,7 +62,7 @@ type DB struct {
 	untidy     bell
 	journal    *journal
 	hub        hub
-	walked     identity.ID // how far the sweep of lapsed Sessions has come
+	walk       walk
 }
 
 // Open connects to dsn, "sqlite:PATH" or "postgres://…", and checks that it answers. A missing SQLite file and its folder

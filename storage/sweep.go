@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -90,11 +91,19 @@ const (
 	walkPages = 50   // in one sweep: ten million Sessions are seen within a day
 )
 
+// walk is how far sweepLapsed has come. One walks at a time.
+type walk struct {
+	mu sync.Mutex
+	at uuid.UUID
+}
+
 // sweepLapsed deletes Sessions whose idle end is older than before. Each refresh moves it, so no index has it: the sweep
 // walks the primary key instead, a stretch each time, and begins again where it came to the end.
 func (d *DB) sweepLapsed(ctx context.Context, before time.Time) (swept int, err error) {
+	d.walk.mu.Lock()
+	defer d.walk.mu.Unlock()
 	for range walkPages {
-		from, to := d.walked, uuid.Max
+		from, to := d.walk.at, uuid.Max
 		more, err := d.one(ctx, []any{&to}, "SELECT id FROM sessions WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?", from, walkPage-1)
 		if err != nil {
 			return swept, d.fail("walk sessions", err)
@@ -104,8 +113,8 @@ func (d *DB) sweepLapsed(ctx context.Context, before time.Time) (swept int, err 
 			return swept, d.fail("sweep lapsed sessions", res.Error)
 		}
 		swept += int(res.RowsAffected)
-		if d.walked = to; !more {
-			d.walked = uuid.Nil
+		if d.walk.at = to; !more {
+			d.walk.at = uuid.Nil
 			return swept, nil
 		}
 	}
