@@ -3,6 +3,7 @@ package oauth_test
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -332,6 +333,34 @@ func TestEvents_theFifthTakesTheFirstOnesPlace(t *testing.T) {
 		ears[0].next("replaced")
 		ears[0].over()
 		s.silent(append(ears[1:], sibling)...)
+	})
+}
+
+func TestEvents_thirtyTwoListenForAPersonAndTheNextWaits(t *testing.T) {
+	t.Parallel()
+	onStreams(t, func(s *stage, c identity.Client, own, _ told) {
+		ninth, sessions := s.begin(c), []told{own}
+		for len(sessions) < 8 {
+			sessions = append(sessions, s.begin(c))
+		}
+		var ears []*ear
+		for _, one := range sessions {
+			for range 4 {
+				ears = append(ears, s.listen(one.AccessToken))
+				ears[len(ears)-1].next("ready")
+			}
+		}
+		r := httptest.NewRequest(http.MethodGet, "/me/events", nil)
+		refused := s.ask(changedRequest(r, []func(*http.Request){bearer(ninth.AccessToken)}))
+		if refused.status != http.StatusTooManyRequests || refused.header.Get("Retry-After") != "60" {
+			t.Errorf("the 33rd stream: %d %v %s", refused.status, refused.header, refused.body)
+		}
+		s.listen(s.beginOf(s.addUser("eve@example.com")).AccessToken).next("ready")
+		s.end(own, identity.EndDevice)
+		for _, of := range ears[:4] {
+			s.saysWhy(of, own, identity.EndDevice)
+		}
+		s.listen(ninth.AccessToken).next("ready")
 	})
 }
 
