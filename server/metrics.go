@@ -92,6 +92,28 @@ func (m *metrics) showRefused(name, help string, count func() int) {
 		func() float64 { return float64(count()) }))
 }
 
+// refusals shows what was one too many, by the limit that it met.
+type refusals struct {
+	desc  *prometheus.Desc
+	count func() map[string]int
+}
+
+// showTries adds what count counts: guesses, sign-ups, registrations and mails that were one too many.
+func (m *metrics) showTries(count func() map[string]int) {
+	m.registry.MustRegister(refusals{count: count, desc: prometheus.NewDesc("sojourn_tries_refused_total",
+		"Tries that were one too many and must wait, by what they were counted against.", []string{"limit"}, nil)})
+}
+
+// Describe satisfies prometheus.Collector.
+func (r refusals) Describe(to chan<- *prometheus.Desc) { to <- r.desc }
+
+// Collect satisfies prometheus.Collector.
+func (r refusals) Collect(to chan<- prometheus.Metric) {
+	for limit, n := range r.count() {
+		to <- prometheus.MustNewConstMetric(r.desc, prometheus.CounterValue, float64(n), limit)
+	}
+}
+
 func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }

@@ -122,6 +122,23 @@ func TestAdmin_tellsHealthReadinessAndMetrics(t *testing.T) {
 	})
 }
 
+func TestMetrics_countWhatWasOneTooMany(t *testing.T) {
+	t.Parallel()
+	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
+		s := assembled(t, db, nil)
+		_, admin, _ := running(t, s)
+		for range identity.FactorThrottle.Free + 3 {
+			_, err := db.CountTry(t.Context(), identity.ThrottleKey("factor", "ada"), identity.FactorThrottle)
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, body := fetch(t, admin+"/metrics"); !strings.Contains(body, `sojourn_tries_refused_total{limit="factor"} 3`) {
+			t.Error("not counted:", body)
+		}
+	})
+}
+
 func TestReadyz_saysNoWithoutTheDatabase(t *testing.T) {
 	t.Parallel()
 	db, err := storage.Open(t.Context(), storagetest.DSN(t, storage.SQLite), storage.Options{Keys: storagetest.Keys(t)})

@@ -63,6 +63,7 @@ type DB struct {
 	journal    *journal
 	hub        hub
 	walk       walk
+	refused    refusedTries
 }
 
 // Open connects to dsn, "sqlite:PATH" or "postgres://…", and checks that it answers. A missing SQLite file and its folder

@@ -2,6 +2,9 @@ package storage
 
 import (
 	"context"
+	"maps"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/sojourn-auth/sojourn/identity"
@@ -16,6 +19,29 @@ type throttleRow struct {
 
 // TableName is the table's name for GORM.
 func (throttleRow) TableName() string { return "throttles" }
+
+// refusedTries counts the tries that were one too many, by the kind of their key (identity.ThrottleKey).
+type refusedTries struct {
+	mu sync.Mutex
+	of map[string]int
+}
+
+func (r *refusedTries) add(key string) {
+	kind, _, _ := strings.Cut(key, ":")
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.of == nil {
+		r.of = map[string]int{}
+	}
+	r.of[kind]++
+}
+
+// RefusedTries is how many tries this process refused since it started, by the kind of what they were counted against.
+func (d *DB) RefusedTries() map[string]int {
+	d.refused.mu.Lock()
+	defer d.refused.mu.Unlock()
+	return maps.Clone(d.refused.of)
+}
 
 // countTry counts unless the key is blocked; either way it holds the row until the transaction ends, so that parallel
 // tries come one by one.
@@ -44,6 +70,9 @@ func (d *DB) CountTry(ctx context.Context, key string, t identity.Throttle) (wai
 		}
 		return nil
 	})
+	if wait > 0 {
+		d.refused.add(key)
+	}
 	return wait, err
 }
 

@@ -85,3 +85,18 @@ func TestForgiveTry_takesOneBack(t *testing.T) {
 		wantWait(t, db, 30*time.Second)
 	})
 }
+
+func TestCountTry_theRefusedAreCountedByTheirKind(t *testing.T) {
+	t.Parallel()
+	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
+		for _, who := range []string{"ada", "eve"} {
+			for range five.Free + 2 {
+				must[time.Duration](t)(db.CountTry(t.Context(), identity.ThrottleKey("factor", who), five))
+			}
+		}
+		must[time.Duration](t)(db.CountTry(t.Context(), identity.ThrottleKey("signup", "ada"), five))
+		if got := db.RefusedTries(); len(got) != 1 || got["factor"] != 4 {
+			t.Errorf("refused %v, want two of each", got)
+		}
+	})
+}
