@@ -84,7 +84,7 @@ func (o Operators) Unlock(ctx context.Context, userID ID) (changed bool, err err
 func Reason(text string) (string, error) {
 	reason := cleanFact(text)
 	if reason == "" {
-		return "", RefuseField("reason", "Say why, like: lost phone, ticket 4711. It stands in the account's history.")
+		return "", RefuseField("reason", "Say why, like: lost phone, ticket 4711. It stands in the Event that tells of it.")
 	}
 	return reason, nil
 }

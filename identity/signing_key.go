@@ -47,6 +47,8 @@ type signingKeyStore interface {
 	AddSigningKey(ctx context.Context, k SigningKey) (bool, error)
 	// PromoteSigningKeys retires the current key of alg and makes the next one current.
 	PromoteSigningKeys(ctx context.Context, alg string) error
+	// RemoveSigningKey deletes a key and returns what it was; where it signed, the next one takes its place. NotFound.
+	RemoveSigningKey(ctx context.Context, id string) (SigningKey, error)
 }
 
 // SigningKeys makes and rotates the server's keys.
@@ -119,6 +121,42 @@ func (s SigningKeys) rotate(ctx context.Context, next SigningKey) error {
 			return err
 		}
 		return s.Store.AddEvent(ctx, Event{ID: NewID(), At: s.Now(), Kind: KeysRotated, Detail: next.Alg})
+	})
+}
+
+// Remove deletes a key that leaked: from the next reload on, every process refuses what it signed. One that signs is
+// replaced in the same act by the next one, which was published all along; of removals and rotations at once each stands on
+// the one before. Refusals: NotFound, Invalid (field reason) without a reason.
+func (s SigningKeys) Remove(ctx context.Context, id, reason string) error {
+	reason, err := Reason(reason)
+	if err != nil {
+		return err
+	}
+	if err := s.Prepare(ctx); err != nil {
+		return err
+	}
+	all, err := s.All(ctx)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(all, func(k SigningKey) bool { return k.ID == id })
+	if i < 0 {
+		return Refuse(NotFound, "There is no such key: sojourn key list shows them.")
+	}
+	spare, err := s.generate(all[i].Alg, KeyNext)
+	if err != nil {
+		return err
+	}
+	return s.Store.InTx(ctx, func(ctx context.Context) error {
+		removed, err := s.Store.RemoveSigningKey(ctx, id)
+		if err != nil {
+			return err
+		}
+		if _, err := s.Store.AddSigningKey(ctx, spare); err != nil {
+			return err
+		}
+		detail := fmt.Sprintf("%s %s, which was %s: %s", removed.Alg, id, removed.State, reason)
+		return s.Store.AddEvent(ctx, Event{ID: NewID(), At: s.Now(), Kind: KeyRemoved, Detail: detail})
 	})
 }
 

@@ -71,21 +71,23 @@ func New(store store, o Options) (*Endpoints, error) {
 	return e, e.keys.reload(ctx)
 }
 
-// reloadEvery is how soon a key that another process made is known here; it is published long before it signs.
-const reloadEvery = 5 * time.Second
+// reloadEvery is how soon a key that an operator removed is worth nothing here, and one that another process made is known.
+const reloadEvery = time.Second
 
-// Run makes the next signing keys and then reads all of them again every few seconds, until ctx ends. With it end the
+// Run makes the next signing keys and then reads all of them again every second, until ctx ends. With it end the
 // event streams, which would keep a server from stopping.
 func (e *Endpoints) Run(ctx context.Context) {
 	defer e.streams.stop()
-	prepared := false
+	prepared, known := false, true
 	tick := time.NewTicker(reloadEvery)
 	defer tick.Stop()
 	for {
 		if !prepared {
 			prepared = e.logged(ctx, "make the next signing keys", e.o.SigningKeys.Prepare(ctx))
 		}
-		e.logged(ctx, "read the signing keys", e.keys.reload(ctx))
+		if err := e.keys.reload(ctx); err == nil || known { // said once for as long as it lasts
+			known = e.logged(ctx, "read the signing keys", err)
+		}
 		select {
 		case <-ctx.Done():
 			return

@@ -7,7 +7,9 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -219,6 +221,50 @@ func TestKeys_arePublishedBeforeTheySignAndVerifyUntilTheyExpire(t *testing.T) {
 		}
 		if _, err := s.ends.VerifyAccessToken(s.forge(stolen)); err == nil {
 			t.Error("an access token signed today by a key that was retired long ago is good")
+		}
+	})
+}
+
+// A leaked key is removed by command beside a running server: a second later nothing that it signed is good here, apps go on
+// by refreshing, and APIs knew the key that took its place.
+func TestSigningKeys_aRemovedOneIsWorthNothing(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		if err := s.signing.Prepare(s.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.rebuild()
+		go s.ends.Run(t.Context())
+		c, asker := s.app(), s.app(s.confidential)
+		old, stolen, before := s.begin(c), s.accessSigner(), s.published()
+		s.as(old.AccessToken, http.MethodGet, "/me").want(http.StatusOK)
+		for _, token := range []string{old.AccessToken, old.IDToken} {
+			header, _ := s.decode(token)
+			if err := s.signing.Remove(t.Context(), header["kid"].(string), "a stolen backup"); err != nil {
+				t.Fatal(err)
+			}
+			deadline := time.Now().Add(20 * time.Second) // a second is promised, and the machine may be busy
+			for now := s.published(); len(now.Key(header["kid"].(string))) > 0; now = s.published() {
+				if time.Now().After(deadline) {
+					t.Fatal("a removed key is still published")
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+		}
+		for _, token := range []string{old.AccessToken, s.forge(stolen)} {
+			s.inactive(asker, token)
+			s.as(token, http.MethodGet, "/me").want(http.StatusUnauthorized)
+			s.as(token, http.MethodGet, userinfoAt).want(http.StatusUnauthorized)
+		}
+		if asked := s.asked(s.logout(http.MethodGet, url.Values{"id_token_hint": {old.IDToken}})); asked.Sub != "" {
+			t.Errorf("a hint that the removed key signed says %+v", asked)
+		}
+		fresh := s.post(refreshing(c, old.RefreshToken))
+		s.good(fresh)
+		s.active(asker, fresh.AccessToken)
+		header, _ := s.decode(fresh.AccessToken)
+		if len(before.Key(header["kid"].(string))) != 1 {
+			t.Error("the key that took its place was not published before")
 		}
 	})
 }

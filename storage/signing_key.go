@@ -71,12 +71,41 @@ func (d *DB) AddSigningKey(ctx context.Context, k identity.SigningKey) (bool, er
 // that there is always a key that signs. Rotations at once follow each other.
 func (d *DB) PromoteSigningKeys(ctx context.Context, alg string) error {
 	return d.InTx(ctx, func(ctx context.Context) error {
-		if d.kind == Postgres { // row locks would miss the key that another rotation is adding
-			if err := d.q(ctx).Exec("LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE").Error; err != nil {
-				return d.fail("lock signing keys", err)
-			}
+		if err := d.lockSigningKeys(ctx); err != nil {
+			return err
 		}
 		return d.promote(ctx, alg)
+	})
+}
+
+// lockSigningKeys has rotations and removals follow each other. Row locks would miss the key that another one is adding.
+func (d *DB) lockSigningKeys(ctx context.Context) error {
+	if d.kind != Postgres {
+		return nil // who writes is alone
+	}
+	return d.fail("lock signing keys", d.q(ctx).Exec("LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE").Error)
+}
+
+// RemoveSigningKey deletes a key and returns what it was, without its private half; NotFound when there is none. Where it was the current one, the
+// next one of its algorithm becomes that.
+func (d *DB) RemoveSigningKey(ctx context.Context, id string) (removed identity.SigningKey, err error) {
+	return removed, d.InTx(ctx, func(ctx context.Context) error {
+		if err := d.lockSigningKeys(ctx); err != nil {
+			return err
+		}
+		var rows []signingKeyRow
+		err := d.q(ctx).Raw("DELETE FROM signing_keys WHERE id = ? RETURNING id, alg, state, public", id).Scan(&rows).Error
+		if err != nil {
+			return d.fail("remove signing key", err)
+		}
+		if len(rows) == 0 {
+			return notFound("signing key")
+		}
+		removed = identity.SigningKey{ID: id, Alg: rows[0].Alg, State: identity.KeyState(rows[0].State), Public: rows[0].Public}
+		if removed.State != identity.KeyCurrent {
+			return nil
+		}
+		return d.promote(ctx, removed.Alg)
 	})
 }
 

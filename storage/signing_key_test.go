@@ -141,3 +141,54 @@ func TestPromoteSigningKeys_rotationsAtOnceFollowEachOther(t *testing.T) {
 		}
 	})
 }
+
+// Whoever removes one key, or rotates, at once: each stands on the one before, and there is always one that signs.
+func TestRemoveSigningKey_removalsAndRotationsAtOnceFollowEachOther(t *testing.T) {
+	t.Parallel()
+	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
+		keys := identity.SigningKeys{Store: db, Now: db.Now}
+		ok(t, keys.Ensure(t.Context()))
+		ok(t, keys.Prepare(t.Context()))
+		for _, k := range must[[]identity.SigningKey](t)(keys.All(t.Context())) {
+			if k.Alg == "RS256" {
+				continue // making so many takes half a minute
+			}
+			removed := race(func(i int) bool {
+				if i%4 == 0 {
+					ok(t, keys.Rotate(t.Context(), k.Alg))
+					return false
+				}
+				err := keys.Remove(t.Context(), k.ID, "leaked")
+				if err != nil {
+					wantKind(t, err, identity.NotFound)
+				}
+				return err == nil
+			})
+			if removed != 1 {
+				t.Errorf("%s was removed %d times", k.ID, removed)
+			}
+		}
+		for _, alg := range identity.SigningAlgs {
+			is := map[identity.KeyState]int{}
+			for _, k := range must[[]identity.SigningKey](t)(keys.All(t.Context())) {
+				if k.Alg == alg {
+					is[k.State]++
+				}
+			}
+			if is[identity.KeyCurrent] != 1 || is[identity.KeyNext] != 1 {
+				t.Errorf("%s has %v", alg, is)
+			}
+		}
+		told := 0
+		for _, e := range must[[]identity.Event](t)(db.Events(t.Context(), identity.EventQuery{Limit: 1000})) {
+			if e.Kind == identity.KeyRemoved && strings.HasSuffix(e.Detail, ": leaked") {
+				told++
+			}
+		}
+		if told != 4 {
+			t.Errorf("%d removals were told of", told)
+		}
+		wantKind(t, keys.Remove(t.Context(), "nobody", "leaked"), identity.NotFound)
+		wantKind(t, keys.Remove(t.Context(), "nobody", " "), identity.Invalid)
+	})
+}

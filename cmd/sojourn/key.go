@@ -12,7 +12,7 @@ import (
 )
 
 func (p *program) key() *cobra.Command {
-	return group("key", "See and rotate the keys that sign tokens", p.keyList(), p.keyRotate())
+	return group("key", "See, rotate and remove the keys that sign tokens", p.keyList(), p.keyRotate(), p.keyRemove())
 }
 
 func (p *program) keyList() *cobra.Command {
@@ -34,7 +34,7 @@ func (p *program) keyRotate() *cobra.Command {
 		Use:   "rotate",
 		Short: "Make the next keys the current ones, and new next ones",
 		Long: "Rotate makes the next key of every algorithm the current one. It was published long before, so apps know it.\n" +
-			"Tokens of the key that retires verify until they expire. Running servers notice within seconds.",
+			"Tokens of the key that retires verify until they expire. Running servers notice within a second.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.act(cmd.Context(), func(ctx context.Context, o opened) error {
@@ -47,6 +47,33 @@ func (p *program) keyRotate() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&alg, "alg", "", "only this algorithm: "+strings.Join(identity.SigningAlgs, ", "))
+	return cmd
+}
+
+func (p *program) keyRemove() *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use:   "remove KID --reason WHY",
+		Short: "Remove a key that leaked: what it signed is refused",
+		Long: "Remove is for a key whose private half somebody may have. Within a second it has left the key set of every running\n" +
+			"server, and what it signed is refused there: access tokens, ID tokens as hints. Apps need do nothing: their access\n" +
+			"tokens are refused, so they refresh. Where the key signed, the next one takes its place in the same act; APIs know\n" +
+			"that one, since it was published all along. An API that checks tokens by itself believes the key until it reads the\n" +
+			"key set again: restart those that keep it for long.",
+		Example: "  sojourn key remove 3q2-7wRZ1bA0x9Yd --reason 'backup was on a stolen laptop, ticket 4711'",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.act(cmd.Context(), func(ctx context.Context, o opened) error {
+				keys := o.signingKeys()
+				if err := keys.Remove(ctx, args[0], reason); err != nil {
+					return err
+				}
+				return p.printKeys(ctx, keys)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the Event that tells of it")
+	must(cmd.MarkFlagRequired("reason"))
 	return cmd
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"database/sql"
 	"os"
 	"os/exec"
 	"testing"
@@ -22,7 +23,18 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: map[string]func(*testscript.TestScript, bool, []string){
 		"begin": beginSession,
 		"bury":  buryDelivery,
+		"kid":   nameKey,
 	}})
+}
+
+// nameKey puts the kid of the current key of an algorithm into $KID.
+func nameKey(ts *testscript.TestScript, _ bool, args []string) {
+	db, err := sql.Open("sqlite", ts.MkAbs("sojourn-data/sojourn.db"))
+	ts.Check(err)
+	defer func() { ts.Check(db.Close()) }()
+	var kid string
+	ts.Check(db.QueryRow("SELECT id FROM signing_keys WHERE alg = ? AND state = 'current'", args[0]).Scan(&kid))
+	ts.Setenv("KID", kid)
 }
 
 // TestScripts_postgres runs those in testdata/postgres, on a PostgreSQL database of its own.
