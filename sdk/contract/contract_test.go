@@ -1,0 +1,53 @@
+package contract
+
+import (
+	"maps"
+	"slices"
+	"testing"
+)
+
+// providers are the servers that scenarios are played against.
+var providers = map[string]func(*testing.T) provider{"sojourn": newSojourn}
+
+// atOnce is how many scenarios of one language are played at once.
+const atOnce = 2
+
+func TestContract(t *testing.T) {
+	t.Parallel()
+	for language, spec := range driverSpecs(t) {
+		t.Run(language, func(t *testing.T) {
+			t.Parallel()
+			spec := spec.built(t)
+			for _, name := range slices.Sorted(maps.Keys(providers)) {
+				t.Run(name, func(t *testing.T) { playAll(t, spec, name) })
+			}
+		})
+	}
+}
+
+// playAll plays every scenario of a provider, a few at once, each with an app and a person of its own.
+func playAll(t *testing.T, spec driverSpec, name string) {
+	free := make(chan provider, atOnce)
+	for range atOnce {
+		free <- nil
+	}
+	for title, c := range scenarios(t) {
+		if !slices.Contains(c.Providers, name) {
+			continue
+		}
+		t.Run(title, func(t *testing.T) {
+			t.Parallel()
+			p := <-free
+			if p == nil {
+				p = providers[name](t)
+			}
+			defer func() { free <- nil }()
+			who := p.register(t)
+			s := &stage{
+				t: t, spec: spec, serves: p, cast: who, person: newPerson(t, who, p.net().issuer()), drivers: map[string]*driver{},
+				opened: map[string]map[string]any{}, later: map[string]pending{}, kept: map[string]any{}, store: t.TempDir(),
+			}
+			s.play(c)
+		})
+	}
+}

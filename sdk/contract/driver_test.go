@@ -1,0 +1,225 @@
+package contract
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// patience is how long the player waits for what should take a moment; the machine may be busy.
+const patience = 60 * time.Second
+
+// driverSpec is how one language's driver is built and run. $OUT is a file for what is built.
+type driverSpec struct {
+	Dir   string   `json:"dir"`
+	Build []string `json:"build"`
+	Run   []string `json:"run"`
+}
+
+// driverSpecs reads drivers.json.
+func driverSpecs(t *testing.T) map[string]driverSpec {
+	t.Helper()
+	content, err := os.ReadFile("drivers.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all map[string]driverSpec
+	if err := json.Unmarshal(content, &all); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// built builds the driver and returns its spec with $OUT filled in.
+func (s driverSpec) built(t *testing.T) driverSpec {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "driver")
+	fill := func(words []string) (filled []string) {
+		for _, word := range words {
+			filled = append(filled, strings.ReplaceAll(word, "$OUT", out))
+		}
+		return filled
+	}
+	s.Build, s.Run = fill(s.Build), fill(s.Run)
+	if len(s.Build) > 0 {
+		build := exec.CommandContext(t.Context(), s.Build[0], s.Build[1:]...)
+		build.Dir = s.Dir
+		if said, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", strings.Join(s.Build, " "), err, said)
+		}
+	}
+	return s
+}
+
+// reply is an answer or an event of a driver.
+type reply struct {
+	ID    int            `json:"id"`
+	OK    map[string]any `json:"ok"`
+	Error map[string]any `json:"error"`
+	Event string         `json:"event"`
+	data  map[string]any // of an event: all that it says
+}
+
+// driver is one process of an SDK.
+type driver struct {
+	t   *testing.T
+	cmd *exec.Cmd
+	in  io.WriteCloser
+
+	mu      sync.Mutex
+	changed *sync.Cond
+	last    int
+	answers map[int]reply
+	events  []reply // not taken yet
+	gone    bool
+	said    strings.Builder // all lines, and what was for people
+}
+
+func startDriver(t *testing.T, s driverSpec, env ...string) *driver {
+	t.Helper()
+	d := &driver{t: t, answers: map[int]reply{}, cmd: exec.Command(s.Run[0], s.Run[1:]...)}
+	d.changed = sync.NewCond(&d.mu)
+	d.cmd.Dir, d.cmd.Env, d.cmd.Stderr = s.Dir, append(os.Environ(), env...), (*people)(d)
+	out, err := d.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.in, err = d.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go d.read(out)
+	t.Cleanup(func() {
+		d.kill()
+		if t.Failed() {
+			t.Logf("the driver said:\n%s", d.said.String())
+		}
+	})
+	return d
+}
+
+// people is where a driver's standard error goes.
+type people driver
+
+// Write keeps what is for people.
+func (w *people) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.said.Write(b)
+}
+
+func (d *driver) read(out io.Reader) {
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 8<<20)
+	for lines.Scan() {
+		d.hear(lines.Bytes())
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.gone = true
+	d.changed.Broadcast()
+}
+
+func (d *driver) hear(line []byte) {
+	var r reply
+	err := json.Unmarshal(line, &r)
+	if err == nil && r.Event != "" {
+		err = json.Unmarshal(line, &r.data)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.said.Write(append(line, '\n'))
+	switch {
+	case err != nil:
+		d.t.Errorf("the driver wrote %q: %v", line, err)
+	case r.Event != "":
+		d.events = append(d.events, r)
+	default:
+		d.answers[r.ID] = r
+	}
+	d.changed.Broadcast()
+}
+
+// send sends a command and returns its id.
+func (d *driver) send(command map[string]any) int {
+	d.t.Helper()
+	d.mu.Lock()
+	d.last++
+	id := d.last
+	d.mu.Unlock()
+	line := map[string]any{"id": id}
+	for name, value := range command {
+		line[name] = value
+	}
+	text, err := json.Marshal(line)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.mu.Lock()
+	d.said.WriteString("> " + string(text) + "\n")
+	d.mu.Unlock()
+	if _, err := d.in.Write(append(text, '\n')); err != nil {
+		d.t.Fatalf("the driver takes no command: %v", err)
+	}
+	return id
+}
+
+// wait waits for the answer to a command.
+func (d *driver) wait(id int) reply {
+	d.t.Helper()
+	var r reply
+	if !d.until(patience, func() (found bool) { r, found = d.answers[id]; return found }) {
+		d.t.Fatalf("no answer to command %d", id)
+	}
+	return r
+}
+
+// event takes the first event of that name for which fits is true, and all before it; nil when none comes in time.
+func (d *driver) event(name string, within time.Duration, fits func(map[string]any) bool) (found map[string]any) {
+	d.until(within, func() bool {
+		for i, e := range d.events {
+			if e.Event == name && fits(e.data) {
+				found, d.events = e.data, d.events[i+1:]
+				return true
+			}
+		}
+		return false
+	})
+	return found
+}
+
+// until waits until ready, which is called under the lock, says so, or the driver is gone.
+func (d *driver) until(within time.Duration, ready func() bool) bool {
+	over := false
+	timer := time.AfterFunc(within, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		over = true
+		d.changed.Broadcast()
+	})
+	defer timer.Stop()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for !ready() {
+		if over || d.gone {
+			return false
+		}
+		d.changed.Wait()
+	}
+	return true
+}
+
+// kill is kill -9.
+func (d *driver) kill() {
+	_ = d.cmd.Process.Kill()
+	_ = d.cmd.Wait()
+}

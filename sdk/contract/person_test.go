@@ -1,0 +1,129 @@
+package contract
+
+import (
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+)
+
+// person is someone with a browser, without JavaScript, who fills in whatever page comes.
+type person struct {
+	cast
+	browser *http.Client
+	home    string // the provider's host
+	back    *url.URL
+}
+
+func newPerson(t *testing.T, c cast, issuer string) *person {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, err := url.Parse(issuer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &person{cast: c, home: at.Host}
+	p.browser = &http.Client{Jar: jar, Timeout: patience, Transport: byThePerson{}, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+		if r.URL.Host == p.home {
+			return nil
+		}
+		p.back = r.URL
+		return http.ErrUseLastResponse
+	}}
+	return p
+}
+
+// byThePerson marks what a browser sends.
+type byThePerson struct{}
+
+// RoundTrip sends it.
+func (byThePerson) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set(personHeader, "1")
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// follow opens an address and goes through the server's pages until one leads to the app: that address is returned. What
+// the person does on the consent page is said by consent, allow or deny.
+func (p *person) follow(t *testing.T, address, consent string) string {
+	t.Helper()
+	p.back = nil
+	response, err := p.browser.Get(address)
+	for range 10 {
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(response.Body)
+		response.Body.Close()
+		if p.back != nil {
+			return p.back.String()
+		}
+		if response.StatusCode != http.StatusOK {
+			t.Fatalf("%s answers %s: %s", response.Request.URL.Path, response.Status, body)
+		}
+		action, fields := p.fill(t, string(body), consent)
+		response, err = p.browser.PostForm(response.Request.URL.ResolveReference(action).String(), fields)
+	}
+	t.Fatal("ten pages and no way back to the app")
+	return ""
+}
+
+// fill answers the first form of a page that asks something.
+func (p *person) fill(t *testing.T, page, consent string) (action *url.URL, fields url.Values) {
+	t.Helper()
+	doc, err := html.Parse(strings.NewReader(page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for form := range doc.Descendants() {
+		if form.Data != "form" || attr(form, "method") == "get" {
+			continue
+		}
+		fields, asks := p.answers(form, consent)
+		if action, err := url.Parse(attr(form, "action")); err == nil && asks {
+			return action, fields
+		}
+	}
+	t.Fatalf("nothing to fill in: %s", page)
+	return nil, nil
+}
+
+func (p *person) answers(form *html.Node, consent string) (fields url.Values, asks bool) {
+	fields = url.Values{}
+	for n := range form.Descendants() {
+		name := attr(n, "name")
+		switch {
+		case name == "":
+			continue
+		case attr(n, "type") == "hidden":
+			fields.Set(name, attr(n, "value"))
+			continue
+		case name == "username", name == "login":
+			fields.Set(name, p.email)
+		case name == "password":
+			fields.Set(name, password)
+		case name == "consent":
+			fields.Set(name, consent)
+		default:
+			continue
+		}
+		asks = true
+	}
+	return fields, asks
+}
+
+func attr(n *html.Node, name string) string {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val
+		}
+	}
+	return ""
+}

@@ -1,0 +1,152 @@
+package contract
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+const (
+	redirectURI = "com.example.contract:/callback" // the app's own scheme: who drives the driver delivers what comes there
+	scope       = "openid profile email offline_access"
+	password    = "a long enough password"
+)
+
+// provider is a server behind a network.
+type provider interface {
+	// register makes an app and a person for one scenario.
+	register(t *testing.T) cast
+	// net is where the SDK finds it.
+	net() *network
+	// act does something at the server: what, the word of a step.
+	act(t *testing.T, c cast, what string)
+}
+
+// cast is who plays in a scenario.
+type cast struct {
+	clientID string
+	email    string
+}
+
+// scratch is a folder for what is built.
+var scratch string
+
+// program is sojourn, built once.
+var program = sync.OnceValues(func() (string, error) {
+	file := filepath.Join(scratch, "sojourn")
+	out, err := exec.Command("go", "build", "-o", file, "../../cmd/sojourn").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return file, nil
+})
+
+func TestMain(m *testing.M) {
+	var err error
+	if scratch, err = os.MkdirTemp("", "sojourn-contract"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(scratch)
+	os.Exit(code)
+}
+
+// sojourn is `sojourn serve` behind a network.
+type sojourn struct {
+	network *network
+	env     []string
+	last    atomic.Int64
+}
+
+func newSojourn(t *testing.T) provider {
+	t.Helper()
+	s := &sojourn{network: newNetwork(t)}
+	listen, admin := "127.0.0.1:"+freePort(t), "127.0.0.1:"+freePort(t)
+	dir := t.TempDir()
+	s.env = append(os.Environ(), "SOJOURN_ISSUER="+s.network.issuer(), "SOJOURN_LISTEN="+listen, "SOJOURN_ADMIN_LISTEN="+admin,
+		"SOJOURN_DATABASE=sqlite:"+filepath.Join(dir, "sojourn.db"), "SOJOURN_LOG_LEVEL=warn", "SOJOURN_PASSWORD_COST=m=8192,t=1")
+	s.network.lead(&url.URL{Scheme: "http", Host: listen}, map[string]string{
+		"/.well-known/openid-configuration": "discovery", "/oauth2/jwks": "jwks", "/oauth2/token": "token",
+		"/oauth2/userinfo": "call", "/me": "call", "/me/events": "events", "/oauth2/signout": "signout", "/oauth2/revoke": "signout",
+	})
+	file, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	serve := exec.Command(file, "serve")
+	serve.Env, serve.Stdout, serve.Stderr = s.env, &said, &said
+	if err := serve.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = serve.Process.Kill()
+		_ = serve.Wait()
+		if t.Failed() {
+			t.Logf("the server said:\n%s", &said)
+		}
+	})
+	ready(t, "http://"+admin+"/readyz")
+	return s
+}
+
+// ready waits until a server answers 200.
+func ready(t *testing.T, address string) {
+	t.Helper()
+	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		if response, err := http.Get(address); err == nil {
+			response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		if time.Since(began) > patience {
+			t.Fatalf("%s is not ready", address)
+		}
+	}
+}
+
+func (s *sojourn) net() *network { return s.network }
+
+func (s *sojourn) register(t *testing.T) cast {
+	t.Helper()
+	n := s.last.Add(1)
+	c := cast{clientID: fmt.Sprintf("contract-%d", n), email: fmt.Sprintf("ada%d@example.com", n)}
+	s.command(t, "client", "add", "--id", c.clientID, "--name", "Contract", "--public", "--redirect-uri", redirectURI, "--scope", scope)
+	s.command(t, "user", "add", "--email", c.email, "--name", "Ada Lovelace", "--password-stdin")
+	return c
+}
+
+// command runs sojourn to its end.
+func (s *sojourn) command(t *testing.T, args ...string) {
+	t.Helper()
+	file, _ := program()
+	cmd := exec.CommandContext(t.Context(), file, args...)
+	cmd.Env, cmd.Stdin = s.env, strings.NewReader(password+"\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("sojourn %s: %v: %s", strings.Join(args, " "), err, out)
+	}
+}
+
+func (s *sojourn) act(t *testing.T, c cast, what string) {
+	t.Helper()
+	switch what {
+	case "the operator ends the person's sessions":
+		s.command(t, "user", "end-sessions", c.email)
+	case "the app is disabled":
+		s.command(t, "client", "disable", c.clientID)
+	case "the person is locked":
+		s.command(t, "user", "lock", c.email)
+	default:
+		t.Fatalf("a sojourn can't: %s", what)
+	}
+}
