@@ -175,8 +175,8 @@ func spread(most time.Duration) time.Duration {
 // tidyEvery is how often a process looks for endings that others left, or that died with them.
 const tidyEvery = 5 * time.Second
 
-// tidy writes the rows, Events and notices of large endings, until ctx ends. All of that is refused already, so it rests
-// between the batches, that refreshes come first: on SQLite, which has one writer, as long as a batch took, else a quarter.
+// tidy writes the rows, Events and notices of large endings, until ctx ends. All of that is refused already, so on SQLite,
+// which has one writer, it rests between the batches as long as one took, that refreshes come first.
 func (s *Server) tidy(ctx context.Context) {
 	wait := time.NewTimer(0)
 	defer wait.Stop()
@@ -195,9 +195,9 @@ func (s *Server) tidy(ctx context.Context) {
 		}
 		rest := tidyEvery
 		if more && err == nil {
-			rest = time.Since(began)
-			if s.db.Kind() == storage.Postgres {
-				rest /= 4
+			rest = 0
+			if s.db.Kind() == storage.SQLite {
+				rest = time.Since(began)
 			}
 		}
 		wait.Reset(rest)
