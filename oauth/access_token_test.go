@@ -92,7 +92,7 @@ func TestResource_ofSeveralTheTokenRequestNamesOne(t *testing.T) {
 			"the issuer": redeeming(c, code, "resource", issuer), "both": twoOf(redeeming(c, code)),
 		} {
 			got := s.post(form)
-			s.bad(got, 400, "invalid_target", "retry")
+			s.bad(got, 400, "invalid_target", "stop")
 			if !strings.Contains(got.Description, "resource") {
 				t.Errorf("%s: %s", name, got.Description)
 			}
@@ -101,9 +101,9 @@ func TestResource_ofSeveralTheTokenRequestNamesOne(t *testing.T) {
 		if aud := s.audience(a); aud != apiA {
 			t.Errorf("the audience is %q", aud)
 		}
-		s.bad(s.post(refreshing(c, a.RefreshToken)), 400, "invalid_target", "retry")
-		s.bad(s.post(twoOf(refreshing(c, a.RefreshToken))), 400, "invalid_target", "retry")
-		s.bad(s.post(refreshing(c, a.RefreshToken, "resource", "urn:example:c")), 400, "invalid_target", "retry")
+		s.bad(s.post(refreshing(c, a.RefreshToken)), 400, "invalid_target", "stop")
+		s.bad(s.post(twoOf(refreshing(c, a.RefreshToken))), 400, "invalid_target", "stop")
+		s.bad(s.post(refreshing(c, a.RefreshToken, "resource", "urn:example:c")), 400, "invalid_target", "stop")
 		if line := s.session(a).Line; line != (identity.Line{}) {
 			t.Errorf("refusals moved the line to %+v", line)
 		}
@@ -134,7 +134,7 @@ func TestResource_thatTheClientLostIsJudgedBeforeAnythingIsWritten(t *testing.T)
 		c := s.app(reaching(apiA, apiB))
 		got := s.post(redeeming(c, s.codeAt(c, apiA, apiB), "resource", apiA))
 		s.reaches(&c, apiB)
-		s.bad(s.post(refreshing(c, got.RefreshToken, "resource", apiA)), 400, "invalid_target", "retry")
+		s.bad(s.post(refreshing(c, got.RefreshToken, "resource", apiA)), 400, "invalid_target", "stop")
 		if line := s.session(got).Line; line != (identity.Line{}) {
 			t.Errorf("a refusal moved the line to %+v", line)
 		}
@@ -168,7 +168,7 @@ func TestResource_thatWasNotAskedForAtAuthorizeIsNotGranted(t *testing.T) {
 	onStage(t, func(s *stage) {
 		c := s.app(reaching(apiA))
 		got := s.begin(c)
-		s.bad(s.post(refreshing(c, got.RefreshToken, "resource", apiA)), 400, "invalid_target", "retry")
+		s.bad(s.post(refreshing(c, got.RefreshToken, "resource", apiA)), 400, "invalid_target", "stop")
 		s.good(s.post(refreshing(c, got.RefreshToken)))
 	})
 }
@@ -254,7 +254,7 @@ func TestResource_ofAClientForItself(t *testing.T) {
 					t.Errorf("the audience is %q", aud)
 				}
 				for _, wrong := range [][]string{{apiA, apiB}, {"https://other.example/"}, {apiA + "#x"}, {"x"}} {
-					s.bad(own(wrong...), 400, "invalid_target", "retry")
+					s.bad(own(wrong...), 400, "invalid_target", "stop")
 				}
 			})
 		})
@@ -468,7 +468,7 @@ func TestReference_scopesThatFitInNoTokenAreRefused(t *testing.T) {
 		long := strings.Repeat("s", 1600)
 		c := s.app(s.confidential, references, func(c *identity.Client) { c.Scope = long })
 		form := url.Values{"grant_type": {"client_credentials"}, "scope": {long}}
-		s.bad(s.post(form, asClient(c, clientSecret)), 400, "invalid_request", "retry")
+		s.bad(s.post(form, asClient(c, clientSecret)), 400, "invalid_request", "stop")
 	})
 }
 

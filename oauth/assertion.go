@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"crypto/rsa"
+	"net/url"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -30,14 +31,14 @@ var assertionAlgs = func() (algs []jose.SignatureAlgorithm) {
 
 // authenticateByJWT checks a client assertion (RFC 7523 §3). Its jti is spent by an INSERT after all else has passed, in
 // the client's own namespace, so that a broken request does not burn it and no other client can.
-func (e *Endpoints) authenticateByJWT(ctx context.Context, given credentials) (identity.Client, error) {
+func (e *Endpoints) authenticateByJWT(ctx context.Context, given credentials, form url.Values) (identity.Client, error) {
 	token, claimed, err := readAssertion(given)
 	if err != nil {
 		return identity.Client{}, err
 	}
 	c, err := e.clientByID(ctx, claimed)
 	if identity.KindOf(err) == identity.NotFound {
-		return c, errClient
+		return c, e.unknown(claimed, form)
 	}
 	if err != nil {
 		return c, err
@@ -51,10 +52,13 @@ func (e *Endpoints) authenticateByJWT(ctx context.Context, given credentials) (i
 	}
 	fresh, err := e.store.SpendAssertion(ctx, c.ID, claims.ID, claims.Expiry.Time().Add(clockSkew))
 	if err == nil && !fresh {
-		err = say(invalidClient, "The client assertion was used before. Make a new one, with a new jti.")
+		err = errSpent
 	}
 	return c, err
 }
+
+// errSpent asks for a new assertion, which is all that it takes.
+var errSpent = again(invalidClient, 0, "The client assertion was used before. Make a new one, with a new jti.")
 
 // readAssertion parses an assertion and returns whose it claims to be.
 func readAssertion(given credentials) (token *jwt.JSONWebToken, clientID string, err error) {
@@ -101,12 +105,14 @@ func (e *Endpoints) checkAssertion(claims jwt.Claims) error {
 	switch {
 	case len(claims.Audience) != 1 || claims.Audience[0] != e.o.Issuer: // RFC 7523bis §4: nobody else can be made to take it
 		return sayf(invalidClient, "aud of the client assertion must be %s and nothing else.", e.o.Issuer)
-	case claims.Expiry == nil || !now.Add(-clockSkew).Before(claims.Expiry.Time()):
-		return say(invalidClient, "The client assertion has expired, or has no exp.")
+	case claims.Expiry == nil:
+		return say(invalidClient, "The client assertion has no exp.")
+	case !now.Add(-clockSkew).Before(claims.Expiry.Time()):
+		return again(invalidClient, awayWait, "The client assertion has expired. Make a new one.")
 	case claims.Expiry.Time().After(now.Add(maxAssertionLife + clockSkew)):
 		return say(invalidClient, "exp of the client assertion may lie 5 minutes ahead.")
 	case late(claims.IssuedAt) || late(claims.NotBefore):
-		return say(invalidClient, "iat or nbf of the client assertion lies ahead. Set the clock.")
+		return again(invalidClient, awayWait, "iat or nbf of the client assertion lies ahead. Set the clock.")
 	case claims.ID == "" || len(claims.ID) > maxJTI || !isText(claims.ID):
 		return say(invalidClient, "The client assertion needs a jti of at most 512 bytes.")
 	}

@@ -171,7 +171,7 @@ func TestAssertion_wrongOnesAre401(t *testing.T) {
 				t.Errorf("%s: answered %d %s (%s)", name, got.Status, got.Error, got.Description)
 			}
 		}
-		s.bad(s.post(asserting(p.write(t, s.claims(c)), "client_id", other.ID)), 401, "invalid_client", "retry")
+		s.bad(s.post(asserting(p.write(t, s.claims(c)), "client_id", other.ID)), 401, "invalid_client", "stop")
 		for name, claims := range map[string]map[string]any{
 			"just expired":   s.claims(c, "exp", in(-29*time.Second)),
 			"exp at its end": s.claims(c, "exp", in(329*time.Second)),
@@ -193,7 +193,7 @@ func TestAssertion_withoutKidTwoKeysOfATypeAreAmbiguous(t *testing.T) {
 		c := s.app(s.signing7523(first, second))
 		s.good(s.post(asserting(second.write(t, s.claims(c)))))
 		first.kid = ""
-		s.bad(s.post(asserting(first.write(t, s.claims(c)))), 401, "invalid_client", "retry")
+		s.bad(s.post(asserting(first.write(t, s.claims(c)))), 401, "invalid_client", "stop")
 	})
 }
 
@@ -230,7 +230,7 @@ func TestAssertion_theRegisteredAlgorithmIsTheOnlyOne(t *testing.T) {
 		c := s.app(s.signing7523(p), func(c *identity.Client) { c.AuthSigningAlg = "PS256" })
 		s.good(s.post(asserting(p.write(t, s.claims(c)))))
 		p.alg = jose.RS256
-		s.bad(s.post(asserting(p.write(t, s.claims(c)))), 401, "invalid_client", "retry")
+		s.bad(s.post(asserting(p.write(t, s.claims(c)))), 401, "invalid_client", "stop")
 	})
 }
 
@@ -264,7 +264,7 @@ func TestAssertion_aBrokenRequestDoesNotBurnIt(t *testing.T) {
 		p := newPen(t, jose.ES256, "k")
 		c := s.app(s.signing7523(p))
 		late := s.claims(c, "jti", "j", "aud", "https://elsewhere.example")
-		s.bad(s.post(asserting(p.write(t, late))), 401, "invalid_client", "retry")
+		s.bad(s.post(asserting(p.write(t, late))), 401, "invalid_client", "stop")
 		s.good(s.post(asserting(p.write(t, s.claims(c, "jti", "j")))))
 	})
 }
@@ -309,7 +309,7 @@ func TestKeySets_areReadOnceAndAgainForANewKey(t *testing.T) {
 		}
 		// fosite reads the set again for every unknown kid: anyone can make it knock on someone's door.
 		for range 20 {
-			s.bad(s.post(asserting(next.write(t, s.claims(c)))), 401, "invalid_client", "retry")
+			s.bad(s.post(asserting(next.write(t, s.claims(c)))), 401, "invalid_client", "retry") // it is read again soon
 		}
 		if n := h.asked.Load(); n != 1 {
 			t.Errorf("unknown keys made us read the set %d times in a minute", n)

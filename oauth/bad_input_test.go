@@ -55,7 +55,7 @@ func TestToken_badInput(t *testing.T) {
 			r := httptest.NewRequest(test.method, test.path, strings.NewReader(test.body))
 			r.Header.Set("Content-Type", test.contentType)
 			got := s.read(s.send(r))
-			if got.Status != test.status || got.Error != test.code || got.Description == "" || got.Action != "retry" || got.Header.Get("Retry-After") == "" {
+			if got.Status != test.status || got.Error != test.code || got.Description == "" || got.Action != "stop" || got.Header.Get("Retry-After") != "" {
 				t.Errorf("%s: answered %d %s %q (%s), want %d %s",
 					test.name, got.Status, got.Error, got.Action, got.Description, test.status, test.code)
 			}

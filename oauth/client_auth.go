@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,8 +25,27 @@ const jwtBearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 // errClient is the one answer to whoever could not prove to be a client. It does not say which part was wrong, nor
 // whether the client exists.
-var errClient = say(invalidClient, "Client authentication failed: the client is unknown, the secret or key is "+
-	"wrong, or the client is registered for another method.")
+var errClient = say(invalidClient, notAuthenticated)
+
+// errGone is the same answer to an app that shows what was given to it while it was a client: it was deleted or disabled
+// since, so what it holds is over. It tells nothing to whoever holds nothing.
+var errGone = error(&protocolError{reply: invalidClient, description: notAuthenticated, action: actLogin})
+
+const notAuthenticated = "Client authentication failed: the client is unknown, the secret or key is wrong, or the client is " +
+	"registered for another method."
+
+// unknown is the refusal of a client that there is none of: gone, if the form carries a refresh token or a code of it.
+func (e *Endpoints) unknown(id string, form url.Values) error {
+	for _, name := range []string{"refresh_token", "token"} {
+		if t, err := e.o.Keys.ReadRefresh(form.Get(name)); err == nil && t.Of(id) {
+			return errGone
+		}
+	}
+	if p, err := e.o.Keys.ReadCode(form.Get("code")); err == nil && p.Binding.OfClient(id) {
+		return errGone
+	}
+	return errClient
+}
 
 // maxClientID is the longest client id in bytes (DESIGN §9).
 const maxClientID = 64
@@ -55,7 +75,7 @@ func (e *Endpoints) authenticate(ctx context.Context, r *http.Request, form url.
 		return identity.Client{}, err
 	}
 	if given.method == methodJWT {
-		return e.authenticateByJWT(ctx, given)
+		return e.authenticateByJWT(ctx, given, form)
 	}
 	c, err := e.clientByID(ctx, given.id)
 	identity.TrailOf(ctx).ClientID = c.ID
@@ -63,8 +83,12 @@ func (e *Endpoints) authenticate(ctx context.Context, r *http.Request, form url.
 	if err != nil && known {
 		return identity.Client{}, err
 	}
+	refused := errClient
+	if !known {
+		refused = e.unknown(given.id, form)
+	}
 	if given.method == methodNone {
-		return c, unless(known && c.Public())
+		return c, unless(known && c.Public(), refused)
 	}
 	key := guessKey(given.id, r)
 	if err := e.guesses.wait(key, e.o.Now()); err != nil {
@@ -72,16 +96,16 @@ func (e *Endpoints) authenticate(ctx context.Context, r *http.Request, form url.
 	}
 	if !e.secretMatches(given.secret, c) || !known || !takes(c, given.method) {
 		e.guesses.missed(key, known, e.o.Now())
-		return identity.Client{}, errClient
+		return identity.Client{}, refused
 	}
 	return c, nil
 }
 
-func unless(proved bool) error {
+func unless(proved bool, refused error) error {
 	if proved {
 		return nil
 	}
-	return errClient
+	return refused
 }
 
 // secretMatches takes as long for a client that is unknown or has no secret as for any other.
@@ -110,8 +134,8 @@ func takes(c identity.Client, method string) bool {
 func readCredentials(r *http.Request, form url.Values) (credentials, error) {
 	given := credentials{method: methodNone, id: form.Get("client_id")}
 	used := 0
-	if header := r.Header.Get("Authorization"); header != "" {
-		basic, err := readBasic(r)
+	if headers := basics(r); len(headers) > 0 {
+		basic, err := readBasic(headers)
 		if err != nil {
 			return given, err
 		}
@@ -125,7 +149,7 @@ func readCredentials(r *http.Request, form url.Values) (credentials, error) {
 		given.method, given.secret = methodPost, secret
 		used++
 	}
-	if form.Has("client_assertion") || form.Has("client_assertion_type") {
+	if form.Has("client_assertion") {
 		if form.Get("client_assertion_type") != jwtBearer {
 			return given, sayf(invalidRequest, "client_assertion_type must be %s.", jwtBearer)
 		}
@@ -138,13 +162,25 @@ func readCredentials(r *http.Request, form url.Values) (credentials, error) {
 	return given, nil
 }
 
-// readBasic reads the Authorization header. Both parts are form-urlencoded before they are joined (RFC 6749 §2.3.1). A
-// client without a secret may send an empty one, which names it and proves nothing.
-func readBasic(r *http.Request) (credentials, error) {
+// basics returns the Authorization headers that authenticate a client. Whatever else a proxy or an HTTP client adds, such
+// as the access token that it puts on every request, is none of RFC 6749 §2.3's ways and says nothing here.
+func basics(r *http.Request) (headers []string) {
+	for _, header := range r.Header.Values("Authorization") {
+		if scheme, _, _ := strings.Cut(header, " "); strings.EqualFold(scheme, "Basic") {
+			headers = append(headers, header)
+		}
+	}
+	return headers
+}
+
+// readBasic reads HTTP Basic. Both parts are form-urlencoded before they are joined (RFC 6749 §2.3.1). A client without a
+// secret may send an empty one, which names it and proves nothing.
+func readBasic(headers []string) (credentials, error) {
+	r := http.Request{Header: http.Header{"Authorization": headers}}
 	user, password, ok := r.BasicAuth()
 	id, err := url.QueryUnescape(user)
 	secret, err2 := url.QueryUnescape(password)
-	if !ok || err != nil || err2 != nil || len(r.Header.Values("Authorization")) > 1 {
+	if !ok || err != nil || err2 != nil || len(headers) > 1 {
 		return credentials{}, say(invalidClient, "Send client id and secret as HTTP Basic, each form-urlencoded.")
 	}
 	if secret == "" {

@@ -56,7 +56,18 @@ func TestClientAuth_methods(t *testing.T) {
 				none, 400, "invalid_request",
 			},
 			{"an unknown kind of assertion", own("client_assertion", "x"), none, 400, "invalid_request"},
+			{"a kind of assertion and none of it", changed(body(both, clientSecret), []string{"client_assertion_type", "x"}), none, 200, ""},
 			{"bearer", own(), withHeader("Bearer x"), 401, "invalid_client"},
+			{"bearer beside a secret", body(both, clientSecret), withHeader("Bearer x"), 200, ""},
+			{"bearer beside basic", own(), func(r *http.Request) {
+				asClient(both, clientSecret)(r)
+				r.Header.Add("Authorization", "Bearer x")
+			}, 200, ""},
+			{"basic twice", own(), func(r *http.Request) {
+				asClient(both, clientSecret)(r)
+				r.Header.Add("Authorization", r.Header.Get("Authorization"))
+			}, 401, "invalid_client"},
+			{"basic and nothing", own(), withHeader("Basic"), 401, "invalid_client"},
 			{"basic that is no base64", own(), withHeader("Basic %%%"), 401, "invalid_client"},
 			{"basic that is not form-urlencoded", own(), func(r *http.Request) { r.SetBasicAuth("a%zz", "b") }, 401, "invalid_client"},
 		}
@@ -78,6 +89,58 @@ const jwtBearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 func withHeader(value string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set("Authorization", value) }
+}
+
+// A proxy or an HTTP client puts on a request what it likes: none of it authenticates a client.
+func TestClientAuth_whatInterceptorsAddIsPassedOver(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c := s.app()
+		tokens := s.begin(c)
+		for _, header := range []string{"Bearer " + tokens.AccessToken, "DPoP x", "Negotiate YII", "Digest username=x", "garbage", "basically x"} {
+			got := s.post(refreshing(c, tokens.RefreshToken, "trace", "1"), withHeader(header), func(r *http.Request) {
+				r.Header.Set("Cookie", "a=b; a=c; ;")
+				r.Header.Set("Proxy-Authorization", "Basic eDp5")
+			})
+			if got.Status != http.StatusOK {
+				t.Fatalf("%s: answered %d %s (%s)", header, got.Status, got.Error, got.Description)
+			}
+			tokens = got
+		}
+		form := url.Values{"client_id": {c.ID}, "refresh_token": {tokens.RefreshToken}}
+		s.askForm(signOutAt, form, withHeader("Bearer x")).says(true)
+		s.askForm(revokeAt, url.Values{"client_id": {c.ID}, "token": {tokens.RefreshToken}}, withHeader("Bearer x")).gone()
+	})
+}
+
+// An app whose client is gone begins anew; one that is set up wrongly waits until somebody has mended it. Whoever holds
+// nothing of a client hears the same of one that is gone as of one that never was.
+func TestClientAuth_ofAClientThatIsGoneTheAppSignsInAgain(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c, other := s.app(), s.app()
+		tokens, elsewhere := s.begin(c), s.begin(other)
+		code := s.code(asking(c), s.signIn(s.user))
+		secretive := s.app(s.confidential)
+		theirs := s.post(redeeming(secretive, s.code(asking(secretive), s.signIn(s.user)), "client_id", ""), asClient(secretive, clientSecret))
+		s.good(theirs)
+		for _, id := range []string{c.ID, secretive.ID} {
+			if err := s.db.DeleteClient(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.pass(2 * time.Second) // longer than a client is kept
+		s.bad(s.post(refreshing(c, tokens.RefreshToken)), 401, "invalid_client", "login")
+		s.bad(s.post(redeeming(c, code)), 401, "invalid_client", "login")
+		s.bad(s.postTo(signOutAt, url.Values{"client_id": {c.ID}, "refresh_token": {tokens.RefreshToken}}), 401, "invalid_client", "login")
+		s.bad(s.postTo(revokeAt, url.Values{"client_id": {c.ID}, "token": {tokens.RefreshToken}}), 401, "invalid_client", "login")
+		gone := refreshing(secretive, theirs.RefreshToken, "client_id", "")
+		s.bad(s.post(gone, asClient(secretive, clientSecret)), 401, "invalid_client", "login")
+		s.bad(s.post(own(), asClient(secretive, clientSecret)), 401, "invalid_client", "stop")
+		s.bad(s.post(refreshing(c, elsewhere.RefreshToken)), 401, "invalid_client", "stop")
+		s.bad(s.post(refreshing(c, "sj_rt_x")), 401, "invalid_client", "stop")
+		s.bad(s.post(refreshing(c, tokens.RefreshToken, "client_id", "mistyped")), 401, "invalid_client", "stop")
+	})
 }
 
 // RFC 6749 §2.3.1: both parts are form-urlencoded before they are joined with a colon.
@@ -111,7 +174,7 @@ func TestClientAuth_guessingASecretCostsAWaitThereAndNowhereElse(t *testing.T) {
 			return s.post(own(), asClient(c, secret), func(r *http.Request) { r.RemoteAddr = address })
 		}
 		for range 20 {
-			s.bad(from("192.0.2.1:1", "guess"), 401, "invalid_client", "retry")
+			s.bad(from("192.0.2.1:1", "guess"), 401, "invalid_client", "stop")
 		}
 		s.bad(from("192.0.2.1:2", clientSecret), 429, "temporarily_unavailable", "retry")
 		s.good(from("192.0.2.2:1", clientSecret))
@@ -126,7 +189,7 @@ func TestClientAuth_aPublicClientMayNameItselfByBasic(t *testing.T) {
 	onStage(t, func(s *stage) {
 		c := s.app()
 		code := s.code(asking(c), s.signIn(s.user))
-		s.bad(s.post(redeeming(c, code, "client_secret", "x")), 401, "invalid_client", "retry")
+		s.bad(s.post(redeeming(c, code, "client_secret", "x")), 401, "invalid_client", "stop")
 		s.good(s.post(redeeming(c, code, "client_id", ""), asClient(c, "")))
 	})
 }
@@ -153,12 +216,12 @@ func TestClientCredentials_areForClientsThemselves(t *testing.T) {
 			t.Errorf("without scope there are none: %+v", plain)
 		}
 		for _, scope := range []string{"openid", "offline_access", "admin", "files openid", "fil", "files/x"} {
-			s.bad(s.post(own("scope", scope), asClient(c, clientSecret)), 400, "invalid_scope", "retry")
+			s.bad(s.post(own("scope", scope), asClient(c, clientSecret)), 400, "invalid_scope", "stop")
 		}
 		public := s.app(func(c *identity.Client) { c.GrantTypes = append(c.GrantTypes, "client_credentials") })
-		s.bad(s.post(own("client_id", public.ID)), 400, "unauthorized_client", "retry")
+		s.bad(s.post(own("client_id", public.ID)), 400, "unauthorized_client", "stop")
 		unregistered := s.app(s.confidential, func(c *identity.Client) { c.GrantTypes = []string{"authorization_code"} })
-		s.bad(s.post(own(), asClient(unregistered, clientSecret)), 400, "unauthorized_client", "retry")
+		s.bad(s.post(own(), asClient(unregistered, clientSecret)), 400, "unauthorized_client", "stop")
 	})
 }
 

@@ -16,7 +16,7 @@ func TestDefect_unknownGrantTypeIsUnsupportedGrantType(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) {
 		c := s.app(s.confidential)
-		s.bad(s.post(url.Values{"grant_type": {"password"}}, asClient(c, clientSecret)), 400, "unsupported_grant_type", "retry")
+		s.bad(s.post(url.Values{"grant_type": {"password"}}, asClient(c, clientSecret)), 400, "unsupported_grant_type", "stop")
 	})
 }
 

@@ -187,5 +187,11 @@ func boundOnly(c *identity.Client) { c.DPoPBound = true }
 // invalidProof checks that a token request was refused for its proof, and that the answer has a nonce.
 func (s *stage) invalidProof(got told) {
 	s.Helper()
+	s.bad(got, http.StatusBadRequest, "invalid_dpop_proof", "stop")
+}
+
+// replayed checks that a proof was refused because it was used before: another one, at once, is all that it takes.
+func (s *stage) replayed(got told) {
+	s.Helper()
 	s.bad(got, http.StatusBadRequest, "invalid_dpop_proof", "retry")
 }

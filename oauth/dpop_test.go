@@ -234,7 +234,7 @@ func TestDPoP_ofSixteenWithOneProofExactlyOnePasses(t *testing.T) {
 				passed++
 				continue
 			}
-			s.invalidProof(got)
+			s.replayed(got)
 		}
 		if passed != 1 {
 			t.Errorf("%d passed", passed)

@@ -89,35 +89,52 @@ var (
 	preconditionFailed = reply{"precondition_failed", 412}
 )
 
-// actions say what an app does about an error code (DESIGN law 7). Only invalid_grant says that the person must sign in.
-// A mistake in the app's request or registration is no reason to sign anyone out: what the app holds stays good, and the
-// request can be sent again once the mistake is mended. Registration has no session to keep, so its own codes have none.
+// What an app is told to do (DESIGN law 7).
+const (
+	actRetry = "retry" // keep everything, ask again: waiting helps, or a new proof
+	actLogin = "login" // what the app holds is over: the person signs in again
+	actStop  = "stop"  // keep everything: neither waiting nor the person helps, a developer or an operator does
+)
+
+// actions say what an app does about an error code where the error itself says nothing else. A mistake in the app's
+// request or registration is no reason to sign anyone out: what the app holds stays good until the mistake is mended.
+// Registration and what is behind an access token keep no session of their own, so their codes have none; 401 there means
+// to refresh, and the token endpoint says the rest.
 var actions = map[string]string{
-	"invalid_grant":           "login",
-	"server_error":            "retry",
-	"temporarily_unavailable": "retry",
-	"invalid_request":         "retry",
-	"invalid_client":          "retry",
-	"invalid_scope":           "retry",
-	"invalid_target":          "retry",
-	"unauthorized_client":     "retry",
-	"unsupported_grant_type":  "retry",
-	"invalid_dpop_proof":      "retry",
-	"use_dpop_nonce":          "retry",
+	"invalid_grant":           actLogin,
+	"server_error":            actRetry,
+	"temporarily_unavailable": actRetry,
+	"use_dpop_nonce":          actRetry,
+	"invalid_request":         actStop,
+	"invalid_client":          actStop,
+	"invalid_scope":           actStop,
+	"invalid_target":          actStop,
+	"unauthorized_client":     actStop,
+	"unsupported_grant_type":  actStop,
+	"invalid_dpop_proof":      actStop,
 }
 
 // protocolError is a refusal in the protocol's own words: the error type of this package, beside identity.Error for what
 // the domain refuses.
 type protocolError struct {
 	reply
-	description string // for developers, of printable ASCII
+	description string        // for developers, of printable ASCII
+	action      string        // where it is another than that of its code
+	wait        time.Duration // of a retry
 }
 
 // Error names the code and says why.
 func (e *protocolError) Error() string { return e.code + ": " + e.description }
 
 // say makes an error of as, with a description.
-func say(as reply, description string) error { return &protocolError{as, description} }
+func say(as reply, description string) error {
+	return &protocolError{reply: as, description: description}
+}
+
+// again makes an error of as that the same request heals after wait, with another proof where it carries one.
+func again(as reply, wait time.Duration, description string) error {
+	return &protocolError{as, description, actRetry, wait}
+}
 
 func sayf(as reply, format string, args ...any) error { return say(as, fmt.Sprintf(format, args...)) }
 
@@ -125,7 +142,7 @@ func sayf(as reply, format string, args ...any) error { return say(as, fmt.Sprin
 type verdict struct {
 	Code        string `json:"error"`
 	Description string `json:"error_description"`
-	Action      string `json:"action,omitempty"` // retry or login
+	Action      string `json:"action,omitempty"` // retry, login or stop
 	status      int
 	wait        time.Duration // of a retry
 }
@@ -138,8 +155,6 @@ func (v verdict) passing() bool {
 const (
 	// awayWait is when to ask again while the database is away: soon, a phone is waiting.
 	awayWait = 2 * time.Second
-	// mendWait is when to ask again after a mistake that someone has to mend.
-	mendWait = 5 * time.Minute
 	trouble  = "Something went wrong here. The same request may be sent again."
 	offline  = "The service is briefly unavailable. Send the same request again; nothing was lost."
 )
@@ -163,9 +178,9 @@ func (s surface) judge(err error) verdict {
 	v.Code, v.status, v.Action = spelt.code, spelt.status, actions[spelt.code]
 	switch {
 	case v.Code == useNonce.code || errors.Is(err, errReplayed):
-		v.wait = 0 // a new proof is all that it takes
-	case !v.passing():
-		v.wait = mendWait
+		v.Action, v.wait = actRetry, 0 // a new proof is all that it takes
+	case spoken && spelt == own.reply && own.action != "":
+		v.Action, v.wait = own.action, own.wait
 	}
 	v.Description = describable(v.Description)
 	return v
@@ -198,7 +213,7 @@ func (e *Endpoints) refuse(w http.ResponseWriter, r *http.Request, s surface, er
 // tell writes a verdict.
 func (e *Endpoints) tell(w http.ResponseWriter, r *http.Request, v verdict, err error) {
 	e.note(r.Context(), v, err)
-	if v.Action == "retry" {
+	if v.Action == actRetry {
 		w.Header().Set("Retry-After", identity.RetryAfter(v.wait))
 	}
 	e.writeJSON(w, v.status, v)

@@ -3,6 +3,8 @@ package oauth
 import (
 	"errors"
 	"fmt"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -24,8 +26,42 @@ func TestTable_holdsEveryKind(t *testing.T) {
 				t.Errorf("kind %d is answered %+v", kind, spelt)
 			}
 		}
-		if want := map[bool]string{true: "login", false: "retry"}[r.token.code == "invalid_grant"]; actions[r.token.code] != want {
-			t.Errorf("kind %d is answered %+v with action %q", kind, r.token, actions[r.token.code])
+		if actions[r.token.code] == "" {
+			t.Errorf("kind %d is answered %+v, and no app knows what to do", kind, r.token)
+		}
+	}
+}
+
+// Every word that a refusal can have is in the one list or the other.
+func TestActions_areDecidedForEveryCode(t *testing.T) {
+	t.Parallel()
+	want := map[string]string{
+		"invalid_grant": "login",
+		"server_error":  "retry", "temporarily_unavailable": "retry", "use_dpop_nonce": "retry",
+		"invalid_request": "stop", "invalid_client": "stop", "invalid_scope": "stop", "invalid_target": "stop",
+		"unauthorized_client": "stop", "unsupported_grant_type": "stop", "invalid_dpop_proof": "stop",
+	}
+	none := []string{
+		// what an app is told at its redirect URI, where no token is at stake
+		"unsupported_response_type", "access_denied", "login_required", "interaction_required", "consent_required",
+		"request_not_supported", "request_uri_not_supported", "registration_not_supported",
+		// registration
+		"invalid_client_metadata", "invalid_redirect_uri", "unapproved_software_statement",
+		// behind an access token: 401 means to refresh, and the token endpoint says the rest
+		"invalid_token", "insufficient_scope", "not_found", "conflict", "precondition_failed",
+	}
+	source, err := os.ReadFile("errors.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes := regexp.MustCompile(`reply\{"([a-z_]+)"`).FindAllSubmatch(source, -1)
+	if len(codes) < len(want)+len(none) {
+		t.Fatalf("%d codes were found", len(codes))
+	}
+	for _, found := range codes {
+		code := string(found[1])
+		if action := actions[code]; action != want[code] || (action == "") != slices.Contains(none, code) {
+			t.Errorf("%s has action %q, want %q", code, action, want[code])
 		}
 	}
 }

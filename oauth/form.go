@@ -18,6 +18,7 @@ const maxBody = 64 << 10
 var (
 	errMethod   = say(methodNotAllowed, "Use POST.")
 	errTooLarge = say(bodyTooLarge, "The body may have 65,536 bytes.")
+	errCutOff   = again(invalidRequest, 0, "The body ended too early. Send it again.")
 )
 
 // readForm reads the body of a POST as RFC 6749 Appendix B wants it, into r.PostForm and r.Form; the query is ignored
@@ -37,7 +38,7 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 		return nil, errTooLarge
 	}
 	if err != nil {
-		return nil, say(invalidRequest, "The body ended too early.")
+		return nil, errCutOff
 	}
 	form, err := readParams(string(body))
 	r.PostForm, r.Form = form, form

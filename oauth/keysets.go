@@ -55,7 +55,8 @@ func (k *keySets) find(ctx context.Context, c identity.Client, header jose.Heade
 		if err != nil {
 			return nil, errClient
 		}
-		return pickOr(set, header)
+		key, found := pick(set, header)
+		return key, unless(found, errClient)
 	}
 	kept := k.of(c)
 	kept.mu.Lock()
@@ -66,7 +67,11 @@ func (k *keySets) find(ctx context.Context, c identity.Client, header jose.Heade
 	err := k.refresh(ctx, kept, c.JWKSURI)
 	switch {
 	case !kept.readAt.IsZero():
-		return pickOr(kept.set, header)
+		key, found := pick(kept.set, header)
+		if !found && err != nil {
+			return nil, errOldSet
+		}
+		return key, unless(found, errClient)
 	case identity.KindOf(err) == identity.Busy:
 		return nil, err
 	case c.SelfRegistered:
@@ -76,18 +81,16 @@ func (k *keySets) find(ctx context.Context, c identity.Client, header jose.Heade
 	}
 }
 
-var errTheirSet = say(invalidClient, "Client authentication failed: the client's jwks_uri cannot be read from here. "+
+// errPaused says that a set was read, or could not be, just now.
+var errPaused = errors.New("the client's jwks_uri was asked just now")
+
+// errOldSet is errClient for a key that may stand in the set by the time it is read again.
+var errOldSet = again(invalidClient, setPause, notAuthenticated)
+
+var errTheirSet = again(invalidClient, failPause, "Client authentication failed: the client's jwks_uri cannot be read from here. "+
 	"It must answer 200 with a JSON Web Key Set of at most 64 KiB within 5 seconds.")
 
 var errNoSet = identity.Refuse(identity.Unavailable, "The client's jwks_uri cannot be read.")
-
-func pickOr(set jose.JSONWebKeySet, header jose.Header) (any, error) {
-	key, ok := pick(set, header)
-	if !ok {
-		return nil, errClient
-	}
-	return key, nil
-}
 
 // of returns what is kept for a client. Clients do not share: one's unknown kids never hold up another.
 func (k *keySets) of(c identity.Client) *keySet {
@@ -108,14 +111,14 @@ func (k *keySets) of(c identity.Client) *keySet {
 	return kept
 }
 
-// refresh reads a set again unless that was tried just now. What was known stays when reading fails.
+// refresh reads a set again unless that was tried just now (errPaused). What was known stays when reading fails.
 func (k *keySets) refresh(ctx context.Context, kept *keySet, uri string) error {
 	pause := setPause
 	if kept.readAt.IsZero() {
 		pause = failPause
 	}
 	if now := k.now(); !kept.triedAt.IsZero() && now.Sub(kept.triedAt) < pause {
-		return nil
+		return errPaused
 	}
 	kept.triedAt = k.now()
 	set, err, _ := k.under.Do(uri, func() (any, error) { return k.read(ctx, uri) })

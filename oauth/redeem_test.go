@@ -135,7 +135,7 @@ func TestRedeem_anEarlierCheckThatFailsTouchesNothing(t *testing.T) {
 		s.invalidGrant(s.post(redeeming(c, code+"A")))
 		s.invalidGrant(s.post(redeeming(c, code[:len(code)-1])))
 		s.invalidGrant(s.post(redeeming(c, "sj_ac_garbage")))
-		s.bad(s.post(redeeming(c, "")), 400, "invalid_request", "retry")
+		s.bad(s.post(redeeming(c, "")), 400, "invalid_request", "stop")
 		s.good(s.post(redeeming(c, code)))
 	})
 }
@@ -173,7 +173,7 @@ func TestRedeem_noRefreshTokenWithoutTheGrant(t *testing.T) {
 		if got.RefreshToken != "" || got.Scope != "openid" {
 			t.Errorf("a client without grant refresh_token got scope %q and refresh token %q", got.Scope, got.RefreshToken)
 		}
-		s.bad(s.post(refreshing(c, "sj_rt_x")), 400, "unauthorized_client", "retry")
+		s.bad(s.post(refreshing(c, "sj_rt_x")), 400, "unauthorized_client", "stop")
 	})
 }
 

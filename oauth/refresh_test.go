@@ -70,7 +70,7 @@ func TestRefresh_anotherClientsTokenTouchesNothing(t *testing.T) {
 		for _, forged := range []string{"x", "sj_rt_", "sj_rt_AAAA", first.RefreshToken + "A", first.AccessToken} {
 			s.invalidGrant(s.post(refreshing(c, forged)))
 		}
-		s.bad(s.post(refreshing(c, "")), 400, "invalid_request", "retry")
+		s.bad(s.post(refreshing(c, "")), 400, "invalid_request", "stop")
 		s.good(s.post(refreshing(c, first.RefreshToken)))
 	})
 }
@@ -88,7 +88,7 @@ func TestRefresh_aConfidentialClientGetsTheSameSuccessorAgain(t *testing.T) {
 		if a.RefreshToken != b.RefreshToken || a.AccessToken == b.AccessToken {
 			t.Error("a holder who proved themselves gets the same successor, with a fresh access token")
 		}
-		s.bad(s.post(refreshing(c, a.RefreshToken)), 401, "invalid_client", "retry")
+		s.bad(s.post(refreshing(c, a.RefreshToken)), 401, "invalid_client", "stop")
 		s.good(s.post(refreshing(c, a.RefreshToken, "client_id", ""), asClient(c, clientSecret)))
 	})
 }
@@ -115,7 +115,7 @@ func TestRefresh_aScopeThatWasNotGrantedTouchesNothing(t *testing.T) {
 	onStage(t, func(s *stage) {
 		c := s.app()
 		first := s.begin(c)
-		s.bad(s.post(refreshing(c, first.RefreshToken, "scope", "openid files")), 400, "invalid_scope", "retry")
+		s.bad(s.post(refreshing(c, first.RefreshToken, "scope", "openid files")), 400, "invalid_scope", "stop")
 		if line := s.session(first).Line; line != (identity.Line{}) {
 			t.Errorf("the line moved to %+v", line)
 		}

@@ -196,7 +196,7 @@ func TestRegistration_deleteEndsTheClientAndItsSessions(t *testing.T) {
 		if row := s.session(tokens); row.EndCause != identity.EndClientGone {
 			t.Errorf("the Session's end cause is %q", row.EndCause)
 		}
-		s.bad(s.post(refreshing(c, tokens.RefreshToken)), http.StatusUnauthorized, "invalid_client", "retry")
+		s.bad(s.post(refreshing(c, tokens.RefreshToken)), http.StatusUnauthorized, "invalid_client", "login")
 		s.askJSON(http.MethodDelete, at, "", bearer(token)).refused(http.StatusUnauthorized, "invalid_token")
 	})
 }

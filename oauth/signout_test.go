@@ -293,7 +293,7 @@ func TestSignOut_aBoundSessionNeedsItsKey(t *testing.T) {
 		}
 		proof = k.sign(s.draft(k, http.MethodPost, signOutAt))
 		s.askForm(signOutAt, form, shown(proof)).says(true)
-		s.invalidProof(s.postTo(signOutAt, form, shown(proof))) // a proof works once
+		s.replayed(s.postTo(signOutAt, form, shown(proof))) // a proof works once
 		bound := s.app(boundOnly)
 		s.invalidProof(s.postTo(signOutAt, url.Values{"refresh_token": {"x"}, "client_id": {bound.ID}}))
 	})

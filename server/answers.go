@@ -26,14 +26,14 @@ var (
 	}
 	errTooLarge = refusal{
 		http.StatusRequestEntityTooLarge, "That is too much",
-		"The request holds more than 65,536 bytes. Send less.", "invalid_request", "",
+		"The request holds more than 65,536 bytes. Send less.", "invalid_request", "stop",
 	}
 	errNothingHere = refusal{
 		http.StatusNotFound, "Nothing here",
 		"There is no page at this address. It may have been mistyped, or cut short when it was copied.", "", "",
 	}
 	errNoEndpoint = refusal{
-		http.StatusNotFound, "", "There is no endpoint at this address; the discovery document names them all.", "invalid_request", "",
+		http.StatusNotFound, "", "There is no endpoint at this address; the discovery document names them all.", "invalid_request", "stop",
 	}
 	errNoOperation = refusal{
 		http.StatusNotFound, "", "There is no operation at this address; /api/openapi.json names them all.", "", "",
@@ -43,7 +43,7 @@ var (
 	}
 	errWrongMethod = refusal{
 		http.StatusMethodNotAllowed, "That does not work here",
-		"This address takes other requests than the one that came.", "invalid_request", "",
+		"This address takes other requests than the one that came.", "invalid_request", "stop",
 	}
 	errForeignForm = refusal{
 		http.StatusForbidden, "That form came from elsewhere",

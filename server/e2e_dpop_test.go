@@ -118,7 +118,7 @@ func TestDPoP_aHundredParallelRefreshesGetOneSuccessor(t *testing.T) {
 		}
 		for next := range successors {
 			p.tokens(t, p.refreshWith(t, next))
-			if r := p.refresh(t, next); r.status != http.StatusBadRequest || r.Error != "invalid_dpop_proof" || r.Action != "retry" {
+			if r := p.refresh(t, next); r.status != http.StatusBadRequest || r.Error != "invalid_dpop_proof" || r.Action != "stop" {
 				t.Errorf("without a proof: %d %s", r.status, r.body)
 			}
 			p.tokens(t, p.refreshWith(t, next))

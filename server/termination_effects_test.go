@@ -40,7 +40,7 @@ func (s *scene) refused(t *testing.T, _ []string) (names []string) {
 			t.Errorf("%s: no refresh, but userinfo answers %d and /me %d", name, before, me)
 		}
 		gone := answer.Error == "invalid_client" // the client itself is
-		if !gone && (answer.Error != "invalid_grant" || answer.Action != "login") {
+		if !gone && answer.Error != "invalid_grant" || answer.Action != "login" {
 			t.Errorf("%s: the refusal is %d %s", name, answer.status, answer.body)
 		}
 		s.inactive(t, name)

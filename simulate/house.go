@@ -215,7 +215,7 @@ func (h *house) refresh(ctx context.Context, token string) (string, error) {
 	return h.token(ctx, url.Values{"grant_type": {"refresh_token"}, "client_id": {clientID}, "refresh_token": {token}})
 }
 
-// token makes a token request in this process and returns the refresh token of the answer, or "" for invalid_grant. Any
+// token makes a token request in this process and returns the refresh token of the answer, or "" where the app is told to sign in. Any
 // other answer ends the simulation: nothing in it may fail.
 func (h *house) token(ctx context.Context, form url.Values) (string, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "/oauth2/token", strings.NewReader(form.Encode()))
@@ -233,7 +233,7 @@ func (h *house) token(ctx context.Context, form url.Values) (string, error) {
 	switch {
 	case w.status == http.StatusOK && a.RefreshToken != "":
 		return a.RefreshToken, nil
-	case w.status == http.StatusBadRequest && a.Error == "invalid_grant":
+	case a.Action == "login":
 		return "", nil
 	}
 	return "", fmt.Errorf("the server answered %d %s", w.status, a.Error)

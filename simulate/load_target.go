@@ -63,7 +63,8 @@ func discover(ctx context.Context, o LoadOptions) (*target, error) {
 	return t, nil
 }
 
-// refreshed is what an app learns from a refresh: a token, that it has to sign in, or to come again after a while.
+// refreshed is what an app learns from a refresh: a token, that it has to sign in, or to come again after a while. What it
+// is told to stop for, somebody has to mend: it keeps its token and asks seldom.
 type refreshed struct {
 	token   string
 	refused bool
@@ -75,8 +76,10 @@ func (t *target) refresh(ctx context.Context, token string) refreshed {
 	switch {
 	case err == nil && status == http.StatusOK && a.RefreshToken != "":
 		return refreshed{token: a.RefreshToken}
-	case err == nil && status == http.StatusBadRequest && a.Error == "invalid_grant":
+	case err == nil && a.Action == "login":
 		return refreshed{refused: true}
+	case err == nil && a.Action == "stop":
+		return refreshed{wait: time.Minute}
 	}
 	seconds, _ := strconv.Atoi(header.Get("Retry-After"))
 	return refreshed{wait: min(time.Duration(max(0, seconds))*time.Second, time.Minute)}

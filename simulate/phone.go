@@ -131,6 +131,7 @@ type answer struct {
 	RefreshToken string `json:"refresh_token"`
 	Error        string `json:"error"`
 	Description  string `json:"error_description"`
+	Action       string `json:"action"`
 }
 
 // answered is the way back to the phone, on which answers are lost, into a store that may not be reached any more.

@@ -4,7 +4,8 @@
 const kept = "notes.tokens"; // localStorage: survives a reload, and all tabs share the one copy
 const begun = "notes.sign-in"; // sessionStorage: each tab finishes the sign-in that it began
 
-// Failure is an error with what to do about it: "retry" keeps the tokens, "login" means that the session is over.
+// Failure is an error with what to do about it: "retry" keeps the tokens, so does "stop", where asking again is of no use
+// before somebody has mended the app, and "login" means that the session is over.
 export class Failure extends Error {
   constructor(message, action) {
     super(message);
