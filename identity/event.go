@@ -40,7 +40,8 @@ const (
 	ClientEnabled    EventKind = "client.enabled"
 	ClientDeleted    EventKind = "client.deleted"
 	KeysRotated      EventKind = "keys.rotated"
-	KeyRemoved       EventKind = "keys.removed" // Detail: which, and why
+	KeysResealed     EventKind = "keys.resealed" // Detail: how much, and what remains
+	KeyRemoved       EventKind = "keys.removed"  // Detail: which, and why
 
 	RegistrationTokenAdded EventKind = "registration_token.added" // Detail: for how many registrations
 	DeliveryRetried        EventKind = "delivery.retried"         // Detail: its id, or how many of those given up

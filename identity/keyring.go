@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"bytes"
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/hmac"
@@ -137,6 +138,22 @@ func (k *Keyring) Open(p Purpose, sealed, ad []byte) ([]byte, error) {
 	}
 	return plain, nil
 }
+
+// Reseal returns what Seal sealed under another root secret sealed under the first one, and false for what is so already or
+// opens under none.
+func (k *Keyring) Reseal(p Purpose, sealed, ad []byte) (fresh []byte, changed bool) {
+	if bytes.HasPrefix(sealed, k.First()) {
+		return sealed, false
+	}
+	plain, err := k.Open(p, sealed, ad)
+	if err != nil {
+		return sealed, false
+	}
+	return k.Seal(p, plain, ad), true
+}
+
+// First is what everything begins with that was made under the first root secret.
+func (k *Keyring) First() []byte { return header(k.first) }
 
 // Sign returns version ‖ key id ‖ body ‖ HMAC-SHA256 cut to 128 bits (RFC 2104 §5).
 func (k *Keyring) Sign(p Purpose, body []byte) []byte {

@@ -21,6 +21,8 @@ type operatorStore interface {
 	// CreateClient adds a client; Conflict when its id is taken.
 	CreateClient(ctx context.Context, c Client) error
 	CreateRegistrationToken(ctx context.Context, hash []byte, uses int, expires time.Time) error
+	// Reseal seals what rests under another root secret under the first one, and counts what remains.
+	Reseal(ctx context.Context) ([]Resealed, error)
 	deliveryStore
 }
 
@@ -263,6 +265,30 @@ func (o Operators) RetryDead(ctx context.Context) (n int, err error) {
 		return o.tell(ctx, Event{Kind: DeliveryRetried, Detail: fmt.Sprintf("%d that were given up", n)})
 	})
 	return n, err
+}
+
+// Resealed is what became of one kind of thing that rests under a root secret.
+type Resealed struct {
+	What   string `json:"what"`
+	Anew   int    `json:"sealed_anew"`
+	Left   int    `json:"under_others"` // that need another root secret than the first
+	Hashed bool   `json:"hashed"`       // cannot be made anew: their owners do that, by use or by new ones
+}
+
+// Reseal seals everything at rest under the first root secret, so that an older one may leave. Beside a running server,
+// and again after it was broken off.
+func (o Operators) Reseal(ctx context.Context) ([]Resealed, error) {
+	all, err := o.Store.Reseal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	anew, left := 0, 0
+	for _, r := range all {
+		anew, left = anew+r.Anew, left+r.Left
+	}
+	return all, o.Store.InTx(ctx, func(ctx context.Context) error {
+		return o.tell(ctx, Event{Kind: KeysResealed, Detail: fmt.Sprintf("%d sealed anew, %d remain under others", anew, left)})
+	})
 }
 
 // Dossier is all that is known of one Session.

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"bytes"
 	"context"
 	"maps"
 	"net/http"
@@ -98,7 +99,15 @@ func (e *Endpoints) authenticate(ctx context.Context, r *http.Request, form url.
 		e.guesses.missed(key, known, e.o.Now())
 		return identity.Client{}, refused
 	}
-	return c, nil
+	return c, e.rehash(ctx, given.secret, c)
+}
+
+// rehash keeps the hash of a client's secret under the first root secret, so that an older one can leave.
+func (e *Endpoints) rehash(ctx context.Context, secret string, c identity.Client) error {
+	if bytes.HasPrefix(c.SecretHash, e.o.Keys.First()) || !e.o.Keys.SecretMatches(secret, c.SecretHash) {
+		return nil
+	}
+	return e.store.RehashSecret(ctx, c, e.o.Keys.HashSecret(secret))
 }
 
 func unless(proved bool, refused error) error {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/oauth"
+	"github.com/sojourn-auth/sojourn/storage/storagetest"
 )
 
 // own is a client_credentials request, changed by pairs.
@@ -271,5 +273,31 @@ func TestClientAuth_theSecretBeforeIsGoodForTheOverlap(t *testing.T) {
 		s.pass(time.Hour)
 		takes(clientSecret, http.StatusUnauthorized)
 		takes("another secret", http.StatusOK)
+	})
+}
+
+// A client's secret that was hashed under an older root secret is hashed under the first one when it is used, so that the
+// older one can leave.
+func TestClientAuth_useKeepsTheSecretUnderTheFirstRootSecret(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		older := []byte(strings.Repeat("o", 32))
+		both, err := identity.NewKeyring(storagetest.Root(), older)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, err := identity.NewKeyring(older)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := s.app(s.confidential, func(c *identity.Client) { c.SecretHash = before.HashSecret(clientSecret) })
+		s.rebuild(func(o *oauth.Options) { o.Keys = both })
+		if got := s.post(own(), asClient(c, "another secret")); got.Status != http.StatusUnauthorized {
+			t.Error(got.Status)
+		}
+		s.good(s.post(own(), asClient(c, clientSecret)))
+		s.rebuild() // the older one has left
+		s.pass(time.Second)
+		s.good(s.post(own(), asClient(c, clientSecret)))
 	})
 }

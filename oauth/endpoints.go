@@ -117,6 +117,7 @@ type clientStore interface {
 	GrantOf(ctx context.Context, userID identity.ID, clientID string) (identity.Grant, error)
 	SpendAssertion(ctx context.Context, clientID, jti string, expires time.Time) (fresh bool, err error)
 	MarkClientUsed(ctx context.Context, id string) error
+	RehashSecret(ctx context.Context, c identity.Client, hash []byte) error
 }
 
 // liveStore knows what a token stands for at this moment.

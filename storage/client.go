@@ -255,6 +255,13 @@ func (d *DB) RotateSecret(ctx context.Context, id string, hash []byte, formerUnt
 	return d.fail("rotate secret", res.Error)
 }
 
+// RehashSecret keeps another hash of the secret that a client has, unless that was changed meanwhile.
+func (d *DB) RehashSecret(ctx context.Context, c identity.Client, hash []byte) error {
+	res := d.q(ctx).Exec("UPDATE clients SET secret_hash = ? WHERE id = ? AND secret_hash = ?", hash, c.ID, c.SecretHash)
+	d.clients.drop(c.ID, d.Now())
+	return d.fail("rehash secret", res.Error)
+}
+
 // ConfirmRegistrationToken forgets the registration access token before the one with this hash, which was just used.
 func (d *DB) ConfirmRegistrationToken(ctx context.Context, id string, hash []byte) error {
 	res := d.q(ctx).Exec(`UPDATE clients SET previous_hash = ?

@@ -81,3 +81,14 @@ func (d *DB) ReadOnly(ctx context.Context) error {
 	_, err := d.pools[0].ExecContext(ctx, "PRAGMA query_only = 1")
 	return err
 }
+
+// RootedColumns are the columns that Reseal knows.
+func RootedColumns() (all []string) {
+	for _, c := range sealedColumns {
+		all = append(all, c.table+"."+c.column)
+	}
+	for _, c := range hashedColumns {
+		all = append(all, c.table+"."+c.column)
+	}
+	return all
+}

@@ -12,7 +12,7 @@ import (
 )
 
 func (p *program) key() *cobra.Command {
-	return group("key", "See, rotate and remove the keys that sign tokens", p.keyList(), p.keyRotate(), p.keyRemove())
+	return group("key", "See, rotate and remove the keys that sign tokens; seal anew what rests", p.keyList(), p.keyRotate(), p.keyRemove(), p.keyReseal())
 }
 
 func (p *program) keyList() *cobra.Command {
@@ -75,6 +75,38 @@ func (p *program) keyRemove() *cobra.Command {
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the Event that tells of it")
 	must(cmd.MarkFlagRequired("reason"))
 	return cmd
+}
+
+func (p *program) keyReseal() *cobra.Command {
+	return &cobra.Command{
+		Use:   "reseal",
+		Short: "Seal everything at rest under the first root secret, so that an older one may leave",
+		Long: "Reseal is for after SOJOURN_SECRET got a new first secret: what older ones sealed in the database is sealed under\n" +
+			"the first, beside running servers. It may be broken off and run again. What it lists as remaining needs an older\n" +
+			"secret: keep that in SOJOURN_SECRET until a run says that nothing remains.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.act(cmd.Context(), func(ctx context.Context, o opened) error {
+				all, err := o.operators().Reseal(ctx)
+				if err != nil {
+					return err
+				}
+				left, lines := 0, make([]string, len(all))
+				for i, r := range all {
+					left += r.Left
+					lines[i] = fmt.Sprintf("%-32s %6d sealed anew  %6d remain under others", r.What, r.Anew, r.Left)
+				}
+				verdict := "Nothing that rests needs an older root secret. What is under way does for a while: docs/operations.md tells how long."
+				if left > 0 {
+					verdict = fmt.Sprintf("Keep the older root secrets: %d remain that need them.", left)
+				}
+				return p.print(struct {
+					Resealed []identity.Resealed `json:"resealed"`
+					Left     int                 `json:"under_others"`
+				}{all, left}, strings.Join(append(lines, verdict), "\n"))
+			})
+		},
+	}
 }
 
 func (o opened) signingKeys() identity.SigningKeys {

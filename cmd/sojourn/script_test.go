@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -24,6 +25,8 @@ func TestScripts(t *testing.T) {
 		"begin": beginSession,
 		"bury":  buryDelivery,
 		"kid":   nameKey,
+
+		"bothroots": rotateRoot,
 	}})
 }
 
@@ -35,6 +38,12 @@ func nameKey(ts *testscript.TestScript, _ bool, args []string) {
 	var kid string
 	ts.Check(db.QueryRow("SELECT id FROM signing_keys WHERE alg = ? AND state = 'current'", args[0]).Scan(&kid))
 	ts.Setenv("KID", kid)
+}
+
+// rotateRoot puts testSecret before the secret that was made at the first start.
+func rotateRoot(ts *testscript.TestScript, _ bool, _ []string) {
+	made := ts.ReadFile(ts.MkAbs("sojourn-data/sojourn.db.secret"))
+	ts.Setenv("SOJOURN_SECRET", testSecret+","+strings.TrimSpace(made))
 }
 
 // TestScripts_postgres runs those in testdata/postgres, on a PostgreSQL database of its own.
