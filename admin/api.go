@@ -161,7 +161,7 @@ func (q *query) email(name string) string {
 	if q.text(name) == "" {
 		return ""
 	}
-	email, err := identity.CleanEmail(q.text(name))
+	email, err := identity.KnownEmail(q.text(name))
 	if err != nil {
 		q.refuse(name, "Send an e-mail address like name@example.com.")
 	}

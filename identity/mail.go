@@ -233,7 +233,7 @@ func (m ByMail) tell(ctx context.Context, userID ID, seen Seen, kinds ...EventKi
 // AskReset asks for a link to choose a new password. It does the same for an address that has an account and for one that
 // has none: only whoever sends the mail looks. Refusals: Invalid (field username), Throttled.
 func (m ByMail) AskReset(ctx context.Context, email string, seen Seen) error {
-	email, err := CleanEmail(email)
+	email, err := KnownEmail(email)
 	if err != nil {
 		return err
 	}

@@ -322,7 +322,7 @@ type Account struct {
 
 // AccountQuery picks accounts, the newest first.
 type AccountQuery struct {
-	Email string // as CleanEmail returns it; empty: everyone
+	Email string // as KnownEmail returns it; empty: everyone
 	After ID     // the last one of the page before; zero: from the start
 	Limit int
 }

@@ -82,20 +82,10 @@ func TestAMR_namesAndACR(t *testing.T) {
 	}
 }
 
-func TestCleanEmail_andName(t *testing.T) {
+func TestCleanName(t *testing.T) {
 	t.Parallel()
-	if got, err := identity.CleanEmail("  Ada.Lovelace@Example.COM "); err != nil || got != "ada.lovelace@example.com" {
+	if got, err := identity.CleanName(" Ada Lovelace "); err != nil || got != "Ada Lovelace" {
 		t.Errorf("%q, %v", got, err)
-	}
-	for _, wrong := range []string{
-		"", "ada", "@example.com", "ada@", "a b@example.com", "a@b@c", "a\x00@b.c", "<a@b.c>",
-		strings.Repeat("a", 250) + "@b.cd", "a\xff@b.c",
-		`"a b"@example.com`, `"a"@example.com`, "a,b@example.com", "a..b@example.com", ".a@example.com", "a.@example.com",
-		"a(b)@example.com", "a@example..com", "a;b@example.com", "Ada <ada@example.com>", "a\\b@example.com", "a@[bad", "a:b@example.com",
-	} {
-		if _, err := identity.CleanEmail(wrong); identity.KindOf(err) != identity.Invalid {
-			t.Errorf("%q is taken: %v", wrong, err)
-		}
 	}
 	if _, err := identity.CleanName("Ada\nLovelace"); identity.KindOf(err) != identity.Invalid {
 		t.Error("a name of two lines is taken")

@@ -199,7 +199,7 @@ const badLogin = "That e-mail address and password do not belong together. Check
 
 // checkPassword tells whose password it is. It hashes outside of any transaction.
 func (s SignIns) checkPassword(ctx context.Context, a Attempt) (User, error) {
-	email, err := CleanEmail(a.Email)
+	email, err := KnownEmail(a.Email)
 	if err != nil {
 		return User{}, err
 	}

@@ -56,7 +56,7 @@ func (k *Keyring) ReadSignOut(text string) (a AskedSignOut, err error) {
 
 // Names reports whether the app's ID token names this person, and nothing that it says names another.
 func (a AskedSignOut) Names(u User) bool {
-	hint, err := CleanEmail(a.LoginHint)
+	hint, err := KnownEmail(a.LoginHint)
 	other := err == nil && hint != u.Email // anything but an address is a hint that means nothing here
 	return a.Sub != "" && a.Sub == u.Sub && !other
 }

@@ -2,7 +2,6 @@ package identity
 
 import (
 	"context"
-	"net/mail"
 	"strings"
 	"time"
 	"unicode"
@@ -13,7 +12,7 @@ import (
 type User struct {
 	ID            ID
 	Sub           string // 22 random base64url characters: what apps know the person by
-	Email         string // trimmed, lower case
+	Email         string // as CleanEmail returns it
 	EmailVerified bool
 	Name          string
 	PasswordHash  string
@@ -24,23 +23,7 @@ type User struct {
 	PasswordSetAt time.Time // when the password was chosen
 }
 
-const (
-	maxEmail = 254 // RFC 5321 §4.5.3.1.3
-	maxName  = 100
-)
-
-// CleanEmail trims and lowers an address; it refuses what cannot be one, by the rule by which mails are addressed: who gives
-// one that no mail can be sent to hears it at once, and no delivery dies of it.
-func CleanEmail(email string) (string, error) {
-	valid := utf8.ValidString(email)
-	email = strings.ToLower(strings.TrimSpace(email))
-	read, err := mail.ParseAddress(email) // RFC 5322 §3.4; what it had to unquote is none that we send to
-	if !valid || err != nil || read.Name != "" || read.Address != email || len(email) > maxEmail ||
-		strings.ContainsFunc(email, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
-		return "", RefuseField("username", "Enter an e-mail address like name@example.com.")
-	}
-	return email, nil
-}
+const maxName = 100
 
 // CleanName trims a person's name; it refuses one that is too long or holds control characters.
 func CleanName(name string) (string, error) {
@@ -132,7 +115,7 @@ func (u Users) tellOwner(ctx context.Context, email string) error {
 // SetPassword gives the account of email a new password, as an operator does, and ends everything that was signed in
 // with the old one. Refusals: NotFound, and Invalid for a password that is none.
 func (u Users) SetPassword(ctx context.Context, email, password string) error {
-	email, err := CleanEmail(email)
+	email, err := KnownEmail(email)
 	if err != nil {
 		return err
 	}

@@ -72,6 +72,10 @@ func (r userRow) passwordSetAt() time.Time {
 // CreateUser adds an account. It refuses an e-mail address that is taken: Conflict, field "username".
 func (d *DB) CreateUser(ctx context.Context, u identity.User) error {
 	row := newUserRow(u)
+	var err error
+	if row.Email, err = d.spelling(ctx, u.Email); err != nil {
+		return err
+	}
 	taken := clause.OnConflict{Columns: []clause.Column{{Name: "email"}}, DoNothing: true}
 	res := d.q(ctx).Clauses(taken).Create(&row)
 	if res.Error == nil && res.RowsAffected == 0 {
@@ -87,7 +91,24 @@ func (d *DB) UserByEmail(ctx context.Context, email string) (identity.User, erro
 	if !keepable(email) {
 		return identity.User{}, notFound("user")
 	}
+	email, err := d.spelling(ctx, email)
+	if err != nil {
+		return identity.User{}, err
+	}
 	return d.user(ctx, "email = ?", email)
+}
+
+// spelling returns a cleaned address as its account has it: one from before domains were kept in their ASCII form has it as
+// the person wrote it. Of any other domain it asks nothing.
+func (d *DB) spelling(ctx context.Context, email string) (string, error) {
+	former, other := identity.FormerSpelling(email)
+	if !other {
+		return email, nil
+	}
+	found := email
+	_, err := d.one(ctx, []any{&found}, "SELECT email FROM users WHERE email IN (?, ?) ORDER BY CASE email WHEN ? THEN 0 ELSE 1 END LIMIT 1",
+		email, former, email)
+	return found, d.fail("look for the spelling of an address", err)
 }
 
 // UserByID returns an account, or NotFound.
@@ -176,6 +197,10 @@ func (d *DB) forgetUser(ctx context.Context, userID identity.ID, limit int) (mor
 
 // SetEmail gives an account another address, which counts as verified. Conflict when it is taken.
 func (d *DB) SetEmail(ctx context.Context, userID identity.ID, email string) error {
+	email, err := d.spelling(ctx, email)
+	if err != nil {
+		return err
+	}
 	res := d.q(ctx).Exec("UPDATE users SET email = ?, email_verified = ?, updated_at = ? WHERE id = ?",
 		email, true, fromTime(d.Now()), userID)
 	if errors.Is(res.Error, gorm.ErrDuplicatedKey) { // on PostgreSQL that ends the transaction, which a refusal does anyway
@@ -212,6 +237,10 @@ var accountColumns = under("u", userColumns) + ", " + factorsOfUser + `,
 func (d *DB) Accounts(ctx context.Context, q identity.AccountQuery) ([]identity.Account, error) {
 	if !keepable(q.Email) {
 		return nil, nil
+	}
+	var err error
+	if q.Email, err = d.spelling(ctx, q.Email); err != nil {
+		return nil, err
 	}
 	c := conditions{where: "TRUE"}
 	c.and(q.Email != "", "u.email = ?", q.Email)

@@ -76,7 +76,7 @@ func (p *Pages) signedUp() string {
 
 // hint is who probably signs in: whom the app names (OpenID Connect Core §3.1.2.1, login_hint), else who did before.
 func (v visit) hint() string {
-	if email, err := identity.CleanEmail(v.asked.Get("login_hint")); err == nil {
+	if email, err := identity.KnownEmail(v.asked.Get("login_hint")); err == nil {
 		return email
 	}
 	return v.standing.User.Email

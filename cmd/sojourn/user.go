@@ -203,7 +203,7 @@ func userText(a identity.Account) string {
 
 // userOf finds a person by the address as it was typed.
 func (o opened) userOf(ctx context.Context, address string) (identity.User, error) {
-	email, err := identity.CleanEmail(address)
+	email, err := identity.KnownEmail(address)
 	if err != nil {
 		return identity.User{}, err
 	}
