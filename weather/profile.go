@@ -31,7 +31,12 @@ type Odd struct {
 	AfterNext   bool
 }
 
-const ms, minute, hour = time.Millisecond, time.Minute, time.Hour
+const (
+	ms     = time.Millisecond
+	second = time.Second
+	minute = time.Minute
+	hour   = time.Hour
+)
 
 // edge is where coverage begins and ends: what is sent arrives, and what comes back does not.
 var edge = Phase{Name: "edge", Least: second, Most: 4 * second, Odds: []Odd{
@@ -41,8 +46,6 @@ var edge = Phase{Name: "edge", Least: second, Most: 4 * second, Odds: []Odd{
 	{Percent: 5, Do: LateRequest, Least: 5 * second, Most: 60 * second},
 	{Percent: 30, Do: Delay, Least: 500 * ms, Most: 4 * second},
 }}
-
-const second = time.Second
 
 // Profiles are all there are.
 var Profiles = []Profile{
@@ -80,19 +83,23 @@ var Profiles = []Profile{
 			{Percent: 2, Do: Unavailable, Least: second, Most: 5 * second},
 		}},
 	}},
+	// What is late here comes before the token that followed is used, as the network of a sleeping phone has it: a request that
+	// it took to bed arrives when it wakes, beside the one that it sends then.
 	{Name: "night", About: "a device that sleeps for 1 to 8 h and wakes for 20 to 60 s", Phases: []Phase{
 		{Name: "awake", Least: 20 * second, Most: 60 * second, Odds: []Odd{
-			{Percent: 15, Do: LateDuplicate, Least: 10 * minute, Most: 2 * hour},
+			{Percent: 15, Do: LateDuplicate, Least: minute, Most: 9 * minute},
 			{Percent: 10, Do: DelayAnswer, Least: 2 * second, Most: 20 * second},
 			{Percent: 5, Do: DropAnswer},
 		}},
 		{Name: "asleep", Least: hour, Most: 8 * hour, Odds: []Odd{
-			{Percent: 50, Do: DropRequest},
-			{Percent: 15, Do: DropAnswer},
-			{Percent: 15, Do: LateRequest, Least: 10 * minute, Most: 2 * hour},
+			{Percent: 40, Do: DropRequest},
+			{Percent: 20, Do: DropAnswer},
+			{Percent: 15, Do: LateRequest, Least: second, Most: minute, AfterNext: true},
 			{Percent: 10, Do: DelayAnswer, Least: 10 * second, Most: 60 * second},
+			{Percent: 5, Do: LateDuplicate, Least: minute, Most: 9 * minute},
 		}},
 	}},
+	// Old tokens, on purpose: without a key no server can tell them from a thief's.
 	{Name: "late", About: "requests delivered again, or for the first time, after the next refresh", Phases: []Phase{
 		{Name: "late", Odds: []Odd{
 			{Percent: 10, Do: LateDuplicate, Most: 30 * second, AfterNext: true},
@@ -101,7 +108,7 @@ var Profiles = []Profile{
 			{Percent: 5, Do: Twice},
 		}},
 	}},
-	{Name: "3g", About: "0.2 to 1.5 s there, the same back, and 6 in a hundred lost", Phases: []Phase{
+	{Name: "3g", About: "0.2 to 1.5 s on the way there or back, and 6 in a hundred lost", Phases: []Phase{
 		{Name: "3g", Odds: []Odd{
 			{Percent: 3, Do: DropRequest},
 			{Percent: 2, Do: DropAnswer},
