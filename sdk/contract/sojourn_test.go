@@ -73,7 +73,7 @@ func newSojourn(t *testing.T) provider {
 	listen, admin := "127.0.0.1:"+freePort(t), "127.0.0.1:"+freePort(t)
 	dir := t.TempDir()
 	s.env = append(os.Environ(), "SOJOURN_ISSUER="+s.network.issuer(), "SOJOURN_LISTEN="+listen, "SOJOURN_ADMIN_LISTEN="+admin,
-		"SOJOURN_DATABASE=sqlite:"+filepath.Join(dir, "sojourn.db"), "SOJOURN_LOG_LEVEL=warn", "SOJOURN_PASSWORD_COST=m=8192,t=1")
+		"SOJOURN_DATABASE=sqlite:"+filepath.Join(dir, "sojourn.db"), "SOJOURN_LOG_LEVEL=warn", "SOJOURN_PASSWORD_COST=m=19456,t=2")
 	s.network.lead(&url.URL{Scheme: "http", Host: listen}, map[string]string{
 		"/.well-known/openid-configuration": "discovery", "/oauth2/jwks": "jwks", "/oauth2/token": "token",
 		"/oauth2/userinfo": "call", "/me": "call", "/me/events": "events", "/oauth2/signout": "signout", "/oauth2/revoke": "signout",

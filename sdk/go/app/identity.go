@@ -1,0 +1,162 @@
+package app
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+)
+
+// Identity is who is signed in, as it was last confirmed. It can be shown without a network.
+type Identity struct {
+	Subject string `json:"sub"`
+	Name    string `json:"name,omitempty"`
+	Email   string `json:"email,omitempty"`
+	// Claims are all that the ID token and userinfo said.
+	Claims map[string]any `json:"claims"`
+	// Since is when the server last confirmed it, by the server's time.
+	Since time.Time `json:"since"`
+	// Ends is when the session ends whatever the app does, by the server's time; zero where the server doesn't say.
+	Ends time.Time `json:"ends,omitzero"`
+	// SignInSoon says that the session ends within a day: offer to sign in again at a good moment.
+	SignInSoon bool `json:"-"`
+}
+
+// signInSoon is how long before a session's end people should be asked.
+const signInSoon = 24 * time.Hour
+
+// Identity returns who is signed in, or was when the session ended: false when nobody was, or they signed out. It asks
+// nobody.
+func (a *App) Identity() (Identity, bool) {
+	r, err := a.current()
+	if err != nil || r.Identity == nil {
+		return Identity{}, false
+	}
+	who := *r.Identity
+	if r.Tokens != nil {
+		who.Ends = r.Tokens.Ends
+		who.SignInSoon = !who.Ends.IsZero() && who.Ends.Sub(a.serverTime()) < signInSoon
+	}
+	return who, true
+}
+
+// verify checks the ID token of a sign-in (OpenID Connect Core §3.1.3.7) by the server's time, and returns who it is about.
+// iat is not looked at. An again says that the keys can't be had now.
+func (a *App) verify(ctx context.Context, r *record, arrived *arrived) (*Identity, error) {
+	algs := []string{}
+	for _, alg := range signatureAlgs(r.Provider.IDTokenAlgs) {
+		algs = append(algs, string(alg))
+	}
+	keys := &remembering{keySet: keySet{a, r}}
+	verifier := oidc.NewVerifier(a.cfg.Issuer, keys, &oidc.Config{
+		ClientID: a.cfg.ClientID, SupportedSigningAlgs: algs, Now: a.serverTime,
+	})
+	token, err := verifier.Verify(ctx, arrived.IDToken)
+	if keys.away != nil {
+		return nil, keys.away
+	}
+	if err != nil {
+		return nil, &Error{Kind: Invalid, Err: err}
+	}
+	who := &Identity{Subject: token.Subject, Since: a.serverTime()}
+	if err := token.Claims(&who.Claims); err != nil {
+		return nil, &Error{Kind: Invalid, Err: err}
+	}
+	party, _ := who.Claims["azp"].(string)
+	switch {
+	case subtle.ConstantTimeCompare([]byte(token.Nonce), []byte(arrived.Nonce)) != 1:
+		return nil, fail(Invalid, "the ID token answers another request: its nonce is not ours")
+	case party != "" && party != a.cfg.ClientID, party == "" && len(token.Audience) > 1:
+		return nil, fail(Invalid, "the ID token was made for another app (azp %q)", party)
+	case token.AccessTokenHash != "" && token.VerifyAccessToken(arrived.Tokens.Access) != nil:
+		return nil, fail(Invalid, "the ID token came with another access token (at_hash)")
+	}
+	arrived.Tokens.SessionID, _ = who.Claims["sid"].(string)
+	who.take(who.Claims)
+	return who, nil
+}
+
+// remembering keeps why keys could not be had, which go-oidc folds into its own words.
+type remembering struct {
+	keySet
+	away *again
+}
+
+// VerifySignature returns what was signed.
+func (s *remembering) VerifySignature(ctx context.Context, text string) ([]byte, error) {
+	payload, err := s.keySet.VerifySignature(ctx, text)
+	if lost, ok := errors.AsType[*again](err); ok {
+		s.away = lost
+	}
+	return payload, err
+}
+
+// take takes over what claims say.
+func (i *Identity) take(claims map[string]any) {
+	for name, value := range claims {
+		i.Claims[name] = value
+	}
+	if name, ok := claims["name"].(string); ok {
+		i.Name = name
+	}
+	if email, ok := claims["email"].(string); ok {
+		i.Email = email
+	}
+}
+
+// greet asks userinfo once where the ID token has no name to greet the person with.
+func (a *App) greet(ctx context.Context) {
+	if who, ok := a.Identity(); ok && who.Name == "" && who.Email == "" {
+		brief, cancel := context.WithTimeout(ctx, greeting)
+		defer cancel()
+		_ = a.askUserInfo(brief) // it says more of the person, and nothing that the app needs
+	}
+}
+
+const greeting = 5 * time.Second
+
+// askUserInfo reads what userinfo says of the person and keeps it. It is tried once: the app works without.
+func (a *App) askUserInfo(ctx context.Context) error {
+	r, err := a.current()
+	if err != nil || r.Tokens == nil || r.Identity == nil || r.Provider == nil || r.Provider.UserInfo == "" {
+		return err
+	}
+	address, err := url.Parse(r.Provider.UserInfo)
+	if err != nil {
+		return fmt.Errorf("userinfo: %w", err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
+	if err != nil {
+		return err
+	}
+	if err := a.authorize(request, r.Tokens); err != nil {
+		return err
+	}
+	got, err := a.do(request)
+	if err != nil {
+		return err
+	}
+	a.takeNonce(address, got.header.Get("DPoP-Nonce"))
+	claims := map[string]any{}
+	if got.status != http.StatusOK || !got.isJSON() || json.Unmarshal(got.body, &claims) != nil {
+		return fmt.Errorf("userinfo answers %d", got.status)
+	}
+	return a.change(ctx, func(r *record) error {
+		if r.Identity == nil || claims["sub"] != r.Identity.Subject { // OpenID Connect Core §5.3.2
+			return errors.New("userinfo is about someone else")
+		}
+		fresh := *r.Identity
+		fresh.Claims = map[string]any{}
+		fresh.take(r.Identity.Claims)
+		fresh.take(claims)
+		fresh.Since = a.serverTime()
+		r.Identity = &fresh
+		return a.save(r)
+	})
+}
