@@ -65,17 +65,19 @@ func (c Credentials) change(
 	if err != nil {
 		return 0, err
 	}
+	at := c.Now() // before what it tells of: that is undone from the moment that its mail names
 	if err := write(ctx); err != nil {
 		return 0, err
 	}
 	return int(struck.Mark), c.Store.AddEvent(ctx, Event{
-		ID: NewID(), At: c.Now(), Kind: ch.Event, UserID: e.User, Detail: ch.Detail, Address: ch.Seen.Address,
+		ID: NewID(), At: at, Kind: ch.Event, UserID: e.User, Detail: ch.Detail, Address: ch.Seen.Address,
 	})
 }
 
 // NewPassword is a password form.
 type NewPassword struct {
 	Current, New string
+	Keep         bool // of a reset: what was changed lately was the person themselves
 	Seen         Seen
 }
 

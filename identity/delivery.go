@@ -61,6 +61,7 @@ type Letter struct {
 	Event  *Event     `json:"event,omitzero"` // of LetterEvent
 	Detail string     `json:"detail,omitempty"`
 	Epoch  int        `json:"epoch,omitempty"` // of the user, when it was asked for from within the account
+	Before time.Time  `json:"before,omitzero"` // of LetterOldEmail: what was done later may be a thief's
 }
 
 // DeliveryClaim asks for one Delivery that is due.

@@ -31,6 +31,7 @@ const (
 	UserLocked       EventKind = "user.locked"
 	UserUnlocked     EventKind = "user.unlocked"
 	UserDeleted      EventKind = "user.deleted"
+	ChangesUndone    EventKind = "user.undone" // the owner had back what was changed meanwhile; Detail: which parts
 	WayInMade        EventKind = "user.way_in" // an operator made a link to choose a new password; Detail: why
 	ConsentGiven     EventKind = "consent.given"
 	ConsentWithdrawn EventKind = "consent.withdrawn"
@@ -66,7 +67,7 @@ type Event struct {
 // mailedKinds are the Events that a person is told of by mail, whoever caused them.
 var mailedKinds = []EventKind{
 	NewBrowser, PasswordChanged, PasswordReset, EmailChanged, FactorAdded, FactorRemoved, RecoveryCodeUsed, RecoveryRenewed,
-	WayInMade,
+	WayInMade, ChangesUndone,
 }
 
 // FactorImported is the detail of a FactorAdded whose secret the person had before: nothing to be told of.

@@ -21,12 +21,12 @@ const (
 	LinkReset  LinkKind = "reset"  // choose a new password
 	LinkVerify LinkKind = "verify" // confirm the address that Detail holds
 	LinkEmail  LinkKind = "email"  // move the account to another address: Detail is that of the Letter, as it is
-	LinkNotMe  LinkKind = "not_me" // end everything
+	LinkNotMe  LinkKind = "not_me" // end everything, and undo what was done since the Moment that Detail spells
 )
 
 // linkLives is how long each kind works: what opens or moves an account, for as long as a mail takes to be read.
 var linkLives = map[LinkKind]time.Duration{
-	LinkReset: 30 * time.Minute, LinkVerify: 7 * 24 * time.Hour, LinkEmail: time.Hour, LinkNotMe: 7 * 24 * time.Hour,
+	LinkReset: 30 * time.Minute, LinkVerify: 7 * 24 * time.Hour, LinkEmail: time.Hour, LinkNotMe: UndoFor,
 }
 
 // LinkFor is whom a link is for and what it does.
@@ -143,6 +143,8 @@ type byMailStore interface {
 	readers
 	outbox
 	throttleStore
+	undoStore
+	secrets
 	// SetEmail gives an account another address, which counts as verified: Conflict when it is taken.
 	SetEmail(ctx context.Context, userID ID, email string) error
 	// VerifyEmail notes that the person reads mail that is sent to email: NotFound when the account has another by now.
@@ -169,26 +171,35 @@ func (m ByMail) Holder(ctx context.Context, text string, kind LinkKind) (User, s
 	return user, link.Detail, err
 }
 
-// Reset spends a link to choose a new password, and ends everything that was signed in with the old one. A password that
-// is refused (Invalid, field new_password) spends nothing.
-func (m ByMail) Reset(ctx context.Context, text, password string, seen Seen) error {
+// Reset spends a link to choose a new password, and ends everything that was signed in with the old one. A link that came by
+// mail proves the mailbox: see regain. A password that is refused (Invalid, field new_password) spends nothing.
+func (m ByMail) Reset(ctx context.Context, text string, p NewPassword) error {
 	user, _, err := m.Holder(ctx, text, LinkReset) // strangers without a link make us hash nothing
 	if err != nil {
 		return err
 	}
-	if err := CheckNewPassword(password, user.Email, m.Credentials.Passwords.Service); err != nil {
+	if err := CheckNewPassword(p.New, user.Email, m.Credentials.Passwords.Service); err != nil {
 		return err
 	}
-	hash, err := m.Credentials.Passwords.For(true).Hash(ctx, password)
+	hash, err := m.Credentials.Passwords.For(true).Hash(ctx, p.New)
 	if err != nil {
 		return err
 	}
 	return m.Store.InTx(ctx, func(ctx context.Context) error {
-		if _, err := m.Links.Spend(ctx, text, LinkReset); err != nil {
+		link, err := m.Links.Spend(ctx, text, LinkReset)
+		if err != nil {
 			return err
 		}
-		if err := m.Credentials.ResetPassword(ctx, user.ID, hash, seen); err != nil {
+		if err := m.Credentials.ResetPassword(ctx, user.ID, hash, p.Seen); err != nil {
 			return err
+		}
+		if user, err = m.Store.UserByID(ctx, user.ID); err != nil {
+			return err
+		}
+		if ProvesMailbox(link.Detail) {
+			if err := m.regain(ctx, user, p); err != nil {
+				return err
+			}
 		}
 		return m.Store.ClearTries(ctx, ThrottleKey("password", user.Email)) // who forgot it guessed before
 	})
@@ -208,16 +219,6 @@ func (m ByMail) Verify(ctx context.Context, text string, seen Seen) (email strin
 		return m.tell(ctx, link.UserID, seen, EmailVerified, ProfileChanged)
 	})
 	return email, err
-}
-
-// NotMe ends everything of whoever the link was mailed to. It stays good, so that a second press does no harm and the
-// page can go on from there.
-func (m ByMail) NotMe(ctx context.Context, text string, seen Seen) (User, error) {
-	user, _, err := m.Holder(ctx, text, LinkNotMe)
-	if err != nil {
-		return User{}, err
-	}
-	return user, m.Devices.NotMe(ctx, user.ID, seen)
 }
 
 func (m ByMail) tell(ctx context.Context, userID ID, seen Seen, kinds ...EventKind) error {
@@ -315,10 +316,12 @@ func (m ByMail) changeAddress(ctx context.Context, link LinkFor, seen Seen) erro
 		return err
 	}
 	email := NewAddress(link.Detail)
+	old := Letter{
+		Kind: LetterOldEmail, UserID: user.ID, To: user.Email, Detail: email, Before: m.Now().Add(-time.Microsecond),
+	}
 	if err := m.Store.SetEmail(ctx, user.ID, email); err != nil {
 		return err
 	}
-	old := Letter{Kind: LetterOldEmail, UserID: user.ID, To: user.Email, Detail: email}
 	if err := m.Store.QueueLetter(ctx, old); err != nil {
 		return err
 	}

@@ -210,7 +210,7 @@ func TestMove_worksOnlyWhileTheSignInLivesThatAsked(t *testing.T) {
 			return w.byMail().Devices.NotMe(w.Context(), w.user.ID, identity.Seen{})
 		},
 		"a new password": func(w *world, _ identity.Standing) error {
-			return w.byMail().Reset(w.Context(), w.mailed(identity.LinkReset, ""), "another long password", identity.Seen{})
+			return w.byMail().Reset(w.Context(), w.mailed(identity.LinkReset, ""), identity.NewPassword{New: "another long password"})
 		},
 		"locked": func(w *world, _ identity.Standing) error {
 			_, err := w.db.SetUserDisabled(w.Context(), w.user.ID, w.clock.now())
@@ -278,10 +278,10 @@ func TestReset_opensTheAccountByTheNewPasswordAloneAndEndsTheRest(t *testing.T) 
 	inWorld(t, func(w *world) {
 		const chosen = "another long password"
 		cookie, token, text := w.signIn(), w.start(), w.mailed(identity.LinkReset, "")
-		if err := w.byMail().Reset(w.Context(), text, "short", identity.Seen{}); identity.KindOf(err) != identity.Invalid {
+		if err := w.byMail().Reset(w.Context(), text, identity.NewPassword{New: "short"}); identity.KindOf(err) != identity.Invalid {
 			w.Fatal("a password that is refused:", err)
 		}
-		if err := w.byMail().Reset(w.Context(), text, chosen, identity.Seen{}); err != nil {
+		if err := w.byMail().Reset(w.Context(), text, identity.NewPassword{New: chosen}); err != nil {
 			w.Fatal("want a refused password to spend nothing:", err)
 		}
 		if w.standing(cookie).SignedIn() || w.events(identity.PasswordReset) != 1 {
@@ -296,7 +296,7 @@ func TestReset_opensTheAccountByTheNewPasswordAloneAndEndsTheRest(t *testing.T) 
 		if _, err := w.signIns.Begin(w.Context(), identity.Attempt{Email: w.user.Email, Password: chosen}); err != nil {
 			w.Error("the new password:", err)
 		}
-		w.wantLinkOver(w.byMail().Reset(w.Context(), text, password, identity.Seen{}), "a second press")
+		w.wantLinkOver(w.byMail().Reset(w.Context(), text, identity.NewPassword{New: password}), "a second press")
 	})
 }
 

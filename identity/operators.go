@@ -100,10 +100,11 @@ func (o Operators) ChangeCredentials(
 		if _, err := o.Store.End(ctx, Ending{User: userID, Cause: ch.Cause}); err != nil {
 			return err
 		}
+		at := o.Now() // before what it tells of, as in Credentials
 		if err := write(ctx); err != nil {
 			return err
 		}
-		return o.tell(ctx, Event{Kind: ch.Event, UserID: userID, Detail: ch.Detail})
+		return o.Store.AddEvent(ctx, Event{ID: NewID(), At: at, Kind: ch.Event, UserID: userID, Detail: ch.Detail})
 	})
 }
 
@@ -112,6 +113,12 @@ type WayIn struct {
 	Link      string    `json:"link"` // good once
 	ExpiresAt time.Time `json:"expires_at"`
 }
+
+// wayIn is the Detail of a link to choose a new password that no mail carried: it proves no mailbox, and undoes nothing.
+const wayIn = "way in"
+
+// ProvesMailbox reports whether a link to choose a new password with that detail came by mail.
+func ProvesMailbox(detail string) bool { return detail != wayIn }
 
 // MakeWayIn makes a link for who reads no mail of ours now; it lives as a mailed one does and takes the place of one. Who
 // has a second factor is asked for it after it. The person hears of it by mail. Refusals: NotFound, Invalid (field
@@ -129,7 +136,7 @@ func (o Operators) MakeWayIn(ctx context.Context, links MailLinks, userID ID, re
 			return Refuse(Conflict, "The account is locked, and a new password would not open it. Unlock it first.")
 		}
 		w.ExpiresAt = o.Now().Add(linkLives[LinkReset])
-		if w.Link, err = links.Make(ctx, LinkFor{UserID: userID, Kind: LinkReset, Epoch: user.Epoch}); err != nil {
+		if w.Link, err = links.Make(ctx, LinkFor{UserID: userID, Kind: LinkReset, Detail: wayIn, Epoch: user.Epoch}); err != nil {
 			return err
 		}
 		return o.tell(ctx, Event{Kind: WayInMade, UserID: userID, Detail: reason})

@@ -112,6 +112,7 @@ func (t TOTP) add(ctx context.Context, a Authenticator, codes []string, added ev
 		if _, err := t.Store.LockFactors(ctx, a.UserID); err != nil {
 			return err
 		}
+		at := t.Now()
 		if err := t.Store.CreateTOTP(ctx, a); err != nil {
 			return err
 		}
@@ -120,7 +121,7 @@ func (t TOTP) add(ctx context.Context, a Authenticator, codes []string, added ev
 				return err
 			}
 		}
-		return t.guesses().tell(ctx, added)
+		return t.guesses().tellAt(ctx, added, at)
 	})
 }
 

@@ -83,9 +83,12 @@ type event struct {
 	seen   identity.Seen
 }
 
-func (g guesses) tell(ctx context.Context, e event) error {
+func (g guesses) tell(ctx context.Context, e event) error { return g.tellAt(ctx, e, g.now()) }
+
+// tellAt tells of a change of factors: at is from before it, since it is undone from the moment that its mail names.
+func (g guesses) tellAt(ctx context.Context, e event, at time.Time) error {
 	return g.AddEvent(ctx, identity.Event{
-		ID: identity.NewID(), At: g.now(), Kind: e.kind, UserID: e.userID, Detail: e.detail, Address: e.seen.Address,
+		ID: identity.NewID(), At: at, Kind: e.kind, UserID: e.userID, Detail: e.detail, Address: e.seen.Address,
 	})
 }
 

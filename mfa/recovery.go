@@ -169,10 +169,11 @@ func (r Recovery) Renew(ctx context.Context, user identity.User, sealed string, 
 		if subtle.ConstantTimeCompare(mark, now) == 0 {
 			return errRenewalOver // or a used code could be brought back by an old page
 		}
+		at := r.Now()
 		if err := r.Store.ReplaceRecoveryCodes(ctx, user.ID, recoveryHashes(r.Keys, user.ID, codes)); err != nil {
 			return err
 		}
-		return r.guesses().tell(ctx, event{identity.RecoveryRenewed, user.ID, "", seen})
+		return r.guesses().tellAt(ctx, event{identity.RecoveryRenewed, user.ID, "", seen}, at)
 	})
 }
 

@@ -37,10 +37,16 @@ func (w *world) stranger() *person {
 // person is someone with an account.
 func (w *world) person(t *testing.T) *person {
 	t.Helper()
+	return w.account(t, true)
+}
+
+// account is someone with an account, whose address is confirmed or not.
+func (w *world) account(t *testing.T, confirmed bool) *person {
+	t.Helper()
 	p := w.stranger()
 	users := identity.Users{Store: w.db, Passwords: w.passwords, Now: w.now}
 	var err error
-	p.user, err = users.Add(t.Context(), identity.NewUser{Email: p.email, EmailVerified: true, Name: "Ada Lovelace", Password: p.password})
+	p.user, err = users.Add(t.Context(), identity.NewUser{Email: p.email, EmailVerified: confirmed, Name: "Ada Lovelace", Password: p.password})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -154,7 +154,7 @@ func (p *postman) write(ctx context.Context, l identity.Letter, user identity.Us
 		link, err := p.link(ctx, "/email", to)
 		return addressed{l.To, templates.NewAddressMail{MailFrame: p.frame, Link: link}}, err
 	case identity.LetterOldEmail:
-		link, err := p.notMe(ctx, user)
+		link, err := p.notMe(ctx, user, identity.Moment{Before: l.Before, Email: l.To})
 		return addressed{l.To, templates.OldAddressMail{MailFrame: p.frame, Email: l.Detail, NotMe: link}}, err
 	case identity.LetterHave:
 		return addressed{user.Email, templates.HaveMail{
@@ -166,8 +166,19 @@ func (p *postman) write(ctx context.Context, l identity.Letter, user identity.Us
 	return addressed{}, identity.Permanent(fmt.Errorf("there is no letter of kind %q", l.Kind))
 }
 
-func (p *postman) notMe(ctx context.Context, user identity.User) (string, error) {
-	return p.link(ctx, "/not-me", identity.LinkFor{UserID: user.ID, Kind: identity.LinkNotMe})
+func (p *postman) notMe(ctx context.Context, user identity.User, m identity.Moment) (string, error) {
+	return p.link(ctx, "/not-me", identity.LinkFor{UserID: user.ID, Kind: identity.LinkNotMe, Detail: m.Detail()})
+}
+
+// moment is what the mail of an Event tells of, and the address that the account had then: who changes that at once must not
+// get the mail that tells of what they did before. Of a change of address the new one is told, and what follows is at stake.
+func (p *postman) moment(ctx context.Context, e identity.Event, user identity.User) (m identity.Moment, err error) {
+	if e.Kind == identity.EmailChanged {
+		return identity.Moment{Before: p.db.Now(), Email: user.Email}, nil
+	}
+	m = e.Before()
+	m.Email, err = p.db.AddressAt(ctx, user.ID, m.Before)
+	return m, err
 }
 
 // link makes a link when it is sent, so that it lives from then on and stands nowhere before.
@@ -187,10 +198,11 @@ var notices = map[identity.EventKind]templates.Notice{
 	identity.RecoveryCodeUsed: templates.NoticeCodeUsed,
 	identity.RecoveryRenewed:  templates.NoticeCodesRenewed,
 	identity.WayInMade:        templates.NoticeWayIn,
+	identity.ChangesUndone:    templates.NoticeUndone,
 	identity.SessionEnded:     templates.NoticeReuse, // mailed for EndReuse alone
 }
 
-// notice tells a person, at the address that they have now, of what happened.
+// notice tells a person, at the address that they had then, of what happened.
 func (p *postman) notice(ctx context.Context, e identity.Event, user identity.User) (addressed, error) {
 	n := templates.NoticeMail{
 		MailFrame: p.frame, Notice: notices[e.Kind], At: e.At, Network: networkOf(e.Address), Place: p.place(e.Address),
@@ -201,6 +213,8 @@ func (p *postman) notice(ctx context.Context, e identity.Event, user identity.Us
 		n.Browser = e.Detail
 	case identity.RecoveryCodeUsed:
 		n.CodesLeft, err = p.db.RecoveryCodesLeft(ctx, user.ID)
+	case identity.ChangesUndone:
+		n.Undone = e.Detail
 	case identity.SessionEnded:
 		n.App, n.Device, err = p.whatEnded(ctx, e)
 	default: // says enough by itself
@@ -208,8 +222,12 @@ func (p *postman) notice(ctx context.Context, e identity.Event, user identity.Us
 	if err != nil {
 		return addressed{}, err
 	}
-	n.NotMe, err = p.notMe(ctx, user)
-	return addressed{user.Email, n}, err
+	moment, err := p.moment(ctx, e, user)
+	if err != nil {
+		return addressed{}, err
+	}
+	n.NotMe, err = p.notMe(ctx, user, moment)
+	return addressed{moment.Email, n}, err
 }
 
 // whatEnded names the app of a Session, and the device as the app describes it; empty is what nobody knows any more.

@@ -29,6 +29,7 @@ var causes = map[string]cause{
 	"not_me":                     {play: notMe},
 	"password_changed":           {play: passwordChanged},
 	"password_reset":             {play: passwordReset},
+	"account_starts_clean":       {squatted: true, play: startsClean},
 	"password_set":               {play: passwordSet},
 	"factor_removed":             {play: factorRemoved},
 	"factor_removed_by_operator": {play: factorRemovedByOperator},
@@ -149,8 +150,25 @@ func appEndsSibling(t *testing.T, s *scene) {
 	}
 }
 
+func (s *scene) byMail() identity.ByMail {
+	links := identity.MailLinks{Store: s.w.db, Keys: s.w.keys, Now: s.w.now}
+	return identity.ByMail{Store: s.w.db, Links: links, Credentials: s.credentials(), Devices: s.devices(), Now: s.w.now}
+}
+
+// mailed is the link that a mail carries.
+func (s *scene) mailed(t *testing.T, kind identity.LinkKind, detail string) string {
+	t.Helper()
+	user, err := s.w.db.UserByID(t.Context(), s.ada.user.ID)
+	fine(t, err)
+	text, err := s.byMail().Links.Make(t.Context(), identity.LinkFor{UserID: user.ID, Kind: kind, Epoch: user.Epoch, Detail: detail})
+	fine(t, err)
+	return text
+}
+
 func notMe(t *testing.T, s *scene) {
-	fine(t, s.devices().NotMe(t.Context(), s.ada.user.ID, identity.Seen{}))
+	moment := identity.Moment{Before: s.w.now(), Email: s.ada.email}
+	_, _, err := s.byMail().NotMe(t.Context(), s.mailed(t, identity.LinkNotMe, moment.Detail()), identity.Seen{})
+	fine(t, err)
 }
 
 func consentWithdrawn(t *testing.T, s *scene) {
@@ -170,9 +188,17 @@ func passwordChanged(t *testing.T, s *scene) {
 }
 
 func passwordReset(t *testing.T, s *scene) {
-	fine(t, s.w.db.InTx(t.Context(), func(ctx context.Context) error {
-		return s.credentials().ResetPassword(ctx, s.ada.user.ID, "hash", identity.Seen{})
-	}))
+	fine(t, s.byMail().Reset(t.Context(), s.mailed(t, identity.LinkReset, ""), identity.NewPassword{New: "another " + s.ada.password}))
+}
+
+// startsClean is passwordReset, after which nothing of whoever made the account is left.
+func startsClean(t *testing.T, s *scene) {
+	passwordReset(t, s)
+	account, err := s.w.db.AccountByID(t.Context(), s.ada.user.ID)
+	fine(t, err)
+	if account.Name != "" || len(account.Factors)+account.CodesLeft > 0 || !account.EmailVerified {
+		t.Errorf("after a clean start the account is %+v", account)
+	}
 }
 
 func passwordSet(t *testing.T, s *scene) {

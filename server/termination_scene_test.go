@@ -47,6 +47,7 @@ type cause struct {
 	lives    identity.Lifetimes // of the first app's Sessions
 	first    func(*app)         // changes the first app; may be nil
 	bare     bool               // Ada has no authenticator
+	squatted bool               // nobody has confirmed her address
 	still    bool               // nobody uses a browser before it: the codes are as old as the sign-ins
 	before   func(t *testing.T, s *scene)
 	play     func(t *testing.T, s *scene)
@@ -59,7 +60,7 @@ func newScene(t *testing.T, kind string, c cause) *scene {
 	t.Helper()
 	w := newWorld(t, kind, append([]string{"access_ttl", "60m"}, c.settings...)...)
 	s := &scene{w: w, phone: newVisitor(t), tablet: newVisitor(t), held: map[string]*held{}, back: newBackChannels(t)}
-	s.ada = w.person(t)
+	s.ada = w.account(t, !c.squatted)
 	if !c.bare {
 		s.ada.enrol(t)
 	}

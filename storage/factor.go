@@ -97,6 +97,9 @@ func (d *DB) TOTPOf(ctx context.Context, userID identity.ID) (mfa.Authenticator,
 
 // CreateTOTP writes an authenticator. Conflict when the person has one.
 func (d *DB) CreateTOTP(ctx context.Context, a mfa.Authenticator) error {
+	if err := d.keepFormer(ctx, a.UserID, formerFactors); err != nil {
+		return err
+	}
 	row := totpRow{
 		UserID: a.UserID, Secret: d.keys.Seal(identity.ForFactor, a.Secret, a.UserID[:]), LastStep: a.LastStep,
 		ConfirmedAt: fromTime(a.ConfirmedAt),
@@ -118,6 +121,9 @@ func (d *DB) BurnStep(ctx context.Context, userID identity.ID, step int64) (bool
 // them any more. NotFound when there is none.
 func (d *DB) DeleteTOTP(ctx context.Context, userID identity.ID) error {
 	return d.InTx(ctx, func(ctx context.Context) error {
+		if err := d.keepFormer(ctx, userID, formerFactors); err != nil {
+			return err
+		}
 		if err := d.wrote(d.q(ctx).Where("user_id = ?", userID).Delete(&totpRow{}), "authenticator"); err != nil {
 			return err
 		}

@@ -123,7 +123,12 @@ func listed(db *storage.DB, p person, s identity.Session) map[string]func(contex
 			_, _, err := db.ClaimDelivery(ctx, identity.DeliveryClaim{Kind: "x1", Busy: []string{"a"}, Lease: time.Second})
 			return err
 		},
-		"WatchChanges":   func(ctx context.Context) error { db.Look(ctx); return nil },
+		"WatchChanges": func(ctx context.Context) error { db.Look(ctx); return nil },
+		"Changed":      func(ctx context.Context) error { return failed(db.Changed(ctx, user, db.Now().Add(-time.Hour))) },
+		"AddressAt":    func(ctx context.Context) error { return failed(db.AddressAt(ctx, user, db.Now().Add(-time.Hour))) },
+		"Undo": func(ctx context.Context) error {
+			return failed(db.Undo(ctx, identity.Undoing{UserID: user, Since: db.Now().Add(-time.Hour), Owner: p.user.Email}))
+		},
 		"SignedInBefore": func(ctx context.Context) error { return failed(db.SignedInBefore(ctx, user)) },
 	}
 }

@@ -46,6 +46,9 @@ func (d *DB) ReplaceRecoveryCodes(ctx context.Context, userID identity.ID, hashe
 		codes[i] = recoveryCodeRow{UserID: userID, Hash: hash}
 	}
 	return d.InTx(ctx, func(ctx context.Context) error {
+		if err := d.keepFormer(ctx, userID, formerFactors); err != nil {
+			return err
+		}
 		if err := d.q(ctx).Where("user_id = ?", userID).Delete(&recoveryCodeRow{}).Error; err != nil {
 			return d.fail("delete recovery codes", err)
 		}

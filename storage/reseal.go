@@ -20,6 +20,7 @@ type sealedColumn struct {
 // sealedColumns are all of them: what a root secret is needed for that was sealed under it, and can be sealed anew.
 var sealedColumns = []sealedColumn{
 	{"authenticators", "totp_factors", "user_id", "secret", identity.ForFactor, true},
+	{"former authenticators", "former_values", "id", "secret", identity.ForFactor, true},
 	{"signing keys", "signing_keys", "id", "private", identity.ForKey, false},
 	{"deliveries", "deliveries", "id", "body", identity.ForDelivery, true},
 }

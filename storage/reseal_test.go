@@ -71,7 +71,7 @@ func TestReseal_theOldRootSecretMayLeave(t *testing.T) {
 
 			between := rooted(t, dsn, nil, nextRoot, firstRoot)
 			want := map[string]string{
-				"authenticators": "1 0", "signing keys": "1 0", "deliveries": "450 0", "client secrets": "0 1",
+				"authenticators": "1 0", "former authenticators": "2 0", "signing keys": "1 0", "deliveries": "450 0", "client secrets": "0 1",
 				"client secrets in their overlap": "0 0", "recovery codes": "0 1",
 			}
 			if diff := cmp.Diff(want, resealing(t, between)); diff != "" {

@@ -21,7 +21,7 @@ const (
 
 // SweptRows counts what a sweep deleted.
 type SweptRows struct {
-	Sessions, SignIns, DeniedTokens, SpentAssertions, RegistrationTokens, MailLinks, Throttles, Events, Deliveries, Documents int
+	Sessions, SignIns, DeniedTokens, SpentAssertions, RegistrationTokens, MailLinks, FormerValues, Throttles, Events, Deliveries, Documents int
 }
 
 // rubbish is what one table holds that nobody can need any more: what is older than before by an age that an index has.
@@ -47,6 +47,7 @@ func (d *DB) Sweep(ctx context.Context) (swept SweptRows, err error) {
 		{"spent_assertions", "expires_at", "TRUE", expired, &swept.SpentAssertions},
 		{"registration_tokens", "CASE WHEN uses_left < 1 THEN 0 ELSE expires_at END", "TRUE", expired, &swept.RegistrationTokens},
 		{"mail_links", "expires_at", "TRUE", expired, &swept.MailLinks},
+		{"former_values", "at", "TRUE", now.Add(-keepFormer), &swept.FormerValues},
 		{"throttles", "last_try_at", "TRUE", forgotten, &swept.Throttles},
 		{"events", "at", "TRUE", now.Add(-keepEvents), &swept.Events},
 		{"deliveries", "COALESCE(dead_at, next_try_at)", "TRUE", old, &swept.Deliveries},

@@ -69,7 +69,8 @@ func (r userRow) passwordSetAt() time.Time {
 	return r.PasswordSetAt.time()
 }
 
-// CreateUser adds an account. It refuses an e-mail address that is taken: Conflict, field "username".
+// CreateUser adds an account. It refuses an e-mail address that is taken, or that another account may go back to: Conflict,
+// field "username".
 func (d *DB) CreateUser(ctx context.Context, u identity.User) error {
 	row := newUserRow(u)
 	var err error
@@ -77,13 +78,34 @@ func (d *DB) CreateUser(ctx context.Context, u identity.User) error {
 		return err
 	}
 	taken := clause.OnConflict{Columns: []clause.Column{{Name: "email"}}, DoNothing: true}
-	res := d.q(ctx).Clauses(taken).Create(&row)
-	if res.Error == nil && res.RowsAffected == 0 {
-		return &identity.Error{
-			Kind: identity.Conflict, Field: "username", Msg: "There is an account with that e-mail address already.",
+	return d.InTx(ctx, func(ctx context.Context) error {
+		res := d.q(ctx).Clauses(taken).Create(&row)
+		if res.Error == nil && res.RowsAffected == 0 {
+			return errAddressTaken("username")
 		}
+		if res.Error != nil {
+			return d.fail("create user", res.Error)
+		}
+		return d.free(ctx, u.ID, row.Email, "username")
+	})
+}
+
+func errAddressTaken(field string) error {
+	return &identity.Error{
+		Kind: identity.Conflict, Field: field, Msg: "There is an account with that e-mail address already.",
 	}
-	return d.fail("create user", res.Error)
+}
+
+// free refuses an address that another account may go back to, as one that is taken. Operators know whom they give it.
+func (d *DB) free(ctx context.Context, userID identity.ID, email, field string) error {
+	if identity.ActorOf(ctx) != "" {
+		return nil
+	}
+	held, err := d.held(ctx, userID, email)
+	if err == nil && held {
+		return errAddressTaken(field)
+	}
+	return err
 }
 
 // UserByEmail returns the account of a cleaned address, or NotFound.
@@ -195,8 +217,12 @@ func (d *DB) forgetUser(ctx context.Context, userID identity.ID, limit int) (mor
 	return len(gone) == limit || res.RowsAffected == int64(limit), d.fail("forget events", res.Error)
 }
 
-// SetEmail gives an account another address, which counts as verified. Conflict when it is taken.
+// SetEmail gives an account another address, which counts as verified. Conflict when it is taken, or when another account may
+// go back to it. It belongs in a transaction.
 func (d *DB) SetEmail(ctx context.Context, userID identity.ID, email string) error {
+	if err := d.keepFormer(ctx, userID, formerEmail); err != nil {
+		return err
+	}
 	email, err := d.spelling(ctx, email)
 	if err != nil {
 		return err
@@ -204,9 +230,12 @@ func (d *DB) SetEmail(ctx context.Context, userID identity.ID, email string) err
 	res := d.q(ctx).Exec("UPDATE users SET email = ?, email_verified = ?, updated_at = ? WHERE id = ?",
 		email, true, fromTime(d.Now()), userID)
 	if errors.Is(res.Error, gorm.ErrDuplicatedKey) { // on PostgreSQL that ends the transaction, which a refusal does anyway
-		return identity.Refuse(identity.Conflict, "There is an account with that e-mail address already.")
+		return errAddressTaken("")
 	}
-	return d.wrote(res, "user")
+	if err := d.wrote(res, "user"); err != nil {
+		return err
+	}
+	return d.free(ctx, userID, email, "")
 }
 
 // VerifyEmail notes that the person reads mail that is sent to email; NotFound when the account has another address now.
@@ -215,8 +244,11 @@ func (d *DB) VerifyEmail(ctx context.Context, userID identity.ID, email string) 
 		true, fromTime(d.Now()), userID, email), "user")
 }
 
-// SetName changes what a person is called.
+// SetName changes what a person is called. It belongs in a transaction.
 func (d *DB) SetName(ctx context.Context, userID identity.ID, name string) error {
+	if err := d.keepFormer(ctx, userID, formerName); err != nil {
+		return err
+	}
 	return d.wrote(d.q(ctx).Exec("UPDATE users SET name = ?, updated_at = ? WHERE id = ?",
 		name, fromTime(d.Now()), userID), "user")
 }

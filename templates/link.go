@@ -61,6 +61,11 @@ type Reset struct {
 	// Username tells password managers, and people, whose password it is.
 	Username    string
 	MinPassword int
+	// Changed is what a new password takes back, as the catalogue knows it ("name", "factors"), unless the person presses the
+	// box (field "keep").
+	Changed []string
+	// Clean says that nobody has confirmed the address so far, so that the account starts clean.
+	Clean bool
 }
 
 func (Reset) template() string { return "reset" }
@@ -112,12 +117,14 @@ type ChangeAddress struct {
 
 func (ChangeAddress) template() string { return "address" }
 
-// NotMe ends everything that is signed in to an account (hidden "link").
+// NotMe ends everything that is signed in to an account, and takes back what was changed (hidden "link").
 type NotMe struct {
 	Frame
 	Form
 	Link     string
 	Username string
+	// Since is when what the link tells of happened; zero where it takes nothing back.
+	Since Moment
 }
 
 func (NotMe) template() string { return "notme" }
@@ -128,6 +135,10 @@ type Stopped struct {
 	Frame
 	Form
 	Link string
+	// Undone is what was taken back, as the catalogue knows it: "address", "name", "factors", "consent".
+	Undone []string
+	// Void says that the password works no more.
+	Void bool
 }
 
 func (Stopped) template() string { return "stopped" }

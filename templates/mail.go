@@ -209,7 +209,8 @@ const (
 	NoticeCodeUsed        Notice = "code_used" // says CodesLeft
 	NoticeCodesRenewed    Notice = "codes_renewed"
 	NoticeWayIn           Notice = "way_in"
-	NoticeReuse           Notice = "reuse" // says App and Device
+	NoticeUndone          Notice = "undone" // says Undone
+	NoticeReuse           Notice = "reuse"  // says App and Device
 )
 
 // NoticeMail tells of a Notice. What is not known is left out.
@@ -223,6 +224,8 @@ type NoticeMail struct {
 	Browser, Device string
 	// App is the name of the app that was signed out.
 	App string
+	// Undone is what was taken back, between commas: address, name, factors, consent, or everything.
+	Undone string
 	// CodesLeft is how many recovery codes are left.
 	CodesLeft int
 	// NotMe is the link that ends everything.
@@ -260,6 +263,13 @@ func (m NoticeMail) facts() []said {
 	}
 	if m.Device != "" {
 		facts = append(facts, said{"mail.device", []string{"device", short(m.Device)}})
+	}
+	if m.Notice == NoticeUndone {
+		for part := range strings.SplitSeq(m.Undone, ", ") {
+			if key := "mail.undone.part." + part; english.sentences[key] != "" {
+				facts = append(facts, said{key, nil})
+			}
+		}
 	}
 	if m.Notice == NoticeCodeUsed {
 		facts = append(facts, said{"mail.codes_left." + english.plural(m.CodesLeft), []string{"n", strconv.Itoa(m.CodesLeft)}})

@@ -36,6 +36,8 @@ var letters = map[string]templates.Mail{
 	"code-used-last":   codeUsed(1),
 	"codes-renewed":    notice(templates.NoticeCodesRenewed),
 	"way-in":           notice(templates.NoticeWayIn),
+	"undone":           undone("address, name, factors, consent"),
+	"undone-clean":     undone("everything"),
 	"reuse":            reuse(),
 	"reuse-unnamed":    notice(templates.NoticeReuse),
 	"by-an-operator": templates.NoticeMail{
@@ -58,6 +60,12 @@ func notice(n templates.Notice) templates.NoticeMail {
 func codeUsed(left int) templates.NoticeMail {
 	m := notice(templates.NoticeCodeUsed)
 	m.CodesLeft = left
+	return m
+}
+
+func undone(parts string) templates.NoticeMail {
+	m := notice(templates.NoticeUndone)
+	m.Undone = parts
 	return m
 }
 

@@ -1,6 +1,10 @@
 package templates_test
 
-import "github.com/sojourn-auth/sojourn/templates"
+import (
+	"time"
+
+	"github.com/sojourn-auth/sojourn/templates"
+)
 
 // mailed is every page around mailed links in every state that looks different.
 var mailed = map[string]templates.Page{
@@ -39,6 +43,16 @@ var mailed = map[string]templates.Page{
 	},
 	"address": templates.ChangeAddress{Frame: alone, Link: "sealed-link", Email: "anna.new@example.com"},
 	"notme":   templates.NotMe{Frame: alone, Link: "sealed-link", Username: "anna@example.com"},
+	"notme-undo": templates.NotMe{
+		Frame: alone, Link: "sealed-link", Username: "anna@example.com", Since: templates.Moment{At: noon.Add(-49 * time.Hour), Now: noon},
+	},
+	"reset-changed": templates.Reset{
+		Frame: alone, Link: "sealed-link", Username: "anna@example.com", MinPassword: 8, Changed: []string{"name", "factors"},
+	},
+	"reset-clean": templates.Reset{Frame: alone, Link: "sealed-link", Username: "anna@example.com", MinPassword: 8, Clean: true},
+	"stopped-undone": templates.Stopped{
+		Frame: alone, Link: "sealed-link", Undone: []string{"address", "name", "factors", "consent"}, Void: true,
+	},
 	"stopped": templates.Stopped{Frame: alone, Link: "sealed-link"},
 	"stopped-throttled": templates.Stopped{
 		Frame: alone, Link: "sealed-link", Form: problem("", "Too many tries. Wait 5 minutes, then try again."),

@@ -96,7 +96,9 @@ func (p *Pages) showReset(w http.ResponseWriter, r *http.Request) error {
 
 // submitReset serves POST /reset. It signs no one in: who has a second factor is asked for it at sign-in.
 func (p *Pages) submitReset(w http.ResponseWriter, r *http.Request) error {
-	err := p.ByMail.Reset(r.Context(), linkOf(r), r.PostFormValue("new_password"), seen(r))
+	err := p.ByMail.Reset(r.Context(), linkOf(r), identity.NewPassword{
+		New: r.PostFormValue("new_password"), Keep: r.PostFormValue("keep") != "", Seen: seen(r),
+	})
 	if err != nil {
 		return p.resetting(w, r, err)
 	}
@@ -108,7 +110,7 @@ func (p *Pages) resetting(w http.ResponseWriter, r *http.Request, refusal error)
 	if refusal != nil && !onForm(refusal) {
 		return p.resetOver(w, refusal)
 	}
-	user, _, err := p.ByMail.Holder(r.Context(), linkOf(r), identity.LinkReset)
+	user, detail, err := p.ByMail.Holder(r.Context(), linkOf(r), identity.LinkReset)
 	if err != nil {
 		return p.resetOver(w, err)
 	}
@@ -117,6 +119,13 @@ func (p *Pages) resetting(w http.ResponseWriter, r *http.Request, refusal error)
 		Username: user.Email, MinPassword: identity.MinPassword,
 	}
 	page.Action = resetPath
+	if identity.ProvesMailbox(detail) {
+		changed, err := p.ByMail.ChangedLately(r.Context(), user)
+		if err != nil {
+			return err
+		}
+		page.Changed, page.Clean = parts(changed), !user.EmailVerified
+	}
 	if refusal != nil {
 		return p.showAgain(w, refusal, page)
 	}
@@ -235,12 +244,15 @@ func (p *Pages) askVerify(w http.ResponseWriter, r *http.Request, v visit) error
 
 // showNotMe serves GET /not-me.
 func (p *Pages) showNotMe(w http.ResponseWriter, r *http.Request) error {
-	user, _, err := p.ByMail.Holder(r.Context(), linkOf(r), identity.LinkNotMe)
+	told, err := p.ByMail.ToldBy(r.Context(), linkOf(r))
 	if err != nil {
 		return p.notMeOver(w, err)
 	}
-	page := templates.NotMe{Frame: p.frame(visit{}), Link: linkOf(r), Username: user.Email}
+	page := templates.NotMe{Frame: p.frame(visit{}), Link: linkOf(r), Username: told.User.Email}
 	page.Action = notMePath
+	if !told.Moment.Keeps {
+		page.Since = p.moment(told.Moment.Before)
+	}
 	return templates.Show(w, http.StatusOK, page)
 }
 
@@ -253,23 +265,25 @@ func (p *Pages) submitNotMe(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	user, err := p.ByMail.NotMe(r.Context(), linkOf(r), seen(r))
+	told, undone, err := p.ByMail.NotMe(r.Context(), linkOf(r), seen(r))
 	if err != nil {
 		return p.notMeOver(w, err)
 	}
-	if standing.User.ID == user.ID {
+	if standing.User.ID == told.User.ID {
 		p.forget(w)
 	}
-	return templates.Show(w, http.StatusOK, p.stoppedPage(r, nil))
+	page := p.stoppedPage(r, nil)
+	page.Undone, page.Void = parts(undone), told.User.PasswordHash == ""
+	return templates.Show(w, http.StatusOK, page)
 }
 
 // mailAfterNotMe has a link for a new password mailed.
 func (p *Pages) mailAfterNotMe(w http.ResponseWriter, r *http.Request) error {
-	user, _, err := p.ByMail.Holder(r.Context(), linkOf(r), identity.LinkNotMe)
+	told, err := p.ByMail.ToldBy(r.Context(), linkOf(r))
 	if err != nil {
 		return p.notMeOver(w, err)
 	}
-	err = p.ByMail.AskReset(r.Context(), user.Email, seen(r))
+	err = p.ByMail.AskReset(r.Context(), told.User.Email, seen(r))
 	if onForm(err) {
 		return p.showAgain(w, err, p.stoppedPage(r, err))
 	}
@@ -277,6 +291,14 @@ func (p *Pages) mailAfterNotMe(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return p.sent(w, templates.Say(templates.SentAnew), way(signInPath, templates.ToSignIn))
+}
+
+// parts are the names by which the catalogue knows what is undone.
+func parts(undone []identity.Undoable) (names []string) {
+	for _, part := range undone {
+		names = append(names, string(part))
+	}
+	return names
 }
 
 func (p *Pages) stoppedPage(r *http.Request, refusal error) templates.Stopped {

@@ -242,7 +242,7 @@ func TestForgot_saysWhatIsNoAddress(t *testing.T) {
 func TestReset_changesThePasswordOnceAndEndsEverything(t *testing.T) {
 	t.Parallel()
 	run(t, withMail, func(t *testing.T, s *site) {
-		u := s.user("anna@example.com")
+		u := s.confirmed("anna@example.com")
 		elsewhere, b := s.signedIn(u.Email), s.browser()
 		text := s.link(u.ID, identity.LinkReset, "")
 		for range 6 { // who forgot a password guesses first
@@ -277,8 +277,9 @@ func TestReset_changesThePasswordOnceAndEndsEverything(t *testing.T) {
 func TestReset_stillAsksForTheSecondFactor(t *testing.T) {
 	t.Parallel()
 	run(t, withMail, func(t *testing.T, s *site) {
-		u := s.user("anna@example.com")
+		u := s.confirmed("anna@example.com")
 		s.enrolled(u)
+		s.wait(identity.UndoFor + time.Minute) // a week in which the mails that told of it could be answered
 		b := s.browser()
 		b.post("/reset", "link", s.link(u.ID, identity.LinkReset, ""), "new_password", "another password").
 			leadsTo("/signin?notice=reset&switch=1")
@@ -286,6 +287,32 @@ func TestReset_stillAsksForTheSecondFactor(t *testing.T) {
 		if b.standing().SignIn.AMR.Has(identity.MFA) || !b.standing().Enrolled() {
 			t.Error("the factor is gone, or counts as proved")
 		}
+	})
+}
+
+// The page asks first: what was changed lately goes, unless it was the person.
+func TestReset_saysWhatItTakesBackAndAsks(t *testing.T) {
+	t.Parallel()
+	run(t, withMail, func(t *testing.T, s *site) {
+		u := s.confirmed("anna@example.com")
+		s.enrolled(u)
+		b := s.browser()
+		page := b.get("/reset?link="+s.link(u.ID, identity.LinkReset, "")).is(http.StatusOK, "your authenticator app or recovery codes")
+		if page.Find("input[type=checkbox][name=keep]").Length() != 1 {
+			t.Error("no box to say that it was oneself")
+		}
+		b.post("/reset", "link", field(page, "link"), "new_password", "another password", "keep", "yes").
+			leadsTo("/signin?notice=reset&switch=1")
+		b.post("/signin", "username", u.Email, "password", "another password")
+		if !b.standing().Enrolled() {
+			t.Error("the authenticator is gone, although it was the person's")
+		}
+		b.post("/reset", "link", s.link(u.ID, identity.LinkReset, ""), "new_password", "a third password")
+		b.post("/signin", "username", u.Email, "password", "a third password")
+		if b.standing().Enrolled() || s.happened(u.ID, identity.ChangesUndone) != 1 {
+			t.Error("the authenticator is still there, or nobody is told")
+		}
+		b.get("/reset?link="+s.link(s.user("bob@example.com").ID, identity.LinkReset, "")).is(http.StatusOK, "the account starts clean")
 	})
 }
 
@@ -401,4 +428,15 @@ func TestSignUp_mailsTheNewOwnerOrTheOneThereIs(t *testing.T) {
 			t.Errorf("the new account gets %+v", got)
 		}
 	})
+}
+
+// confirmed is a user who has confirmed their address.
+func (s *site) confirmed(email string) identity.User {
+	s.t.Helper()
+	u := s.user(email)
+	if err := s.db.VerifyEmail(s.t.Context(), u.ID, email); err != nil {
+		s.t.Fatal(err)
+	}
+	u.EmailVerified = true
+	return u
 }

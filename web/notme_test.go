@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -29,6 +30,25 @@ func TestNotMe_endsEverythingFirstAndThenOffersANewPassword(t *testing.T) {
 			is(http.StatusOK, "A mail with a link is on its way")
 		if got, want := s.letter(identity.LetterForgot), (identity.Letter{Kind: identity.LetterForgot, To: u.Email}); got != want {
 			t.Errorf("the letter is %+v", got)
+		}
+	})
+}
+
+func TestNotMe_saysWhatItTakesBackBeforeAndAfter(t *testing.T) {
+	t.Parallel()
+	run(t, withMail, func(t *testing.T, s *site) {
+		u := s.confirmed("anna@example.com")
+		moment := identity.Moment{Before: s.time().Add(-time.Second), Email: u.Email}
+		s.enrolled(u)
+		text, b := s.link(u.ID, identity.LinkNotMe, moment.Detail()), s.browser()
+		b.get("/not-me?link="+text).is(http.StatusOK, "It takes back what was changed", "You choose another one by mail")
+		if n := s.happened(u.ID, identity.ChangesUndone); n != 0 || s.account(u.ID).PasswordHash == "" {
+			t.Error("looking at the link did something")
+		}
+		b.post("/not-me", "link", text).is(http.StatusOK, "none are left", "The password works no more")
+		b.post("/signin", "username", u.Email, "password", "harbour lights")
+		if b.standing().SignedIn() {
+			t.Error("the password still opens the account")
 		}
 	})
 }
