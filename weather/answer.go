@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -116,16 +117,22 @@ func (p *Proxy) flow(v *visit, d time.Duration, onlyStreams bool) {
 		return
 	}
 	defer resp.Body.Close()
+	var cut atomic.Bool
 	if d > 0 && (stream(resp) || !onlyStreams) {
-		t := time.AfterFunc(p.scaled(d), func() { _ = resp.Body.Close() })
+		t := time.AfterFunc(p.scaled(d), func() {
+			cut.Store(true)
+			_ = resp.Body.Close()
+		})
 		defer t.Stop()
 	}
 	p.head(v, resp.StatusCode, resp.Header)
-	whole := pour(v.w, resp.Body)
-	if !whole && v.r.Context().Err() == nil {
-		p.note(v, Cut, resp.StatusCode)
-		hangUp(v, false)
+	if pour(v.w, resp.Body) {
+		return
 	}
+	if cut.Load() {
+		p.note(v, Cut, resp.StatusCode)
+	}
+	hangUp(v, false) // or it would look as if that had been all
 }
 
 // pour copies without waiting for more, and reports whether all of it came.

@@ -57,8 +57,11 @@ func dropHops(h http.Header) {
 	}
 }
 
-// maxLate bounds the requests that wait to be delivered late; one more never is.
-const maxLate = 1000
+// The bounds of what waits to be delivered late. One more, or a longer one, never is.
+const (
+	maxLate     = 1000
+	maxLateBody = 64 << 10 // bytes
+)
 
 // waitingRoom holds them.
 type waitingRoom struct {
@@ -79,7 +82,7 @@ type parcel struct {
 func (room *waitingRoom) add(v *visit, live func(*parcel)) bool {
 	room.mu.Lock()
 	defer room.mu.Unlock()
-	if room.closed || len(room.all) >= maxLate {
+	if room.closed || len(room.all) >= maxLate || len(v.body) > maxLateBody {
 		return false
 	}
 	if room.all == nil {

@@ -1,6 +1,7 @@
 package weather
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 	"strings"
@@ -36,7 +37,7 @@ func (p *Proxy) page(v *visit, status int, words string) {
 func (p *Proxy) ownPage(v *visit) {
 	switch {
 	case v.r.URL.Path == portalPage && v.r.Method == http.MethodPost:
-		p.plan.logIn(v.device, time.Now())
+		p.plan.logIn(cmp.Or(v.r.URL.Query().Get("device"), v.device), time.Now())
 		p.page(v, http.StatusOK, "You are online.")
 	case v.r.URL.Path == portalPage:
 		p.page(v, http.StatusOK, portalWords)

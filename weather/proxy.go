@@ -20,7 +20,7 @@ type Options struct {
 	Seed     uint64     // the same seed brings the same weather
 	Speed    float64    // how much faster than life everything goes; 0 is 1
 	Only     []string   // paths that the profile is for, or what they begin with if they end in *; none: all
-	Tell     func(Note) // hears what was done, one call at a time; may be nil
+	Tell     func(Note) // hears what was done, one call at a time, and must not close the proxy; may be nil
 }
 
 // Proxy is a server's address with weather. Its methods may be called at any time, from anywhere.
@@ -40,8 +40,9 @@ type Proxy struct {
 	busy      sync.WaitGroup // loops and late deliveries
 	closing   sync.Once
 
-	mu       sync.Mutex // guards what follows
-	address  string
+	mu       sync.Mutex   // guards what follows
+	address  string       // where it listens, for good
+	name     string       // the same, by the name that it was given
 	listener net.Listener // nil while offline
 	conns    map[net.Conn]bool
 	back     *time.Timer // when it goes online by itself
@@ -97,7 +98,11 @@ func (p *Proxy) Start(address string) error {
 	if err != nil {
 		return err
 	}
-	p.address = l.Addr().String()
+	p.address, p.name = l.Addr().String(), l.Addr().String()
+	if host, _, err := net.SplitHostPort(address); err == nil && host != "" {
+		_, port, _ := net.SplitHostPort(p.address)
+		p.name = net.JoinHostPort(host, port)
+	}
 	p.plan.begin(time.Now())
 	p.serve(l)
 	return nil
@@ -107,7 +112,7 @@ func (p *Proxy) Start(address string) error {
 func (p *Proxy) URL() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return "http://" + p.address
+	return "http://" + p.name
 }
 
 // Close stops it, and returns when nothing goes on any more: connections are cut, what waits to be delivered late is forgotten.

@@ -58,6 +58,19 @@ func TestProxy_passesStreamsAndCutsThem(t *testing.T) {
 	}
 }
 
+// A stream does not outlive the weather that it was opened in.
+func TestProxy_streamsEndWithTheProfilesPhase(t *testing.T) {
+	t.Parallel()
+	var notes []weather.Do
+	p, _ := under(t, weather.Options{Profile: "lift", Speed: 100, Tell: func(n weather.Note) { notes = append(notes, n.Did) }})
+	if _, err := io.Copy(io.Discard, events(t, p)); err == nil {
+		t.Error("the stream ended as if that had been all")
+	}
+	if err := p.Close(); err != nil || len(notes) != 1 || notes[0] != weather.Cut {
+		t.Errorf("it told of %v, %v", notes, err)
+	}
+}
+
 // The issuer is the address that the app knows, so the server is asked under that name.
 func TestProxy_keepsTheHostAndTheRequestAsItCame(t *testing.T) {
 	t.Parallel()
