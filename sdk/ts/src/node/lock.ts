@@ -1,0 +1,74 @@
+// A lock across processes, by a file that only one can make. Its holder touches it every second; it is taken from a holder that
+// is dead, or has not touched it for ten seconds by the clock of whoever waits (the time of day takes no part).
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { dirname } from 'node:path';
+import { taskLock, type Lock } from '../index.js';
+
+const touched = 1000;
+const abandoned = 10_000;
+
+/** fileLock lets in one task of all processes that use the same file. */
+export function fileLock(file: string): Lock {
+  const tasks = taskLock();
+  return { run: (task) => tasks.run(() => held(file, task)) };
+}
+
+async function held<T>(file: string, task: () => Promise<T>): Promise<T> {
+  const mine = JSON.stringify({ pid: process.pid, host: hostname(), id: randomUUID() });
+  await take(file, mine);
+  const touch = setInterval(() => void utimes(file, new Date(), new Date()).catch(() => undefined), touched).unref();
+  try {
+    return await task();
+  } finally {
+    clearInterval(touch);
+    if ((await holder(file)) === mine) await rm(file, { force: true });
+  }
+}
+
+async function take(file: string, mine: string): Promise<void> {
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  let watched = { state: '', since: performance.now() };
+  for (;;) {
+    try {
+      return await writeFile(file, mine, { flag: 'wx', mode: 0o600 });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    const found = await holder(file);
+    const state = `${found} ${await age(file)}`;
+    if (state !== watched.state) watched = { state, since: performance.now() };
+    if (found !== undefined && (dead(found) || performance.now() - watched.since > abandoned)) await free(file, found);
+    else await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 20));
+  }
+}
+
+const holder = (file: string): Promise<string | undefined> => readFile(file, 'utf8').catch(() => undefined);
+
+const age = (file: string): Promise<number> => stat(file).then((s) => s.mtimeMs, () => 0);
+
+/** dead reports whether the holder was a process of this machine that is there no more. */
+function dead(found: string): boolean {
+  try {
+    const { pid, host } = JSON.parse(found) as { pid: number; host: string };
+    if (host !== hostname()) return false;
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
+  }
+}
+
+/** free takes the lock of a holder that is gone. If another was quicker, and holds it by now, it is given back. */
+async function free(file: string, found: string): Promise<void> {
+  const aside = `${file}.${randomUUID()}`;
+  try {
+    await rename(file, aside);
+    if ((await holder(aside)) !== found) await link(aside, file);
+  } catch {
+    // someone else was quicker
+  } finally {
+    await rm(aside, { force: true });
+  }
+}

@@ -1,0 +1,172 @@
+// The one record that an app keeps, and its life in the store: written before it is used, read anew before it is changed.
+import type { Ended } from './ended.js';
+import { isKind, storeTrouble } from './errors.js';
+import type { Lock, Store } from './ports.js';
+
+/** Who is signed in, as the server confirmed it last. It outlives everything but a sign-out. */
+export interface Identity {
+  readonly sub: string;
+  readonly name?: string;
+  readonly email?: string;
+  /** All claims of the ID token, and of userinfo where it was asked. */
+  readonly claims: Readonly<Record<string, unknown>>;
+  /** The server's time when it confirmed this last, in milliseconds since 1970. */
+  readonly since: number;
+  /** The server's time when the session ends whatever the app does. */
+  readonly endsAt?: number;
+}
+
+export interface Session {
+  /** Its own name in this store: the state that it began with. */
+  readonly id: string;
+  readonly sid?: string;
+  readonly access: string;
+  readonly type: string;
+  readonly refresh?: string;
+  readonly idToken?: string;
+  /** Thumbprint of the key that the tokens are bound to. */
+  readonly jkt?: string;
+  /** This device's time when the answer came, and how many milliseconds the access token was good for then. */
+  readonly came: number;
+  readonly life: number;
+  /** The server's time when the session ends if nothing is refreshed until then. */
+  readonly idleEnd?: number;
+  /** The nonce that the ID token is still to be verified with: its keys could not be had. Until then nothing is used. */
+  readonly unverified?: string;
+}
+
+/** Pending is a sign-in that the browser was opened for. */
+export interface Pending {
+  readonly state: string;
+  readonly nonce: string;
+  readonly verifier: string;
+  readonly redirectUri: string;
+  readonly jkt?: string;
+  readonly began: number;
+  /** The code that came back, and when. */
+  readonly code?: string;
+  readonly came?: number;
+}
+
+/** Done is a redirect that was answered: delivered again, it gets the same answer. */
+export interface Done {
+  readonly state: string;
+  readonly refused?: string;
+}
+
+/** SignOut is one that the server has not heard yet. */
+export interface SignOut {
+  readonly refresh: string;
+  readonly bound: boolean;
+  readonly device?: boolean;
+}
+
+export interface Discovery {
+  readonly issuer: string;
+  readonly authorization_endpoint: string;
+  readonly token_endpoint: string;
+  readonly jwks_uri?: string;
+  readonly userinfo_endpoint?: string;
+  readonly revocation_endpoint?: string;
+  readonly end_session_endpoint?: string;
+  readonly signout_endpoint?: string;
+  readonly me_endpoint?: string;
+  readonly dpop_signing_alg_values_supported?: readonly string[];
+  readonly authorization_response_iss_parameter_supported?: boolean;
+}
+
+export interface Learnt {
+  readonly skew: number;
+  readonly nonces: Readonly<Record<string, string>>;
+}
+
+export interface AppRecord {
+  readonly v: 1;
+  readonly install?: string;
+  /** What answers taught: the server's clock less this device's, in milliseconds, and the newest nonces. */
+  readonly learnt?: Learnt;
+  readonly discovery?: { readonly at: number; readonly document: Discovery };
+  readonly session?: Session;
+  readonly identity?: Identity;
+  readonly ended?: Ended & { readonly id: string };
+  readonly pending?: readonly Pending[];
+  readonly done?: readonly Done[];
+  readonly signOuts?: readonly SignOut[];
+}
+
+/** What a task under the lock may do with the record. */
+export interface Held {
+  /** The record as it is in the store. */
+  readonly record: AppRecord;
+  /** Throws unless a record could be written now: ask before anything is sent that must be written down. */
+  check(): Promise<void>;
+  /** Writes the record with these members instead. `undefined` takes one out. */
+  save(change: Change): Promise<void>;
+}
+
+export type Change = { readonly [K in keyof AppRecord]?: AppRecord[K] | undefined };
+
+export interface Records {
+  /** The record, without the lock. */
+  load(): Promise<AppRecord>;
+  /** Runs a task while no other process or task changes the record. */
+  hold<T>(task: (held: Held) => Promise<T>): Promise<T>;
+}
+
+/** Keeper hears of each record that was read or written, and adds to each what answers taught. */
+interface Keeper {
+  seen(record: AppRecord): void;
+  learnt(): Learnt;
+}
+
+/** records reads and writes the record of a store. */
+export function records(store: Store, lock: Lock, { seen, learnt }: Keeper): Records {
+  const load = async (): Promise<AppRecord> => {
+    const record = await read(store);
+    seen(record);
+    return record;
+  };
+  const held = async (): Promise<Held> => {
+    let record = await load();
+    return {
+      get record() {
+        return record;
+      },
+      check: () => guard('written', () => store.check()),
+      save: async (change) => {
+        const next = without({ ...record, ...change, learnt: learnt() });
+        await guard('written', () => store.save(next, forgets(record, next)));
+        record = next;
+        seen(record);
+      },
+    };
+  };
+  return {
+    load,
+    hold: (task) => lock.run(async () => task(await held())),
+  };
+}
+
+async function read(store: Store): Promise<AppRecord> {
+  try {
+    const value = await guard('read', () => store.load());
+    return value && typeof value === 'object' && (value as AppRecord).v === 1 ? (value as AppRecord) : { v: 1 };
+  } catch (error) {
+    if (!isKind(error, 'lost')) throw error;
+    return { v: 1, ended: { id: 'lost', reason: 'store_damaged', at: 0, message: '' } };
+  }
+}
+
+async function guard<T>(what: string, task: () => Promise<T>): Promise<T> {
+  try {
+    return await task();
+  } catch (cause) {
+    throw isKind(cause, 'lost', 'store') ? cause : storeTrouble(what, cause);
+  }
+}
+
+/** What a sign-out or an ending took out of the record must not come back with the record before it. */
+const forgets = (before: AppRecord, after: AppRecord): boolean => Boolean(before.session && before.session.id !== after.session?.id);
+
+const without = (record: Change): AppRecord =>
+  Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as unknown as AppRecord;

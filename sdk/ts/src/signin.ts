@@ -1,0 +1,205 @@
+// Signing in: what is asked is written down before the browser opens, so that a process that was killed meanwhile finishes with
+// the next one; and a redirect counts only if it answers something that was asked (RFC 6749 §10.12, RFC 9207).
+import { pause } from './backoff.js';
+import type { Context } from './context.js';
+
+import { digest, random, thumbprint, uuid } from './crypto.js';
+import { AppError, isKind } from './errors.js';
+import type { Answer } from './http.js';
+import { encode } from './http.js';
+import type { AppRecord, Discovery, Done, Held, Identity, Pending, Session } from './record.js';
+import { boundKey, describeDevice, discovery, keys, newestKey, post } from './server.js';
+import { check, endOf, identityOf, tokensOf } from './tokens.js';
+import { refusal, verdict } from './verdict.js';
+
+export interface Asked {
+  /** `login`: the password again; `none`: without a word to the person, which brings an error where that is not possible. */
+  readonly prompt?: 'login' | 'none' | 'consent' | 'create' | 'select_account';
+  readonly scope?: string;
+  /** More parameters of the authorization request. */
+  readonly extra?: Readonly<Record<string, string>>;
+}
+
+const hour = 3_600_000;
+/** So long the same code may be sent again (docs/mobile.md). */
+const codeLife = 20_000;
+const most = 4;
+
+/** begin writes down what is asked, and returns the address that the browser is to open. */
+export async function begin(ctx: Context, asked: Asked = {}, redirectUri = ctx.options.redirectUri): Promise<string> {
+  const document = await discovery(ctx);
+  const pending = { state: random(), nonce: random(), verifier: random(), redirectUri, began: ctx.clock.wall() };
+  const install = await ctx.records.hold(async (held) => {
+    await held.check();
+    const key = await newestKey(ctx, document);
+    const one: Pending = key ? { ...pending, jkt: await thumbprint(ctx.hash, key.jwk) } : pending;
+    const known = held.record.install ?? uuid();
+    await held.save({ pending: [...waiting(ctx, held.record), one].slice(-most), install: known });
+    return { id: known, jkt: one.jkt };
+  });
+  return address(ctx, document, asked, { ...pending, install });
+}
+
+async function address(ctx: Context, document: Discovery, asked: Asked, p: Pending & { install: { id: string; jkt: string | undefined } }): Promise<string> {
+  const { clientId, resource } = ctx.options;
+  const scope = asked.scope ?? ctx.options.scope ?? 'openid profile email offline_access';
+  const query = encode({
+    response_type: 'code', client_id: clientId, redirect_uri: p.redirectUri, scope, state: p.state, nonce: p.nonce,
+    code_challenge: await digest(ctx.hash, p.verifier), code_challenge_method: 'S256', dpop_jkt: p.install.jkt, prompt: asked.prompt, resource,
+    ...describeDevice(ctx, p.install.id), ...asked.extra,
+  });
+  const endpoint = document.authorization_endpoint;
+  return `${endpoint}${endpoint.includes('?') ? '&' : '?'}${query}`;
+}
+
+/** The sign-ins that a redirect may still answer. */
+export const waiting = (ctx: Context, { pending }: AppRecord): Pending[] =>
+  (pending ?? []).filter((p) => Math.abs(ctx.clock.wall() - p.began) < hour);
+
+/** The parameters of a redirect. */
+export function parametersOf(url: string): Record<string, string> {
+  const query = /\?([^#]*)/.exec(url)?.[1] ?? '';
+  const read = (text: string): string => decodeURIComponent(text.replace(/\+/g, ' '));
+  const pairs = query.split('&').map((pair) => pair.split('='));
+  try {
+    return Object.fromEntries(pairs.map(([name, ...value]) => [read(name!), read(value.join('='))]));
+  } catch {
+    return {};
+  }
+}
+
+/** redirected finishes the sign-in that a redirect answers. Delivered again, it is answered again and nothing is sent. */
+export async function redirected(ctx: Context, url: string): Promise<Identity> {
+  const answer = parametersOf(url);
+  const { state = '' } = answer;
+  const record = await ctx.records.load();
+  const done = record.done?.find((d) => d.state === state);
+  if (done) return again(done, record);
+  if (!waiting(ctx, record).some((p) => p.state === state)) throw notMine();
+  const document = await discovery(ctx);
+  checkIssuer(ctx, document, answer['iss']);
+  const finished = await ctx.records.hold((held) => take(ctx, held, state, answer));
+  return finished ?? resume(ctx, state);
+}
+
+const notMine = (): AppError => new AppError('not_mine', 'This redirect answers nothing that this app asked.');
+
+function again(done: Done, { identity }: AppRecord): Identity {
+  if (done.refused !== undefined) throw refused(done.refused);
+  if (!identity) throw notMine();
+  return identity;
+}
+
+const refused = (code: string): AppError => new AppError('refused', `The sign-in came back with ${code}.`, { code });
+
+function checkIssuer(ctx: Context, document: Discovery, iss: string | undefined): void {
+  const promised = document.authorization_response_iss_parameter_supported === true;
+  if (iss === undefined ? promised : iss !== ctx.options.issuer) {
+    throw new AppError('wrong_issuer', 'This redirect was not sent by the server that was asked.');
+  }
+}
+
+/** take writes down what the redirect brought, before anything is done with it. */
+async function take(ctx: Context, held: Held, state: string, { code, error }: Record<string, string>): Promise<Identity | undefined> {
+  const { record } = held;
+  const done = record.done?.find((d) => d.state === state);
+  if (done) return again(done, record);
+  const pending = waiting(ctx, record);
+  const mine = pending.find((p) => p.state === state);
+  if (!mine || (!code && !error)) throw notMine();
+  if (error) {
+    await held.save({ pending: pending.filter((p) => p !== mine), done: remember(record, { state, refused: error }) });
+    throw refused(error);
+  }
+  if (!mine.code) {
+    await held.check();
+    await held.save({ pending: pending.map((p) => (p === mine ? { ...p, code: code!, came: ctx.clock.wall() } : p)) });
+  }
+  return undefined;
+}
+
+const remember = ({ done }: AppRecord, one: Done): Done[] => [...(done ?? []), one].slice(-most);
+
+/** resume sends the code of a pending sign-in until it was answered, for twenty seconds from when it came. */
+export async function resume(ctx: Context, state: string): Promise<Identity> {
+  const { clock } = ctx;
+  const began = clock.elapsed();
+  for (let misses = 0; ; misses++) {
+    try {
+      const document = await discovery(ctx);
+      return await ctx.records.hold((held) => exchange(ctx, held, state, { document, spent: clock.elapsed() - began }));
+    } catch (error) {
+      if (!isKind(error, 'offline')) throw error;
+      const wait = Math.max(pause(misses), 1000 * (error.retryAfter ?? 0));
+      if (clock.elapsed() - began + wait > codeLife) return ctx.records.hold((held) => drop(held, state, startAgain(error)));
+      await clock.wait(wait);
+    }
+  }
+}
+
+const startAgain = (cause: unknown): AppError => new AppError('start_again', 'This sign-in took too long. Begin another.', { cause });
+
+async function drop(held: Held, state: string, error: AppError): Promise<never> {
+  await held.save({ pending: held.record.pending?.filter((p) => p.state !== state) });
+  throw error;
+}
+
+interface Trial {
+  readonly document: Discovery;
+  /** Milliseconds that this process has tried for. */
+  readonly spent: number;
+}
+
+/** exchange sends the code once. */
+async function exchange(ctx: Context, held: Held, state: string, { document, spent }: Trial): Promise<Identity> {
+  const { record } = held;
+  const done = record.done?.find((d) => d.state === state);
+  if (done) return again(done, record);
+  const mine = record.pending?.find((p) => p.state === state);
+  if (!mine?.code) throw notMine();
+  if (Math.max(spent, ctx.clock.wall() - (mine.came ?? 0)) > codeLife) return drop(held, state, startAgain(undefined));
+  await held.check();
+  const key = mine.jkt ? await boundKey(ctx, mine.jkt) : undefined;
+  if (mine.jkt && !key) return drop(held, state, startAgain(undefined));
+  const known = keys(ctx, document, false); // meanwhile: the fewer moments between the answer and the store, the better
+  const { code, verifier: code_verifier, redirectUri: redirect_uri } = mine;
+  const form = { grant_type: 'authorization_code', code, redirect_uri, code_verifier, resource: ctx.options.resource };
+  const answer = await post(ctx, document.token_endpoint, { ...form, ...describeDevice(ctx, record.install) }, key);
+  await known;
+  switch (verdict(answer)) {
+    case 'tokens':
+      return keep(ctx, held, mine, answer, document);
+    case 'login':
+      return drop(held, state, startAgain(refusal(answer)));
+    case 'stop':
+      return drop(held, state, refusal(answer));
+    default:
+      throw refusal(answer);
+  }
+}
+
+/** keep writes the new session down. What was signed in before stays until then, and is signed out after. */
+async function keep(ctx: Context, held: Held, mine: Pending, answer: Answer, document: Discovery): Promise<Identity> {
+  const tokens = tokensOf(ctx, answer);
+  const end = endOf(ctx, answer);
+  if (!tokens.idToken) return drop(held, mine.state, new AppError('invalid', 'There is no ID token: ask for the scope openid.'));
+  const { claims, verified } = await check(ctx, document, tokens.idToken, { nonce: mine.nonce }).catch((error: AppError) => drop(held, mine.state, error));
+  const session: Session = {
+    id: mine.state,
+    ...(typeof claims.sid === 'string' && { sid: claims.sid }),
+    ...(tokens.type === 'DPoP' && mine.jkt && { jkt: mine.jkt }),
+    ...tokens,
+    ...(!verified && { unverified: mine.nonce }),
+  };
+  const identity = identityOf(ctx, claims, end);
+  await held.save({
+    session, identity, ended: undefined, pending: [], signOuts: withOld(held.record),
+    done: remember(held.record, { state: mine.state }),
+  });
+  ctx.memory.backoff.clear();
+  return identity;
+}
+
+/** The session that a new one takes the place of is signed out, like any other. */
+const withOld = ({ session, signOuts = [] }: AppRecord): AppRecord['signOuts'] =>
+  session?.refresh ? [...signOuts, { refresh: session.refresh, bound: Boolean(session.jkt) }].slice(-8) : signOuts;

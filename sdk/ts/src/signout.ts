@@ -1,0 +1,80 @@
+// Signing out: here at once, at the server as soon as it hears of it. Until then the refresh token waits on a list of the record,
+// used for nothing else, over restarts too (docs/mobile.md, rule 9; RFC 7009 where a server has no endpoint of ours).
+import { patience, pause } from './backoff.js';
+import type { Context } from './context.js';
+import { isKind, offline } from './errors.js';
+import { retryAfter } from './http.js';
+import type { Discovery, SignOut } from './record.js';
+import { discovery, newestKey, post } from './server.js';
+import { refusal, verdict } from './verdict.js';
+
+const most = 8;
+
+export interface HowToSignOut {
+  /** Ends the sign-in in the browser too, and all that began from it; only for apps that may (docs/signout.md). */
+  readonly device?: boolean;
+}
+
+/** signOut forgets who is signed in, and says whether the server has heard of it. If not, it is told later. */
+export async function signOut(ctx: Context, { device = false }: HowToSignOut = {}): Promise<{ heard: boolean }> {
+  await ctx.records.hold(async ({ record, save }) => {
+    const { session, signOuts = [] } = record;
+    if (session) ctx.memory.dead.add(session.access);
+    const one = session?.refresh ? [{ refresh: session.refresh, bound: Boolean(session.jkt), ...(device && { device }) }] : [];
+    await save({ session: undefined, identity: undefined, ended: undefined, done: undefined, signOuts: [...signOuts, ...one].slice(-most) });
+  });
+  const heard = await drain(ctx, ctx.clock.elapsed() + patience);
+  if (!heard) flush(ctx);
+  return { heard };
+}
+
+/** flush tells the server of the sign-outs that it has not heard, for as long as it takes. */
+export function flush(ctx: Context): void {
+  const { memory } = ctx;
+  if (!memory.record?.signOuts?.length) return;
+  memory.flushing ??= drain(ctx, Infinity)
+    .then(() => ctx.tell('signedOut'))
+    .catch(() => undefined)
+    .finally(() => (memory.flushing = undefined));
+}
+
+/** drain sends what waits, and reports whether nothing waits any more. */
+async function drain(ctx: Context, deadline: number): Promise<boolean> {
+  const { clock } = ctx;
+  for (let misses = 0; ; misses++) {
+    try {
+      while (await tellOne(ctx)) misses = 0;
+      return true;
+    } catch (error) {
+      if (!isKind(error, 'offline', 'store', 'stop')) throw error;
+      const wait = Math.max(pause(misses), 1000 * (error.retryAfter ?? 0));
+      if (clock.elapsed() + wait > deadline) return false;
+      await clock.wait(wait, deadline === Infinity);
+    }
+  }
+}
+
+/** tellOne tells the server of the oldest sign-out, and takes it off the list once it was heard. False: there is none. */
+async function tellOne(ctx: Context): Promise<boolean> {
+  const [one] = (await ctx.records.load()).signOuts ?? [];
+  if (!one) return false;
+  await heardBy(ctx, await discovery(ctx), one);
+  await ctx.records.hold(({ record, save }) => save({ signOuts: record.signOuts?.filter(({ refresh }) => refresh !== one.refresh) }));
+  return true;
+}
+
+/** heardBy resolves once the server has heard of it, or nobody is there to hear. */
+async function heardBy(ctx: Context, document: Discovery, one: SignOut): Promise<void> {
+  const { signout_endpoint: ours, revocation_endpoint: standard } = document;
+  const url = ours ?? standard;
+  if (!url) return;
+  const key = one.bound ? await newestKey(ctx, document) : undefined;
+  const form = ours ? { refresh_token: one.refresh, device: one.device ? 'true' : undefined } : { token: one.refresh, token_type_hint: 'refresh_token' };
+  const answer = await post(ctx, url, form, key);
+  if (answer.status >= 200 && answer.status < 300) return;
+  if (one.device && answer.body['error'] === 'unauthorized_client') return heardBy(ctx, document, { ...one, device: false });
+  const judged = verdict(answer);
+  if (answer.status >= 500 || answer.status === 429 || answer.body['action'] === 'retry' || judged === 'nonce') {
+    throw offline('The sign-out was not heard.', refusal(answer), retryAfter(answer.headers));
+  }
+}

@@ -1,0 +1,179 @@
+// The driver that sdk/contract plays this SDK with: lines of JSON in, lines of JSON out (sdk/contract/README.md). It is the SDK,
+// a clock that can be set, and a store that can be spoilt.
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { createApp, isKind, nodePorts, type App, type Clock, type Keys, type Store } from '../src/node/index.js';
+import { vector } from './vectors.js';
+
+type Json = Record<string, unknown>;
+interface Command extends Json {
+  id: number;
+  do: string;
+}
+
+const say = (line: Json): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
+
+const shift = { wall: 0, elapsed: 0 };
+const sleepers = new Set<() => void>();
+
+/** The clock is the real one and what `clock` added. A wait is over when its elapsed clock has got there. */
+const clock: Clock = {
+  wall: () => Date.now() + shift.wall,
+  elapsed: () => performance.now() + shift.elapsed,
+  wait: async (ms, idle, signal) => {
+    say({ event: 'waiting', seconds: ms / 1000 });
+    const until = clock.elapsed() + ms;
+    while (clock.elapsed() < until && !signal?.aborted) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, until - clock.elapsed());
+        if (idle) timer.unref();
+        sleepers.add(resolve);
+        signal?.addEventListener('abort', () => resolve(), { once: true });
+      });
+    }
+  },
+};
+
+let mode = 'ok';
+let pause: { at: string; left: number } | undefined;
+let dns = 'ok';
+let folder = '';
+
+async function fails(...modes: string[]): Promise<void> {
+  if (modes.includes(mode)) throw new Error(`the store is ${mode}`);
+}
+
+/** Stands still for ever when the pause is reached: the player kills this process then. */
+async function stand(at: string): Promise<void> {
+  if (pause?.at !== at || --pause.left > 0) return;
+  say({ event: 'paused', at });
+  await new Promise(() => undefined);
+}
+
+const spoilt = (store: Store): Store => ({
+  load: async () => (await fails('locked'), store.load()),
+  check: async () => (await fails('locked', 'readonly'), store.check()),
+  save: async (record, alone) => {
+    await stand('received');
+    await fails('locked', 'readonly', 'full');
+    await store.save(record, alone);
+    await stand('written');
+  },
+});
+
+const spoiltKeys = (keys: Keys): Keys => ({
+  load: async () => (await fails('locked'), keys.load()),
+  make: () => keys.make(),
+});
+
+function spoil(to: string): void {
+  const record = join(folder, 'record.json');
+  if (to === 'truncated') return writeFileSync(record, readFileSync(record).subarray(0, readFileSync(record).length / 2));
+  if (to === 'keyless') return rmSync(join(folder, 'key.json'), { force: true });
+  mode = to;
+}
+
+let app: App | undefined;
+let stopListening: (() => void) | undefined;
+const opened = (): App => app ?? fail('nothing is open');
+const fail = (what: string): never => {
+  throw new Error(what);
+};
+
+async function open(c: Json): Promise<Json> {
+  folder = String(c['store']);
+  shift.wall += 1000 * Number(c['wall'] ?? 0);
+  const { browser: _, keys, store, ...ports } = nodePorts(folder);
+  app = createApp({
+    ...ports,
+    issuer: String(c['issuer']),
+    clientId: String(c['client_id']),
+    redirectUri: String(c['redirect_uri']),
+    ...(c['scope'] !== undefined && { scope: String(c['scope']) }),
+    language: String(c['lang'] ?? 'en'),
+    apis: (c['resources'] as string[] | undefined) ?? [],
+    store: spoilt(store),
+    ...(c['dpop'] !== false && { keys: spoiltKeys(keys) }),
+    clock,
+    fetch: (url, init) => (dns === 'fail' ? Promise.reject(new TypeError('fetch failed', { cause: { code: 'ENOTFOUND' } })) : fetch(url, init)),
+  });
+  app.on('ended', ({ reason, message }) => say({ event: 'ended', reason, sentence: message }));
+  app.on('signedOut', () => say({ event: 'signed_out', heard: true }));
+  app.on('heard', (name, data) => say({ event: 'heard', name, data }));
+  return { state: (await app.state()).status };
+}
+
+async function identity(): Promise<Json> {
+  const { identity: who, endsIn, signInSoon, ended } = await opened().state();
+  if (!who) throw Object.assign(new Error('nobody'), { name: 'AppError', kind: ended ? 'ended' : 'signed_out', ended });
+  const { sub, name, email, since } = who;
+  return { sub, name, email, since: since / 1000, session_ends_in: endsIn, sign_in_soon: signInSoon };
+}
+
+async function token(fresh: boolean): Promise<Json> {
+  const { accessToken, type, expiresIn } = await opened().token({ fresh });
+  return { access_token: accessToken, token_type: type, expires_in: expiresIn };
+}
+
+async function burst(n: number): Promise<Json> {
+  const all = await Promise.allSettled(Array.from({ length: n }, () => opened().token()));
+  const tokens = all.flatMap((one) => (one.status === 'fulfilled' ? [one.value.accessToken] : []));
+  const errors = all.flatMap((one) => (one.status === 'rejected' ? [kindOf(one.reason)] : []));
+  return { tokens: [...new Set(tokens)], errors: [...new Set(errors)] };
+}
+
+async function call(c: Json): Promise<Json> {
+  const init = { method: String(c['method'] ?? 'GET'), ...(c['body'] !== undefined && { body: String(c['body']) }) };
+  const response = await opened().fetch(String(c['url']), init);
+  return { status: response.status, body: (await response.text()).slice(0, 1000), type: response.headers.get('Content-Type') };
+}
+
+function tick(c: Json): Json {
+  const [pass, sleep, wall] = [c['pass'], c['sleep'], c['wall']].map((seconds) => 1000 * Number(seconds ?? 0)) as [number, number, number];
+  shift.wall += pass + sleep + wall;
+  shift.elapsed += pass;
+  sleepers.forEach((wake) => wake());
+  sleepers.clear();
+  return {};
+}
+
+const commands: Record<string, (c: Command) => Promise<Json> | Json> = {
+  open,
+  begin: async (c) => ({ url: await opened().begin(c['prompt'] === undefined ? {} : { prompt: c['prompt'] as 'login' }) }),
+  redirect: async (c) => (await opened().finish(String(c['url'])), identity()),
+  cancel: () => ({}),
+  token: () => token(false),
+  refresh: () => token(true),
+  burst: (c) => burst(Number(c['n'])),
+  call,
+  identity,
+  signout: async () => ({ ...(await opened().signOut()) }),
+  listen: () => ((stopListening = opened().listen()), {}),
+  unlisten: () => (stopListening?.(), {}),
+  clock: tick,
+  store: (c) => (spoil(String(c['mode'])), {}),
+  dns: (c) => ((dns = String(c['mode'])), {}),
+  pause: (c) => ((pause = { at: String(c['at']), left: Number(c['nth'] ?? 1) }), {}),
+  vectors: async (c) => ({ output: await vector(String(c['kind']), c['input'] as Json) }),
+};
+
+const kindOf = (error: unknown): string => (error instanceof Error && error.name === 'AppError' ? (error as unknown as { kind: string }).kind : 'internal');
+
+async function run(c: Command): Promise<void> {
+  try {
+    const command = commands[c.do];
+    say(command ? { id: c.id, ok: await command(c) } : { id: c.id, error: { kind: 'unsupported', message: c.do } });
+  } catch (error) {
+    const told = { kind: kindOf(error), message: String(error) };
+    if (told.kind === 'internal') console.error(error);
+    if (!isKind(error, 'ended', 'offline', 'stop', 'refused')) return say({ id: c.id, error: told });
+    const { retryAfter: retry_after, code, ended } = error;
+    say({ id: c.id, error: { ...told, retry_after, code, reason: ended?.reason, sentence: ended?.message } });
+  }
+}
+
+createInterface({ input: process.stdin })
+  .on('line', (line) => void run(JSON.parse(line) as Command))
+  .on('close', () => process.exit(0));
+if (process.env['CONTRACT_CA'] && !existsSync(process.env['CONTRACT_CA'])) fail('CONTRACT_CA names no file');
