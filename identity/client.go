@@ -77,6 +77,10 @@ func (c Client) Public() bool { return c.AuthMethod == "none" }
 // Allows reports whether the client was registered for a grant type.
 func (c Client) Allows(grantType string) bool { return HasScope(c.GrantTypes, grantType) }
 
+// Known returns what of the scopes asked the client is registered for. The others are left out (OpenID Connect Core 1.0
+// §3.1.2.1: "Scope values used that are not understood by an implementation SHOULD be ignored").
+func (c Client) Known(asked []string) []string { return offered(asked, SplitScope(c.Scope)) }
+
 // ManagesDevices reports whether an app that holds these scopes may see and end other Sessions than its own: the operator
 // trusts it, or the person allowed it and it may still ask for that. Being added is no such thing.
 func (c Client) ManagesDevices(scopes []string) bool {

@@ -80,6 +80,19 @@ func (p MFAPolicy) Asks(enrolled bool, c Client) bool {
 	}
 }
 
+// ACRValues are the values of acr that tokens can be asked to say (acr_values, OpenID Connect Core 1.0 §3.1.2.1). Asking
+// changes nothing, since whoever can show a second factor is asked for it anyway, unless the operator switched it off.
+func (p MFAPolicy) ACRValues() []string {
+	switch p {
+	case MFARequired:
+		return []string{"mfa"}
+	case MFAOptional:
+		return []string{"pwd", "mfa"}
+	default:
+		return []string{"pwd"}
+	}
+}
+
 // AsksAtRefresh reports whether a Session of c must have begun with a second factor to go on. Enrolling later does not
 // end Sessions that began lawfully without; a policy of the server or of the client does.
 func (p MFAPolicy) AsksAtRefresh(c Client) bool {

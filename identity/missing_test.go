@@ -57,7 +57,7 @@ const optional, required, off = identity.MFAOptional, identity.MFARequired, iden
 
 var (
 	own         = identity.Client{Trusted: true}
-	app, strict = identity.Client{}, identity.Client{Trusted: true, Metadata: identity.Metadata{RequireMFA: true}}
+	app, strict = identity.Client{Metadata: identity.Metadata{Scope: "openid files"}}, identity.Client{Trusted: true, Metadata: identity.Metadata{RequireMFA: true}}
 	week        = 7 * 24 * 3600
 	impatient   = identity.Client{Trusted: true, Metadata: identity.Metadata{DefaultMaxAge: &week}}
 	stranger    = identity.Client{SelfRegistered: true, Metadata: identity.Metadata{

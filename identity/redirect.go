@@ -164,3 +164,28 @@ func AddQuery(uri string, query url.Values) string {
 	}
 	return uri + join + query.Encode()
 }
+
+// maxLogged bounds in bytes what of a stranger's address stands in the log.
+const maxLogged = 256
+
+// LoggedURI is an address that was refused as the log may hold it: cut and quoted, without what could be a secret (user
+// names, passwords, the values of its query, the fragment), so that a developer can compare it with what is registered.
+func LoggedURI(uri string) string {
+	uri, _, _ = strings.Cut(uri, "#")
+	place, query, asks := strings.Cut(uri, "?")
+	if scheme, rest, ok := strings.Cut(place, "//"); ok {
+		authority, path, _ := strings.Cut(rest, "/")
+		if at := strings.LastIndexByte(authority, '@'); at >= 0 {
+			place = scheme + "//***" + authority[at:] + "/" + path
+		}
+	}
+	if asks {
+		var names []string
+		for _, pair := range strings.Split(query, "&") {
+			name, _, _ := strings.Cut(pair, "=")
+			names = append(names, name+"=***")
+		}
+		place += "?" + strings.Join(names, "&")
+	}
+	return strconv.QuoteToASCII(place[:min(len(place), maxLogged)])
+}

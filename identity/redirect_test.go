@@ -185,3 +185,22 @@ func FuzzMatchRedirect(f *testing.F) {
 func isLoopback(u *url.URL) bool {
 	return u.Hostname() == "127.0.0.1" || u.Hostname() == "::1" || u.Hostname() == "localhost"
 }
+
+func TestLoggedURI_showsWhereAndNoSecret(t *testing.T) {
+	t.Parallel()
+	for uri, want := range map[string]string{
+		"https://app.example/cb":                               `"https://app.example/cb"`,
+		"https://ada:pw@app.example:8443/cb?code=x&y#token=z":  `"https://***@app.example:8443/cb?code=***&y=***"`,
+		"https://a@b@evil.example":                             `"https://***@evil.example/"`,
+		"com.example.app:/cb?secret=1":                         `"com.example.app:/cb?secret=***"`,
+		"https://app.example/\nlevel=INFO msg=\"signed in\" é": `"https://app.example/\nlevel=INFO msg=\"signed in\" \u00e9"`,
+		"": `""`,
+	} {
+		if got := identity.LoggedURI(uri); got != want {
+			t.Errorf("%q is logged as %s, want %s", uri, got, want)
+		}
+	}
+	if got := identity.LoggedURI("https://" + strings.Repeat("x", 10_000)); len(got) > 300 {
+		t.Errorf("%d bytes are logged", len(got))
+	}
+}

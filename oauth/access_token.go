@@ -1,7 +1,6 @@
 package oauth
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -208,55 +207,6 @@ func (r *ring) verify(text, typ string, algs ...jose.SignatureAlgorithm) ([]byte
 		return nil, errAccess
 	}
 	return payload, nil
-}
-
-// checkResources asks that the client may have access tokens for what it names at authorize (RFC 8707 §2.1).
-func checkResources(_ context.Context, a *authorization) error {
-	return checkTargets(a.client, identity.ResourcesOf(a.asked.Params))
-}
-
-func checkTargets(c identity.Client, asked []string) error {
-	if len(asked) > identity.MaxResources {
-		return sayf(invalidTarget, "Name at most %d resources.", identity.MaxResources)
-	}
-	for _, resource := range asked {
-		if identity.CheckResource(resource) != nil {
-			return say(invalidTarget, "resource must be an absolute URI without a fragment, of at most 512 characters.")
-		}
-		if !c.Reaches(resource) {
-			return sayf(invalidTarget, "This client may not ask for the resource %s.", printable(resource))
-		}
-	}
-	return nil
-}
-
-// resources returns the resources that a token request names (RFC 8707 §2.2).
-func (x *exchange) resources() []string { return identity.ResourcesOf(x.form) }
-
-// address decides whom the access token is for, of the resources that were granted: one, since a token for two could be
-// passed on by the first to the second (RFC 8707 §3). Where none was asked for, that is this server itself. What the client
-// may not reach any more counts as not granted. It is asked before anything is written, and says the same afterwards.
-func (e *Endpoints) address(x *exchange, granted []string) error {
-	asked, lost := x.resources(), x.client.Lost(granted)
-	granted = x.client.StillReaches(granted)
-	a := &x.answer
-	switch {
-	case lost:
-		return identity.ErrLost
-	case len(asked) > 1:
-		return say(invalidTarget, "An access token is for one resource: name one, and ask again for the next.")
-	case len(asked) == 1 && !slices.Contains(granted, asked[0]):
-		return sayf(invalidTarget, "The resource %s was not granted.", printable(asked[0]))
-	case len(asked) == 1:
-		a.audience = asked[0]
-	case len(granted) > 1:
-		return say(invalidTarget, "Several resources were granted. Say with resource which one the access token is for.")
-	case len(granted) == 1:
-		a.audience = granted[0]
-	default:
-		a.audience = e.o.Issuer
-	}
-	return nil
 }
 
 // reference seals an access token of a Session. Nothing is stored: what the Session's row says, it says when it is asked.

@@ -19,6 +19,7 @@ type authorization struct {
 	client    identity.Client // zero while it is not known
 	back      string          // the redirect URI that was matched; empty: there is no way back
 	scopes    []string
+	resources []string
 	demand    identity.Demand     // what it asks of the person
 	challenge [32]byte            // zero: none was sent
 	key       identity.Thumbprint // dpop_jkt; zero: none was sent
@@ -27,7 +28,7 @@ type authorization struct {
 
 // askedParams are the parameters that travel through the pages. Unknown ones are dropped (RFC 6749 §3.1), and so are
 // ui_locales, claims_locales, display and acr_values, which may be ignored (OpenID Connect Core 1.0 §3.1.2.1): pages speak
-// one language, and acr says what was done.
+// one language, and whoever has a second factor shows it unasked (identity.MFAPolicy.ACRValues).
 var askedParams = []string{
 	"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "code_challenge",
 	"code_challenge_method", "prompt", "max_age", "id_token_hint", "login_hint",
@@ -83,6 +84,7 @@ func (e *Endpoints) match(ctx context.Context, a *authorization) error {
 		return say(invalidRequest, "The app did not say where to go back to (redirect_uri).")
 	}
 	if !c.MatchRedirect(uri) {
+		e.o.Log.DebugContext(ctx, "redirect_uri refused", "client_id", c.ID, "redirect_uri", identity.LoggedURI(uri))
 		return say(invalidRequest, "The app wants to go back to an address that is not registered for it (redirect_uri).")
 	}
 	a.back = uri
@@ -103,7 +105,7 @@ func (e *Endpoints) examine(ctx context.Context, a *authorization) error {
 		return sayf(unauthorizedClient, "This client is not registered for grant_type %s.", identity.GrantTypeCode)
 	}
 	for _, check := range []func(context.Context, *authorization) error{
-		e.checkFrame, checkResources, checkChallenge, checkJKT, e.checkDemand, e.checkHint, e.checkSize,
+		e.checkFrame, checkScopes, e.checkResources, checkChallenge, checkJKT, e.checkDemand, e.checkHint, e.checkSize,
 	} {
 		if err := check(ctx, a); err != nil {
 			return err
@@ -155,16 +157,16 @@ func (e *Endpoints) checkDemand(_ context.Context, a *authorization) (err error)
 	return err
 }
 
+// checkHint reads whom the app means. A hint that cannot be verified counts as none: its key may be long gone, and it only
+// spares the person a question (OpenID Connect Core 1.0 §3.1.2.1).
 func (e *Endpoints) checkHint(_ context.Context, a *authorization) error {
 	text := a.asked.Get("id_token_hint")
 	if text == "" {
 		return nil
 	}
-	token, ok := e.hinted(text)
-	if !ok {
-		return say(invalidRequest, "id_token_hint is not an ID token of this server.")
+	if token, ok := e.hinted(text); ok {
+		a.demand.Sub = token.Subject
 	}
-	a.demand.Sub = token.Subject
 	return nil
 }
 
@@ -184,6 +186,6 @@ func (a *authorization) promise(now time.Time) identity.Promise {
 	binding.Key = a.key
 	return identity.Promise{
 		SessionID: identity.NewID(), SessionSecret: identity.NewSecret(), Binding: binding, IssuedAt: now, Scopes: a.scopes,
-		Resources: identity.ResourcesOf(a.asked.Params), Nonce: a.asked.Get("nonce"), Device: identity.DeviceFrom(a.asked.Get),
+		Resources: a.resources, Nonce: a.asked.Get("nonce"), Device: identity.DeviceFrom(a.asked.Get),
 	}
 }

@@ -1,9 +1,11 @@
 package oauth_test
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/oauth"
 )
 
 // redirected is where a request of a signed-in person leads, and checks state and iss on the way (RFC 9207).
@@ -71,7 +74,8 @@ func TestAuthorize_refusals(t *testing.T) {
 			{"form_post", []string{"response_mode", "form_post"}, "invalid_request"},
 			{"unknown mode", []string{"response_mode", "x"}, "invalid_request"},
 			{"query is fine", []string{"response_mode", "query"}, ""},
-			{"unknown scope", []string{"scope", "openid admin"}, "invalid_scope"},
+			{"unknown scope", []string{"scope", "openid admin"}, ""},
+			{"unknown scopes only", []string{"scope", "admin root"}, "invalid_scope"},
 			{"part of a scope", []string{"scope", "file"}, "invalid_scope"},
 			{"scope of odd characters", []string{"scope", "fi\"les"}, "invalid_scope"},
 			{"no scope is fine", []string{"scope", ""}, ""},
@@ -97,7 +101,7 @@ func TestAuthorize_refusals(t *testing.T) {
 			{"max_age of letters", []string{"max_age", "soon"}, "invalid_request"},
 			{"negative max_age", []string{"max_age", "-1"}, "invalid_request"},
 			{"endless max_age", []string{"max_age", "99999999999"}, "invalid_request"},
-			{"hint that is no token", []string{"id_token_hint", "x"}, "invalid_request"},
+			{"hint that is no token", []string{"id_token_hint", "x"}, ""},
 			{"what may be ignored", []string{"ui_locales", "de", "display", "popup", "claims_locales", "x", "acr_values", "9"}, ""},
 			{"unknown parameters", []string{"audience", "x", "claims", "{}", "foo", "bar"}, ""},
 		}
@@ -109,6 +113,43 @@ func TestAuthorize_refusals(t *testing.T) {
 			if test.want != "" && got.Get("error_description") == "" {
 				t.Errorf("%s: there is no description", test.name)
 			}
+		}
+	})
+}
+
+// OpenID Connect Core 1.0 §3.1.2.1; RFC 6749 §3.3: the answer says what was granted.
+func TestAuthorize_unknownScopesAreLeftOut(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c := s.app()
+		got := s.post(redeeming(c, s.code(asking(c, "scope", "admin openid files:write fi\"les"), s.signIn(s.user))))
+		s.good(got)
+		if row := s.session(got); got.Scope != "openid" || !slices.Equal(row.Scopes, []string{"openid"}) {
+			t.Errorf("granted are %q, and in the Session %q", got.Scope, row.Scopes)
+		}
+	})
+}
+
+// Why an app's address does not match, its developer sees in the debug log, without what could be a secret.
+func TestAuthorize_aRefusedRedirectURIStandsInTheDebugLog(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		var log strings.Builder
+		s.rebuild(func(o *oauth.Options) {
+			o.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		})
+		c := s.app()
+		code := s.code(asking(c), s.signIn(s.user))
+		s.authorize(asking(c, "redirect_uri", "https://ada:topsecret@elsewhere.example/cb?x=topsecret#topsecret"))
+		<-s.problems
+		s.invalidGrant(s.post(redeeming(c, code, "redirect_uri", "https://other.example/?code=topsecret")))
+		for _, want := range []string{"elsewhere.example/cb?x=***", "other.example/?code=***", c.ID} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("%s is not in the log: %s", want, log.String())
+			}
+		}
+		if strings.Contains(log.String(), "topsecret") {
+			t.Errorf("the log tells a secret: %s", log.String())
 		}
 	})
 }

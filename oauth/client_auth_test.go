@@ -217,8 +217,11 @@ func TestClientCredentials_areForClientsThemselves(t *testing.T) {
 		if plain := s.post(own("scope", ""), asClient(c, clientSecret)); plain.Status != 200 || plain.Scope != "" {
 			t.Errorf("without scope there are none: %+v", plain)
 		}
-		for _, scope := range []string{"openid", "offline_access", "admin", "files openid", "fil", "files/x"} {
+		for _, scope := range []string{"openid", "offline_access", "admin", "openid admin", "fil", "files/x"} {
 			s.bad(s.post(own("scope", scope), asClient(c, clientSecret)), 400, "invalid_scope", "stop")
+			if got := s.post(own("scope", scope+" files"), asClient(c, clientSecret)); got.Scope != "files" {
+				t.Errorf("%s beside one of the client's: the scope is %q (%d)", scope, got.Scope, got.Status)
+			}
 		}
 		public := s.app(func(c *identity.Client) { c.GrantTypes = append(c.GrantTypes, "client_credentials") })
 		s.bad(s.post(own("client_id", public.ID)), 400, "unauthorized_client", "stop")

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/ory/fosite"
@@ -22,15 +23,15 @@ func (h clientGrant) HandleTokenEndpointRequest(_ context.Context, req fosite.Ac
 	if x.client.Public() {
 		return say(unauthorizedClient, "client_credentials is for clients that authenticate (RFC 6749 section 4.4).")
 	}
-	x.answer.scopes = identity.SplitScope(x.param("scope"))
-	for _, scope := range x.answer.scopes {
-		// Both speak of a person; there is none.
-		if scope == "openid" || scope == "offline_access" || !identity.HasScope(identity.SplitScope(x.client.Scope), scope) {
-			return sayf(invalidScope, "This client may not get the scope %s for itself.", printable(scope))
-		}
+	wanted := identity.SplitScope(x.param("scope"))
+	x.answer.scopes = slices.DeleteFunc(x.client.Known(wanted), func(scope string) bool {
+		return scope == "openid" || scope == "offline_access" // both speak of a person; there is none
+	})
+	if len(wanted) > 0 && len(x.answer.scopes) == 0 {
+		return say(invalidScope, "This client may not get any of these scopes for itself.")
 	}
-	asked := x.resources()
-	if err := checkTargets(x.client, asked); err != nil {
+	asked := h.e.resources(x.form)
+	if err := h.e.checkTargets(x.client, asked); err != nil {
 		return err
 	}
 	return h.e.address(x, asked)

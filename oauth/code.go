@@ -39,7 +39,7 @@ type codeGrant struct{ handler }
 
 // HandleTokenEndpointRequest checks all that a code can be checked for without the database. Whoever fails here has
 // touched nothing: a code in a log is no lever (DESIGN §2).
-func (h codeGrant) HandleTokenEndpointRequest(_ context.Context, req fosite.AccessRequester) error {
+func (h codeGrant) HandleTokenEndpointRequest(ctx context.Context, req fosite.AccessRequester) error {
 	x, err := h.exchange(req)
 	if err != nil {
 		return err
@@ -52,7 +52,8 @@ func (h codeGrant) HandleTokenEndpointRequest(_ context.Context, req fosite.Acce
 	if err != nil || !p.Binding.OfClient(x.client.ID) {
 		return say(invalidGrant, "The code is not one of this client. Start the sign-in again.")
 	}
-	if !p.Binding.Redirected(x.param("redirect_uri")) {
+	if uri := x.param("redirect_uri"); !p.Binding.Redirected(uri) {
+		h.e.o.Log.DebugContext(ctx, "redirect_uri refused", "client_id", x.client.ID, "redirect_uri", identity.LoggedURI(uri))
 		return say(invalidGrant, "redirect_uri differs from the authorization request's.")
 	}
 	if err := checkVerifier(p.Binding, x.param("code_verifier")); err != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 // engine is fosite as we ask it (decision 14): it parses token and authorization requests, has the client authenticated,
-// checks response type, response mode and scopes, and calls the handler of the grant, once to check and once to write.
+// checks response type and response mode, and calls the handler of the grant, once to check and once to write.
 // Only this file and the handlers (code.go, refresh_token.go, client_credentials.go) name it.
 type engine struct{ *fosite.Fosite }
 
@@ -86,11 +86,11 @@ func (e *Endpoints) finish(x *exchange, resp fosite.AccessResponder) error {
 	return nil
 }
 
-// checkFrame lets fosite check response type, response mode and scopes. It sees only the parameters that these need, and a
+// checkFrame lets fosite check response type and response mode. It sees only the parameters that these need, and a
 // stand-in for state: it would refuse a request without, and state is optional (RFC 6749 §4.1.1).
 func (e *Endpoints) checkFrame(ctx context.Context, a *authorization) (err error) {
 	form := url.Values{"state": {"-"}}
-	for _, name := range []string{"client_id", "redirect_uri", "response_type", "response_mode", "scope"} {
+	for _, name := range []string{"client_id", "redirect_uri", "response_type", "response_mode"} {
 		if v := a.asked.Get(name); v != "" {
 			form.Set(name, v)
 		}
@@ -98,7 +98,7 @@ func (e *Endpoints) checkFrame(ctx context.Context, a *authorization) (err error
 	ctx = context.WithValue(ctx, matched{}, &fosite.DefaultResponseModeClient{
 		DefaultClient: &fosite.DefaultClient{
 			ID: a.client.ID, RedirectURIs: []string{a.back},
-			ResponseTypes: a.client.ResponseTypes, Scopes: identity.SplitScope(a.client.Scope),
+			ResponseTypes: a.client.ResponseTypes,
 		},
 		ResponseModes: []fosite.ResponseModeType{fosite.ResponseModeQuery},
 	})
@@ -106,7 +106,15 @@ func (e *Endpoints) checkFrame(ctx context.Context, a *authorization) (err error
 	if err != nil {
 		return inOurWords(err)
 	}
+	return nil
+}
+
+// checkScopes leaves out what the client cannot get, and refuses where that is all of it.
+func checkScopes(_ context.Context, a *authorization) error {
 	a.scopes = a.asked.ScopesFor(a.client)
+	if asked := a.asked.Scopes(); len(asked) > 0 && len(a.client.Known(asked)) == 0 {
+		return say(invalidScope, "The app asked for permissions (scope) none of which it is registered for.")
+	}
 	return nil
 }
 
@@ -132,8 +140,6 @@ func inOurWords(err error) error {
 		return err
 	}
 	switch theirs.ErrorField {
-	case fosite.ErrInvalidScope.ErrorField:
-		return say(invalidScope, "The app asked for a permission (scope) that it is not registered for.")
 	case fosite.ErrUnsupportedResponseType.ErrorField:
 		return say(unsupportedResponseType,
 			"The app asked for an answer of a kind that is not given here: response_type must be code.")

@@ -2,10 +2,15 @@ package oauth_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/oauth"
@@ -192,8 +197,12 @@ func TestHint_saysWhoIsMeant(t *testing.T) {
 		if got := s.leads(q, s.signInFor(eve, q, s.standing(other))); got != "login_required" {
 			t.Errorf("someone else who signed in again: led to %s", got) // another sign-in page would be a loop
 		}
-		if got := s.leads(asking(c, "id_token_hint", first.AccessToken), ada); got != "invalid_request" {
-			t.Errorf("an access token as a hint: %s", got)
+		for _, none := range []string{first.AccessToken, "x.y.z", hint[:len(hint)-4] + "AAAA", strings.Repeat("x", 5000)} {
+			for _, prompt := range []string{"", "none"} {
+				if got := s.leads(asking(c, "id_token_hint", none, "prompt", prompt), ada); got != "code" {
+					t.Errorf("a hint that cannot be verified: led to %s", got)
+				}
+			}
 		}
 	})
 }
@@ -271,4 +280,41 @@ func TestSecondFactor_aCodeFromBeforeThePolicyIsRefused(t *testing.T) {
 		s.rebuild(func(o *oauth.Options) { o.Policy = identity.MFARequired })
 		s.invalidGrant(s.post(redeeming(c, code)))
 	})
+}
+
+// OpenID Connect Core 1.0 §3.1.2.1: acr_values are voluntary. Whoever can do what discovery promises is led to it.
+func TestACRValues_sayWhatDiscoverySays(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c, plain, enrolled := s.app(), s.signIn(s.user), s.addUser("factor@example.com")
+		s.enrol(enrolled)
+		careful := s.signIn(enrolled)
+		for policy, want := range map[identity.MFAPolicy]struct {
+			listed          []any
+			plain, enrolled string
+		}{
+			identity.MFAOff:      {[]any{"pwd"}, "code", "code"},
+			identity.MFAOptional: {[]any{"pwd", "mfa"}, "code", "/signin/totp"},
+			identity.MFARequired: {[]any{"mfa"}, "/account/totp", "/signin/totp"},
+		} {
+			s.rebuild(func(o *oauth.Options) { o.Policy = policy })
+			listed := discovered(s)["acr_values_supported"]
+			if diff := cmp.Diff(any(want.listed), listed); diff != "" {
+				t.Errorf("policy %v: %s", policy, diff)
+			}
+			for cookie, way := range map[*http.Cookie]string{plain: want.plain, careful: want.enrolled} {
+				if got := s.leads(asking(c, "acr_values", "mfa"), cookie); got != way {
+					t.Errorf("policy %v: acr_values=mfa leads to %s, want %s", policy, got, way)
+				}
+			}
+		}
+	})
+}
+
+func discovered(s *stage) (doc map[string]any) {
+	s.Helper()
+	if err := json.NewDecoder(s.send(httptest.NewRequest(http.MethodGet, "/.well-known/openid-configuration", nil)).Body).Decode(&doc); err != nil {
+		s.Fatal(err)
+	}
+	return doc
 }

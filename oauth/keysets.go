@@ -156,8 +156,8 @@ func (k *keySets) read(ctx context.Context, uri string) (set jose.JSONWebKeySet,
 	return readSet(body)
 }
 
-// readSet parses a key set. Keys that we do not understand are left out, as RFC 7517 §5 asks: one of a new kind must not
-// hide the others.
+// readSet parses a key set. Keys that are of no use to us are left out, as RFC 7517 §5 asks: one of a new kind must not hide
+// the others. So are those that tell a secret: whoever reads it could sign.
 func readSet(body []byte) (set jose.JSONWebKeySet, err error) {
 	var raw struct {
 		Keys []json.RawMessage `json:"keys"`
@@ -166,8 +166,7 @@ func readSet(body []byte) (set jose.JSONWebKeySet, err error) {
 		return set, fmt.Errorf("read a key set: %w", err)
 	}
 	for _, text := range raw.Keys {
-		var key jose.JSONWebKey
-		if json.Unmarshal(text, &key) == nil {
+		if key, ok := usableKey(text); ok && !hasPrivate(text) {
 			set.Keys = append(set.Keys, key)
 		}
 	}

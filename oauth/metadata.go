@@ -80,7 +80,7 @@ func (e *Endpoints) describe() description {
 			"name", "updated_at", "email", "email_verified",
 		},
 		ResponseTypes: []string{"code"}, ResponseModes: []string{"query"},
-		GrantTypes: identity.GrantTypes, ACRValues: []string{"pwd", "mfa"},
+		GrantTypes: identity.GrantTypes, ACRValues: e.o.Policy.ACRValues(),
 		SubjectTypes: []string{"public"}, PromptValues: identity.Prompts, ChallengeMethods: []string{"S256"},
 		IDTokenAlgs:  identity.SigningAlgs,
 		TokenMethods: all, TokenAlgs: identity.AssertionAlgs, RevocationMethods: all, RevocationAlgs: identity.AssertionAlgs,

@@ -110,12 +110,25 @@ func TestRefresh_aNarrowerScopeIsForTheAccessTokenOnly(t *testing.T) {
 	})
 }
 
-func TestRefresh_aScopeThatWasNotGrantedTouchesNothing(t *testing.T) {
+func TestRefresh_aScopeThatWasNotGrantedIsLeftOut(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c := s.app()
+		got := s.post(refreshing(c, s.begin(c).RefreshToken, "scope", "openid files unheard-of"))
+		s.good(got)
+		claims, err := s.ends.VerifyAccessToken(got.AccessToken)
+		if err != nil || got.Scope != "openid" || claims.Scope != "openid" {
+			t.Errorf("the scope is %q, in the token %q: %v", got.Scope, claims.Scope, err)
+		}
+	})
+}
+
+func TestRefresh_whereNoScopeIsLeftNothingIsTouched(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) {
 		c := s.app()
 		first := s.begin(c)
-		s.bad(s.post(refreshing(c, first.RefreshToken, "scope", "openid files")), 400, "invalid_scope", "stop")
+		s.bad(s.post(refreshing(c, first.RefreshToken, "scope", "files unheard-of")), 400, "invalid_scope", "stop")
 		if line := s.session(first).Line; line != (identity.Line{}) {
 			t.Errorf("the line moved to %+v", line)
 		}

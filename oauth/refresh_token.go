@@ -36,7 +36,7 @@ func (h refreshGrant) HandleTokenEndpointRequest(ctx context.Context, req fosite
 func (h refreshGrant) within(ctx context.Context, x *exchange) error {
 	wanted := identity.SplitScope(x.param("scope"))
 	x.granted = x.client.Resources
-	if len(wanted) == 0 && len(x.resources()) == 0 && len(x.client.Resources) < 2 {
+	if len(wanted) == 0 && len(h.e.resources(x.form)) == 0 && len(x.client.Resources) < 2 {
 		return nil
 	}
 	s, err := h.e.store.SessionByID(ctx, x.refresh.SessionID)
@@ -53,15 +53,16 @@ func (h refreshGrant) within(ctx context.Context, x *exchange) error {
 	return narrow(x, s, wanted)
 }
 
-// narrow takes a scope parameter to the access token of this answer; the Session keeps what was granted (RFC 6749 §6).
+// narrow takes a scope parameter to the access token of this answer; the Session keeps what was granted (RFC 6749 §6). What
+// was not granted is left out, as the answer's scope says.
 func narrow(x *exchange, s identity.Session, wanted []string) error {
 	for _, scope := range wanted {
-		if !identity.HasScope(s.Scopes, scope) {
-			return sayf(invalidScope, "The scope %s was not granted. Leave scope out to keep what was.", printable(scope))
+		if identity.HasScope(s.Scopes, scope) {
+			x.answer.scopes = append(x.answer.scopes, scope)
 		}
 	}
-	if len(wanted) > 0 {
-		x.answer.scopes = wanted
+	if len(wanted) > 0 && len(x.answer.scopes) == 0 {
+		return say(invalidScope, "None of these scopes was granted. Leave scope out to keep what was.")
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"encoding/json"
-	"errors"
 	"slices"
 	"strings"
 	"unicode"
@@ -59,27 +58,32 @@ func cleanKeys(jwks json.RawMessage) (json.RawMessage, error) {
 	return jwks, nil
 }
 
+// publicKeys keeps the keys of use. A private one is refused and not passed over: it was shown, and its owner must know.
 func publicKeys(raws []json.RawMessage) (keys []jose.JSONWebKey, err error) {
 	for _, raw := range raws {
 		if hasPrivate(raw) {
 			return nil, identity.RefuseField("jwks",
 				"A private or symmetric key is inside. Send public keys only, and make a new pair: this one was shown.")
 		}
-		var key jose.JSONWebKey
-		err := key.UnmarshalJSON(raw)
-		if errors.Is(err, jose.ErrUnsupportedKeyType) { // RFC 7517 §5: keys of unknown types are passed over
-			continue
+		if key, ok := usableKey(raw); ok {
+			keys = append(keys, key)
 		}
-		if err != nil || !key.Valid() || !key.IsPublic() || !strongKey(key.Key) || !storableKeyID(key) {
-			return nil, identity.RefuseField("jwks", "Send RSA keys of 2048 to 8192 bits, EC keys on P-256, or Ed25519 keys; "+
-				"key ids have at most 255 bytes and no control characters.")
-		}
-		keys = append(keys, jose.JSONWebKey{Key: key.Key, KeyID: key.KeyID, Algorithm: key.Algorithm, Use: key.Use})
 	}
 	if len(keys) == 0 {
-		return nil, identity.RefuseField("jwks", "Send at least one RSA, EC or Ed25519 key.")
+		return nil, identity.RefuseField("jwks", "Send at least one key of use: RSA of 2048 to 8192 bits, EC on P-256, or Ed25519; "+
+			"key ids have at most 255 bytes and no control characters.")
 	}
 	return keys, nil
+}
+
+// usableKey reads a public key that we can verify with. All others are passed over (RFC 7517 §5): unknown types, curves and
+// algorithms, values out of range, missing members.
+func usableKey(raw json.RawMessage) (key jose.JSONWebKey, ok bool) {
+	if key.UnmarshalJSON(raw) != nil || !key.Valid() || !key.IsPublic() || !strongKey(key.Key) || !storableKeyID(key) ||
+		key.Algorithm != "" && !slices.Contains(identity.AssertionAlgs, key.Algorithm) {
+		return jose.JSONWebKey{}, false
+	}
+	return jose.JSONWebKey{Key: key.Key, KeyID: key.KeyID, Algorithm: key.Algorithm, Use: key.Use}, true
 }
 
 // storableKeyID reports whether the members that are kept are plain text: PostgreSQL's jsonb takes no NUL.

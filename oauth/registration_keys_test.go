@@ -42,6 +42,48 @@ func TestRegisteredKeys_arePublicKeysAndNothingElse(t *testing.T) {
 	}
 }
 
+// RFC 7517 §5: what we cannot use says nothing about the keys beside it, neither at registration nor where it is fetched.
+func TestKeys_ofNoUseArePassedOver(t *testing.T) {
+	t.Parallel()
+	good, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := json.Marshal(jose.JSONWebKey{Key: good.Public(), KeyID: "good"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	weak, err := json.Marshal(jose.JSONWebKey{Key: weakKey(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	odd := func(member string) string { return strings.Replace(string(public), "{", "{"+member+",", 1) }
+	for name, key := range map[string]string{
+		"another type":     `{"kty":"AKP","alg":"ML-DSA-44","pub":"AAAA"}`,
+		"another curve":    `{"kty":"EC","crv":"secp256k1","x":"AAAA","y":"AAAA"}`,
+		"not on the curve": `{"kty":"EC","crv":"P-256","x":"AAAA","y":"AAAA"}`,
+		"missing members":  `{"kty":"RSA","e":"AQAB"}`,
+		"weak":             string(weak),
+		"another alg":      odd(`"alg":"ECDH-ES"`),
+		"a broken id":      odd(`"kid":7`),
+		"no object":        `7`,
+		"null":             `null`,
+	} {
+		jwks := `{"keys":[` + key + `,` + string(public) + `]}`
+		got, err := cleanRegistration(withKeys(jwks))
+		if want := `{"keys":[` + string(public) + `]}`; err != nil || string(got.JWKS) != want {
+			t.Errorf("%s: registered as %s: %v", name, got.JWKS, err)
+		}
+		if set, err := readSet([]byte(jwks)); err != nil || len(set.Keys) != 1 || set.Keys[0].KeyID != "good" {
+			t.Errorf("%s: fetched as %+v: %v", name, set, err)
+		}
+	}
+	set, err := readSet([]byte(`{"keys":[` + odd(`"d":"AAAA"`) + `,{"kty":"oct","k":"AAAA"}]}`))
+	if err != nil || len(set.Keys) != 0 {
+		t.Errorf("keys that anyone may have are taken: %+v (%v)", set, err)
+	}
+}
+
 func withKeys(jwks string) identity.Metadata {
 	return identity.Metadata{
 		RedirectURIs: []string{"https://app.example.com/cb"}, AuthMethod: "private_key_jwt", JWKS: json.RawMessage(jwks),

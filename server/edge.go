@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // realAddress puts the address of the client behind trusted proxies into r.RemoteAddr. Each proxy appends who called it,
@@ -131,12 +133,31 @@ func cors(next http.Handler) http.Handler {
 			return
 		}
 		h.Set("Access-Control-Allow-Methods", methods)
-		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP, If-Match, If-None-Match, Last-Event-ID")
+		h.Set("Access-Control-Allow-Headers", allowedHeaders(r.Header.Values("Access-Control-Request-Headers")))
+		h.Add("Vary", "Access-Control-Request-Headers")
 		h.Set("Access-Control-Max-Age", "7200") // seconds; no browser keeps it longer
 		h.Set("Allow", methods+", OPTIONS")
 		w.WriteHeader(http.StatusNoContent)
 	})
 }
+
+// allowedHeaders are what a preflight is told that a request may carry: what we read, and whatever else a library or an
+// extension puts on it and asks for. No cookie comes along, so a header does no harm; * would not cover Authorization.
+func allowedHeaders(asked []string) string {
+	const ours = "Authorization, Content-Type, DPoP, If-Match, If-None-Match, Last-Event-ID"
+	names := strings.Split(ours, ", ")
+	for _, name := range strings.Split(strings.Join(asked, ","), ",") {
+		name = strings.TrimSpace(name)
+		known := slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
+		if httpguts.ValidHeaderFieldName(name) && !known && len(names) < maxAllowed {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// maxAllowed bounds the answer to a preflight; nobody sends more names.
+const maxAllowed = 100
 
 const (
 	maxBody   = 64 << 10

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -84,6 +85,27 @@ func TestCORS_letsProofsInAndNoncesOut(t *testing.T) {
 		}
 		if method == http.MethodOptions && !strings.Contains(got.Get("Access-Control-Allow-Headers"), "DPoP") {
 			t.Errorf("the preflight allows %v", got)
+		}
+	}
+}
+
+// What a library or a browser's extension puts on a request is no reason to keep it from the app.
+func TestCORS_preflightsTakeAnyHeader(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/oauth2/token", "/oauth2/jwks", "/oauth2/userinfo", "/oauth2/register", "/oauth2/revoke", "/me", "/me/state/a",
+		"/.well-known/openid-configuration"} {
+		r := httptest.NewRequest(http.MethodOptions, path, nil)
+		r.Header.Add("Access-Control-Request-Headers", "authorization, x-requested-with,traceparent")
+		r.Header.Add("Access-Control-Request-Headers", "sentry-trace, not a name, x\x00y, ü, "+strings.Repeat("many-,", 500)+strings.Repeat("m", 5000))
+		got := ask(cors(refused), r).Header
+		names := strings.Split(got.Get("Access-Control-Allow-Headers"), ", ")
+		for _, name := range []string{"Authorization", "DPoP", "x-requested-with", "traceparent", "sentry-trace", "many-"} {
+			if !slices.Contains(names, name) {
+				t.Errorf("%s: %s is missing in %q", path, name, names)
+			}
+		}
+		if slices.Contains(names, "not a name") || slices.Contains(names, "ü") || len(names) > 12 || !slices.Contains(got.Values("Vary"), "Access-Control-Request-Headers") {
+			t.Errorf("%s: allows %d names: %v", path, len(names), got)
 		}
 	}
 }

@@ -130,7 +130,7 @@ func TestConsent_aPageThatWouldSayAnotherThingByNowAsksAgain(t *testing.T) {
 	run(t, nil, func(t *testing.T, s *site) {
 		s.user("anna@example.com")
 		phone := identity.Client{ID: "phone", Metadata: identity.Metadata{
-			Name: "Pocket", AuthMethod: "none", RedirectURIs: []string{"com.example.pocket:/cb"},
+			Name: "Pocket", AuthMethod: "none", Scope: "openid email", RedirectURIs: []string{"com.example.pocket:/cb"},
 		}}
 		s.client(phone)
 		b, next := s.signedIn("anna@example.com"), s.next("client_id", "phone", "redirect_uri", "com.example.pocket:/cb")

@@ -106,6 +106,8 @@ func (p *Pages) signedOut(w http.ResponseWriter, r *http.Request, o signOut, fra
 	}
 	if page.Stranded {
 		identity.TrailOf(r.Context()).Refusal = "unregistered_post_logout_redirect_uri"
+		p.Log.DebugContext(r.Context(), "post_logout_redirect_uri refused", "client_id", o.client.ID,
+			"post_logout_redirect_uri", identity.LoggedURI(o.request.Back))
 	}
 	if back != "" {
 		to := app(o.client, back)

@@ -158,6 +158,9 @@ func (s *site) wait(span time.Duration) {
 func (s *site) client(c identity.Client) {
 	s.t.Helper()
 	c.CreatedAt = s.time()
+	if c.Scope == "" {
+		c.Scope = strings.Join(identity.Scopes, " ")
+	}
 	if err := s.db.CreateClient(context.Background(), c); err != nil {
 		s.t.Fatal(err)
 	}
