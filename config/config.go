@@ -45,6 +45,7 @@ type Config struct {
 
 	SMTP     SMTP   // empty: no mail
 	MailFrom string // whom mails are from; empty only without SMTP
+	Demo     bool   // no setting: this is the demo, where nobody has to confirm an address
 
 	PasswordCost HashCost
 

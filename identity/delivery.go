@@ -50,6 +50,8 @@ const (
 	LetterNewEmail LetterKind = "new_email" // to the new address: confirm that the account moves to it
 	LetterOldEmail LetterKind = "old_email" // to the old address: the account has moved
 	LetterHave     LetterKind = "have"      // somebody tried to sign up with an address that has an account
+	LetterSignUp   LetterKind = "sign_up"   // somebody made an account with To: confirm it, or you have one already
+	LetterConfirm  LetterKind = "confirm"   // to confirm an account that was made with To, once more
 	LetterEvent    LetterKind = "event"     // an Event that a person is told of (Event.Mailed)
 )
 
@@ -57,7 +59,7 @@ const (
 type Letter struct {
 	Kind   LetterKind `json:"kind"`
 	To     string     `json:"to,omitempty"`   // empty: the user's address at the time of sending
-	UserID ID         `json:"user,omitzero"`  // zero for LetterForgot and LetterHave
+	UserID ID         `json:"user,omitzero"`  // zero for those that only say whom they go To
 	Event  *Event     `json:"event,omitzero"` // of LetterEvent
 	Detail string     `json:"detail,omitempty"`
 	Epoch  int        `json:"epoch,omitempty"` // of the user, when it was asked for from within the account

@@ -11,6 +11,7 @@ type EventKind string
 // The events that exist so far.
 const (
 	UserCreated      EventKind = "user.created"
+	SignUpTried      EventKind = "user.signup_tried" // somebody wanted to make an account with the address of this one
 	SignedIn         EventKind = "signin.proved"
 	SignInEnded      EventKind = "signin.ended"
 	SessionEnded     EventKind = "session.ended"

@@ -19,7 +19,7 @@ type LinkKind string
 // The kinds of link.
 const (
 	LinkReset  LinkKind = "reset"  // choose a new password
-	LinkVerify LinkKind = "verify" // confirm the address that Detail holds
+	LinkVerify LinkKind = "verify" // confirm the address that Detail holds: see ReadConfirmed
 	LinkEmail  LinkKind = "email"  // move the account to another address: Detail is that of the Letter, as it is
 	LinkNotMe  LinkKind = "not_me" // end everything, and undo what was done since the Moment that Detail spells
 )
@@ -206,19 +206,19 @@ func (m ByMail) Reset(ctx context.Context, text string, p NewPassword) error {
 }
 
 // Verify spends a link that proves that the person reads mail sent to their address.
-func (m ByMail) Verify(ctx context.Context, text string, seen Seen) (email string, err error) {
+func (m ByMail) Verify(ctx context.Context, text string, seen Seen) (c Confirmed, err error) {
 	err = m.Store.InTx(ctx, func(ctx context.Context) error {
 		link, err := m.Links.Spend(ctx, text, LinkVerify)
 		if err != nil {
 			return err
 		}
-		email = link.Detail
-		if err := m.Store.VerifyEmail(ctx, link.UserID, email); err != nil {
+		c = ReadConfirmed(link.Detail)
+		if err := m.Store.VerifyEmail(ctx, link.UserID, c.Email); err != nil {
 			return err
 		}
 		return m.tell(ctx, link.UserID, seen, EmailVerified, ProfileChanged)
 	})
-	return email, err
+	return c, err
 }
 
 func (m ByMail) tell(ctx context.Context, userID ID, seen Seen, kinds ...EventKind) error {

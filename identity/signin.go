@@ -84,6 +84,8 @@ type signInStore interface {
 	TouchSignIn(ctx context.Context, s SignIn) error
 	// RenewHash writes the same password's hash at another cost, unless the password was changed meanwhile.
 	RenewHash(ctx context.Context, userID ID, old, hash string) error
+	// LetIn notes that an account needs no confirmation any more.
+	LetIn(ctx context.Context, userID ID) error
 	// SignedInBefore reports whether the user has ever signed in.
 	SignedInBefore(ctx context.Context, userID ID) (bool, error)
 }
@@ -95,6 +97,8 @@ type SignIns struct {
 	Passwords *Passwords
 	Now       func() time.Time
 	Lives     Lifetimes
+
+	ConfirmFirst bool // whether who made an account confirms the address before the first sign-in: where mail can be sent
 }
 
 // touchEvery bounds how often a SignIn's last use is written (DESIGN §9).
@@ -136,7 +140,8 @@ type Attempt struct {
 }
 
 // Begin checks a password and returns the new value of the cookie. The same person's SignIn goes on under a new secret;
-// another's is ended, since nothing would hold its cookie any more. Refusals: BadLogin, Throttled, Forbidden (locked).
+// another's is ended, since nothing would hold its cookie any more. Refusals: BadLogin, Throttled, Forbidden
+// (locked), ErrUnconfirmed.
 func (s SignIns) Begin(ctx context.Context, a Attempt) (cookie string, err error) {
 	user, err := s.checkPassword(ctx, a)
 	if err != nil {
@@ -158,6 +163,11 @@ func (s SignIns) Begin(ctx context.Context, a Attempt) (cookie string, err error
 	err = s.Store.InTx(ctx, func(ctx context.Context) error {
 		if err := s.write(ctx, next, a.Before, again); err != nil {
 			return err
+		}
+		if user.Unconfirmed() { // and no mail can be sent: who has signed in once is never asked
+			if err := s.Store.LetIn(ctx, user.ID); err != nil {
+				return err
+			}
 		}
 		if !again && !a.Browser.Knows(user.ID) {
 			if err := s.tellOfBrowser(ctx, user, a); err != nil {
@@ -223,6 +233,9 @@ func (s SignIns) checkPassword(ctx context.Context, a Attempt) (User, error) {
 	}
 	if !user.DisabledAt.IsZero() {
 		return User{}, Refuse(Forbidden, "This account is locked. Ask the people who run this service to unlock it.")
+	}
+	if s.ConfirmFirst && user.Unconfirmed() {
+		return User{}, ErrUnconfirmed
 	}
 	return user, nil
 }

@@ -21,6 +21,7 @@ type User struct {
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
 	PasswordSetAt time.Time // when the password was chosen
+	ConfirmFirst  bool      // the address must be confirmed before the first sign-in, where mail can be sent
 }
 
 const maxName = 100
@@ -34,6 +35,9 @@ func CleanName(name string) (string, error) {
 	return name, nil
 }
 
+// Unconfirmed reports whether the address must still be confirmed before the first sign-in.
+func (u User) Unconfirmed() bool { return u.ConfirmFirst && !u.EmailVerified }
+
 type userStore interface {
 	ledger
 	readers
@@ -42,6 +46,8 @@ type userStore interface {
 	outbox
 	throttleStore
 	CreateUser(ctx context.Context, u User) error
+	// BeginUser makes an account that is to be confirmed, anew over one that was not, and returns whose the address is.
+	BeginUser(ctx context.Context, u User) (ID, error)
 	SetName(ctx context.Context, userID ID, name string) error
 }
 
@@ -65,6 +71,30 @@ type NewUser struct {
 // long in both cases, so that a sign-up page that says the same for both tells nothing. An address that is not verified
 // gets a mail, be it a new account's or taken.
 func (u Users) Add(ctx context.Context, n NewUser) (User, error) {
+	user, err := u.make(ctx, n)
+	if err != nil {
+		return User{}, err
+	}
+	err = u.Store.InTx(ctx, func(ctx context.Context) error {
+		if err := u.Store.CreateUser(ctx, user); err != nil {
+			return err
+		}
+		event := Event{ID: NewID(), At: u.Now(), Kind: UserCreated, UserID: user.ID, Address: n.Address}
+		if err := u.Store.AddEvent(ctx, event); err != nil || user.EmailVerified {
+			return err
+		}
+		return u.Store.QueueLetter(ctx, Letter{Kind: LetterVerify, UserID: user.ID})
+	})
+	if KindOf(err) == Conflict && !n.EmailVerified {
+		if failed := u.tellOwner(ctx, user.Email); failed != nil {
+			return User{}, failed
+		}
+	}
+	return user, err
+}
+
+// make judges what is known of someone and returns the account, which is written nowhere yet. It costs a hash.
+func (u Users) make(ctx context.Context, n NewUser) (User, error) {
 	email, err := CleanEmail(n.Email)
 	if err != nil {
 		return User{}, err
@@ -77,30 +107,11 @@ func (u Users) Add(ctx context.Context, n NewUser) (User, error) {
 		return User{}, err
 	}
 	hash, err := u.Passwords.Hash(ctx, n.Password)
-	if err != nil {
-		return User{}, err
-	}
 	now := u.Now()
-	user := User{
+	return User{
 		ID: NewID(), Sub: RandomText(16), Email: email, EmailVerified: n.EmailVerified, Name: name,
 		PasswordHash: hash, CreatedAt: now, UpdatedAt: now, PasswordSetAt: now,
-	}
-	err = u.Store.InTx(ctx, func(ctx context.Context) error {
-		if err := u.Store.CreateUser(ctx, user); err != nil {
-			return err
-		}
-		event := Event{ID: NewID(), At: now, Kind: UserCreated, UserID: user.ID, Address: n.Address}
-		if err := u.Store.AddEvent(ctx, event); err != nil || user.EmailVerified {
-			return err
-		}
-		return u.Store.QueueLetter(ctx, Letter{Kind: LetterVerify, UserID: user.ID})
-	})
-	if KindOf(err) == Conflict && !n.EmailVerified {
-		if failed := u.tellOwner(ctx, email); failed != nil {
-			return User{}, failed
-		}
-	}
-	return user, err
+	}, err
 }
 
 // tellOwner tells whoever has the account of an address that somebody tried to sign up with it, be it themselves.

@@ -99,7 +99,7 @@ func (p *postman) reader(ctx context.Context, l identity.Letter) (user identity.
 	switch {
 	case l.Kind == identity.LetterEvent && l.Event == nil:
 		return user, false, identity.Permanent(errors.New("the letter tells of no event"))
-	case l.Kind == identity.LetterForgot || l.Kind == identity.LetterHave:
+	case l.To != "" && l.UserID == (identity.ID{}): // who that is, if anybody, is looked up only here
 		user, err = p.db.UserByEmail(ctx, l.To)
 	default:
 		user, err = p.db.UserByID(ctx, l.UserID)
@@ -149,6 +149,8 @@ func (p *postman) write(ctx context.Context, l identity.Letter, user identity.Us
 		to.Kind, to.Detail = identity.LinkVerify, user.Email
 		link, err := p.link(ctx, "/verify", to)
 		return addressed{user.Email, templates.VerifyMail{MailFrame: p.frame, Link: link}}, err
+	case identity.LetterSignUp, identity.LetterConfirm:
+		return p.confirm(ctx, l, user)
 	case identity.LetterNewEmail:
 		to.Kind = identity.LinkEmail
 		link, err := p.link(ctx, "/email", to)
@@ -157,13 +159,33 @@ func (p *postman) write(ctx context.Context, l identity.Letter, user identity.Us
 		link, err := p.notMe(ctx, user, identity.Moment{Before: l.Before, Email: l.To})
 		return addressed{l.To, templates.OldAddressMail{MailFrame: p.frame, Email: l.Detail, NotMe: link}}, err
 	case identity.LetterHave:
-		return addressed{user.Email, templates.HaveMail{
-			MailFrame: p.frame, SignInURL: p.frame.Site + "/signin", ForgotURL: p.frame.Site + "/forgot",
-		}}, nil
+		return p.have(user), nil
 	case identity.LetterEvent:
 		return p.notice(ctx, *l.Event, user)
 	}
 	return addressed{}, identity.Permanent(fmt.Errorf("there is no letter of kind %q", l.Kind))
+}
+
+// confirm is what whoever made an account with this address gets: the link that confirms it, or word that it has one. Once
+// more only the former is asked for.
+func (p *postman) confirm(ctx context.Context, l identity.Letter, user identity.User) (addressed, error) {
+	switch {
+	case user.Unconfirmed() && user.DisabledAt.IsZero():
+		link, err := p.link(ctx, "/verify", identity.LinkFor{
+			UserID: user.ID, Kind: identity.LinkVerify, Epoch: user.Epoch, Detail: identity.ConfirmDetail(user.Email, l.Detail),
+		})
+		return addressed{user.Email, templates.ConfirmMail{MailFrame: p.frame, Link: link}}, err
+	case l.Kind == identity.LetterSignUp:
+		return p.have(user), nil
+	default:
+		return addressed{}, nil
+	}
+}
+
+func (p *postman) have(user identity.User) addressed {
+	return addressed{user.Email, templates.HaveMail{
+		MailFrame: p.frame, SignInURL: p.frame.Site + "/signin", ForgotURL: p.frame.Site + "/forgot",
+	}}
 }
 
 func (p *postman) notMe(ctx context.Context, user identity.User, m identity.Moment) (string, error) {

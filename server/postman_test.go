@@ -187,6 +187,33 @@ func TestPostman_verifiesTheAddressThatTheMailWentTo(t *testing.T) {
 	})
 }
 
+// What a sign-up comes to only the mail says; it goes to exactly the address that was taken.
+func TestPostman_aNewAccountIsToConfirmAndATakenAddressHearsThatItHasOne(t *testing.T) {
+	t.Parallel()
+	inOffices(t, mailtest.Options{}, func(t *testing.T, o *office) {
+		p := o.w.person(t)
+		if got := o.brought(t, identity.Letter{Kind: identity.LetterSignUp, To: p.email}); got.To != p.email || got.Subject != "You have an account at Harbour" {
+			t.Errorf("a taken address: %q to %s", got.Subject, got.To)
+		}
+		users := identity.Users{Store: o.w.db, Passwords: identity.NewPasswords(storagetest.CheapHash), Now: o.w.now}
+		for typed, to := range map[string]string{
+			"New+Notes@Example.com": "new+notes@example.com", "o'neil=x/y@B\u00fccher.example": "o'neil=x/y@xn--bcher-kva.example",
+		} {
+			if err := users.Begin(t.Context(), identity.NewUser{Email: typed, Password: p.password}, "request"); err != nil {
+				t.Fatal(err)
+			}
+			for _, kind := range []identity.LetterKind{identity.LetterSignUp, identity.LetterConfirm} {
+				got := o.brought(t, identity.Letter{Kind: kind, To: to, Detail: "request"})
+				link := o.opens(t, got, "/verify", identity.LinkVerify)
+				want := identity.Confirmed{Email: to, First: true, Request: "request"}
+				if got.To != to || identity.ReadConfirmed(link.Detail) != want {
+					t.Errorf("%s: to %s, with a link for %+v", kind, got.To, link)
+				}
+			}
+		}
+	})
+}
+
 func TestPostman_sendsNothingToThoseWhoAreNotThere(t *testing.T) {
 	t.Parallel()
 	inOffices(t, mailtest.Options{}, func(t *testing.T, o *office) {
@@ -198,6 +225,9 @@ func TestPostman_sendsNothingToThoseWhoAreNotThere(t *testing.T) {
 		for _, l := range []identity.Letter{
 			{Kind: identity.LetterForgot, To: "nobody@example.com"},
 			{Kind: identity.LetterHave, To: "nobody@example.com"},
+			{Kind: identity.LetterSignUp, To: "nobody@example.com"},
+			{Kind: identity.LetterConfirm, To: "nobody@example.com"},
+			{Kind: identity.LetterConfirm, To: o.w.person(t).email},
 			{Kind: identity.LetterForgot, To: locked.email},
 			{Kind: identity.LetterVerify, UserID: nobody.ID},
 			{Kind: identity.LetterNewEmail, UserID: nobody.ID, To: "x@example.com"},

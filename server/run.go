@@ -223,5 +223,18 @@ func (s *Server) sweepOnce(ctx context.Context) {
 		s.log.ErrorContext(ctx, "sweep clients", "error", err)
 		return
 	}
-	s.log.DebugContext(ctx, "swept", "rows", rows, "clients", clients)
+	unconfirmed, err := s.sweepUnconfirmed(ctx)
+	if err != nil {
+		s.log.ErrorContext(ctx, "sweep unconfirmed accounts", "error", err)
+		return
+	}
+	s.log.DebugContext(ctx, "swept", "rows", rows, "clients", clients, "unconfirmed", unconfirmed)
+}
+
+// sweepUnconfirmed deletes accounts that nobody confirmed for a week. While no mail can be sent nobody is asked to.
+func (s *Server) sweepUnconfirmed(ctx context.Context) (int, error) {
+	if s.cfg.SMTP == "" {
+		return 0, nil
+	}
+	return s.db.SweepUnconfirmed(ctx, s.db.Now().Add(-identity.KeepUnconfirmed))
 }

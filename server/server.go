@@ -85,7 +85,8 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 	fetch := fetchRules{allow: cfg.FetchAllow, loopback: cfg.Loopback()}.client()
 	signIns := identity.SignIns{
 		Store: db, Keys: keys, Passwords: passwords, Now: db.Now,
-		Lives: identity.Lifetimes{Idle: cfg.SignInIdle, Absolute: cfg.SignInAbsolute},
+		Lives:        identity.Lifetimes{Idle: cfg.SignInIdle, Absolute: cfg.SignInAbsolute},
+		ConfirmFirst: cfg.SMTP != "" && !cfg.Demo,
 	}
 	devices := identity.Devices{Store: db, Now: db.Now}
 	credentials := identity.Credentials{Store: db, Keys: keys, Passwords: passwords, Now: db.Now}

@@ -72,7 +72,10 @@ func listed(db *storage.DB, p person, s identity.Session) map[string]func(contex
 	return map[string]func(context.Context) error{
 		"Sweep":        func(ctx context.Context) error { return failed(db.Sweep(ctx)) },
 		"SweepClients": func(ctx context.Context) error { return failed(db.SweepClients(ctx, db.Now().Add(-time.Hour))) },
-		"Activity":     func(ctx context.Context) error { return failed(db.Activity(ctx, user, 50)) },
+		"SweepUnconfirmed": func(ctx context.Context) error {
+			return failed(db.SweepUnconfirmed(ctx, db.Now().Add(-time.Hour)))
+		},
+		"Activity": func(ctx context.Context) error { return failed(db.Activity(ctx, user, 50)) },
 		"Events": func(ctx context.Context) error {
 			newest, err := db.Events(ctx, identity.EventQuery{Limit: 2})
 			for _, q := range []identity.EventQuery{

@@ -15,7 +15,7 @@ import (
 )
 
 const userColumns = "id, sub, email, email_verified, name, password_hash, epoch, disabled_at, created_at, updated_at, " +
-	"codes_from, password_set_at, ended_at, end_cause"
+	"codes_from, password_set_at, ended_at, end_cause, confirm_first"
 
 type userRow struct {
 	ID            uuid.UUID `gorm:"primaryKey"`
@@ -32,6 +32,7 @@ type userRow struct {
 	PasswordSetAt *micros
 	EndedAt       *micros // when everything of theirs ended last, or all but what was kept
 	EndCause      string
+	ConfirmFirst  bool
 }
 
 // TableName is the table's name for GORM.
@@ -41,7 +42,7 @@ func (userRow) TableName() string { return "users" }
 func (r *userRow) dest() []any {
 	return []any{
 		&r.ID, &r.Sub, &r.Email, &r.EmailVerified, &r.Name, &r.PasswordHash, &r.Epoch, &r.DisabledAt, &r.CreatedAt,
-		&r.UpdatedAt, &r.CodesFrom, &r.PasswordSetAt, &r.EndedAt, &r.EndCause,
+		&r.UpdatedAt, &r.CodesFrom, &r.PasswordSetAt, &r.EndedAt, &r.EndCause, &r.ConfirmFirst,
 	}
 }
 
@@ -50,6 +51,7 @@ func newUserRow(u identity.User) userRow {
 		ID: u.ID, Sub: u.Sub, Email: u.Email, EmailVerified: u.EmailVerified, Name: u.Name,
 		PasswordHash: u.PasswordHash, Epoch: u.Epoch, DisabledAt: fromTimeOrNull(u.DisabledAt),
 		CreatedAt: fromTime(u.CreatedAt), UpdatedAt: fromTime(u.UpdatedAt), PasswordSetAt: fromTimeOrNull(u.PasswordSetAt),
+		ConfirmFirst: u.ConfirmFirst,
 	}
 }
 
@@ -58,6 +60,7 @@ func (r userRow) user() identity.User {
 		ID: r.ID, Sub: r.Sub, Email: r.Email, EmailVerified: r.EmailVerified, Name: r.Name,
 		PasswordHash: r.PasswordHash, Epoch: r.Epoch, DisabledAt: r.DisabledAt.timeOrZero(),
 		CreatedAt: r.CreatedAt.time(), UpdatedAt: r.UpdatedAt.time(), PasswordSetAt: r.passwordSetAt(),
+		ConfirmFirst: r.ConfirmFirst,
 	}
 }
 
@@ -147,10 +150,11 @@ func (d *DB) user(ctx context.Context, where string, arg any) (identity.User, er
 	return row.user(), d.fail("read user", err)
 }
 
-// WritePassword writes a new password hash. Whatever was proved with the old one is RaiseEpoch's and EndUser's to end.
+// WritePassword writes a new password hash. Whatever was proved with the old one is RaiseEpoch's and EndUser's to end. Who
+// may do that has proved more than who made the account, so that need not be confirmed any more.
 func (d *DB) WritePassword(ctx context.Context, userID identity.ID, hash string) error {
 	now := fromTime(d.Now())
-	return d.wrote(d.q(ctx).Exec("UPDATE users SET password_hash = ?, password_set_at = ?, updated_at = ? WHERE id = ?",
+	return d.wrote(d.q(ctx).Exec("UPDATE users SET password_hash = ?, password_set_at = ?, updated_at = ?, confirm_first = FALSE WHERE id = ?",
 		hash, now, now, userID), "user")
 }
 

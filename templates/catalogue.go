@@ -46,6 +46,7 @@ var english = language{
 
 		"signin.forgot":         "Forgot your password?",
 		"signin.reset":          "Your new password is set. Everything was signed out, so sign in with it now.",
+		"signin.confirmed":      "Your address is confirmed. Sign in with the password that you chose.",
 		"signin.signed_up_mail": "Now sign in. A mail is on its way to you: confirm your address with it. If you had an account before, use its own password.",
 
 		"forgot.title":       "Choose a new password",
@@ -69,6 +70,12 @@ var english = language{
 		"verify.other":       "You made no account here? Then close this page, and nothing happens.",
 		"verify.done":        "Your address is confirmed",
 		"verify.done.lead":   "{email} belongs to your account.",
+		"verify.done.new":    "{email} belongs to your account. Go on where you made it, or sign in here with the password that you chose.",
+
+		"unconfirmed.title":       "Confirm your address first",
+		"unconfirmed.lead":        "We have sent a mail to {email}. Open the link in it, then sign in. Nothing there? Look among the spam, or let us send it again.",
+		"unconfirmed.submit":      "Send the mail again",
+		"unconfirmed.submit.busy": "Sending…",
 
 		"email.title":       "Change your address",
 		"email.lead":        "So far it is {username}. We mail a link to the new one, and it counts once you open that.",
@@ -113,6 +120,8 @@ var english = language{
 		"mailed.look":     "Look into your mail",
 		"mailed.reset":    "If {email} has an account, a mail with a link is on its way there. The link works for 30 minutes. Nothing there? Look among the spam.",
 		"mailed.verify":   "We have sent you a mail with a link. It works for a week. Nothing there? Look among the spam.",
+		"mailed.signup":   "We have sent a mail to {email}. Open the link in it to go on: it confirms your address, and works for a week. Nothing there? Look among the spam.",
+		"mailed.confirm":  "If {email} waits to be confirmed, another mail is on its way there. Open the link in it, then sign in. Nothing there? Look among the spam.",
 		"mailed.address":  "We have sent a link to {email}. It works for one hour; until you open it, everything stays as it is.",
 		"mailed.anew":     "A mail with a link is on its way to your account’s address. The link works for 30 minutes.",
 		"mailed.signin":   "Go to sign-in",
@@ -305,6 +314,7 @@ var english = language{
 
 		"event.other":                         "Something about your account changed",
 		"event.user.created":                  "Your account was made",
+		"event.user.signup_tried":             "Somebody tried to make an account with your address; nothing changed",
 		"event.signin.proved":                 "You signed in",
 		"event.signin.proved.pwd":             "Signed in with your password",
 		"event.signin.proved.totp":            "Confirmed with a code from your authenticator app",
@@ -342,6 +352,8 @@ var english = language{
 		"event.admin_token.removed":           "A token of an operator was taken back",
 		"event.delivery.retried":              "A message about your account was sent once more",
 		"event.keys.rotated":                  "The service changed the keys that it signs with",
+		"event.keys.removed":                  "The service took a key back that it had signed with",
+		"event.keys.resealed":                 "The service sealed anew what it keeps secret",
 
 		"cause.other":             "it is over",
 		"cause.reuse":             "an old key of it came back, so somebody may have a copy",
@@ -434,6 +446,10 @@ var english = language{
 		"mail.old_address.subject": "Your account at {operator} has another e-mail address",
 		"mail.old_address.lead":    "Your account at {operator} now belongs to {email}. This address no longer signs in, and we signed out everything else.",
 		"mail.old_address.after":   "If it was you, there is nothing to do. If not, the link signs everyone out at once and brings the account back to this address. It works for 7 days.",
+		"mail.confirm.subject":     "Confirm your e-mail address for {operator}",
+		"mail.confirm.lead":        "Somebody made an account at {operator} with this address. If it was you, confirm the address; then you can sign in.",
+		"mail.confirm.link":        "Confirm this address",
+		"mail.confirm.after":       "The link works once, for 7 days. If it was not you, do nothing: nobody can sign in to that account, and it goes after a week.",
 		"mail.have.subject":        "You have an account at {operator}",
 		"mail.have.lead":           "Somebody tried to make an account at {operator} with this address, which has one. If it was you, use the one you have.",
 		"mail.have.signin":         "Sign in",

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// The sentences that the pages around mailed links choose. SentReset, SentAddress, AddressChanged and
-// Verified speak of {email}.
+// The sentences that the pages around mailed links choose. SentReset, SentAddress, SentSignUp,
+// SentConfirm, AddressChanged, Verified and ConfirmedNew speak of {email}.
 const (
 	NoMail              Sentence = "mailed.none"
 	MailTitle           Sentence = "mailed.look"
@@ -37,6 +37,10 @@ const (
 	Verified            Sentence = "verify.done.lead"
 	ResetDone           Sentence = "signin.reset"
 	SignedUpBy          Sentence = "signin.signed_up_mail"
+	SentSignUp          Sentence = "mailed.signup"
+	SentConfirm         Sentence = "mailed.confirm"
+	ConfirmedNew        Sentence = "verify.done.new"
+	Confirmed           Sentence = "signin.confirmed"
 )
 
 // Forgot asks for a link to choose a new password (field "username", hidden "next").
@@ -86,6 +90,20 @@ type Verify struct {
 }
 
 func (Verify) template() string { return "verify" }
+
+// Unconfirmed says that a new account's address must be confirmed first, and offers the mail again (hidden "username", "next").
+type Unconfirmed struct {
+	Frame
+	Form
+	Username string
+	// SignInURL leads back to SignIn.
+	SignInURL string
+}
+
+func (Unconfirmed) template() string { return "unconfirmed" }
+
+// Inputs are what the page has to say of a refusal.
+func (p Unconfirmed) Inputs() inputs { return p.arrange() }
 
 // NewEmail asks for another address for the account (field "new_email").
 type NewEmail struct {

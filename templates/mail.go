@@ -156,6 +156,18 @@ func (m VerifyMail) letter() letter {
 	return l
 }
 
+// ConfirmMail carries the link that confirms the address of an account that was just made with it.
+type ConfirmMail struct {
+	MailFrame
+	Link string
+}
+
+func (m ConfirmMail) letter() letter {
+	l := newLetter("mail.confirm", m.MailFrame)
+	l.links, l.footer = []way{{"mail.confirm.link", m.Link}}, "mail.footer.given"
+	return l
+}
+
 // NewAddressMail goes to the address that an account is to move to, with the link that does it.
 type NewAddressMail struct {
 	MailFrame

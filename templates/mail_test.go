@@ -23,6 +23,7 @@ func link(path string) string {
 var letters = map[string]templates.Mail{
 	"forgot":           templates.ForgotMail{MailFrame: harbour, Link: link("/reset")},
 	"verify":           templates.VerifyMail{MailFrame: harbour, Link: link("/verify")},
+	"confirm":          templates.ConfirmMail{MailFrame: harbour, Link: link("/verify")},
 	"new-address":      templates.NewAddressMail{MailFrame: harbour, Link: link("/email")},
 	"old-address":      templates.OldAddressMail{MailFrame: harbour, Email: "anna@new.example", NotMe: link("/not-me")},
 	"have":             have,

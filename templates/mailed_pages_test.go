@@ -36,6 +36,20 @@ var mailed = map[string]templates.Page{
 		Lead: templates.Say(templates.Verified, "email", "anna@example.com"), Done: true,
 		Ways: ways("/account", templates.ToAccount),
 	}),
+	"verified-new": told(templates.VerifyTitle, templates.Told{
+		Lead: templates.Say(templates.ConfirmedNew, "email", "anna@example.com"), Done: true,
+		Ways: ways("/signin", templates.ToSignIn),
+	}),
+	"signup-sent": told(templates.MailTitle, templates.Told{
+		Lead: templates.Say(templates.SentSignUp, "email", "anna@example.com"), Ways: ways("/signin", templates.ToSignIn),
+	}),
+	"signin-confirmed": templates.SignIn{
+		Frame: frame, Form: asked, Username: "anna@example.com", Notice: templates.Say(templates.Confirmed), ForgotURL: "/forgot",
+	},
+	"unconfirmed": templates.Unconfirmed{Frame: frame, Form: asked, Username: "anna@example.com", SignInURL: "/signin?next=sealed-request"},
+	"unconfirmed-throttled": templates.Unconfirmed{
+		Frame: alone, Username: "anna@example.com", Form: problem("", "Too many tries. Wait 5 minutes, then try again."),
+	},
 	"email": templates.NewEmail{Frame: alone, Username: "anna@example.com", BackURL: "/account/security"},
 	"email-problem": templates.NewEmail{
 		Frame: alone, Username: "anna@example.com", NewEmail: "anna@example.com",

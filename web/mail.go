@@ -209,23 +209,26 @@ func (p *Pages) moveOver(w http.ResponseWriter, err error) error {
 
 // showVerify serves GET /verify. It changes nothing: mail scanners follow links, too.
 func (p *Pages) showVerify(w http.ResponseWriter, r *http.Request) error {
-	_, email, err := p.ByMail.Holder(r.Context(), linkOf(r), identity.LinkVerify)
+	_, detail, err := p.ByMail.Holder(r.Context(), linkOf(r), identity.LinkVerify)
 	if err != nil {
 		return p.verifyOver(w, err)
 	}
-	page := templates.Verify{Frame: p.frame(visit{}), Link: linkOf(r), Email: email}
+	page := templates.Verify{Frame: p.frame(visit{}), Link: linkOf(r), Email: identity.ReadConfirmed(detail).Email}
 	page.Action = verifyPath
 	return templates.Show(w, http.StatusOK, page)
 }
 
 // submitVerify serves POST /verify.
 func (p *Pages) submitVerify(w http.ResponseWriter, r *http.Request) error {
-	email, err := p.ByMail.Verify(r.Context(), linkOf(r), seen(r))
+	c, err := p.ByMail.Verify(r.Context(), linkOf(r), seen(r))
 	if err != nil {
 		return p.verifyOver(w, err)
 	}
+	if c.First {
+		return p.confirmed(w, r, c)
+	}
 	return p.tell(w, http.StatusOK, templates.VerifyTitle, templates.Told{
-		Lead: templates.Say(templates.Verified, "email", email), Done: true,
+		Lead: templates.Say(templates.Verified, "email", c.Email), Done: true,
 		Ways: []templates.Link{way(accountPath, templates.ToAccount)},
 	})
 }

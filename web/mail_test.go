@@ -20,7 +20,7 @@ func withMail(o *web.Options) {
 		Store: db, Links: identity.MailLinks{Store: db, Keys: o.Keys, Now: now}, Credentials: o.Credentials,
 		Devices: o.Devices, Now: now,
 	}
-	o.MailOn = true
+	o.MailOn, o.SignIns.ConfirmFirst = true, true
 }
 
 // letters takes what waits for the postman.
@@ -406,9 +406,14 @@ func TestAskVerify_sendsTheLinkAgainToWhoeverNeedsIt(t *testing.T) {
 	})
 }
 
+// The demo shows mails and waits for nobody to read one.
 func TestSignUp_mailsTheNewOwnerOrTheOneThereIs(t *testing.T) {
 	t.Parallel()
-	run(t, withMail, func(t *testing.T, s *site) {
+	demo := func(o *web.Options) {
+		withMail(o)
+		o.SignIns.ConfirmFirst = false
+	}
+	run(t, demo, func(t *testing.T, s *site) {
 		taken := s.user("taken@example.com")
 		b := s.browser()
 		for range identity.LetterThrottle.Free + 2 {

@@ -25,6 +25,7 @@ const (
 	forgotPath    = "/forgot"
 	resetPath     = "/reset"
 	verifyPath    = "/verify"
+	confirmPath   = "/confirm"
 	addressPath   = "/email"
 	notMePath     = "/not-me"
 	removePath    = "/account/totp/remove"
@@ -81,6 +82,8 @@ func (p *Pages) mailRoutes(get, post func(path string, h page)) {
 	post(resetPath, p.byLink(p.submitReset))
 	get(verifyPath, p.byLink(p.showVerify))
 	post(verifyPath, p.byLink(p.submitVerify))
+	get(confirmPath, p.toSignIn) // a restored tab
+	post(confirmPath, p.byMail(p.askConfirm))
 	get(addressPath, p.byLink(p.showAddressChange))
 	post(addressPath, p.byLink(p.submitAddressChange))
 	get(notMePath, p.byLink(p.showNotMe))

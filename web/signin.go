@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/sojourn-auth/sojourn/identity"
@@ -28,6 +29,8 @@ func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case r.FormValue("notice") == "signup":
 		page.Notice = p.signedUp()
+	case r.FormValue("notice") == "confirmed":
+		page.Notice = templates.Say(templates.Confirmed)
 	case r.FormValue("notice") == "reset":
 		page.Notice = templates.Say(templates.ResetDone)
 	case p.asksNobody(v) && !other: // the back button: where it leads would not ask again
@@ -89,6 +92,9 @@ func (p *Pages) submitSignIn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	cookie, err := p.begin(r, v)
+	if errors.Is(err, identity.ErrUnconfirmed) {
+		return templates.Show(w, http.StatusForbidden, p.unconfirmedPage(r, v, nil))
+	}
 	if onForm(err) {
 		page := p.signInPage(v, err)
 		page.Username = r.PostFormValue("username")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"net/url"
 
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/templates"
@@ -24,7 +25,7 @@ func (p *Pages) showSignUp(w http.ResponseWriter, r *http.Request) error {
 }
 
 // submitSignUp serves POST /signup. It says the same for a free address and for a taken one, takes as long, and signs no
-// one in: who has an account here is no stranger's business.
+// one in: who has an account here is no stranger's business. Where mail can be sent, that says how to go on.
 func (p *Pages) submitSignUp(w http.ResponseWriter, r *http.Request) error {
 	if !p.SignupOpen {
 		return errClosed
@@ -37,7 +38,8 @@ func (p *Pages) submitSignUp(w http.ResponseWriter, r *http.Request) error {
 		Email: r.PostFormValue("username"), Name: r.PostFormValue("name"), Password: r.PostFormValue("password"),
 		Address: seen(r).Address,
 	}
-	err = p.signUp(r, user)
+	on := v.hinting(p.Keys, user.Email)
+	err = p.signUp(r, user, on.next)
 	if onForm(err) {
 		page := p.signUpPage(v, err)
 		page.Username, page.Name = user.Email, user.Name
@@ -46,22 +48,69 @@ func (p *Pages) submitSignUp(w http.ResponseWriter, r *http.Request) error {
 	if err != nil && identity.KindOf(err) != identity.Conflict {
 		return err
 	}
-	query := v.hinting(p.Keys, user.Email).query()
+	if p.SignIns.ConfirmFirst {
+		return p.sent(w, templates.Say(templates.SentSignUp, "email", user.Email), way(on.to(signInPath), templates.ToSignIn))
+	}
+	query := on.query()
 	query.Set("notice", "signup")
 	return see(w, r, signInPath+"?"+query.Encode())
 }
 
 // signUp makes the account. What a network may send in is limited; typing errors are not counted.
-func (p *Pages) signUp(r *http.Request, user identity.NewUser) error {
+func (p *Pages) signUp(r *http.Request, user identity.NewUser, next string) (err error) {
 	ctx, key := r.Context(), identity.ThrottleKey("signup", identity.Network(user.Address))
 	if err := identity.TryOrWait(ctx, p.Store, key, identity.SignUpThrottle); err != nil {
 		return err
 	}
-	_, err := p.Users.Add(ctx, user)
+	if p.SignIns.ConfirmFirst {
+		err = p.Users.Begin(ctx, user, next)
+	} else {
+		_, err = p.Users.Add(ctx, user)
+	}
 	if identity.KindOf(err) == identity.Invalid {
 		return errors.Join(err, p.Store.ForgiveTry(ctx, key))
 	}
 	return err
+}
+
+// confirmed leads on after a link confirmed a new account: to the sign-in for the app's request, in the browser where that is
+// on its way; elsewhere the page says where to go on.
+func (p *Pages) confirmed(w http.ResponseWriter, r *http.Request, c identity.Confirmed) error {
+	asked, err := p.Keys.ReadAsked(c.Request)
+	cookie, none := r.Cookie(identity.RequestCookieName(p.Secure))
+	if err == nil && none == nil && asked.Counts(cookie.Value, p.Now()) {
+		query := url.Values{"next": {c.Request}, "notice": {"confirmed"}}
+		return see(w, r, signInPath+"?"+query.Encode())
+	}
+	return p.tell(w, http.StatusOK, templates.VerifyTitle, templates.Told{
+		Lead: templates.Say(templates.ConfirmedNew, "email", c.Email), Done: true,
+		Ways: []templates.Link{way(signInPath, templates.ToSignIn)},
+	})
+}
+
+// askConfirm serves POST /confirm: the link once more. It looks nobody up, and says the same for every address.
+func (p *Pages) askConfirm(w http.ResponseWriter, r *http.Request) error {
+	v, err := p.request(w, r)
+	if err != nil {
+		return err
+	}
+	email := r.PostFormValue("username")
+	err = p.ByMail.AskConfirm(r.Context(), email, v.next, seen(r))
+	if onForm(err) {
+		return p.showAgain(w, err, p.unconfirmedPage(r, v, err))
+	}
+	if err != nil {
+		return err
+	}
+	return p.sent(w, templates.Say(templates.SentConfirm, "email", email), way(v.to(signInPath), templates.ToSignIn))
+}
+
+func (p *Pages) unconfirmedPage(r *http.Request, v visit, refusal error) templates.Unconfirmed {
+	page := templates.Unconfirmed{
+		Frame: p.frame(v), Form: v.form(refusal), Username: r.PostFormValue("username"), SignInURL: v.to(signInPath),
+	}
+	page.Action, page.ProblemField = confirmPath, "" // the page has no field of its own
+	return page
 }
 
 // hinting returns the visit with the request's login_hint changed, so that the sign-in page knows the address. Where the

@@ -68,7 +68,9 @@ func (p *program) demoConfig() (config.Config, error) {
 			"so it runs on localhost, 127.0.0.1 or [::1] alone", cfg.Issuer)
 	}
 	defaults["smtp"] = "print:" // mails appear on the terminal, which only now can be asked for
-	return p.load(defaults)
+	cfg, err = p.load(defaults)
+	cfg.Demo = true
+	return cfg, err
 }
 
 func (p *program) runDemo(ctx context.Context, o opened, appListen string) error {

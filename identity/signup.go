@@ -1,0 +1,68 @@
+package identity
+
+import (
+	"context"
+	"strings"
+)
+
+// ErrUnconfirmed refuses a right password of an account whose address must be confirmed first.
+var ErrUnconfirmed = Refuse(Forbidden, "Confirm your address first: open the link in the mail that we sent you.")
+
+// KeepUnconfirmed is how long an account waits to be confirmed: as long as the link in the mail works.
+var KeepUnconfirmed = linkLives[LinkVerify]
+
+// Begin makes an account that its owner confirms by a mail before the first sign-in. It tells nobody who has an account: for
+// an address that is free, taken, locked or not confirmed yet it costs the same, writes as much and returns the same, and
+// what a mail says only the postman finds out. Nobody has proved anything of an account that was not confirmed, so whoever
+// signs up next makes it anew, and earlier links are void. request is the app's, sealed, or empty: it comes back with the
+// link. Refusals: Invalid, Throttled (mails to that address).
+func (u Users) Begin(ctx context.Context, n NewUser, request string) error {
+	user, err := u.make(ctx, n)
+	if err != nil {
+		return err
+	}
+	user.ConfirmFirst = true
+	if err := TryOrWait(ctx, u.Store, letterKey(LetterSignUp, user.Email), LetterThrottle); err != nil {
+		return err
+	}
+	return u.Store.InTx(ctx, func(ctx context.Context) error {
+		owner, err := u.Store.BeginUser(ctx, user)
+		if err != nil {
+			return err
+		}
+		event := Event{ID: NewID(), At: user.CreatedAt, Kind: SignUpTried, UserID: owner, Address: n.Address}
+		if owner == user.ID {
+			event.Kind = UserCreated
+		}
+		if err := u.Store.AddEvent(ctx, event); err != nil {
+			return err
+		}
+		return u.Store.QueueLetter(ctx, Letter{Kind: LetterSignUp, To: user.Email, Detail: request})
+	})
+}
+
+// AskConfirm asks for the mail of Begin once more. It looks nobody up: where nothing waits to be confirmed, no mail comes.
+// Refusals: Invalid (field username), Throttled.
+func (m ByMail) AskConfirm(ctx context.Context, email, request string, seen Seen) error {
+	email, err := CleanEmail(email)
+	if err != nil {
+		return err
+	}
+	return m.ask(ctx, Letter{Kind: LetterConfirm, To: email, Detail: request}, email, seen)
+}
+
+// ConfirmDetail is the detail of a link that confirms a new account: its address, and the app's request, sealed, or nothing.
+func ConfirmDetail(email, request string) string { return email + " " + request }
+
+// Confirmed is an address that a link confirmed.
+type Confirmed struct {
+	Email   string
+	First   bool   // of a new account: nobody has signed in yet
+	Request string // of the app that it was made for, sealed, or empty
+}
+
+// ReadConfirmed reads the detail of a link that confirms an address.
+func ReadConfirmed(detail string) (c Confirmed) {
+	c.Email, c.Request, c.First = strings.Cut(detail, " ")
+	return c
+}

@@ -1,0 +1,143 @@
+package identity_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+const newcomer = "new@example.com"
+
+// began makes an account that is to be confirmed, and returns it.
+func (w *world) began(password string) identity.User {
+	w.Helper()
+	if err := w.users.Begin(w.Context(), identity.NewUser{Email: newcomer, Password: password}, "request"); err != nil {
+		w.Fatal(err)
+	}
+	user, err := w.db.UserByEmail(w.Context(), newcomer)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return user
+}
+
+func (w *world) enters(email, password string) error {
+	_, err := w.signIns.Begin(w.Context(), identity.Attempt{Email: email, Password: password})
+	return err
+}
+
+func TestBegin_theAddressIsConfirmedBeforeTheFirstSignIn(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.signIns.ConfirmFirst = true
+		user := w.began(password)
+		if err := w.enters(newcomer, "another password"); identity.KindOf(err) != identity.BadLogin {
+			w.Error("a wrong password:", err)
+		}
+		if err := w.enters(newcomer, password); !errors.Is(err, identity.ErrUnconfirmed) {
+			w.Error("the right one:", err)
+		}
+		w.user = user
+		c, err := w.byMail().Verify(w.Context(), w.mailed(identity.LinkVerify, identity.ConfirmDetail(newcomer, "request")), identity.Seen{})
+		if err != nil || c != (identity.Confirmed{Email: newcomer, First: true, Request: "request"}) {
+			w.Error(c, err)
+		}
+		if err := w.enters(newcomer, password); err != nil {
+			w.Error("confirmed:", err)
+		}
+	})
+}
+
+func TestBegin_accountsFromBeforeNeedNoConfirmation(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) { // with one that was added unconfirmed, as sign-up did
+		w.signIns.ConfirmFirst = true
+		if err := w.enters(w.user.Email, password); err != nil {
+			w.Error(err)
+		}
+	})
+}
+
+func TestBegin_whoSignedInWhileNoMailCouldBeSentStaysIn(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.began(password)
+		for _, w.signIns.ConfirmFirst = range []bool{false, true} {
+			if err := w.enters(newcomer, password); err != nil {
+				w.Error(w.signIns.ConfirmFirst, err)
+			}
+		}
+	})
+}
+
+// Nobody has proved anything of it: whoever signed up first, with somebody else's address, gets nothing by that.
+func TestBegin_anAccountThatWasNotConfirmedIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.signIns.ConfirmFirst = true
+		w.user = w.began("the password of a stranger")
+		old := w.mailed(identity.LinkVerify, identity.ConfirmDetail(newcomer, ""))
+		w.clock.advance(time.Hour)
+		again := w.began(password)
+		if again.ID != w.user.ID || !again.CreatedAt.Equal(w.clock.now()) || again.Epoch != w.user.Epoch+1 {
+			w.Errorf("it is %+v", again)
+		}
+		_, err := w.byMail().Verify(w.Context(), old, identity.Seen{})
+		w.wantLinkOver(err, "the link of before")
+		if err := w.enters(newcomer, "the password of a stranger"); identity.KindOf(err) != identity.BadLogin {
+			w.Error("the stranger's password:", err)
+		}
+		if err := w.enters(newcomer, password); !errors.Is(err, identity.ErrUnconfirmed) {
+			w.Error("the new one:", err)
+		}
+	})
+}
+
+func TestBegin_changesNothingOfAnAccountThatIsThere(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		before := w.account()
+		w.clock.advance(time.Hour)
+		if err := w.users.Begin(w.Context(), identity.NewUser{Email: w.user.Email, Name: "Mallory", Password: "another password"}, ""); err != nil {
+			w.Fatal(err)
+		}
+		if after := w.account(); after != before {
+			w.Errorf("it was %+v\nand is %+v", before, after)
+		}
+		if w.events(identity.SignUpTried) != 1 || w.events(identity.UserCreated) != 1 {
+			w.Error("the owner cannot see what was tried")
+		}
+	})
+}
+
+func TestBegin_mailsToAnAddressHaveABudget(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		for range identity.LetterThrottle.Free {
+			w.began(password)
+		}
+		err := w.users.Begin(w.Context(), identity.NewUser{Email: newcomer, Password: "another password"}, "")
+		if refusal := new(identity.Error); !errors.As(err, &refusal) || refusal.Kind != identity.Throttled || refusal.Wait != 5*time.Minute {
+			w.Error("one too many:", err)
+		}
+	})
+}
+
+func TestBegin_ofSixteenAtOnceOneMakesTheAccount(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		for i, err := range race(16, func(int) error {
+			return w.users.Begin(w.Context(), identity.NewUser{Email: newcomer, Password: password}, "")
+		}) {
+			if err != nil && identity.KindOf(err) != identity.Throttled {
+				w.Error(i, err)
+			}
+		}
+		user, err := w.db.UserByEmail(w.Context(), newcomer)
+		if w.user = user; err != nil || w.events(identity.UserCreated) != 1 {
+			w.Errorf("%d accounts were made (%v)", w.events(identity.UserCreated), err)
+		}
+	})
+}
