@@ -48,6 +48,7 @@ type site struct {
 	passwords *identity.Passwords
 	hash      string
 	policy    Policy
+	bound     bool
 	dir       string // of the temporary databases; empty on PostgreSQL
 	dsn       string // on PostgreSQL
 }
@@ -56,11 +57,11 @@ type site struct {
 func newSite(ctx context.Context, o Options) (*site, error) {
 	secret := identity.NewSecret()
 	root := sha256.Sum256(secret[:])
-	settings := map[string]string{"secret": base64.StdEncoding.EncodeToString(root[:])}
+	settings := map[string]string{"issuer": issuerURL, "secret": base64.StdEncoding.EncodeToString(root[:])}
 	if length := time.Duration(o.Days+2) * 24 * time.Hour; length > 180*24*time.Hour {
 		settings["session_absolute"] = length.String() // a Session that reaches its end is another matter
 	}
-	s := &site{policy: o.Policy, dsn: o.Database}
+	s := &site{policy: o.Policy, bound: o.Bound, dsn: o.Database}
 	var err error
 	if s.cfg, err = config.Load(config.Options{Getenv: func(string) string { return "" }, Flags: settings}); err != nil {
 		return nil, err
@@ -123,7 +124,7 @@ func (s *site) prepare(ctx context.Context, dsn string) (err error) {
 		Metadata: identity.Metadata{
 			Name: "Simulated phone", AuthMethod: "none", ApplicationType: "native", RedirectURIs: []string{redirectURI},
 			GrantTypes: []string{"authorization_code", "refresh_token"}, ResponseTypes: []string{"code"},
-			Scope: "openid offline_access", IDTokenAlg: "ES256", Rotation: rotations[s.policy],
+			Scope: "openid offline_access", IDTokenAlg: "ES256", Rotation: rotations[s.policy], DPoPBound: s.bound,
 		},
 	})
 }
@@ -203,26 +204,32 @@ func addressOf(n int) string {
 }
 
 // redeem is the app's token request for a code.
-func (h *house) redeem(ctx context.Context, code string) (string, error) {
+func (h *house) redeem(ctx context.Context, code, proof string) (string, error) {
 	return h.token(ctx, url.Values{
 		"grant_type": {"authorization_code"}, "client_id": {clientID}, "code": {code},
 		"redirect_uri": {redirectURI}, "code_verifier": {verifier},
-	})
+	}, proof)
 }
 
 // refresh is the app's token request for a refresh token.
-func (h *house) refresh(ctx context.Context, token string) (string, error) {
-	return h.token(ctx, url.Values{"grant_type": {"refresh_token"}, "client_id": {clientID}, "refresh_token": {token}})
+func (h *house) refresh(ctx context.Context, token, proof string) (string, error) {
+	return h.token(ctx, url.Values{"grant_type": {"refresh_token"}, "client_id": {clientID}, "refresh_token": {token}}, proof)
 }
 
+// errUnproved is the answer to who does not prove the Session's key, or not now. It touches nothing.
+var errUnproved = errors.New("the server wants a proof of the session's key")
+
 // token makes a token request in this process and returns the refresh token of the answer, or "" where the app is told to sign in. Any
-// other answer ends the simulation: nothing in it may fail.
-func (h *house) token(ctx context.Context, form url.Values) (string, error) {
+// other answer but errUnproved ends the simulation: nothing in it may fail.
+func (h *house) token(ctx context.Context, form url.Values, proof string) (string, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "/oauth2/token", strings.NewReader(form.Encode()))
 	if err != nil {
 		return "", err
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if proof != "" {
+		r.Header.Set("DPoP", proof)
+	}
 	r.RemoteAddr = "192.0.2.1:1" // TEST-NET-1 (RFC 5737)
 	w := &reply{header: http.Header{}, status: http.StatusOK}
 	h.public.ServeHTTP(w, r)
@@ -235,6 +242,8 @@ func (h *house) token(ctx context.Context, form url.Values) (string, error) {
 		return a.RefreshToken, nil
 	case a.Action == "login":
 		return "", nil
+	case a.Error == "invalid_dpop_proof" || a.Error == "use_dpop_nonce": // RFC 9449 §5, §8
+		return "", errUnproved
 	}
 	return "", fmt.Errorf("the server answered %d %s", w.status, a.Error)
 }

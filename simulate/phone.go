@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -31,6 +32,7 @@ type phone struct {
 	held    string // the token in the store
 	excuse  string // why held may be old
 	gone    bool   // it never comes back
+	key     *key   // that never leaves it; nil: its tokens are bearers'
 }
 
 // session is a Session as this side of the network knows it.
@@ -52,7 +54,7 @@ func (p *phone) signIn(ctx context.Context) error {
 
 // exchange redeems a code, again and again while answers are lost.
 func (p *phone) exchange(ctx context.Context, code string, began time.Duration) error {
-	token, err := p.issuer.redeem(ctx, code)
+	token, err := p.issuer.redeem(ctx, code, p.key.proof(p.clock.now()))
 	if err != nil {
 		return err
 	}
@@ -119,7 +121,7 @@ func (p *phone) second(ctx context.Context, first string) error {
 
 // present is the phone's own presentation of a token.
 func (p *phone) present(ctx context.Context, token, excuse string) (string, error) {
-	next, err := p.deliver(ctx, p.session, token, excuse)
+	next, err := p.deliver(ctx, p.session, shown{token, p.key.proof(p.clock.now()), excuse})
 	if t := p.session.thief; t != nil && err == nil && next == "" {
 		t.met()
 	}
@@ -162,9 +164,12 @@ func (p *phone) answered(next string) {
 // stuck is a request in a dead uplink: the phone gives up and asks again, the server sees it minutes later.
 func (p *phone) stuck() {
 	p.tally.LateRequests++
-	token, of := p.held, p.session
+	of, late := p.session, shown{p.held, p.key.proof(p.clock.now()), lateRequest}
 	p.after(p.between(31*time.Second, 5*time.Minute), func(ctx context.Context) error {
-		_, err := p.deliver(ctx, of, token, lateRequest)
+		_, err := p.deliver(ctx, of, late)
+		if errors.Is(err, errUnproved) { // its proof is too old, and no one waits for an answer
+			return nil
+		}
 		return err
 	})
 	p.after(giveUp, p.refresh)

@@ -20,6 +20,7 @@ type Report struct {
 	Loss     float64 `json:"loss"`
 	Late     float64 `json:"late"`
 	Parallel float64 `json:"parallel"`
+	Bound    bool    `json:"bound"`
 
 	ForcedLogins int            `json:"forced_logins"`
 	Causes       map[string]int `json:"forced_logins_by_cause"`
@@ -50,6 +51,8 @@ type Thieves struct {
 	MedianMinutes        float64 `json:"median_minutes_until_caught"`
 	MostOutlived         int     `json:"most_owner_refreshes_outlived"` // after so many of the owner's a thief still got one
 	Refreshes            int     `json:"thief_refreshes"`
+	Served               int     `json:"thieves_served"` // got at least one
+	Refused              int     `json:"thief_refusals"` // tries that failed for want of the owner's key, and touched nothing
 }
 
 // Rows are how many a table has: when everyone has signed in for the first time, and in the end.
@@ -60,7 +63,7 @@ type Rows struct {
 
 func newReport(o Options, t tally) Report {
 	r := Report{
-		Policy: o.Policy, Database: "sqlite", Devices: o.Devices, Days: o.Days, Seed: o.Seed,
+		Policy: o.Policy, Bound: o.Bound, Database: "sqlite", Devices: o.Devices, Days: o.Days, Seed: o.Seed,
 		Loss: o.Loss, Late: o.Late, Parallel: o.Parallel,
 		Causes: map[string]int{}, Thieves: summary(t.everyone()), ByKind: map[kind]Thieves{},
 		SignIns: t.SignIns, LostExchanges: t.LostExchanges, LostAnswers: t.LostAnswers, KilledApps: t.KilledApps,
@@ -99,7 +102,7 @@ func (r *Report) counted(before, after map[string]int) {
 func (r Report) String() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("%d devices, %d days, policy %s%s, seed %d", r.Devices, r.Days, r.Policy, r.basis(), r.Seed)
+	line("%d devices, %d days, policy %s%s%s, seed %d", r.Devices, r.Days, r.Policy, r.keys(), r.basis(), r.Seed)
 	line("%g %% of the answers lost, %g %% of the requests late, %g %% asked twice at once", 100*r.Loss, 100*r.Late, 100*r.Parallel)
 	line("")
 	line("forced logins        %d", r.ForcedLogins)
@@ -109,6 +112,10 @@ func (r Report) String() string {
 	line("thieves              %d, the owner came back in %d cases, caught %d", r.Thieves.Thieves, r.OwnerReturned, r.Caught)
 	if r.Caught > 0 {
 		line("  caught after       %d refreshes of the owner and %.0f minutes (medians)", r.MedianOwnerRefreshes, r.MedianMinutes)
+	}
+	line("  served             %d of them", r.Served)
+	if r.Bound {
+		line("  refused            %d times, for want of the owner's key", r.Refused)
 	}
 	line("  got                %d refreshes; none after the owner's refresh number %d", r.Thieves.Refreshes, r.MostOutlived+1)
 	for _, k := range kinds {
@@ -123,6 +130,13 @@ func (r Report) String() string {
 		line("rows of %-20s %d, before %d", table, r.Rows[table].After, r.Rows[table].Before)
 	}
 	return strings.TrimSuffix(b.String(), "\n")
+}
+
+func (r Report) keys() string {
+	if r.Bound {
+		return ", tokens bound to keys,"
+	}
+	return ""
 }
 
 func (r Report) basis() string {
@@ -167,7 +181,7 @@ type tally struct {
 
 // found is what became of one thief who came to use its copy.
 type found struct {
-	got           int
+	got, refused  int
 	ownerReturned bool
 	caught        bool
 	ownerCame     int // until it was caught
@@ -199,7 +213,7 @@ func (t *tally) settle(of *thief) {
 	}
 	if of.used() {
 		t.thieves[of.kind] = append(t.thieves[of.kind], found{
-			got: of.got, ownerReturned: of.ownerReturned(), caught: of.foundOut > 0, ownerCame: of.ownerCame,
+			got: of.got, refused: of.refused, ownerReturned: of.ownerReturned(), caught: of.foundOut > 0, ownerCame: of.ownerCame,
 			outlived: of.outlived, after: of.foundOut - of.firstUse,
 		})
 	}
@@ -234,6 +248,10 @@ func summary(all []found) (s Thieves) {
 	for _, f := range all {
 		s.Thieves++
 		s.Refreshes += f.got
+		s.Refused += f.refused
+		if f.got > 0 {
+			s.Served++
+		}
 		s.MostOutlived = max(s.MostOutlived, f.outlived)
 		if f.ownerReturned {
 			s.OwnerReturned++

@@ -20,6 +20,7 @@ type Options struct {
 	Loss     float64 // of the answers: lost on the way, or killed with the app before it stored them
 	Late     float64 // of the requests: given up by the phone, delivered half a minute to five minutes later
 	Parallel float64 // of the refreshes: asked twice at once, either answer kept
+	Bound    bool    // every phone has a key that can't be copied, and its tokens are bound to that (RFC 9449)
 	Thieves  int     // each copies the refresh token of one device, once
 	Policy   Policy
 	Database string           // postgres://…; empty: temporary SQLite files
@@ -64,6 +65,7 @@ func (o Options) problems() error {
 	refuse(o.Policy != Ours && o.Policy != Strict && o.Policy != Window, "--policy: ours, strict or window")
 	postgres := strings.HasPrefix(o.Database, "postgres://") || strings.HasPrefix(o.Database, "postgresql://")
 	refuse(o.Database != "" && !postgres, "--database: a postgres:// address; without one a temporary SQLite database is made and removed")
+	refuse(o.Bound && o.Policy == Window, "--bound: the policy window knows no keys")
 	refuse(o.Database != "" && o.Policy == Window, "--database: the policy window is simulated without one")
 	return errors.Join(all...)
 }

@@ -73,6 +73,22 @@ func TestRun_honestPhonesStaySignedInAndThievesAreCaught(t *testing.T) {
 	})
 }
 
+// A copied token is worth nothing without the key, and its owner never notices that someone tried.
+func TestRun_noThiefIsServedWhereTokensAreBoundToKeys(t *testing.T) {
+	onBoth(t, func(t *testing.T, dsn string) {
+		r := run(t, few(func(o *Options) { o.Database, o.Bound, o.Late = dsn, true, .05 }))
+		if r.Served != 0 || r.Thieves.Refreshes != 0 || r.Caught != 0 {
+			t.Errorf("%d thieves were served, %d caught", r.Served, r.Caught)
+		}
+		if r.Thieves.Thieves < 30 || r.Refused < 2*r.Thieves.Thieves || r.OwnerReturned < 25 {
+			t.Errorf("%d thieves were refused %d times, %d owners came back: nothing was tested", r.Thieves.Thieves, r.Refused, r.OwnerReturned)
+		}
+		if r.ForcedLogins != r.Causes[lateRequest] || r.ForcedLogins > 1 {
+			t.Errorf("%d people had to sign in again: %v", r.ForcedLogins, r.Causes)
+		}
+	})
+}
+
 func TestRun_nothingIsStoredPerRefresh(t *testing.T) {
 	t.Parallel()
 	r := run(t, few(func(o *Options) { o.Days, o.Thieves, o.Loss, o.Parallel = 1, 0, 0, 0 }))
@@ -165,6 +181,9 @@ func TestRun_refusesNonsenseAndSaysAllOfIt(t *testing.T) {
 	}
 	if _, err := Run(t.Context(), few(func(o *Options) { o.Policy, o.Database = Window, "postgres://x" })); err == nil {
 		t.Error("the reference took a database")
+	}
+	if _, err := Run(t.Context(), few(func(o *Options) { o.Policy, o.Bound = Window, true })); err == nil {
+		t.Error("the reference took keys")
 	}
 }
 

@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -35,6 +36,8 @@ type thief struct {
 	got       int           // refreshes
 	outlived  int           // ownerCame when it last got one
 	toDrop    int           // answers that it will still keep from the owner
+	refused   int           // for it had no proof of the owner's key
+	key       *key          // its own, where tokens are bound to keys
 	retired   bool          // the Session is over, or it was its last try
 }
 
@@ -78,12 +81,26 @@ func (t *thief) present(ctx context.Context) error {
 	if !t.used() {
 		t.firstUse = t.clock.elapsed()
 	}
-	next, err := t.deliver(ctx, t.of, t.token, string(t.kind))
-	if err != nil || next == "" {
-		return err
+	s := shown{t.token, "", string(t.kind)}
+	if t.refused%2 == 1 { // without any proof at first, then with one of its own
+		s.proof = t.key.proof(t.clock.now())
 	}
-	t.got++
-	t.outlived, t.token = t.ownerCame, next
+	next, err := t.deliver(ctx, t.of, s)
+	switch {
+	case errors.Is(err, errUnproved):
+		t.refused++
+	case err != nil || next == "":
+		return err
+	default:
+		t.got++
+		t.outlived, t.token = t.ownerCame, next
+	}
+	t.goOn()
+	return nil
+}
+
+// goOn plans the next try.
+func (t *thief) goOn() {
 	switch t.kind {
 	case atRandom:
 		t.again(t.between(0, 2*refreshEvery))
@@ -97,7 +114,6 @@ func (t *thief) present(ctx context.Context) error {
 		t.again(t.about(refreshEvery))
 	case shadow, ahead:
 	}
-	return nil
 }
 
 // met counts the owner's refreshes since the thief's first.

@@ -22,9 +22,11 @@ func (w *windowRule) code(context.Context, int) (string, error) {
 	return strconv.Itoa(len(w.families) - 1), nil
 }
 
-func (w *windowRule) redeem(_ context.Context, code string) (string, error) { return code + ".0", nil }
+func (w *windowRule) redeem(_ context.Context, code, _ string) (string, error) {
+	return code + ".0", nil
+}
 
-func (w *windowRule) refresh(_ context.Context, token string) (string, error) {
+func (w *windowRule) refresh(_ context.Context, token, _ string) (string, error) {
 	f, id, n := w.read(token)
 	next := func() (string, error) { return id + "." + strconv.Itoa(f.newest), nil }
 	switch {

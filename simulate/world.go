@@ -22,10 +22,10 @@ const arrivals = time.Hour
 // populate plans the lives of devices from one number up to another, of all that there are. Thieves rob the first ones.
 func (w *world) populate(from, to int) {
 	for n := from; n < to; n++ {
-		p := &phone{world: w, dice: newDice(w.Seed, n), n: n}
+		p := &phone{world: w, dice: newDice(w.Seed, n), n: n, key: w.newKey()}
 		w.after(p.between(0, arrivals), p.signIn)
 		if n < w.Thieves {
-			t := &thief{world: w, dice: newDice(w.Seed, -1-n), owner: p, kind: kinds[n%len(kinds)]}
+			t := &thief{world: w, dice: newDice(w.Seed, -1-n), owner: p, kind: kinds[n%len(kinds)], key: w.newKey()}
 			w.thieves = append(w.thieves, t)
 			// Early enough for thieves and owners to meet before the simulation ends.
 			w.after(t.between(arrivals+w.length()/20, arrivals+w.length()*6/10), t.steal)
@@ -54,8 +54,8 @@ func (w *world) live(ctx context.Context) error {
 
 // deliver brings a refresh request to the server, whoever it comes from, and keeps the books: what it did to the Session,
 // and who is to blame when that ended by it.
-func (w *world) deliver(ctx context.Context, of *session, token, excuse string) (string, error) {
-	next, err := w.issuer.refresh(ctx, token)
+func (w *world) deliver(ctx context.Context, of *session, s shown) (string, error) {
+	next, err := w.issuer.refresh(ctx, s.token, s.proof)
 	if err != nil {
 		return "", err
 	}
@@ -72,16 +72,23 @@ func (w *world) deliver(ctx context.Context, of *session, token, excuse string) 
 		of.thief.foundOut = w.clock.elapsed()
 		return "", nil
 	}
-	if excuse == "" {
-		if excuse, err = w.issuer.ended(ctx, token); err != nil {
+	if s.excuse == "" {
+		if s.excuse, err = w.issuer.ended(ctx, s.token); err != nil {
 			return "", err
 		}
 	}
-	w.tally.forced(excuse)
+	w.tally.forced(s.excuse)
 	if of.thief != nil { // whose copy is worth nothing now: back to work
 		w.after(time.Hour, of.thief.steal)
 	}
 	return "", nil
+}
+
+// shown is a refresh token in a request.
+type shown struct {
+	token  string
+	proof  string // of a key; empty: none
+	excuse string // why the token may be old
 }
 
 // issuer is who answers the phones.
@@ -89,15 +96,17 @@ type issuer interface {
 	// code signs in the person who has a device, and returns an authorization code.
 	code(ctx context.Context, device int) (string, error)
 	// redeem exchanges a code for a refresh token; "" when it was refused.
-	redeem(ctx context.Context, code string) (string, error)
-	// refresh exchanges a refresh token for the next one; "" when it was refused.
-	refresh(ctx context.Context, token string) (string, error)
+	redeem(ctx context.Context, code, proof string) (string, error)
+	// refresh exchanges a refresh token for the next one; "" when it was refused, errUnproved when only its bearer was.
+	refresh(ctx context.Context, token, proof string) (string, error)
 	// ended says why the Session of a token ended.
 	ended(ctx context.Context, token string) (string, error)
 }
 
 const (
 	devicesEach = 50 // that one person has: so many people, and no more passwords to hash
+	issuerURL   = "http://localhost:8080"
+	tokenURL    = issuerURL + "/oauth2/token"
 	clientID    = "simulated-phone"
 	redirectURI = "http://127.0.0.1/callback"
 	password    = "a simulated person's password"

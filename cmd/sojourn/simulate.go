@@ -39,6 +39,7 @@ func (p *program) simulate() *cobra.Command {
 	f.Var((*share)(&o.Late), "late", "how many requests are delivered minutes after the phone gave up")
 	f.Var((*share)(&o.Parallel), "parallel", "how many refreshes are asked twice at once")
 	f.IntVar(&o.Thieves, "thieves", 0, "how many phones have their token copied, once each")
+	f.BoolVar(&o.Bound, "bound", false, "phones bind their tokens to keys that can't be copied (DPoP)")
 	f.StringVar((*string)(&o.Policy), "policy", string(o.Policy),
 		"ours, strict, or window: the usual 30 s grace as a reference, without a database")
 	f.Uint64Var(&o.Seed, "seed", o.Seed, "the same seed brings the same lives")
