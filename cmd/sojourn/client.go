@@ -73,7 +73,8 @@ func (n *newClient) flags(cmd *cobra.Command) {
 	f.StringVar(&n.AccessFormat, "access-token-format", "", "jwt or reference: what its access tokens are (default: jwt)")
 	f.StringArrayVar(&n.Resources, "resource", nil, "resource server that it may have access tokens for, a URI; may be repeated")
 	f.StringVar(&n.IntrospectionAlg, "introspection-alg", "", "RS256, ES256 or EdDSA, for signed introspection answers (default: RS256)")
-	f.BoolVar(&n.DPoPBound, "dpop", false, "every token request needs a proof of the app's key (RFC 9449)")
+	f.BoolVar(&n.DPoPBound, "dpop", false, "every token request needs a proof of the app's key (RFC 9449): recommended with --public "+
+		"wherever the platform keeps a key that can't be copied")
 	f.StringVar((*string)(&n.Rotation), "refresh-rotation", "", "rotate, strict, or none for clients that authenticate or use --dpop "+
 		"(default: rotate)")
 	f.BoolVar(&n.IDTokenOnRefresh, "id-token-on-refresh", false, "a refresh brings a new ID token")
@@ -121,6 +122,9 @@ func (p *program) addClient(ctx context.Context, o opened, n newClient) error {
 	if err != nil {
 		return err
 	}
+	if n.public && !c.DPoPBound && slices.Contains(c.GrantTypes, "refresh_token") {
+		fmt.Fprintln(p.err, keysRecommended)
+	}
 	return p.print(struct {
 		ID      string `json:"client_id"`
 		Trusted bool   `json:"trusted,omitempty"`
@@ -128,6 +132,11 @@ func (p *program) addClient(ctx context.Context, o opened, n newClient) error {
 		identity.Metadata
 	}{c.ID, c.Trusted, c.TrustedNative, c.Metadata}, fmt.Sprintf("Added the client %s.", c.ID))
 }
+
+// keysRecommended is for whoever adds an app whose refresh tokens are worth something to a thief.
+const keysRecommended = "sojourn: recommended: let the app prove a key (DPoP) wherever the platform keeps one that can't be copied: Android's\n" +
+	"  Keystore, the Secure Enclave, WebCrypto. A copied token is then refused at the first try, and --dpop makes it a must.\n" +
+	"  Without a key a thief is found only when the owner comes back."
 
 // client applies the rules that registration has too, except that an operator may give any scope and resource, and that ID
 // tokens are signed with ES256 where nothing else is said: an RSA signature is over half of what a code exchange costs.
