@@ -29,7 +29,7 @@ func TestContract(t *testing.T) {
 func playAll(t *testing.T, spec driverSpec, name string) {
 	free := make(chan provider, atOnce)
 	for range atOnce {
-		free <- nil
+		free <- providers[name](t)
 	}
 	for title, c := range scenarios(t) {
 		if !slices.Contains(c.Providers, name) {
@@ -38,16 +38,15 @@ func playAll(t *testing.T, spec driverSpec, name string) {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
 			p := <-free
-			if p == nil {
-				p = providers[name](t)
-			}
-			defer func() { free <- nil }()
+			defer func() { free <- p }()
+			p.net().forget(t)
 			who := p.register(t)
 			s := &stage{
-				t: t, spec: spec, serves: p, cast: who, person: newPerson(t, who, p.net().issuer()), drivers: map[string]*driver{},
+				t: t, spec: spec, serves: p, cast: who, person: newPerson(t, who, p.net()), drivers: map[string]*driver{},
 				opened: map[string]map[string]any{}, later: map[string]pending{}, kept: map[string]any{}, store: t.TempDir(),
 			}
 			s.play(c)
+			judge(t, p.net().sent())
 		})
 	}
 }

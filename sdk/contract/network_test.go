@@ -1,11 +1,13 @@
 package contract
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
-	"compress/gzip"
 	"context"
+	"crypto/tls"
 	"io"
+	"log"
 	"maps"
 	"net"
 	"net/http"
@@ -15,52 +17,76 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/sojourn-auth/sojourn/weather"
 )
 
 // personHeader marks what the person's browser sends: it meets no weather and is not what the SDK sent.
 const personHeader = "X-Contract-Person"
 
-// weather is what happens to requests of one kind.
-type weather struct {
-	At      string            `json:"at"`    // discovery, jwks, code, refresh, call, events, signout, other; "*": all
-	Do      string            `json:"do"`    // lose-request, lose-answer, cut, hold, hold-answer, answer
-	Times   int               `json:"times"` // 0: until the next clearing
+// fault is what happens to requests of one kind: one of weather's (docs/weather.md), or one of those that a scenario needs beside
+// them.
+type fault struct {
+	At    string  `json:"at"`    // discovery, jwks, code, refresh, userinfo, me, events, signout; "*": all
+	Do    string  `json:"do"`    // one of weather's or of own, below; clear, release
+	Times int     `json:"times"` // 0: until all is cleared
+	After float64 `json:"after"` // seconds, as weather means it
+
+	// Of answer: this is said in place of the provider.
 	Status  int               `json:"status"`
 	Headers map[string]string `json:"headers"`
-	Body    string            `json:"body"`
-	Kind    string            `json:"kind"` // html, bomb, huge: bodies too large to write down
+	Body    string            `json:"body"` // ISSUER in it stands for the provider's
 }
+
+// own are the faults that are not weather's: "answer" is a stranger's, "hold_body" too, without an end; "hold" keeps a request
+// from the provider and "hold_answer" an answer from the SDK until the release.
+var own = []string{"answer", "hold_body", "hold", "hold_answer"}
 
 // request is what the SDK sent.
 type request struct {
 	At         string
 	Method     string
-	URL        string
+	Path       string
 	Form       url.Values
 	Header     http.Header
-	Status     int // 0: it got no answer
+	Status     int    // 0: it got no answer
+	Challenge  string // WWW-Authenticate of the answer
 	begun, end time.Time
 }
 
-// network is a proxy between the SDK and a provider, at the provider's issuer.
+// network stands between the SDK and a provider, at the provider's issuer: it writes down what is sent, then weather has its way.
 type network struct {
 	*httptest.Server
-	kinds    map[string]string // path to kind
-	upstream *httputil.ReverseProxy
+	ca     *authority
+	portal atomic.Bool       // TLS is broken into
+	kinds  map[string]string // path to kind
+	calm   http.Handler      // leads to the provider without weather
+	stormy *weather.Proxy
 
 	mu      sync.Mutex
-	rules   []*weather
+	rules   []*fault
 	log     []*request
 	release chan struct{} // closed when what is held may go on
 }
 
-// newNetwork listens; what it leads to is said by lead.
+// newNetwork listens; where it leads is said by lead.
 func newNetwork(t *testing.T) *network {
 	t.Helper()
-	n := &network{release: make(chan struct{})}
-	n.Server = httptest.NewServer(n)
+	n := &network{release: make(chan struct{}), ca: newAuthority(t)}
+	n.Server = httptest.NewUnstartedServer(n)
+	n.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that the SDK refuses
+	honest, forged := n.ca.certificate(t), newAuthority(t).certificate(t)
+	n.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		shown := honest
+		if n.portal.Load() {
+			shown = forged
+		}
+		return &tls.Config{Certificates: []tls.Certificate{shown}}, nil
+	}}
+	n.StartTLS()
 	t.Cleanup(n.Close)
 	return n
 }
@@ -69,37 +95,78 @@ func newNetwork(t *testing.T) *network {
 func (n *network) issuer() string { return strings.Replace(n.URL, "127.0.0.1", "localhost", 1) }
 
 // lead says where requests go, and what they are by their paths.
-func (n *network) lead(to *url.URL, kinds map[string]string) {
-	n.kinds = kinds
-	n.upstream = &httputil.ReverseProxy{
-		FlushInterval: -1,
-		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(to); r.Out.Host = r.In.Host },
-		ErrorHandler:  func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+func (n *network) lead(t *testing.T, to string, kinds map[string]string) {
+	t.Helper()
+	upstream, err := url.Parse(to)
+	if err != nil {
+		t.Fatal(err)
 	}
+	n.kinds = kinds
+	n.calm = &httputil.ReverseProxy{
+		FlushInterval: -1,
+		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(upstream); r.Out.Host = r.In.Host },
+	}
+	if n.stormy, err = weather.New(weather.Options{Upstream: to}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = n.stormy.Close() })
 }
 
 // ServeHTTP lets the weather at each request of the SDK.
 func (n *network) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r.Header.Set("X-Forwarded-Proto", "https")
 	if r.Header.Get(personHeader) != "" {
 		r.Header.Del(personHeader)
-		n.upstream.ServeHTTP(w, r)
+		n.calm.ServeHTTP(w, r)
 		return
 	}
 	seen, rule, release := n.note(r)
-	out := &recorder{ResponseWriter: w}
-	defer func() {
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		seen.end, seen.Status = time.Now(), out.status
-	}()
-	n.play(out, r, rule, release)
+	out := &recorder{w, func(status int) { n.over(seen, status, w.Header().Get("WWW-Authenticate")) }}
+	stop := context.AfterFunc(r.Context(), func() { n.over(seen, 0, "") }) // the SDK gave up
+	defer stop()
+	switch rule.Do {
+	case "answer":
+		n.answer(out, rule)
+	case "hold_body":
+		n.answer(out, rule)
+		_ = http.NewResponseController(out).Flush()
+		wait(r.Context(), release)
+	case "hold":
+		wait(r.Context(), release)
+		n.stormy.ServeHTTP(out, r)
+	case "hold_answer":
+		a := httptest.NewRecorder()
+		n.calm.ServeHTTP(a, r.WithContext(context.WithoutCancel(r.Context())))
+		wait(r.Context(), release)
+		maps.Copy(out.Header(), a.Header())
+		out.WriteHeader(a.Code)
+		_, _ = out.Write(a.Body.Bytes())
+	default:
+		n.stormy.ServeHTTP(out, r)
+	}
 }
 
-// note writes down a request and finds the weather for it.
-func (n *network) note(r *http.Request) (*request, weather, <-chan struct{}) {
+// answer is a stranger's.
+func (n *network) answer(w http.ResponseWriter, rule fault) {
+	for name, value := range rule.Headers {
+		w.Header().Set(name, value)
+	}
+	w.WriteHeader(cmp.Or(rule.Status, http.StatusOK))
+	_, _ = io.WriteString(w, strings.ReplaceAll(rule.Body, "ISSUER", n.issuer()))
+}
+
+func wait(ctx context.Context, release <-chan struct{}) {
+	select {
+	case <-ctx.Done():
+	case <-release:
+	}
+}
+
+// note writes down a request and finds what a scenario wants done to it beside weather.
+func (n *network) note(r *http.Request) (*request, fault, <-chan struct{}) {
 	body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	seen := &request{Method: r.Method, URL: r.URL.String(), Header: r.Header.Clone(), begun: time.Now()}
+	seen := &request{Method: r.Method, Path: r.URL.Path, Header: r.Header.Clone(), begun: time.Now()}
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
 		seen.Form, _ = url.ParseQuery(string(body))
 	}
@@ -120,131 +187,119 @@ func (n *network) note(r *http.Request) (*request, weather, <-chan struct{}) {
 		rule.Times = max(0, rule.Times-1)
 		return seen, *rule, n.release
 	}
-	return seen, weather{}, n.release
+	return seen, fault{}, n.release
 }
 
-// play does to a request what the weather says.
-func (n *network) play(w *recorder, r *http.Request, rule weather, release <-chan struct{}) {
-	switch rule.Do {
-	case "":
-		n.upstream.ServeHTTP(w, r)
-	case "lose-request":
-		panic(http.ErrAbortHandler) // the server closes the connection
-	case "lose-answer":
-		n.answered(r)
-		panic(http.ErrAbortHandler)
-	case "cut":
-		a := n.answered(r)
-		maps.Copy(w.Header(), a.Header())
-		w.WriteHeader(a.Code)
-		_, _ = w.Write(a.Body.Bytes()[:a.Body.Len()/2])
-		panic(http.ErrAbortHandler)
-	case "hold":
-		wait(r.Context(), release)
-		n.upstream.ServeHTTP(w, r)
-	case "hold-answer":
-		a := n.answered(r)
-		wait(r.Context(), release)
-		maps.Copy(w.Header(), a.Header())
-		w.WriteHeader(a.Code)
-		_, _ = w.Write(a.Body.Bytes())
-	case "answer":
-		rule.answer(w)
+// over notes that a request is under way no more, before the SDK can know it.
+func (n *network) over(seen *request, status int, challenge string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if seen.end.IsZero() {
+		seen.end, seen.Status, seen.Challenge = time.Now(), status, challenge
 	}
 }
 
-func wait(ctx context.Context, release <-chan struct{}) {
-	select {
-	case <-ctx.Done():
-	case <-release:
-	}
-}
-
-// answered is what the provider says, committed, whatever becomes of it.
-func (n *network) answered(r *http.Request) *httptest.ResponseRecorder {
-	a := httptest.NewRecorder()
-	n.upstream.ServeHTTP(a, r.WithContext(context.WithoutCancel(r.Context())))
-	return a
-}
-
-// answer is a stranger's answer in place of the provider's.
-func (rule weather) answer(w http.ResponseWriter) {
-	for name, value := range rule.Headers {
-		w.Header().Set(name, value)
-	}
-	switch rule.Kind {
-	case "html":
-		w.Header().Set("Content-Type", "text/html")
-		rule.Body = "<!doctype html><title>Wi-Fi</title><h1>Welcome to the lounge</h1>"
-	case "bomb":
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Content-Encoding", "gzip")
-	}
-	w.WriteHeader(cmp.Or(rule.Status, http.StatusOK))
-	switch rule.Kind {
-	case "bomb":
-		z := gzip.NewWriter(w)
-		_, _ = io.CopyN(z, zeros{}, 1<<30)
-		_ = z.Close()
-	case "huge":
-		_, _ = io.CopyN(w, zeros{}, 100<<20)
-	default:
-		_, _ = io.WriteString(w, rule.Body)
-	}
-}
-
-// zeros is a JSON text without an end: spaces.
-type zeros struct{}
-
-// Read fills b.
-func (zeros) Read(b []byte) (int, error) {
-	for i := range b {
-		b[i] = ' '
-	}
-	return len(b), nil
-}
-
-// recorder remembers the status.
+// recorder notes when an answer begins, or will never come.
 type recorder struct {
 	http.ResponseWriter
-	status int
+	over func(status int)
 }
 
-// WriteHeader remembers it.
+// WriteHeader notes it.
 func (r *recorder) WriteHeader(status int) {
-	r.status = status
+	r.over(status)
 	r.ResponseWriter.WriteHeader(status)
+}
+
+// Write notes it where no WriteHeader came before.
+func (r *recorder) Write(b []byte) (int, error) {
+	r.over(http.StatusOK)
+	return r.ResponseWriter.Write(b)
+}
+
+// Hijack notes that the connection is to be cut.
+func (r *recorder) Hijack() (conn net.Conn, rw *bufio.ReadWriter, err error) {
+	r.over(0)
+	return http.NewResponseController(r.ResponseWriter).Hijack()
 }
 
 // Unwrap lets http.ResponseController through.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// change adds a rule, or clears all and lets go what is held.
-func (n *network) change(rule weather) {
+// change adds a fault, or clears all, or lets go what is held.
+func (n *network) change(t *testing.T, f fault) {
+	t.Helper()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	switch rule.Do {
-	case "clear":
+	switch {
+	case f.Do == "clear":
 		n.rules = nil
-		fallthrough
-	case "release":
-		close(n.release)
-		n.release = make(chan struct{})
+		n.stormy.Clear()
+		n.letGo()
+	case f.Do == "release":
+		n.letGo()
+	case slices.Contains(own, f.Do):
+		n.rules = append(n.rules, &f)
 	default:
-		n.rules = append(n.rules, &rule)
+		for _, one := range n.faults(f) {
+			if err := n.stormy.Next(one); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 
-// sent is what the SDK sent so far, of one kind or ("*") all.
-func (n *network) sent(at string) (all []request) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, r := range n.log {
-		if at == "*" || r.At == at {
-			all = append(all, *r)
+// breakInto has a portal answer the handshakes to come, or no more.
+func (n *network) breakInto(portal bool) {
+	n.portal.Store(portal)
+	n.CloseClientConnections()
+}
+
+func (n *network) letGo() {
+	close(n.release)
+	n.release = make(chan struct{})
+}
+
+// faults are weather's for a kind of request.
+func (n *network) faults(f fault) (all []weather.Fault) {
+	const untilCleared = 1000
+	one := weather.Fault{Do: weather.Do(f.Do), Times: cmp.Or(f.Times, untilCleared), After: time.Duration(f.After * float64(time.Second))}
+	kind := f.At
+	switch kind {
+	case "*":
+		return []weather.Fault{one}
+	case "code":
+		kind, one.Grant = "token", "authorization_code"
+	case "refresh":
+		kind, one.Grant = "token", "refresh_token"
+	}
+	for path, is := range n.kinds {
+		if is == kind {
+			one.Path = path
+			all = append(all, one)
 		}
 	}
 	return all
+}
+
+// sent is what the SDK sent so far.
+func (n *network) sent() (all []request) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, r := range n.log {
+		all = append(all, *r)
+	}
+	return all
+}
+
+// forget begins a new scenario.
+func (n *network) forget(t *testing.T) {
+	t.Helper()
+	n.change(t, fault{Do: "clear"})
+	n.breakInto(false)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.log = nil
 }
 
 func freePort(t *testing.T) string {

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"crypto/tls"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -19,18 +20,16 @@ type person struct {
 	back    *url.URL
 }
 
-func newPerson(t *testing.T, c cast, issuer string) *person {
+func newPerson(t *testing.T, c cast, at *network) *person {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	at, err := url.Parse(issuer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &person{cast: c, home: at.Host}
-	p.browser = &http.Client{Jar: jar, Timeout: patience, Transport: byThePerson{}, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+	p := &person{cast: c, home: strings.TrimPrefix(at.issuer(), "https://")}
+	secure := http.DefaultTransport.(*http.Transport).Clone()
+	secure.TLSClientConfig = &tls.Config{RootCAs: at.ca.pool()}
+	p.browser = &http.Client{Jar: jar, Timeout: patience, Transport: byThePerson{secure}, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
 		if r.URL.Host == p.home {
 			return nil
 		}
@@ -41,13 +40,13 @@ func newPerson(t *testing.T, c cast, issuer string) *person {
 }
 
 // byThePerson marks what a browser sends.
-type byThePerson struct{}
+type byThePerson struct{ http.RoundTripper }
 
 // RoundTrip sends it.
-func (byThePerson) RoundTrip(r *http.Request) (*http.Response, error) {
+func (b byThePerson) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Set(personHeader, "1")
-	return http.DefaultTransport.RoundTrip(r)
+	return b.RoundTripper.RoundTrip(r)
 }
 
 // follow opens an address and goes through the server's pages until one leads to the app: that address is returned. What
@@ -126,4 +125,43 @@ func attr(n *html.Node, name string) string {
 		}
 	}
 	return ""
+}
+
+// endApp ends the only app of the person in Your devices.
+func (p *person) endApp(t *testing.T, issuer string) {
+	t.Helper()
+	response, err := p.browser.Get(issuer + "/account/devices")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	doc, err := html.Parse(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for form := range doc.Descendants() {
+		fields := url.Values{}
+		for n := range form.Descendants() {
+			if name := attr(n, "name"); form.Data == "form" && name != "" {
+				fields.Set(name, attr(n, "value"))
+			}
+		}
+		if !fields.Has("sid") {
+			continue
+		}
+		action, err := url.Parse(attr(form, "action"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended, err := p.browser.PostForm(response.Request.URL.ResolveReference(action).String(), fields)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended.Body.Close()
+		if ended.StatusCode != http.StatusOK {
+			t.Fatalf("Your devices answers %s", ended.Status)
+		}
+		return
+	}
+	t.Fatal("Your devices shows no app")
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,7 +27,7 @@ type provider interface {
 	// net is where the SDK finds it.
 	net() *network
 	// act does something at the server: what, the word of a step.
-	act(t *testing.T, c cast, what string)
+	act(t *testing.T, p *person, what string)
 }
 
 // cast is who plays in a scenario.
@@ -74,9 +73,9 @@ func newSojourn(t *testing.T) provider {
 	dir := t.TempDir()
 	s.env = append(os.Environ(), "SOJOURN_ISSUER="+s.network.issuer(), "SOJOURN_LISTEN="+listen, "SOJOURN_ADMIN_LISTEN="+admin,
 		"SOJOURN_DATABASE=sqlite:"+filepath.Join(dir, "sojourn.db"), "SOJOURN_LOG_LEVEL=warn", "SOJOURN_PASSWORD_COST=m=19456,t=2")
-	s.network.lead(&url.URL{Scheme: "http", Host: listen}, map[string]string{
+	s.network.lead(t, "http://"+listen, map[string]string{
 		"/.well-known/openid-configuration": "discovery", "/oauth2/jwks": "jwks", "/oauth2/token": "token",
-		"/oauth2/userinfo": "call", "/me": "call", "/me/events": "events", "/oauth2/signout": "signout", "/oauth2/revoke": "signout",
+		"/oauth2/userinfo": "userinfo", "/me": "me", "/me/events": "events", "/oauth2/signout": "signout",
 	})
 	file, err := program()
 	if err != nil {
@@ -137,15 +136,17 @@ func (s *sojourn) command(t *testing.T, args ...string) {
 	}
 }
 
-func (s *sojourn) act(t *testing.T, c cast, what string) {
+func (s *sojourn) act(t *testing.T, p *person, what string) {
 	t.Helper()
 	switch what {
 	case "the operator ends the person's sessions":
-		s.command(t, "user", "end-sessions", c.email)
+		s.command(t, "user", "end-sessions", p.email)
+	case "the person ends the app in Your devices":
+		p.endApp(t, s.network.issuer())
 	case "the app is disabled":
-		s.command(t, "client", "disable", c.clientID)
+		s.command(t, "client", "disable", p.clientID)
 	case "the person is locked":
-		s.command(t, "user", "lock", c.email)
+		s.command(t, "user", "lock", p.email)
 	default:
 		t.Fatalf("a sojourn can't: %s", what)
 	}

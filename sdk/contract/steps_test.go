@@ -1,10 +1,11 @@
 package contract
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,13 +13,6 @@ import (
 	"testing"
 	"time"
 )
-
-// scenario is a promise, and the steps that try to break it.
-type scenario struct {
-	Promise   string   `json:"promise"`
-	Providers []string `json:"providers"`
-	Steps     []step   `json:"steps"`
-}
 
 // step is one thing that happens. Its word is the member that is among words; the others are its details.
 type step map[string]json.RawMessage
@@ -31,22 +25,31 @@ type step map[string]json.RawMessage
 //	signin   a person signs in by that driver
 //	do       a command; "by" names the driver (default "a"). It is waited for, and "ok" or "error" is compared, unless
 //	         "later" gives it a name
-//	answer   what was left for later is waited for and compared
+//	answer   what was left for later is waited for and compared; with "passing" time passes as the SDK waits for it
+//	passing  an event is waited for while time passes as the SDK waits for it
+//	nearly   time passes until the access token is nearly over
+//	change   parameters of an address that was kept are "set", null takes one away, and it is kept under "keep"
 //	follow   the person follows the URL kept under that name and the way back is kept under "keep"; "consent": allow or deny
-//	network  a weather (network_test.go), or {"do": "clear"} or {"do": "release"}
+//	network  a fault (network_test.go), or {"do": "clear"} or {"do": "release"}
 //	server   the provider does something (act)
 //	event    the driver says that within a minute; "has" is compared
 //	silent   the driver has not said that, for a moment
 //	sent     how many requests of each kind the SDK has sent since the last "sent"; "refresh_tokens" how many different
 //	         refresh tokens were among them
+//	proofs   the nonces of the proofs that requests of that kind had since the last "sent"; null: there was no proof
+//	header   headers of the last request of that kind
+//	files    of the store: "cut" in half, all of them; "foreign": another user's; "own": ours again
+//	tls      "portal": somebody breaks into it; "ok"
 //	wait     until so many requests of a kind were sent, or so many are held: {"refresh": 1}
 //
 // A value that is compared may be "$name", what "keep": {"name": "member"} kept of an answer, "!$name", anything else than that,
 // "*", anything at all, or {"min": 1, "max": 2}.
 var words = map[string]func(*stage, step, string){
 	"start": (*stage).start, "restart": (*stage).restart, "kill": (*stage).kill, "signin": (*stage).signIn, "do": (*stage).do,
-	"answer": (*stage).answer, "follow": (*stage).follow, "network": (*stage).network, "server": (*stage).server,
-	"event": (*stage).event, "silent": (*stage).silent, "sent": (*stage).sent, "wait": (*stage).wait,
+	"answer": (*stage).answer, "passing": (*stage).passing, "nearly": (*stage).nearly, "follow": (*stage).follow,
+	"change": (*stage).change, "network": (*stage).network, "tls": (*stage).tls, "server": (*stage).server, "event": (*stage).event,
+	"silent": (*stage).silent, "sent": (*stage).sent, "proofs": (*stage).proofs, "header": (*stage).header, "files": (*stage).files,
+	"wait": (*stage).wait,
 }
 
 // stage is where one scenario is played.
@@ -74,12 +77,7 @@ type pending struct {
 func (s *stage) play(c scenario) {
 	s.t.Helper()
 	for i, one := range c.Steps {
-		word := ""
-		for name := range one {
-			if words[name] != nil {
-				word = name
-			}
-		}
+		word := one.word()
 		if word == "" {
 			s.t.Fatalf("step %d has no word: %s", i+1, one)
 		}
@@ -92,6 +90,16 @@ func (s *stage) play(c scenario) {
 			s.t.Fatalf("after %s", at)
 		}
 	}
+}
+
+// word is the member that says what a step is.
+func (one step) word() string {
+	for _, name := range slices.Sorted(maps.Keys(words)) {
+		if _, is := one[name]; is && (name != "passing" || len(one) == 1) {
+			return name
+		}
+	}
+	return ""
 }
 
 // member reads a member of a step into to, which stays as it is where there is none.
@@ -120,14 +128,16 @@ func (s *stage) start(from step, name string) {
 		"do": "open", "issuer": s.serves.net().issuer(), "client_id": s.clientID, "redirect_uri": redirectURI, "scope": scope,
 		"store": s.store, "lang": "en", "resources": []string{s.serves.net().issuer()},
 	}
-	s.member(from, "with", &open)
 	s.opened[name] = open
 	s.open(from, name)
 }
 
 func (s *stage) open(from step, name string) {
 	s.t.Helper()
-	d := startDriver(s.t, s.spec)
+	open := s.opened[name]
+	s.member(from, "with", &open)
+	ca := s.serves.net().ca.file
+	d := startDriver(s.t, s.spec, "CONTRACT_CA="+ca, "NODE_EXTRA_CA_CERTS="+ca)
 	s.drivers[name] = d
 	s.compare(from, d.wait(d.send(s.opened[name])))
 }
@@ -175,8 +185,49 @@ func (s *stage) do(from step, what string) {
 
 func (s *stage) answer(from step, name string) {
 	s.t.Helper()
-	p := s.later[name]
+	p, passing := s.later[name], false
+	if s.member(from, "passing", &passing); passing {
+		s.pass(p.d, func() bool { _, there := p.d.answers[p.id]; return there })
+	}
 	s.compare(from, p.d.wait(p.id))
+}
+
+func (s *stage) passing(from step, event string) {
+	s.t.Helper()
+	d := s.by(from)
+	s.pass(d, func() bool {
+		return slices.ContainsFunc(d.events, func(e reply) bool { return e.Event == event })
+	})
+}
+
+// pass lets time pass for a driver whenever it waits, until ready, which is called under the driver's lock.
+func (s *stage) pass(d *driver, ready func() bool) {
+	s.t.Helper()
+	for range 1000 {
+		waits := 0.0
+		d.until(patience, func() bool {
+			for i, e := range d.events {
+				if seconds, ok := e.data["seconds"].(float64); ok && e.Event == "waiting" {
+					waits, d.events = seconds, slices.Delete(d.events, i, i+1)
+					return true
+				}
+			}
+			return ready()
+		})
+		if waits == 0 {
+			return
+		}
+		d.wait(d.send(map[string]any{"do": "clock", "pass": waits}))
+	}
+	s.t.Fatal("it waits again and again")
+}
+
+func (s *stage) nearly(from step, _ string) {
+	s.t.Helper()
+	const rest = 20 // seconds: less than a minute, and than a tenth of a life of ten minutes
+	d := s.by(from)
+	life, _ := d.wait(d.send(map[string]any{"do": "token"})).OK["expires_in"].(float64)
+	d.wait(d.send(map[string]any{"do": "clock", "pass": life - rest}))
 }
 
 // filled puts what was kept in the place of its name.
@@ -185,7 +236,9 @@ func (s *stage) filled(value any) any {
 		return s.kept[name[1:]]
 	}
 	if text, ok := value.(string); ok {
-		return strings.ReplaceAll(text, "ISSUER", s.serves.net().issuer())
+		issuer := s.serves.net().issuer()
+		elsewhere := strings.Replace(issuer, "localhost", "127.0.0.1", 1)
+		return strings.NewReplacer("ISSUER", issuer, "ELSEWHERE", elsewhere).Replace(text)
 	}
 	return value
 }
@@ -247,16 +300,62 @@ func (s *stage) follow(from step, name string) {
 	s.kept[keep] = s.person.follow(s.t, s.kept[name].(string), consent)
 }
 
+func (s *stage) change(from step, name string) {
+	s.t.Helper()
+	address, err := url.Parse(s.kept[name].(string))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var set map[string]*string
+	keep := name
+	s.member(from, "set", &set)
+	s.member(from, "keep", &keep)
+	q := address.Query()
+	for name, value := range set {
+		q.Del(name)
+		if value != nil {
+			q.Set(name, *value)
+		}
+	}
+	address.RawQuery = q.Encode()
+	s.kept[keep] = address.String()
+}
+
+func (s *stage) tls(_ step, how string) { s.serves.net().breakInto(how == "portal") }
+
+func (s *stage) files(_ step, how string) {
+	s.t.Helper()
+	err := filepath.WalkDir(s.store, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		switch {
+		case how == "cut":
+			return os.Truncate(path, info.Size()/2)
+		case os.Getuid() != 0: // only root can give a file away; what can't be read must do
+			return os.Chmod(path, map[string]fs.FileMode{"foreign": 0, "own": 0o600}[how])
+		}
+		return os.Chown(path, map[string]int{"foreign": 12345, "own": 0}[how], -1)
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 func (s *stage) network(from step, _ string) {
 	s.t.Helper()
-	var rule weather
-	s.member(from, "network", &rule)
-	s.serves.net().change(rule)
+	var f fault
+	s.member(from, "network", &f)
+	s.serves.net().change(s.t, f)
 }
 
 func (s *stage) server(_ step, what string) {
 	s.t.Helper()
-	s.serves.act(s.t, s.cast, what)
+	s.serves.act(s.t, s.person, what)
 }
 
 func (s *stage) event(from step, name string) {
@@ -292,19 +391,58 @@ func (s *stage) sent(from step, _ string) {
 	s.t.Helper()
 	var want map[string]int
 	s.member(from, "sent", &want)
-	all := s.serves.net().sent("*")
-	counts, tokens := map[string]int{}, map[string]bool{}
+	all := s.serves.net().sent()
+	counts, tokens, codes := map[string]int{}, map[string]bool{}, map[string]bool{}
 	for _, r := range all[s.counted:] {
 		counts[r.At]++
-		if r.At == "refresh" {
+		switch r.At {
+		case "refresh":
 			tokens[r.Form.Get("refresh_token")] = true
+		case "code":
+			codes[r.Form.Get("code")] = true
 		}
 	}
 	s.counted = len(all)
-	counts["refresh_tokens"] = len(tokens)
+	counts["refresh_tokens"], counts["codes"] = len(tokens), len(codes)
 	for _, kind := range slices.Sorted(maps.Keys(want)) {
 		if counts[kind] != want[kind] {
 			s.t.Errorf("%d × %s was sent, want %d", counts[kind], kind, want[kind])
+		}
+	}
+}
+
+func (s *stage) proofs(from step, kind string) {
+	s.t.Helper()
+	var want []any
+	s.member(from, "nonces", &want)
+	var got []any
+	for _, r := range s.serves.net().sent()[s.counted:] {
+		if r.At == kind {
+			got = append(got, nonceOf(s.t, r.Header.Get("DPoP")))
+		}
+	}
+	for i := range max(len(want), len(got)) {
+		if i >= len(want) || i >= len(got) || want[i] != "*" && want[i] != got[i] {
+			s.t.Fatalf("the proofs had the nonces %v, want %v", got, want)
+		}
+	}
+}
+
+func (s *stage) header(from step, kind string) {
+	s.t.Helper()
+	var last request
+	for _, r := range s.serves.net().sent() {
+		if r.At == kind {
+			last = r
+		}
+	}
+	for name := range from {
+		if name == "header" {
+			continue
+		}
+		var want string
+		if s.member(from, name, &want); last.Header.Get(name) != want {
+			s.t.Errorf("%s was %q, want %q", name, last.Header.Get(name), want)
 		}
 	}
 }
@@ -315,7 +453,7 @@ func (s *stage) wait(from step, _ string) {
 	s.member(from, "wait", &want)
 	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
 		counts := map[string]int{}
-		for _, r := range s.serves.net().sent("*")[s.counted:] {
+		for _, r := range s.serves.net().sent()[s.counted:] {
 			counts[r.At]++
 		}
 		there := true
@@ -329,28 +467,4 @@ func (s *stage) wait(from step, _ string) {
 			s.t.Fatalf("sent is %v, waiting for %v", counts, want)
 		}
 	}
-}
-
-// scenarios reads all files.
-func scenarios(t *testing.T) map[string]scenario {
-	t.Helper()
-	files, err := filepath.Glob("scenarios/*.json")
-	if err != nil || len(files) == 0 {
-		t.Fatal("there are no scenarios", err)
-	}
-	all := map[string]scenario{}
-	for _, file := range files {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var c scenario
-		strict := json.NewDecoder(bytes.NewReader(content))
-		strict.DisallowUnknownFields()
-		if err := strict.Decode(&c); err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
-		all[strings.TrimSuffix(filepath.Base(file), ".json")] = c
-	}
-	return all
 }

@@ -24,6 +24,8 @@ type Identity struct {
 	Since time.Time `json:"since"`
 	// Ends is when the session ends whatever the app does, by the server's time; zero where the server doesn't say.
 	Ends time.Time `json:"ends,omitzero"`
+	// EndsIn is how long that is from now; zero where the server doesn't say.
+	EndsIn time.Duration `json:"-"`
 	// SignInSoon says that the session ends within a day: offer to sign in again at a good moment.
 	SignInSoon bool `json:"-"`
 }
@@ -41,7 +43,10 @@ func (a *App) Identity() (Identity, bool) {
 	who := *r.Identity
 	if r.Tokens != nil {
 		who.Ends = r.Tokens.Ends
-		who.SignInSoon = !who.Ends.IsZero() && who.Ends.Sub(a.serverTime()) < signInSoon
+	}
+	if r.Tokens != nil && !who.Ends.IsZero() {
+		who.EndsIn = max(0, who.Ends.Sub(a.serverTime()))
+		who.SignInSoon = who.EndsIn < signInSoon
 	}
 	return who, true
 }

@@ -18,16 +18,20 @@ const secretLen = 32 // AES-256
 // fileSecret is a key in a file that only its owner can read.
 type fileSecret string
 
-// get reads the key. Without one it makes one if it shall, and otherwise returns nil.
+// get reads the key. Without a good one it makes one if it shall, and otherwise returns nil.
 func (f fileSecret) get(create bool) ([]byte, error) {
 	secret, err := readOwn(string(f))
 	switch {
 	case err == nil && len(secret) == secretLen:
 		return secret, nil
-	case err == nil:
-		return nil, fmt.Errorf("the key of what is kept is damaged: %s", string(f))
-	case !errors.Is(err, fs.ErrNotExist) || !create:
-		return nil, ignoreMissing(err)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	case !create:
+		return nil, nil
+	case err == nil: // damaged: nothing can be read with it
+		if err := os.Remove(string(f)); err != nil {
+			return nil, err
+		}
 	}
 	secret = newSecret()
 	file, err := os.OpenFile(string(f), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -116,11 +120,4 @@ func newSecret() []byte {
 	secret := make([]byte, secretLen)
 	_, _ = rand.Read(secret) // never fails
 	return secret
-}
-
-func ignoreMissing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
 }

@@ -42,7 +42,8 @@ const (
 )
 
 // provider returns what is known of the server, and reads it where it is not known or old. It must be called under the store's
-// lock, and whoever saves r keeps what was read. An old document goes on serving while the server can't be asked.
+// lock, and whoever saves r keeps what was read. An old document goes on serving
+// while no good one is to be had.
 func (a *App) provider(ctx context.Context, r *record) (*provider, error) {
 	known := r.Provider
 	if known != nil {
@@ -59,7 +60,7 @@ func (a *App) provider(ctx context.Context, r *record) (*provider, error) {
 		}
 		r.Provider = fresh
 		return fresh, nil
-	case known != nil && KindOf(err) != Stop:
+	case known != nil:
 		return known, nil
 	}
 	return nil, err

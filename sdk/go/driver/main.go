@@ -276,7 +276,7 @@ func about(who app.Identity) object {
 		}
 	}
 	if !who.Ends.IsZero() {
-		said["session_ends_in"] = int(time.Until(who.Ends).Seconds())
+		said["session_ends_in"] = int(who.EndsIn.Seconds())
 	}
 	return said
 }
