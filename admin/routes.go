@@ -28,6 +28,8 @@ func (a *API) Routes(r *mux.Router) {
 	on(http.MethodPost, "users/{id}/end-sessions", a.userEndSessions)
 	on(http.MethodPost, "users/{id}/remove-factor", a.userRemoveFactor)
 	on(http.MethodPost, "users/{id}/way-in", a.userWayIn)
+	on(http.MethodPost, "users/{id}/set-email", a.userSetEmail)
+	on(http.MethodPost, "users/{id}/confirm-email", a.userConfirmEmail)
 	on(http.MethodGet, "sessions", a.sessionList)
 	on(http.MethodGet, "sessions/{id}", a.sessionShow)
 	on(http.MethodDelete, "sessions/{id}", a.sessionEnd)

@@ -89,38 +89,66 @@ func (a *API) userDelete(r *http.Request) (any, error) {
 	return nil, a.o.Operators.DeleteUser(r.Context(), id)
 }
 
-// reasoned is the body of what an operator does in a person's stead.
-type reasoned struct {
+// reasoned reads whom an operator acts for, into body what besides, and why.
+func reasoned(r *http.Request, body any) (identity.ID, error) {
+	id, err := userIn(r)
+	if err != nil {
+		return id, err
+	}
+	return id, readBody(r, body)
+}
+
+// why is the body of what an operator does in a person's stead.
+type why struct {
 	Reason string `json:"reason"`
 }
 
 func (a *API) userRemoveFactor(r *http.Request) (any, error) {
-	id, err := userIn(r)
+	var body why
+	id, err := reasoned(r, &body)
 	if err != nil {
 		return nil, err
 	}
-	var why reasoned
-	if err := readBody(r, &why); err != nil {
-		return nil, err
-	}
-	if err := a.o.TOTP.RemoveFor(r.Context(), a.o.Operators, id, why.Reason); err != nil {
+	if err := a.o.TOTP.RemoveFor(r.Context(), a.o.Operators, id, body.Reason); err != nil {
 		return nil, err
 	}
 	return a.user(r.Context(), id)
 }
 
 func (a *API) userWayIn(r *http.Request) (any, error) {
-	id, err := userIn(r)
+	var body why
+	id, err := reasoned(r, &body)
 	if err != nil {
 		return nil, err
 	}
-	var why reasoned
-	if err := readBody(r, &why); err != nil {
-		return nil, err
-	}
-	way, err := a.o.Operators.MakeWayIn(r.Context(), a.o.Links, id, why.Reason)
+	way, err := a.o.Operators.MakeWayIn(r.Context(), a.o.Links, id, body.Reason)
 	way.Link = ResetAddress(a.o.Issuer, way.Link)
 	return way, err
+}
+
+func (a *API) userSetEmail(r *http.Request) (any, error) {
+	var body struct {
+		why
+		NewEmail string `json:"new_email"`
+	}
+	id, err := reasoned(r, &body)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.o.Operators.SetEmail(r.Context(), id, body.NewEmail, body.Reason); err != nil {
+		return nil, err
+	}
+	return a.user(r.Context(), id)
+}
+
+func (a *API) userConfirmEmail(r *http.Request) (any, error) {
+	var body why
+	if _, err := reasoned(r, &body); err != nil {
+		return nil, err
+	}
+	return a.changeUser(r, func(ctx context.Context, id identity.ID) (bool, error) {
+		return a.o.Operators.ConfirmEmail(ctx, id, body.Reason)
+	})
 }
 
 // ResetAddress is where a link to choose a new password leads.

@@ -215,3 +215,57 @@ func TestUsers_aWayInIsMadeForAReason(t *testing.T) {
 		d.want(http.StatusNotFound, "POST /api/users/"+identity.NewID().String()+`/way-in {"reason":"nobody"}`, nil)
 	})
 }
+
+func TestUsers_anAddressIsSetOrConfirmedForAReason(t *testing.T) {
+	t.Parallel()
+	atDesk(t, func(d *desk) {
+		ada := d.user("ada@example.com")
+		d.user("bob@example.com")
+		d.client("notes")
+		session := d.begin(ada, "notes")
+		path := "POST /api/users/" + ada.ID.String()
+		d.want(http.StatusBadRequest, path+`/set-email {"new_email":"new@example.com"}`, nil)
+		d.want(http.StatusBadRequest, path+`/set-email {"new_email":"nowhere","reason":"moved"}`, nil)
+		d.want(http.StatusConflict, path+`/set-email {"new_email":"bob@example.com","reason":"moved"}`, nil)
+		if s, err := d.db.SessionByID(d.Context(), session.ID); err != nil || !s.Alive(d.now()) {
+			d.Fatalf("a refusal ended something: %v, %v", s.EndCause, err)
+		}
+		var got admin.User
+		d.want(http.StatusOK, path+`/set-email {"new_email":"New@Example.com","reason":"mailbox lost"}`, &got)
+		s, err := d.db.SessionByID(d.Context(), session.ID)
+		if err != nil || s.EndCause != identity.EndEmail || got.Email != "new@example.com" || !got.EmailVerified {
+			d.Errorf("%+v, the session ended by %q, %v", got, s.EndCause, err)
+		}
+		if n := d.told(identity.EmailChanged, "api:deploy"); n != 1 {
+			d.Error("told", n, "times")
+		}
+
+		carl := d.squatter("carl@example.com")
+		path = "POST /api/users/" + carl.ID.String()
+		d.want(http.StatusBadRequest, path+`/confirm-email {}`, nil)
+		for _, changed := range []bool{true, false} {
+			var got struct {
+				Changed       bool `json:"changed"`
+				EmailVerified bool `json:"email_verified"`
+			}
+			d.want(http.StatusOK, path+`/confirm-email {"reason":"called back"}`, &got)
+			if got.Changed != changed || !got.EmailVerified {
+				d.Errorf("%+v, want changed %v", got, changed)
+			}
+		}
+		if n := d.told(identity.EmailVouched, "api:deploy"); n != 1 {
+			d.Error("told", n, "times")
+		}
+		d.want(http.StatusNotFound, "POST /api/users/"+identity.NewID().String()+`/confirm-email {"reason":"nobody"}`, nil)
+	})
+}
+
+// squatter is somebody who has not confirmed their address.
+func (d *desk) squatter(email string) identity.User {
+	d.Helper()
+	user := identity.User{
+		ID: identity.NewID(), Sub: identity.RandomText(16), Email: email, CreatedAt: d.now(), UpdatedAt: d.now(), PasswordSetAt: d.now(),
+	}
+	d.ok(d.db.CreateUser(d.Context(), user))
+	return user
+}

@@ -49,6 +49,7 @@ const (
 	LetterVerify   LetterKind = "verify"    // confirm that the address is yours
 	LetterNewEmail LetterKind = "new_email" // to the new address: confirm that the account moves to it
 	LetterOldEmail LetterKind = "old_email" // to the old address: the account has moved
+	LetterMoved    LetterKind = "moved"     // to the old address: an operator has moved the account
 	LetterHave     LetterKind = "have"      // somebody tried to sign up with an address that has an account
 	LetterSignUp   LetterKind = "sign_up"   // somebody made an account with To: confirm it, or you have one already
 	LetterConfirm  LetterKind = "confirm"   // to confirm an account that was made with To, once more

@@ -28,6 +28,7 @@ const (
 	PasswordRefused  EventKind = "password.refused" // a wrong one was typed: Detail says where
 	EmailVerified    EventKind = "email.verified"
 	EmailChanged     EventKind = "email.changed"
+	EmailVouched     EventKind = "email.vouched"   // an operator says that the address is the person's; Detail: why
 	ProfileChanged   EventKind = "profile.changed" // what apps see of the person: name or address
 	UserLocked       EventKind = "user.locked"
 	UserUnlocked     EventKind = "user.unlocked"
@@ -68,7 +69,7 @@ type Event struct {
 // mailedKinds are the Events that a person is told of by mail, whoever caused them.
 var mailedKinds = []EventKind{
 	NewBrowser, PasswordChanged, PasswordReset, EmailChanged, FactorAdded, FactorRemoved, RecoveryCodeUsed, RecoveryRenewed,
-	WayInMade, ChangesUndone,
+	WayInMade, ChangesUndone, EmailVouched,
 }
 
 // FactorImported is the detail of a FactorAdded whose secret the person had before: nothing to be told of.

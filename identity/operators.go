@@ -14,6 +14,10 @@ type operatorStore interface {
 	// SetUserDisabled locks an account and raises its epoch, or unlocks it for the zero time; false: it was so already.
 	SetUserDisabled(ctx context.Context, userID ID, at time.Time) (bool, error)
 	DeleteUser(ctx context.Context, userID ID) error
+	// SetEmail gives an account another address, which counts as verified: Conflict when it is taken.
+	SetEmail(ctx context.Context, userID ID, email string) error
+	VerifyEmail(ctx context.Context, userID ID, email string) error
+	outbox
 	SetClientDisabled(ctx context.Context, clientID string, at time.Time) (bool, error)
 	DeleteClient(ctx context.Context, id string) error
 	// RotateSecret gives a client another secret; the one before stays good until a time. NotFound without a client or secret.
@@ -106,6 +110,57 @@ func (o Operators) ChangeCredentials(
 		}
 		return o.Store.AddEvent(ctx, Event{ID: NewID(), At: at, Kind: ch.Event, UserID: userID, Detail: ch.Detail})
 	})
+}
+
+// SetEmail gives a person's account another address, which counts as confirmed, and ends everything of it. Old and new address
+// hear of it by mail. Refusals: NotFound, Conflict (taken), Invalid (fields new_email and reason).
+func (o Operators) SetEmail(ctx context.Context, userID ID, email, reason string) error {
+	reason, err := Reason(reason)
+	if err != nil {
+		return err
+	}
+	if email, err = CleanEmail(email); err != nil {
+		return RefuseField("new_email", err.Error())
+	}
+	ch := CredentialChange{Cause: EndEmail, Event: EmailChanged, Detail: email + ": " + reason}
+	return o.ChangeCredentials(ctx, userID, ch, func(ctx context.Context) error {
+		user, err := o.Store.UserByID(ctx, userID)
+		if err != nil {
+			return err
+		}
+		if user.Email == email {
+			return RefuseField("new_email", "That is the address of the account already. It can be confirmed.")
+		}
+		if err := o.Store.SetEmail(ctx, userID, email); err != nil {
+			return err
+		}
+		if err := o.Store.QueueLetter(ctx, Letter{Kind: LetterMoved, UserID: userID, To: user.Email, Detail: email}); err != nil {
+			return err
+		}
+		return o.tell(ctx, Event{Kind: ProfileChanged, UserID: userID})
+	})
+}
+
+// ConfirmEmail says that the address of an account is its person's, which only following a mail says as a rule. It ends
+// nothing; false where it was confirmed. The person hears of it by mail. Refusals: NotFound, Invalid (field reason).
+func (o Operators) ConfirmEmail(ctx context.Context, userID ID, reason string) (changed bool, err error) {
+	if reason, err = Reason(reason); err != nil {
+		return false, err
+	}
+	err = o.Store.InTx(ctx, func(ctx context.Context) error {
+		user, err := o.Store.UserByID(ctx, userID)
+		if changed = err == nil && !user.EmailVerified; !changed {
+			return err
+		}
+		if err := o.Store.VerifyEmail(ctx, userID, user.Email); err != nil {
+			return err
+		}
+		if err := o.tell(ctx, Event{Kind: ProfileChanged, UserID: userID}); err != nil {
+			return err
+		}
+		return o.tell(ctx, Event{Kind: EmailVouched, UserID: userID, Detail: reason})
+	})
+	return changed, err
 }
 
 // WayIn is a link by which a person chooses a new password, without the mail that would carry it.

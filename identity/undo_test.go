@@ -102,6 +102,7 @@ func TestNotMe_nobodyElseGetsTheAddressMeanwhile(t *testing.T) {
 		if identity.KindOf(err) != identity.Conflict {
 			w.Fatalf("the thief signs up with it: %v", err)
 		}
+		w.must(w.users.Begin(w.Context(), identity.NewUser{Email: owner, Password: password}, "")) // where it tells nobody
 		w.notMe(notMe)
 		if got := w.account().Email; got != owner {
 			w.Errorf("the account is %s's", got)

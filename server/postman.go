@@ -158,6 +158,8 @@ func (p *postman) write(ctx context.Context, l identity.Letter, user identity.Us
 	case identity.LetterOldEmail:
 		link, err := p.notMe(ctx, user, identity.Moment{Before: l.Before, Email: l.To})
 		return addressed{l.To, templates.OldAddressMail{MailFrame: p.frame, Email: l.Detail, NotMe: link}}, err
+	case identity.LetterMoved:
+		return addressed{l.To, templates.OldAddressMail{MailFrame: p.frame, Email: l.Detail}}, nil
 	case identity.LetterHave:
 		return p.have(user), nil
 	case identity.LetterEvent:
@@ -221,6 +223,7 @@ var notices = map[identity.EventKind]templates.Notice{
 	identity.RecoveryRenewed:  templates.NoticeCodesRenewed,
 	identity.WayInMade:        templates.NoticeWayIn,
 	identity.ChangesUndone:    templates.NoticeUndone,
+	identity.EmailVouched:     templates.NoticeVouched,
 	identity.SessionEnded:     templates.NoticeReuse, // mailed for EndReuse alone
 }
 

@@ -157,6 +157,10 @@ func TestPostman_lettersCarryLinksThatWork(t *testing.T) {
 		if moved.To != from || !strings.Contains(moved.Text, "belongs to "+to+".") {
 			t.Errorf("old address: to %s:\n%s", moved.To, moved.Text)
 		}
+		moved = o.brought(t, identity.Letter{Kind: identity.LetterMoved, UserID: p.user.ID, To: from, Detail: to})
+		if moved.To != from || !strings.Contains(moved.Text, "moved your account to "+to) || strings.Contains(moved.Text, "/not-me") {
+			t.Errorf("moved by an operator: to %s:\n%s", moved.To, moved.Text)
+		}
 		have := o.brought(t, identity.Letter{Kind: identity.LetterHave, To: p.email})
 		if have.To != p.email || have.Link(t, "/forgot") != o.w.issuer+"/forgot" {
 			t.Errorf("taken address: to %s:\n%s", have.To, have.Text)

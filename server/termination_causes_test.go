@@ -35,6 +35,13 @@ var causes = map[string]cause{
 	"factor_removed_by_operator": {play: factorRemovedByOperator},
 	"factor_added":               {bare: true, play: func(t *testing.T, s *scene) { s.ada.enrol(t) }},
 	"email_changed":              {play: emailChanged},
+	"email_set_by_operator": {play: operator(func(o identity.Operators, s *scene) error {
+		return o.SetEmail(ctx, s.ada.user.ID, "new-"+s.ada.email, "mailbox lost")
+	})},
+	"email_confirmed_by_operator": {squatted: true, play: operator(func(o identity.Operators, s *scene) error {
+		_, err := o.ConfirmEmail(ctx, s.ada.user.ID, "called back")
+		return err
+	})},
 	"consent_withdrawn":          {play: consentWithdrawn},
 	"user_locked":                {play: operator(func(o identity.Operators, s *scene) error { _, err := o.Lock(ctx, s.ada.user.ID); return err })},
 	"user_unlocked":              {play: operator(lockAndUnlock)},

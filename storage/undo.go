@@ -253,6 +253,10 @@ func (d *DB) restore(ctx context.Context, row formerValueRow) (changed bool, err
 		res := d.q(ctx).Exec("UPDATE users SET name = ?, updated_at = ? WHERE id = ? AND name <> ?", row.Value, now, row.UserID, row.Value)
 		return res.RowsAffected > 0, d.fail("restore name", res.Error)
 	}
+	// Who only tried to sign up with it meanwhile gives way: nobody can have signed in to that account.
+	if err := d.q(ctx).Exec("DELETE FROM users WHERE email = ? AND id <> ? AND "+pending, row.Value, row.UserID).Error; err != nil {
+		return false, d.fail("free address", err)
+	}
 	res := d.q(ctx).Exec(`UPDATE users SET email = ?, email_verified = ?, updated_at = ? WHERE id = ? AND email <> ?
 		AND NOT EXISTS (SELECT 1 FROM users o WHERE o.email = ?)`, row.Value, true, now, row.UserID, row.Value, row.Value)
 	return res.RowsAffected > 0, d.fail("restore address", res.Error)

@@ -185,11 +185,16 @@ type OldAddressMail struct {
 	MailFrame
 	// Email is the account's address from now on.
 	Email string
-	// NotMe is the link that ends everything.
+	// NotMe is the link that brings it back; empty where an operator changed it.
 	NotMe string
 }
 
 func (m OldAddressMail) letter() letter {
+	if m.NotMe == "" {
+		l := newLetter("mail.moved", m.MailFrame, "email", m.Email)
+		l.footer = "mail.footer.had"
+		return l
+	}
 	l := newLetter("mail.old_address", m.MailFrame, "email", m.Email)
 	l.links, l.footer = []way{{"mail.not_me", m.NotMe}}, "mail.footer.had"
 	return l
@@ -221,6 +226,7 @@ const (
 	NoticeCodeUsed        Notice = "code_used" // says CodesLeft
 	NoticeCodesRenewed    Notice = "codes_renewed"
 	NoticeWayIn           Notice = "way_in"
+	NoticeVouched         Notice = "vouched"
 	NoticeUndone          Notice = "undone" // says Undone
 	NoticeReuse           Notice = "reuse"  // says App and Device
 )

@@ -37,6 +37,8 @@ var letters = map[string]templates.Mail{
 	"code-used-last":   codeUsed(1),
 	"codes-renewed":    notice(templates.NoticeCodesRenewed),
 	"way-in":           notice(templates.NoticeWayIn),
+	"vouched":          notice(templates.NoticeVouched),
+	"moved":            templates.OldAddressMail{MailFrame: harbour, Email: "anna@new.example"},
 	"undone":           undone("address, name, factors, consent"),
 	"undone-clean":     undone("everything"),
 	"reuse":            reuse(),

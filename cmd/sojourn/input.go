@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sojourn-auth/sojourn/mfa"
 )
 
 // setting gives cmd a flag for one of the settings.
@@ -40,6 +42,42 @@ func flagName(setting string) string { return strings.ReplaceAll(setting, "_", "
 func passwordFlag(cmd *cobra.Command) {
 	cmd.Flags().Bool("password-stdin", false, "read the password from the standard input")
 	must(cmd.MarkFlagRequired("password-stdin"))
+}
+
+// totpFlags say where the secret of an authenticator comes from.
+type totpFlags struct {
+	text  string // seen by everyone who lists processes
+	stdin bool
+}
+
+func (t *totpFlags) add(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.BoolVar(&t.stdin, "totp-secret-stdin", false,
+		"the standard input's second line is the Base32 secret of an authenticator that the person has")
+	f.StringVar(&t.text, "totp-secret", "", "that secret itself: everyone who lists processes sees it, so use --totp-secret-stdin")
+	cmd.MarkFlagsMutuallyExclusive("totp-secret", "totp-secret-stdin")
+}
+
+// readPassword reads a password from the standard input, and the secret of an authenticator if there is one.
+func (p *program) readPassword(t totpFlags) (password string, secret []byte, err error) {
+	if password, err = p.readSecret(); err != nil {
+		return "", nil, err
+	}
+	flag := "--totp-secret"
+	if t.stdin {
+		flag = "--totp-secret-stdin"
+		password, t.text, _ = strings.Cut(password, "\n")
+		password = strings.TrimSuffix(password, "\r")
+	} else if t.text != "" {
+		fmt.Fprintln(p.err, "sojourn: warning: everyone who lists processes sees what --totp-secret says: use --totp-secret-stdin")
+	}
+	if t.text == "" && !t.stdin {
+		return password, nil, nil
+	}
+	if secret, err = mfa.ParseSecret(t.text); err != nil {
+		return "", nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	return password, secret, nil
 }
 
 func must(err error) {

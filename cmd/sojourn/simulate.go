@@ -1,12 +1,10 @@
 package main
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/sojourn-auth/sojourn/mfa"
 	"github.com/sojourn-auth/sojourn/simulate"
 )
 
@@ -51,7 +49,7 @@ func (p *program) loadTest() *cobra.Command {
 		RedirectURI: "http://127.0.0.1/callback", Devices: 100, Duration: time.Minute, Rate: 50,
 		Loss: .05, Parallel: .03, Seed: 1, Wall: time.Now,
 	}
-	var totp string
+	var totp totpFlags
 	cmd := &cobra.Command{
 		Use:   "load --target URL --client ID --email ADDRESS --password-stdin",
 		Short: "Let phones refresh against a running server, over a network that cuts connections",
@@ -62,13 +60,8 @@ func (p *program) loadTest() *cobra.Command {
 			"    --email ada@example.com --password-stdin --devices 500 --rate 200 --duration 60s",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if o.Password, err = p.readSecret(); err != nil {
+			if o.Password, o.TOTP, err = p.readPassword(totp); err != nil {
 				return err
-			}
-			if totp != "" {
-				if o.TOTP, err = mfa.ParseSecret(totp); err != nil {
-					return fmt.Errorf("--totp-secret: %w", err)
-				}
 			}
 			report, err := simulate.Load(cmd.Context(), o)
 			if err != nil {
@@ -83,7 +76,7 @@ func (p *program) loadTest() *cobra.Command {
 	f.StringVar(&o.ClientID, "client", "", "the client_id of a public app")
 	f.StringVar(&o.RedirectURI, "redirect-uri", o.RedirectURI, "one that the app registered; nothing needs to listen there")
 	f.StringVar(&o.Email, "email", "", "the address of the person who signs in")
-	f.StringVar(&totp, "totp-secret", "", "Base32 secret of the person's authenticator, where there is one")
+	totp.add(cmd)
 	f.IntVar(&o.Devices, "devices", o.Devices, "how many phones")
 	f.DurationVar(&o.Duration, "duration", o.Duration, "for how long")
 	f.Float64Var(&o.Rate, "rate", o.Rate, "refreshes per second, of all phones together")

@@ -17,12 +17,13 @@ import (
 func (p *program) user() *cobra.Command {
 	return group("user", "Add, see, lock and delete people, change their passwords", p.userAdd(), p.userSetPassword(),
 		p.userList(), p.userShow(), p.userLock(), p.userUnlock(), p.userEndSessions(), p.userRemoveFactor(),
-		p.userWayIn(), p.userDelete())
+		p.userWayIn(), p.userSetEmail(), p.userConfirmEmail(), p.userDelete())
 }
 
 // newUser is what `user add` was told.
 type newUser struct {
-	email, name, totp string
+	email, name string
+	totp        totpFlags
 }
 
 func (p *program) userAdd() *cobra.Command {
@@ -38,7 +39,7 @@ func (p *program) userAdd() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&n.email, "email", "", "the address the person signs in with; it counts as verified")
 	cmd.Flags().StringVar(&n.name, "name", "", "what the person is called")
-	cmd.Flags().StringVar(&n.totp, "totp-secret", "", "Base32 secret of an authenticator that the person has already")
+	n.totp.add(cmd)
 	must(cmd.MarkFlagRequired("email"))
 	passwordFlag(cmd)
 	return cmd
@@ -53,15 +54,9 @@ type userJSON struct {
 }
 
 func (p *program) addUser(ctx context.Context, o opened, n newUser) error {
-	password, err := p.readSecret()
+	password, secret, err := p.readPassword(n.totp) // judged before anything is written
 	if err != nil {
 		return err
-	}
-	var secret []byte
-	if n.totp != "" { // judged before anything is written
-		if secret, err = mfa.ParseSecret(n.totp); err != nil {
-			return fmt.Errorf("--totp-secret: %w", err)
-		}
 	}
 	user, err := o.users().Add(ctx, identity.NewUser{Email: n.email, EmailVerified: true, Name: n.name, Password: password})
 	if identity.KindOf(err) == identity.Conflict {
@@ -303,14 +298,24 @@ func (p *program) userEndSessions() *cobra.Command {
 	})
 }
 
+// reasoned is a change that only the person may make as a rule: operators say why.
+func (p *program) reasoned(cmd cobra.Command, change func(context.Context, opened, identity.User, string) error) *cobra.Command {
+	var reason string
+	cmd.Use += " --reason WHY"
+	made := p.userChange(cmd, func(ctx context.Context, o opened, user identity.User) error { return change(ctx, o, user, reason) })
+	made.Flags().StringVar(&reason, "reason", "", "why: it stands in the account's history")
+	must(made.MarkFlagRequired("reason"))
+	return made
+}
+
 func (p *program) userRemoveFactor() *cobra.Command {
-	var reason, kind string
-	cmd := p.userChange(cobra.Command{
-		Use:   "remove-factor ADDRESS --reason WHY",
+	var kind string
+	cmd := p.reasoned(cobra.Command{
+		Use:   "remove-factor ADDRESS",
 		Short: "Take away the second factor of a person who lost it, and sign them out everywhere",
 		Long: "Remove-factor takes a person's authenticator away, with the recovery codes, and ends every browser sign-in and\n" +
 			"every session. Be sure that it is the person who asks. A mail tells them, and the reason stands in their history.",
-	}, func(ctx context.Context, o opened, user identity.User) error {
+	}, func(ctx context.Context, o opened, user identity.User, reason string) error {
 		if kind != "" && kind != identity.TOTP.Name {
 			return fmt.Errorf("--kind: there is no kind %q: use %s", kind, identity.TOTP.Name)
 		}
@@ -329,18 +334,16 @@ func (p *program) userRemoveFactor() *cobra.Command {
 			fmt.Sprintf("Removed the authenticator of %s. They are signed out everywhere.", user.Email))
 	})
 	cmd.Flags().StringVar(&kind, "kind", "", "only this kind of factor: totp (default: all)")
-	reasonFlag(cmd, &reason)
 	return cmd
 }
 
 func (p *program) userWayIn() *cobra.Command {
-	var reason string
-	cmd := p.userChange(cobra.Command{
-		Use:   "way-in ADDRESS --reason WHY",
+	return p.reasoned(cobra.Command{
+		Use:   "way-in ADDRESS",
 		Short: "Print a link by which a person chooses a new password, for who reads no mail of ours",
 		Long: "Way-in prints a link that works once, within half an hour. Be sure that it is the person to whom it is given. A mail\n" +
 			"tells them that it was made, and the reason stands in their history. A second factor is asked for as before.",
-	}, func(ctx context.Context, o opened, user identity.User) error {
+	}, func(ctx context.Context, o opened, user identity.User, reason string) error {
 		links := identity.MailLinks{Store: o.db, Keys: o.keys, Now: o.db.Now}
 		way, err := o.operators().MakeWayIn(ctx, links, user.ID, reason)
 		if err != nil {
@@ -353,14 +356,54 @@ func (p *program) userWayIn() *cobra.Command {
 			identity.WayIn
 		}{user.ID, user.Email, way}, way.Link)
 	})
-	reasonFlag(cmd, &reason)
+}
+
+type emailJSON struct {
+	ID      identity.ID `json:"id"`
+	Email   string      `json:"email"`
+	Changed bool        `json:"changed"`
+}
+
+func (p *program) userSetEmail() *cobra.Command {
+	var email string
+	cmd := p.reasoned(cobra.Command{
+		Use:    "set-email ADDRESS NEW",
+		Short:  "Give a person's account another address, and sign them out everywhere",
+		PreRun: func(_ *cobra.Command, args []string) { email = args[1] },
+		Long: "Set-email moves an account to another address, which counts as confirmed, and ends every browser sign-in and every\n" +
+			"session. Be sure that it is the person who asks. Mails tell both addresses, and no link in them leads back.",
+	}, func(ctx context.Context, o opened, user identity.User, reason string) error {
+		if err := o.operators().SetEmail(ctx, user.ID, email, reason); err != nil {
+			return err
+		}
+		now, err := o.db.UserByID(ctx, user.ID)
+		if err != nil {
+			return err
+		}
+		return p.print(emailJSON{user.ID, now.Email, true},
+			fmt.Sprintf("The account of %s is %s's now. They are signed out everywhere.", user.Email, now.Email))
+	})
+	cmd.Args = cobra.ExactArgs(2)
 	return cmd
 }
 
-// reasonFlag makes operators say why they do what only the person may do as a rule.
-func reasonFlag(cmd *cobra.Command, reason *string) {
-	cmd.Flags().StringVar(reason, "reason", "", "why: it stands in the account's history")
-	must(cmd.MarkFlagRequired("reason"))
+func (p *program) userConfirmEmail() *cobra.Command {
+	return p.reasoned(cobra.Command{
+		Use:   "confirm-email ADDRESS",
+		Short: "Say that a person's address is theirs, for who gets no mail of ours",
+		Long: "Confirm-email does what following the link in a mail does. Be sure that the address is the person's. It ends nothing;\n" +
+			"a mail tells them, and the reason stands in their history.",
+	}, func(ctx context.Context, o opened, user identity.User, reason string) error {
+		changed, err := o.operators().ConfirmEmail(ctx, user.ID, reason)
+		if err != nil {
+			return err
+		}
+		sentence := fmt.Sprintf("Confirmed %s.", user.Email)
+		if !changed {
+			sentence = user.Email + " was confirmed already."
+		}
+		return p.print(emailJSON{user.ID, user.Email, changed}, sentence)
+	})
 }
 
 func (p *program) userDelete() *cobra.Command {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os/user"
 
 	"github.com/sojourn-auth/sojourn/config"
@@ -40,6 +41,11 @@ func (p *program) act(ctx context.Context, job func(context.Context, opened) err
 
 // load reads the settings; the error tells every problem, each on its own line.
 func (p *program) load(defaults map[string]string) (config.Config, error) {
+	if dsn, err := url.Parse(p.flags["database"]); err == nil && dsn.User != nil {
+		if _, has := dsn.User.Password(); has {
+			fmt.Fprintln(p.err, "sojourn: warning: everyone who lists processes sees the password in --database: use SOJOURN_DATABASE")
+		}
+	}
 	return config.Load(config.Options{Defaults: defaults, File: p.file, Getenv: p.getenv, Flags: p.flags})
 }
 
