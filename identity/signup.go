@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"errors"
 	"strings"
 )
 
@@ -25,8 +26,8 @@ func (u Users) Begin(ctx context.Context, n NewUser, request string) error {
 	if err := TryOrWait(ctx, u.Store, letterKey(LetterSignUp, user.Email), LetterThrottle); err != nil {
 		return err
 	}
-	return u.Store.InTx(ctx, func(ctx context.Context) error {
-		owner, err := u.Store.BeginUser(ctx, user)
+	err = u.Store.InTx(ctx, func(ctx context.Context) error {
+		owner, held, err := u.Store.BeginUser(ctx, user)
 		if err != nil {
 			return err
 		}
@@ -37,9 +38,19 @@ func (u Users) Begin(ctx context.Context, n NewUser, request string) error {
 		if err := u.Store.AddEvent(ctx, event); err != nil {
 			return err
 		}
-		return u.Store.QueueLetter(ctx, Letter{Kind: LetterSignUp, To: user.Email, Detail: request})
+		if err := u.Store.QueueLetter(ctx, Letter{Kind: LetterSignUp, To: user.Email, Detail: request}); err != nil || !held {
+			return err
+		}
+		return errHeld
 	})
+	if errors.Is(err, errHeld) {
+		return nil
+	}
+	return err
 }
+
+// errHeld takes back an account with an address that another account may go back to, which nobody is told.
+var errHeld = errors.New("the address is held for another account")
 
 // AskConfirm asks for the mail of Begin once more. It looks nobody up: where nothing waits to be confirmed, no mail comes.
 // Refusals: Invalid (field username), Throttled.

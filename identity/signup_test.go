@@ -141,3 +141,28 @@ func TestBegin_ofSixteenAtOnceOneMakesTheAccount(t *testing.T) {
 		}
 	})
 }
+
+// Whoever takes an account over and moves it must not free its address for an account of their own.
+func TestBegin_anAddressThatAnotherAccountMayGoBackToIsNotGiven(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		old := w.user.Email
+		if err := w.db.SetEmail(w.Context(), w.user.ID, newcomer); err != nil {
+			w.Fatal(err)
+		}
+		n := identity.NewUser{Email: old, Password: password}
+		if err := w.users.Begin(w.Context(), n, ""); err != nil {
+			w.Error("it tells:", err)
+		}
+		if _, err := w.db.UserByEmail(w.Context(), old); identity.KindOf(err) != identity.NotFound {
+			w.Error("an account was made:", err)
+		}
+		w.clock.advance(9 * 24 * time.Hour)
+		if err := w.users.Begin(w.Context(), n, ""); err != nil {
+			w.Error(err)
+		}
+		if _, err := w.db.UserByEmail(w.Context(), old); err != nil {
+			w.Error("nor is it given later:", err)
+		}
+	})
+}

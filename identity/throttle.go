@@ -49,6 +49,44 @@ func TryOrWait(ctx context.Context, store throttleStore, key string, t Throttle)
 	return nil
 }
 
+// Door is something that anybody may do here unasked, and how often.
+type Door struct {
+	Kind    string   // of the keys that it is counted against
+	Network Throttle // of one network
+	All     int      // in a minute, of all networks together
+}
+
+// The doors. One network gets through at most thirty, or sixty, times before it waits, so it never takes what all have.
+var (
+	SignUpDoor   = Door{Kind: "signup", Network: SignUpThrottle, All: 300}
+	RegisterDoor = Door{Kind: "register", Network: RegisterThrottle, All: 120}
+)
+
+// Pass counts somebody who wants to do it, of the network first, or refuses them as Throttled with the wait.
+func (d Door) Pass(ctx context.Context, store throttleStore, address string, now time.Time) error {
+	if err := TryOrWait(ctx, store, d.network(address), d.Network); err != nil {
+		return err
+	}
+	rest := now.Truncate(time.Minute).Add(time.Minute).Sub(now)
+	err := TryOrWait(ctx, store, d.minute(now), Throttle{Free: d.All, First: rest, Max: rest, Forget: time.Hour})
+	if err != nil {
+		return errors.Join(err, store.ForgiveTry(ctx, d.network(address)))
+	}
+	return nil
+}
+
+// Forgive takes back what Pass counted.
+func (d Door) Forgive(ctx context.Context, store throttleStore, address string, now time.Time) error {
+	return errors.Join(store.ForgiveTry(ctx, d.network(address)), store.ForgiveTry(ctx, d.minute(now)))
+}
+
+func (d Door) network(address string) string { return ThrottleKey(d.Kind, Network(address)) }
+
+// minute is a key of its own for each minute, so that what was done in the one before counts no more.
+func (d Door) minute(now time.Time) string {
+	return ThrottleKey("all_"+d.Kind, now.UTC().Truncate(time.Minute).String())
+}
+
 // tries are the keys that one guess of a password counts against.
 type tries struct {
 	person string // forgotten by a right one

@@ -46,8 +46,9 @@ type userStore interface {
 	outbox
 	throttleStore
 	CreateUser(ctx context.Context, u User) error
-	// BeginUser makes an account that is to be confirmed, anew over one that was not, and returns whose the address is.
-	BeginUser(ctx context.Context, u User) (ID, error)
+	// BeginUser makes an account that is to be confirmed, anew over one that was not, and returns whose the address is, and
+	// whether it is held for another account, so that this one must not stay.
+	BeginUser(ctx context.Context, u User) (owner ID, held bool, err error)
 	SetName(ctx context.Context, userID ID, name string) error
 }
 

@@ -3,6 +3,7 @@ package oauth_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -324,6 +325,25 @@ func TestRegister_openIsThrottledPerAddress(t *testing.T) {
 		}).want(http.StatusCreated)
 		s.pass(2 * time.Minute)
 		s.askJSON(http.MethodPost, registerAt, nativeApp).want(http.StatusCreated)
+	})
+}
+
+func TestRegister_openIsLimitedForAllNetworksTogether(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		from := func(i int) func(*http.Request) {
+			return func(r *http.Request) { r.RemoteAddr = fmt.Sprintf("[2001:db8:0:%x::1]:443", i) }
+		}
+		for i := range identity.RegisterDoor.All {
+			s.askJSON(http.MethodPost, registerAt, nativeApp, from(i)).want(http.StatusCreated)
+		}
+		got := s.askJSON(http.MethodPost, registerAt, nativeApp, from(identity.RegisterDoor.All)).
+			refused(http.StatusTooManyRequests, "temporarily_unavailable")
+		if got.header.Get("Retry-After") == "" {
+			t.Error("it does not say when")
+		}
+		s.pass(time.Minute)
+		s.askJSON(http.MethodPost, registerAt, nativeApp, from(1)).want(http.StatusCreated)
 	})
 }
 

@@ -111,13 +111,12 @@ func (e *Endpoints) initialToken(r *http.Request) (string, error) {
 	}
 }
 
-// throttleRegistration counts well-formed registrations that nobody vouches for against where they come from.
+// throttleRegistration counts well-formed registrations that nobody vouches for against where they come from, and together.
 func (e *Endpoints) throttleRegistration(r *http.Request) error {
 	if e.o.Registration != registrationOpen {
 		return nil
 	}
-	key := identity.ThrottleKey("register", identity.Network(addressOf(r)))
-	return identity.TryOrWait(r.Context(), e.o.SignIns.Store, key, identity.RegisterThrottle)
+	return identity.RegisterDoor.Pass(r.Context(), e.o.SignIns.Store, addressOf(r), e.o.Now())
 }
 
 // settleSecret makes the client's secret fit its method: it returns a new one where one is needed and there is none yet,

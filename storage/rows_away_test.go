@@ -52,7 +52,7 @@ func TestMethods_sayThatTheDatabaseIsAway(t *testing.T) {
 			"ConfirmRegistrationToken": db.ConfirmRegistrationToken(ctx, "app", secret),
 			"DeleteClient":             db.DeleteClient(ctx, "app"),
 			"MarkClientUsed":           db.MarkClientUsed(ctx, "app"),
-			"BeginUser":                second(db.BeginUser(ctx, u)),
+			"BeginUser":                third(db.BeginUser(ctx, u)),
 			"LetIn":                    db.LetIn(ctx, u.ID),
 			"SweepUnconfirmed":         second(db.SweepUnconfirmed(ctx, at)),
 			"SweepClients":             second(db.SweepClients(ctx, at)),

@@ -28,14 +28,18 @@ func anew(column, value string) string {
 }
 
 // BeginUser makes an account that is to be confirmed, anew over one that was not, and returns whose the address is: u.ID
-// where it was free.
-func (d *DB) BeginUser(ctx context.Context, u identity.User) (owner identity.ID, err error) {
+// where it was free. It reports whether another account may go back to the address: then all of that must not stay.
+func (d *DB) BeginUser(ctx context.Context, u identity.User) (owner identity.ID, held bool, err error) {
 	if u.Email, err = d.spelling(ctx, u.Email); err != nil {
-		return owner, err
+		return owner, false, err
 	}
 	at := fromTime(u.CreatedAt)
 	_, err = d.one(ctx, []any{(*uuid.UUID)(&owner)}, beginUser, u.ID, u.Sub, u.Email, u.Name, u.PasswordHash, at, at, at)
-	return owner, d.fail("begin user", err)
+	if err != nil {
+		return owner, false, d.fail("begin user", err)
+	}
+	held, err = d.held(ctx, owner, u.Email)
+	return owner, held, err
 }
 
 // LetIn notes that an account needs no confirmation any more.

@@ -16,15 +16,22 @@ func begun(t *testing.T, db *storage.DB, n int) (first identity.User) {
 			ID: identity.NewID(), Sub: identity.RandomText(16), Email: identity.RandomText(9) + "@example.com", PasswordHash: "hash",
 			CreatedAt: db.Now(),
 		}
-		if owner := must[identity.ID](t)(db.BeginUser(t.Context(), u)); owner != u.ID {
-			t.Fatalf("a free address is %v's", owner)
-		}
+		begins(t, db, u)
 		ok(t, db.AddEvent(t.Context(), identity.Event{ID: identity.NewID(), At: db.Now(), Kind: identity.UserCreated, UserID: u.ID}))
 		if i == 0 {
 			first = u
 		}
 	}
 	return first
+}
+
+// begins makes an account with an address that is free.
+func begins(t *testing.T, db *storage.DB, u identity.User) {
+	t.Helper()
+	owner, held, err := db.BeginUser(t.Context(), u)
+	if err != nil || owner != u.ID || held {
+		t.Fatalf("a free address is %v's, held: %v (%v)", owner, held, err)
+	}
 }
 
 func TestSweepUnconfirmed_takesWhatNobodyConfirmed(t *testing.T) {
@@ -52,8 +59,6 @@ func TestSweepUnconfirmed_takesWhatNobodyConfirmed(t *testing.T) {
 			t.Errorf("its history is %+v", events)
 		}
 		old.ID, old.Sub, old.CreatedAt = identity.NewID(), identity.RandomText(16), db.Now()
-		if owner := must[identity.ID](t)(db.BeginUser(t.Context(), old)); owner != old.ID {
-			t.Error("the address is not free again")
-		}
+		begins(t, db, old) // the address is free again
 	})
 }

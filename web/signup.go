@@ -56,10 +56,10 @@ func (p *Pages) submitSignUp(w http.ResponseWriter, r *http.Request) error {
 	return see(w, r, signInPath+"?"+query.Encode())
 }
 
-// signUp makes the account. What a network may send in is limited; typing errors are not counted.
+// signUp makes the account. What a network, and all together, may send in is limited; typing errors are not counted.
 func (p *Pages) signUp(r *http.Request, user identity.NewUser, next string) (err error) {
-	ctx, key := r.Context(), identity.ThrottleKey("signup", identity.Network(user.Address))
-	if err := identity.TryOrWait(ctx, p.Store, key, identity.SignUpThrottle); err != nil {
+	ctx, now := r.Context(), p.Now()
+	if err := identity.SignUpDoor.Pass(ctx, p.Store, user.Address, now); err != nil {
 		return err
 	}
 	if p.SignIns.ConfirmFirst {
@@ -68,7 +68,7 @@ func (p *Pages) signUp(r *http.Request, user identity.NewUser, next string) (err
 		_, err = p.Users.Add(ctx, user)
 	}
 	if identity.KindOf(err) == identity.Invalid {
-		return errors.Join(err, p.Store.ForgiveTry(ctx, key))
+		return errors.Join(err, identity.SignUpDoor.Forgive(ctx, p.Store, user.Address, now))
 	}
 	return err
 }

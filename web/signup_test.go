@@ -1,10 +1,12 @@
 package web_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -103,6 +105,33 @@ func TestSignUp_limitsWhatANetworkMaySend(t *testing.T) {
 		if a.header.Get("Retry-After") != "60" || field(page, "username") != "anna@example.com" {
 			t.Errorf("Retry-After is %q, the form keeps %q", a.header.Get("Retry-After"), field(page, "username"))
 		}
+	})
+}
+
+// Of many networks together one too many waits for the minute to end; one network alone never gets so far.
+func TestSignUp_limitsWhatAllNetworksTogetherMaySend(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *site) {
+		door := identity.SignUpDoor
+		if door.Network.Free*2 > door.All {
+			t.Error("two networks can take what all have")
+		}
+		s.wait(20 * time.Second)
+		for i := range door.All - 1 {
+			if err := door.Pass(t.Context(), s.db, fmt.Sprintf("2001:db8:0:%x::1", i), s.time()); err != nil {
+				t.Fatal(i, err)
+			}
+		}
+		b := s.browser()
+		b.post("/signup", "username", "anna@example.com", "password", "short").is(http.StatusBadRequest) // is not counted
+		b.post("/signup", "username", "anna@example.com", "password", password).leadsTo("/signin?notice=signup")
+		a := b.post("/signup", "username", "bob@example.com", "password", password)
+		a.is(http.StatusTooManyRequests, "Too many tries")
+		if a.header.Get("Retry-After") != "40" {
+			t.Errorf("Retry-After is %q", a.header.Get("Retry-After"))
+		}
+		s.wait(40 * time.Second)
+		b.post("/signup", "username", "bob@example.com", "password", password).leadsTo("/signin?notice=signup")
 	})
 }
 
