@@ -63,6 +63,9 @@ func (a *API) operation(op operation) http.Handler {
 		case answer == nil:
 			w.WriteHeader(http.StatusNoContent)
 		default:
+			if tagged, ok := answer.(interface{ ETag() string }); ok {
+				w.Header().Set("ETag", tagged.ETag())
+			}
 			writeJSON(w, http.StatusOK, answer)
 		}
 	})

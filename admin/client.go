@@ -2,6 +2,9 @@ package admin
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"time"
 
@@ -25,7 +28,101 @@ func (a *API) clientList(r *http.Request) (any, error) {
 	}{clients, next}, err
 }
 
-func (a *API) clientShow(r *http.Request) (any, error) { return a.client(r.Context(), clientIn(r)) }
+func (a *API) clientShow(r *http.Request) (any, error) {
+	client, err := a.o.Store.RegisteredClient(r.Context(), clientIn(r))
+	return newVersioned(client), err
+}
+
+// versioned is a client whose answer has an ETag (RFC 9110 §8.8.3), which a change sends back.
+type versioned struct {
+	Client
+	version string
+}
+
+func newVersioned(c identity.Client) versioned { return versioned{NewClient(c), versionOf(c)} }
+
+// ETag names how the client is now.
+func (v versioned) ETag() string { return v.version }
+
+// versionOf changes with all that operators change of a client by settings and secrets, and with nothing that its use changes.
+func versionOf(c identity.Client) string {
+	h := sha256.New()
+	_ = json.NewEncoder(h).Encode(c.Settings()) // cannot fail: its keys are JSON that was read
+	h.Write(c.SecretHash)
+	return `"` + base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:16]) + `"`
+}
+
+// clientBody is what a client is added with or changed to: settings as a merge patch (RFC 7396) names them, and its secret.
+type clientBody struct {
+	id, secret string
+	settings   map[string]json.RawMessage
+}
+
+func readClient(r *http.Request) (b clientBody, err error) {
+	if err := readBody(r, &b.settings); err != nil {
+		return b, err
+	}
+	for name, text := range map[string]*string{"client_id": &b.id, "client_secret": &b.secret} {
+		value, said := b.settings[name]
+		if delete(b.settings, name); !said {
+			continue
+		}
+		if json.Unmarshal(value, text) != nil {
+			return b, identity.RefuseField(name, "Send a string.")
+		}
+	}
+	if b.secret != "" && len(b.secret) < identity.MinClientSecret {
+		return b, identity.RefuseField("client_secret", "The secret is too short: at least 8 characters, better the output of openssl rand -hex 32.")
+	}
+	return b, nil
+}
+
+// on returns a client with what the body says on top.
+func (b clientBody) on(c identity.Client, keys *identity.Keyring) (identity.Client, error) {
+	s, err := c.Settings().Patched(b.settings)
+	if c = c.With(s); b.secret != "" {
+		c.SecretHash, c.FormerSecret, c.FormerUntil = keys.HashSecret(b.secret), nil, time.Time{}
+	}
+	return c, err
+}
+
+// clientAdd answers POST /api/clients.
+func (a *API) clientAdd(r *http.Request) (any, error) {
+	body, err := readClient(r)
+	if err != nil {
+		return nil, err
+	}
+	identity.TrailOf(r.Context()).ClientID = body.id[:min(len(body.id), identity.MaxDevice)]
+	client, err := body.on(identity.Client{ID: body.id}, a.o.Keys)
+	if err != nil {
+		return nil, err
+	}
+	client, err = a.o.Operators.AddClient(r.Context(), client)
+	return newVersioned(client), err
+}
+
+// clientUpdate answers PATCH /api/clients/{id}. Of changes that read the same client one is made: each says by If-Match
+// (RFC 9110 §13.1.1) which one it read, and the others hear 409.
+func (a *API) clientUpdate(r *http.Request) (any, error) {
+	id, match := clientIn(r), r.Header.Get("If-Match")
+	if match == "" {
+		return nil, identity.RefuseField("If-Match", "Send the ETag of the client as you read it in If-Match: of two changes at once one is made.")
+	}
+	body, err := readClient(r)
+	if err != nil {
+		return nil, err
+	}
+	if body.id != "" && body.id != id {
+		return nil, identity.RefuseField("client_id", "The id of a client does not change. Leave it out.")
+	}
+	after, _, err := a.o.Operators.UpdateClient(r.Context(), id, func(c identity.Client) (identity.Client, error) {
+		if match != "*" && match != versionOf(c) {
+			return c, identity.Refuse(identity.Conflict, "The client was changed meanwhile. Read it again, then send the change.")
+		}
+		return body.on(c, a.o.Keys)
+	})
+	return newVersioned(after), err
+}
 
 func (a *API) client(ctx context.Context, id string) (Client, error) {
 	client, err := a.o.Store.RegisteredClient(ctx, id)

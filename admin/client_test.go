@@ -1,9 +1,14 @@
 package admin_test
 
 import (
+	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -115,4 +120,97 @@ func TestClients_aSecretIsRotated(t *testing.T) {
 		}
 		d.want(http.StatusNotFound, `POST /api/clients/nobody/rotate-secret {"secret":"0123456789abcdef"}`, nil)
 	})
+}
+
+// An operator adds a client and changes it by what the request names; everything else stays, its sessions too.
+func TestClients_areAddedAndChanged(t *testing.T) {
+	t.Parallel()
+	atDesk(t, func(d *desk) {
+		for body, field := range map[string]string{
+			`{"client_id":"web","redirect_uris":["https://web.example/cb"]}`:                                                         "client_secret",
+			`{"client_id":"web","client_secret":"short","redirect_uris":["https://web.example/cb"]}`:                                 "client_secret",
+			`{"client_id":"a b","token_endpoint_auth_method":"none","redirect_uris":["https://web.example/cb"]}`:                     "client_id",
+			`{"client_id":"web","token_endpoint_auth_method":"none","redirect_uris":["http://web.example/cb"]}`:                      "redirect_uris",
+			`{"client_id":"web","token_endpoint_auth_method":"none","redirect_uris":"https://web.example/cb"}`:                       "redirect_uris",
+			`{"client_id":"web","token_endpoint_auth_method":"none","redirect_uris":["https://a.b/"],"Scope":"x"}`:                   "Scope",
+			`{"client_id":"web","token_endpoint_auth_method":"none","redirect_uris":["https://a.b/"],"device_name":"x"}`:             "device_name",
+			`{"client_id":"web","jwks":{"keys":[]},"token_endpoint_auth_method":"private_key_jwt","redirect_uris":["https://a.b/"]}`: "jwks",
+		} {
+			var refused struct{ Field string }
+			if d.want(http.StatusBadRequest, "POST /api/clients "+body, &refused); refused.Field != field {
+				d.Errorf("%s: refused is %q", body, refused.Field)
+			}
+		}
+		var added, got admin.Client
+		d.want(http.StatusOK, `POST /api/clients {"client_id":"web","client_secret":"0123456789abcdef","client_name":"Web","scope":"files","redirect_uris":["https://web.example/cb"],"trusted":true}`, &added)
+		d.want(http.StatusConflict, `POST /api/clients {"client_id":"web","client_secret":"0123456789abcdef","redirect_uris":["https://web.example/cb"]}`, nil)
+		s := d.begin(d.user("ada@example.com"), "web")
+		read := d.want(http.StatusOK, "GET /api/clients/web", nil)
+		if read.header.Get("ETag") == "" {
+			d.Fatal("no ETag")
+		}
+		d.want(http.StatusBadRequest, `PATCH /api/clients/web {"client_name":"Other"}`, nil)
+		reply := d.patch("web", read.header.Get("ETag"), `{"client_name":"Other","contacts":["ops@example.com"],"session_idle_seconds":3600,"scope":null}`)
+		d.same(http.StatusOK, reply.status)
+		d.ok(json.Unmarshal([]byte(reply.body), &got))
+		want := added
+		want.Name, want.Contacts, want.Idle, want.Scope = "Other", []string{"ops@example.com"}, 3600, "openid profile email offline_access"
+		d.same(want, got)
+		d.same(http.StatusConflict, d.patch("web", read.header.Get("ETag"), `{"client_name":"Third"}`).status)
+		d.same(http.StatusOK, d.patch("web", reply.header.Get("ETag"), `{"client_name":"Other"}`).status) // as it is: nothing to tell
+		d.same(http.StatusNotFound, d.patch("nobody", "*", `{"client_name":"Third"}`).status)
+		alive := func() bool {
+			session, err := d.db.SessionByID(d.Context(), s.ID)
+			d.ok(err)
+			return session.EndCause == ""
+		}
+		if d.same(1, d.told(identity.ClientUpdated, "api:deploy")); !alive() {
+			d.Error("a change of its name ended a session")
+		}
+		d.same(http.StatusOK, d.patch("web", "*", `{"trusted":false}`).status)
+		if alive() {
+			d.Error("a session that nobody was asked for goes on after trust was taken back")
+		}
+	})
+}
+
+// Of changes that read the same client one is made, and the others are told so.
+func TestClients_ofSixteenChangesOneWins(t *testing.T) {
+	t.Parallel()
+	atDesk(t, func(d *desk) {
+		d.want(http.StatusOK, `POST /api/clients {"client_id":"web","client_secret":"0123456789abcdef","redirect_uris":["https://web.example/cb"]}`, nil)
+		read := d.want(http.StatusOK, "GET /api/clients/web", nil).header.Get("ETag")
+		var made, lost atomic.Int64
+		var all sync.WaitGroup
+		for i := range 16 {
+			all.Go(func() {
+				switch status := d.patch("web", read, fmt.Sprintf(`{"client_name":"Name %d"}`, i)).status; status {
+				case http.StatusOK:
+					made.Add(1)
+				case http.StatusConflict:
+					lost.Add(1)
+				default:
+					d.Error(status)
+				}
+			})
+		}
+		if all.Wait(); made.Load() != 1 || lost.Load() != 15 {
+			d.Errorf("%d were made, %d refused", made.Load(), lost.Load())
+		}
+	})
+}
+
+// patch changes a client that was read with an ETag.
+func (d *desk) patch(id, version, body string) reply {
+	d.Helper()
+	r, err := http.NewRequestWithContext(d.Context(), http.MethodPatch, d.url+"/api/clients/"+id, strings.NewReader(body))
+	d.ok(err)
+	r.Header.Set("Authorization", "Bearer "+d.token)
+	r.Header.Set("If-Match", version)
+	response, err := http.DefaultClient.Do(r)
+	d.ok(err)
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	d.ok(err)
+	return reply{response.StatusCode, response.Header, string(answer)}
 }

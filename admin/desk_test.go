@@ -181,7 +181,11 @@ func (d *desk) begin(user identity.User, client string) identity.Session {
 func (d *desk) sibling(signIn identity.ID, code identity.Secret, client string) identity.Session {
 	d.Helper()
 	now := d.now()
-	p := identity.Promise{SessionID: identity.NewID(), SignInID: signIn, SignInSecret: code, IssuedAt: now}
+	app, err := d.db.RegisteredClient(d.Context(), client)
+	d.ok(err)
+	p := identity.Promise{
+		SessionID: identity.NewID(), SignInID: signIn, SignInSecret: code, ClientEpoch: app.Epoch, IssuedAt: now,
+	}
 	s, won, err := d.db.RedeemCode(d.Context(), p, identity.Session{
 		ID: p.SessionID, ClientID: client, SecretHash: identity.NewSecret().Hash(), Scopes: []string{"openid", "offline_access"},
 		AMR: identity.PWD, AuthTime: now, CreatedAt: now, LastUsedAt: now, IdleEndsAt: now.Add(time.Hour),

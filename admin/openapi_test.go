@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/gorilla/mux"
 
+	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/storage"
 )
 
@@ -97,4 +99,24 @@ func leads(doc map[string]any, ref string) bool {
 		}
 	}
 	return true
+}
+
+// Whoever adds a setting of clients describes it.
+func TestOpenAPI_tellsEverySettingOfAClient(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, storage.SQLite)
+	var doc struct {
+		Components struct {
+			Schemas struct {
+				ClientSettings struct {
+					Properties map[string]any `json:"properties"`
+				} `json:"clientSettings"`
+			} `json:"schemas"`
+		} `json:"components"`
+	}
+	d.ok(json.Unmarshal([]byte(d.askWith("", "GET /api/openapi.json").body), &doc))
+	described, served := slices.Sorted(maps.Keys(doc.Components.Schemas.ClientSettings.Properties)), slices.Sorted(slices.Values(identity.SettingNames))
+	if diff := cmp.Diff(served, described); diff != "" {
+		t.Errorf("served (-), described (+):\n%s", diff)
+	}
 }

@@ -22,12 +22,14 @@ const (
 	EndConsent    EndCause = "consent_withdrawn" // the person does not allow the app any more
 	EndClientGone EndCause = "client_deleted"    // the client was deleted
 	EndClientOff  EndCause = "client_disabled"   // the client was disabled
-	EndLocked     EndCause = "user_disabled"     // the account was locked
-	EndDeleted    EndCause = "user_deleted"      // the account was deleted
-	EndCrowded    EndCause = "too_many_sessions" // the person has MaxSessions newer ones of the same app
-	EndOperator   EndCause = "ended_by_operator" // an operator ended it
-	EndIdle       EndCause = "idle"              // no one used it for too long; judged when read, never written
-	EndExpired    EndCause = "expired"           // it reached its absolute end; judged when read, never written
+
+	EndClientChanged EndCause = "client_changed"    // the client is trusted no more
+	EndLocked        EndCause = "user_disabled"     // the account was locked
+	EndDeleted       EndCause = "user_deleted"      // the account was deleted
+	EndCrowded       EndCause = "too_many_sessions" // the person has MaxSessions newer ones of the same app
+	EndOperator      EndCause = "ended_by_operator" // an operator ended it
+	EndIdle          EndCause = "idle"              // no one used it for too long; judged when read, never written
+	EndExpired       EndCause = "expired"           // it reached its absolute end; judged when read, never written
 )
 
 // Ending ends Sessions, and the SignIns that they rest on. Exactly one of Session, SignIn, User and Client is named. It is

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -24,6 +25,10 @@ type operatorStore interface {
 	RotateSecret(ctx context.Context, id string, hash []byte, formerUntil time.Time) error
 	// CreateClient adds a client; Conflict when its id is taken.
 	CreateClient(ctx context.Context, c Client) error
+	// LockClient reads a client, disabled or not, and keeps everyone else from changing it until the transaction ends.
+	LockClient(ctx context.Context, id string) (Client, error)
+	// UpdateClient writes all of a client that operators may change.
+	UpdateClient(ctx context.Context, c Client) error
 	CreateRegistrationToken(ctx context.Context, hash []byte, uses int, expires time.Time) error
 	// Reseal seals what rests under another root secret under the first one, and counts what remains.
 	Reseal(ctx context.Context) ([]Resealed, error)
@@ -40,6 +45,8 @@ type deliveryStore interface {
 type Operators struct {
 	Store operatorStore
 	Now   func() time.Time
+	// CleanKeys judges a client's inline key set, and returns what is kept of it; nil: a client can have none.
+	CleanKeys func(jwks json.RawMessage) (json.RawMessage, error)
 }
 
 // EndSession ends one Session, and with its device the browser sign-in that it began from and all that began from that.
@@ -212,88 +219,9 @@ func (o Operators) DeleteUser(ctx context.Context, userID ID) error {
 	})
 }
 
-// DisableClient keeps a client from everything and ends its Sessions; false when it was disabled already.
-func (o Operators) DisableClient(ctx context.Context, id string) (changed bool, err error) {
-	err = o.Store.InTx(ctx, func(ctx context.Context) error {
-		if changed, err = o.Store.SetClientDisabled(ctx, id, o.Now()); err != nil {
-			return err
-		}
-		if _, err := o.Store.End(ctx, Ending{Client: id, Cause: EndClientOff}); err != nil || !changed {
-			return err
-		}
-		return o.tell(ctx, Event{Kind: ClientDisabled, ClientID: id})
-	})
-	return changed, err
-}
-
-// EnableClient lets a disabled client be used again. It resurrects nothing.
-func (o Operators) EnableClient(ctx context.Context, id string) (changed bool, err error) {
-	err = o.Store.InTx(ctx, func(ctx context.Context) error {
-		changed, err = o.Store.SetClientDisabled(ctx, id, time.Time{})
-		if err != nil || !changed {
-			return err
-		}
-		return o.tell(ctx, Event{Kind: ClientEnabled, ClientID: id})
-	})
-	return changed, err
-}
-
-// The bounds of RotateSecret.
-const (
-	MinClientSecret = 8 // characters
-	MaxOverlap      = 30 * 24 * time.Hour
-)
-
-// NewClientSecret is what RotateSecret makes of a client's secret.
-type NewClientSecret struct {
-	ClientID, Secret string
-	Overlap          time.Duration // how long the one before stays good: zero ends it at once
-}
-
-// RotateSecret gives a client another secret and ends nothing: its Sessions go on. Refusals: NotFound (no such client, or
-// it has no secret), Invalid (fields secret and overlap).
-func (o Operators) RotateSecret(ctx context.Context, keys *Keyring, n NewClientSecret) error {
-	if len(n.Secret) < MinClientSecret {
-		return RefuseField("secret", "The secret is too short: at least 8 characters, better the output of openssl rand -hex 32.")
-	}
-	if n.Overlap < 0 || n.Overlap > MaxOverlap {
-		return RefuseField("overlap", "Let the secret before stay good for 0 to 30 days.")
-	}
-	until := o.Now().Add(n.Overlap)
-	return o.Store.InTx(ctx, func(ctx context.Context) error {
-		if err := o.Store.RotateSecret(ctx, n.ClientID, keys.HashSecret(n.Secret), until); err != nil {
-			return err
-		}
-		return o.tell(ctx, Event{
-			Kind: ClientUpdated, ClientID: n.ClientID, Detail: "secret, the one before is good until " + until.Format(time.DateTime),
-		})
-	})
-}
-
-// DeleteClient removes a client with all that rests on it.
-func (o Operators) DeleteClient(ctx context.Context, id string) error {
-	return o.Store.InTx(ctx, func(ctx context.Context) error {
-		if err := o.Store.DeleteClient(ctx, id); err != nil {
-			return err
-		}
-		return o.tell(ctx, Event{Kind: ClientDeleted, ClientID: id})
-	})
-}
-
 func (o Operators) tell(ctx context.Context, e Event) error {
 	e.ID, e.At = NewID(), o.Now()
 	return o.Store.AddEvent(ctx, e)
-}
-
-// AddClient adds a client; Conflict when its id is taken.
-func (o Operators) AddClient(ctx context.Context, c Client) error {
-	c.Epoch = o.Now().UnixMicro()
-	return o.Store.InTx(ctx, func(ctx context.Context) error {
-		if err := o.Store.CreateClient(ctx, c); err != nil {
-			return err
-		}
-		return o.tell(ctx, Event{Kind: ClientRegistered, ClientID: c.ID})
-	})
 }
 
 // AddRegistrationToken makes an initial access token (RFC 7591 §3) that is good for so many registrations until it
@@ -405,8 +333,11 @@ type ClientQuery struct {
 
 // EventQuery picks Events, the newest first.
 type EventQuery struct {
-	UserID    ID // zero: of everyone
-	SessionID ID // zero: of all
+	UserID    ID        // zero: of everyone
+	SessionID ID        // zero: of all
+	ClientID  string    // empty: of all; goes by Since, or by the person or Session
+	Kind      EventKind // empty: all; likewise
+	Since     time.Time // zero: from the start
 	After     ID
 	Limit     int
 }

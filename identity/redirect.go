@@ -48,14 +48,14 @@ func checkWayBack(field, uri, applicationType string) error {
 	case u.Scheme == "https" || u.Scheme == "http":
 		return RefuseField(field, "Use https with a plain host name, "+
 			"or http on 127.0.0.1, [::1] or localhost.")
+	case !privateUse(u):
+		return RefuseField(field, "Use a scheme that is a domain name of yours in reverse order, with a dot in it, "+
+			"such as com.example.app:/callback (RFC 8252 section 7.1), or https.")
 	case applicationType != nativeApp:
 		return RefuseField(field, "Use https, or http on loopback. "+
 			"A scheme of the app's own needs application_type native.")
-	case privateUse(u):
-		return nil
 	}
-	return RefuseField(field, "Use a scheme that is a domain name of yours in reverse order, "+
-		"such as com.example.app:/callback (RFC 8252 section 7.1).")
+	return nil
 }
 
 // MatchRedirect reports whether an authorization request may lead back to uri: it is a registered one, character for

@@ -55,6 +55,8 @@ func (h codeGrant) HandleTokenEndpointRequest(ctx context.Context, req fosite.Ac
 	if uri := x.param("redirect_uri"); !p.Binding.Redirected(uri) {
 		h.e.o.Log.DebugContext(ctx, "redirect_uri refused", "client_id", x.client.ID, "redirect_uri", identity.LoggedURI(uri))
 		return say(invalidGrant, "redirect_uri differs from the authorization request's.")
+	} else if uri != "" && !x.client.MatchRedirect(uri) { // it went to who has that address no more
+		return say(invalidGrant, "The redirect_uri is not registered any more. Start the sign-in again.")
 	}
 	if err := checkVerifier(p.Binding, x.param("code_verifier")); err != nil {
 		return err

@@ -155,6 +155,29 @@ func TestRedeem_aRedirectURIThatWasLeftOutStaysLeftOut(t *testing.T) {
 	})
 }
 
+// What was sent to a redirect URI that the operator took away meanwhile may be in the wrong hands.
+func TestRedeem_aCodeIsVoidOnceItsRedirectURIIsTakenAway(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c := s.app()
+		kept, void := s.code(asking(c), s.signIn(s.user)), s.code(asking(c), s.signIn(s.user))
+		change := func(uris ...string) {
+			_, _, err := s.operators().UpdateClient(t.Context(), c.ID, func(c identity.Client) (identity.Client, error) {
+				c.RedirectURIs = uris
+				return c, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.pass(time.Second)
+		}
+		change(c.RedirectURIs[0], "https://other.example/cb")
+		s.good(s.post(redeeming(c, kept)))
+		change("https://other.example/cb")
+		s.invalidGrant(s.post(redeeming(c, void)))
+	})
+}
+
 func TestRedeem_anExpiredCodeIsRefused(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) {

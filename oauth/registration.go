@@ -123,7 +123,7 @@ func (e *Endpoints) throttleRegistration(r *http.Request) error {
 // keeps one that is there, and forgets one that is of no use any more.
 func (e *Endpoints) settleSecret(c *identity.Client) (secret string) {
 	switch {
-	case c.AuthMethod == methodNone || c.AuthMethod == methodJWT:
+	case !c.UsesSecret():
 		c.SecretHash = nil
 	case len(c.SecretHash) == 0:
 		secret = identity.RandomText(32)

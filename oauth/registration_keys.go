@@ -29,7 +29,7 @@ var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv
 func cleanRegistration(m identity.Metadata) (identity.Metadata, error) {
 	m, err := identity.CleanRegistration(m)
 	if err == nil && m.JWKS != nil {
-		m.JWKS, err = cleanKeys(m.JWKS)
+		m.JWKS, err = CleanKeys(m.JWKS)
 	}
 	return m, err
 }
@@ -40,8 +40,9 @@ const (
 	maxRSA = 8192
 )
 
-// cleanKeys keeps what client assertions are verified with: public keys of the types that this server knows.
-func cleanKeys(jwks json.RawMessage) (json.RawMessage, error) {
+// CleanKeys judges a client's JWK set and returns what is kept of it: the public keys of the types that client assertions are
+// verified with. Refusals: Invalid, field jwks.
+func CleanKeys(jwks json.RawMessage) (json.RawMessage, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}

@@ -69,7 +69,7 @@ func (s *Server) Admin() http.Handler {
 func (s *Server) adminAPI() http.Handler {
 	api := admin.New(admin.Options{
 		Store: s.db, Log: s.log,
-		Operators: identity.Operators{Store: s.db, Now: s.db.Now},
+		Operators: Operators(s.db),
 		Tokens:    identity.AdminTokens{Store: s.db, Now: s.db.Now},
 		TOTP:      mfa.TOTP{Store: s.db, Keys: s.keys, Now: s.db.Now},
 		Links:     identity.MailLinks{Store: s.db, Keys: s.keys, Now: s.db.Now},

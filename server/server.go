@@ -117,6 +117,11 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 	return err
 }
 
+// Operators is what operators may do to a database, by the admin API and by commands.
+func Operators(db *storage.DB) identity.Operators {
+	return identity.Operators{Store: db, Now: db.Now, CleanKeys: oauth.CleanKeys}
+}
+
 // secure reports whether people reach us by https, be it through a proxy.
 func (s *Server) secure() bool { return strings.HasPrefix(s.cfg.Issuer, "https://") }
 

@@ -54,6 +54,8 @@ var causes = map[string]cause{
 	"client_disabled":            {play: operator(clientDisabled)},
 	"client_credentials_changed": {first: confidential, play: newSecret},
 	"client_secret_rotated":      {first: confidential, play: secretRotated},
+	"client_changed":             {play: clientChanged(func(c *identity.Client) { c.Name = "Another name" })},
+	"client_untrusted":           {first: trusted, play: clientChanged(func(c *identity.Client) { c.Trusted = false })},
 	"other_person":               {play: otherPerson},
 	"session_idle":               {lives: identity.Lifetimes{Idle: 45 * time.Minute}, play: passes(26 * time.Minute)},
 	"session_absolute":           {lives: identity.Lifetimes{Absolute: 45 * time.Minute}, play: passes(26 * time.Minute)},
@@ -286,6 +288,17 @@ func secretRotated(t *testing.T, s *scene) {
 	fine(t, identity.Operators{Store: s.w.db, Now: s.w.now}.RotateSecret(ctx, s.w.keys, identity.NewClientSecret{
 		ClientID: s.first.client.ID, Secret: s.first.secret,
 	}))
+}
+
+func clientChanged(change func(c *identity.Client)) func(*testing.T, *scene) {
+	return func(t *testing.T, s *scene) {
+		after, _, err := Operators(s.w.db).UpdateClient(ctx, s.first.client.ID, func(c identity.Client) (identity.Client, error) {
+			change(&c)
+			return c, nil
+		})
+		fine(t, err)
+		s.first.client = after
+	}
 }
 
 func otherPerson(t *testing.T, s *scene) {

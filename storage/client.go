@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -220,9 +221,28 @@ func (d *DB) RegisteredClient(ctx context.Context, id string) (identity.Client, 
 	return d.client(ctx, "id = ?", id)
 }
 
-// UpdateClient writes what can be changed of a client that the operator added: metadata, secret and lifetimes.
+// LockClient returns a client, disabled or not, or NotFound, and keeps everyone else from changing it until the transaction
+// of ctx ends.
+func (d *DB) LockClient(ctx context.Context, id string) (identity.Client, error) {
+	if !keepable(id) {
+		return identity.Client{}, notFound("client")
+	}
+	var rows []clientRow
+	err := d.q(ctx).Raw("SELECT * FROM clients WHERE id = ?"+d.lock("FOR UPDATE"), id).Scan(&rows).Error
+	if err != nil || len(rows) == 0 {
+		return identity.Client{}, cmp.Or(d.fail("lock client", err), notFound("client"))
+	}
+	return rows[0].client(), nil
+}
+
+// UpdateClient writes all that an operator may change of a client: trust, metadata, secret and lifetimes. NotFound when there
+// is none.
 func (d *DB) UpdateClient(ctx context.Context, c identity.Client) error {
-	return d.UpdateRegistration(ctx, c, nil)
+	row := newClientRow(c)
+	res := d.q(ctx).Model(&clientRow{}).Where("id = ?", row.ID).Select("SecretHash", "FormerSecretHash", "FormerSecretUntil",
+		"Trusted", "TrustedNative", "Metadata", "IdleSeconds", "AbsoluteSeconds").Updates(&row)
+	d.clients.drop(c.ID, d.Now())
+	return d.wrote(res, "client")
 }
 
 // UpdateRegistration writes what RFC 7592 §2.2 lets a client change: metadata, secret, lifetimes and its registration access

@@ -116,6 +116,9 @@ func (d *DB) Events(ctx context.Context, q identity.EventQuery) ([]identity.Even
 	c := conditions{where: "TRUE"}
 	c.and(q.UserID != uuid.Nil, "user_id = ?", q.UserID)
 	c.and(q.SessionID != uuid.Nil, "session_id = ?", q.SessionID)
+	c.and(q.ClientID != "", "client_id = ?", q.ClientID)
+	c.and(q.Kind != "", "kind = ?", q.Kind)
+	c.and(!q.Since.IsZero(), "at >= ?", fromTime(q.Since))
 	if q.After != uuid.Nil {
 		var at micros
 		found, err := d.one(ctx, []any{&at}, "SELECT at FROM events WHERE id = ?", q.After)

@@ -372,6 +372,7 @@ var english = language{
 		"cause.consent_withdrawn": "you took back its access",
 		"cause.client_deleted":    "the app was removed from this service",
 		"cause.client_disabled":   "the app was switched off",
+		"cause.client_changed":    "the app is not trusted any more",
 		"cause.user_disabled":     "the account was locked",
 		"cause.user_deleted":      "the account was deleted",
 		"cause.too_many_sessions": "you had too many sign-ins in it, and used this one longest ago",

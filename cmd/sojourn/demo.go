@@ -249,20 +249,19 @@ func (o opened) seedFactor(ctx context.Context, userID identity.ID) (string, err
 func (o opened) seedClient(ctx context.Context, n newClient) error {
 	n.public, n.Scope, n.ApplicationType = true, demoScope, "native"
 	n.IDTokenProfile = true // so that an app can greet people without asking userinfo
-	c, err := n.client(o.db.Now())
+	c, err := n.client()
 	if err != nil {
 		return err
 	}
-	if err := o.operators().AddClient(ctx, c); identity.KindOf(err) != identity.Conflict {
+	if _, err := o.operators().AddClient(ctx, c); identity.KindOf(err) != identity.Conflict {
 		return err
 	}
 	// An earlier start made it, maybe one of an earlier version.
-	before, err := o.db.ClientByID(ctx, c.ID)
-	if err != nil {
-		return err
-	}
-	before.Metadata = c.Metadata
-	return o.db.UpdateClient(ctx, before)
+	_, _, err = o.operators().UpdateClient(ctx, c.ID, func(before identity.Client) (identity.Client, error) {
+		before.Metadata = c.Metadata
+		return before, nil
+	})
+	return err
 }
 
 func (who seeded) banner(issuer, app string) string {

@@ -80,6 +80,20 @@ func (p *program) readPassword(t totpFlags) (password string, secret []byte, err
 	return password, secret, nil
 }
 
+// one wants the one argument that the command's Use names, and says which where it is missing.
+func one(cmd *cobra.Command, args []string) error {
+	if len(args) == 1 {
+		return nil
+	}
+	_, line, _ := strings.Cut(cmd.Use, " ")
+	what, _, _ := strings.Cut(line, " ")
+	got := "and there is none"
+	if len(args) > 1 {
+		got = fmt.Sprintf("not %d", len(args))
+	}
+	return fmt.Errorf("accepts 1 argument, %s, %s: %s %s", what, got, cmd.CommandPath(), line)
+}
+
 func must(err error) {
 	if err != nil {
 		panic(err) // impossible: the flag was defined the line before

@@ -61,7 +61,7 @@ func (p *program) keyRemove() *cobra.Command {
 			"that one, since it was published all along. An API that checks tokens by itself believes the key until it reads the\n" +
 			"key set again: restart those that keep it for long.",
 		Example: "  sojourn key remove 3q2-7wRZ1bA0x9Yd --reason 'backup was on a stolen laptop, ticket 4711'",
-		Args:    cobra.ExactArgs(1),
+		Args:    one,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.act(cmd.Context(), func(ctx context.Context, o opened) error {
 				keys := o.signingKeys()

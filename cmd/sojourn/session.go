@@ -103,7 +103,7 @@ func (p *program) sessionShow() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show SID",
 		Short: "Show everything about a session, over or not, and what happened to it",
-		Args:  cobra.ExactArgs(1),
+		Args:  one,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := sessionID(args[0])
 			if err != nil {

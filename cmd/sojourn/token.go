@@ -28,7 +28,7 @@ func (p *program) adminTokenAdd() *cobra.Command {
 		Short: "Make a token for the admin API and print it, this once",
 		Long: "Add prints a token that lets its holder do through the admin API (SOJOURN_ADMIN_LISTEN, /api/) what these\n" +
 			"commands do. Its name stands in every Event of what is done with it: give each program its own.",
-		Args: cobra.ExactArgs(1),
+		Args: one,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.act(cmd.Context(), func(ctx context.Context, o opened) error {
 				token, err := o.adminTokens().Add(ctx, args[0])
@@ -85,7 +85,7 @@ func (p *program) adminTokenRemove() *cobra.Command {
 	return &cobra.Command{
 		Use:   "remove NAME",
 		Short: "Make a token worthless at once",
-		Args:  cobra.ExactArgs(1),
+		Args:  one,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.act(cmd.Context(), func(ctx context.Context, o opened) error {
 				err := o.adminTokens().Remove(ctx, args[0])

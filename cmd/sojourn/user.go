@@ -82,7 +82,7 @@ func (p *program) userSetPassword() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "set-password ADDRESS --password-stdin",
 		Short: "Change a person's password and sign them out everywhere",
-		Args:  cobra.ExactArgs(1),
+		Args:  one,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.act(cmd.Context(), func(ctx context.Context, o opened) error {
 				password, err := p.readSecret()
@@ -159,7 +159,7 @@ func (p *program) userShow() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show ADDRESS",
 		Short: "Show a person's account",
-		Args:  cobra.ExactArgs(1),
+		Args:  one,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.work(cmd.Context(), func(ctx context.Context, o opened) error {
 				account, err := o.accountOf(ctx, args[0])
@@ -182,6 +182,10 @@ func userText(a identity.Account) string {
 	if u.Name != "" {
 		name = fmt.Sprintf("%q", u.Name)
 	}
+	left := "" // without a factor nobody has recovery codes
+	if len(u.Factors) > 0 || u.CodesLeft > 0 {
+		left = fmt.Sprint(u.CodesLeft)
+	}
 	return details([][2]string{
 		{"user", u.Email + verified},
 		{"id", u.ID.String()},
@@ -189,7 +193,7 @@ func userText(a identity.Account) string {
 		{"name", name},
 		{"locked", moment(u.LockedAt)},
 		{"factors", strings.Join(u.Factors, " ")},
-		{"codes left", fmt.Sprint(u.CodesLeft)},
+		{"codes left", left},
 		{"sessions", fmt.Sprint(u.Sessions)},
 		{"added", moment(u.CreatedAt)},
 		{"password", "set " + moment(u.PasswordSetAt)},
@@ -219,7 +223,7 @@ func (o opened) accountOf(ctx context.Context, address string) (identity.Account
 
 // userChange is a command that changes one person's account.
 func (p *program) userChange(cmd cobra.Command, change func(context.Context, opened, identity.User) error) *cobra.Command {
-	cmd.Args = cobra.ExactArgs(1)
+	cmd.Args = one
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return p.act(cmd.Context(), func(ctx context.Context, o opened) error {
 			user, err := o.userOf(ctx, args[0])

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sojourn-auth/sojourn/config"
 	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/server"
 	"github.com/sojourn-auth/sojourn/storage"
 )
 
@@ -103,7 +104,7 @@ func (p *program) logger(cfg config.Config) *slog.Logger {
 }
 
 func (o opened) operators() identity.Operators {
-	return identity.Operators{Store: o.db, Now: o.db.Now}
+	return server.Operators(o.db)
 }
 
 // actor is who says so with --as, who called sudo, or who the system says it is. It is no proof: whoever reaches the
