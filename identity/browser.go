@@ -23,6 +23,9 @@ type Browser struct{ known [][]byte }
 // BrowserCookieName is the name of the cookie that holds a Browser; see CookieName.
 func BrowserCookieName(secure bool) string { return CookieName(secure) + "-browser" }
 
+// EnrolmentCookieName is the name of the cookie in which a browser keeps an enrolment that it has begun; see CookieName.
+func EnrolmentCookieName(secure bool) string { return CookieName(secure) + "-enrolment" }
+
 func knownID(userID ID) []byte {
 	sum := sha256.Sum256(append([]byte("sojourn known browser "), userID[:]...))
 	return sum[:knownIDLen]

@@ -71,6 +71,20 @@ type Client struct {
 	Epoch            int64     // Sessions that began under another one are over
 }
 
+// Called is what people know the client by: its name. Without one, the id that the operator chose for it says most, and of one
+// that registered itself the host that it leads to.
+func (c Client) Called() string {
+	if c.Name != "" {
+		return c.Name
+	}
+	for _, to := range c.RedirectURIs {
+		if u, err := url.Parse(to); c.SelfRegistered && err == nil && u.Scheme == "https" {
+			return u.Host
+		}
+	}
+	return c.ID
+}
+
 // Public reports whether the client has no way to authenticate (RFC 6749 §2.1).
 func (c Client) Public() bool { return c.AuthMethod == "none" }
 

@@ -17,7 +17,7 @@ const (
 	EndNotMe      EndCause = "not_me"            // the person said that it wasn't them
 	EndPassword   EndCause = "password_changed"  // the password was changed
 	EndReset      EndCause = "password_reset"    // the password was forgotten and chosen anew
-	EndFactor     EndCause = "factor_changed"    // a second factor was removed
+	EndFactor     EndCause = "factor_changed"    // a second factor was removed or replaced
 	EndEmail      EndCause = "email_changed"     // the login name was changed
 	EndConsent    EndCause = "consent_withdrawn" // the person does not allow the app any more
 	EndClientGone EndCause = "client_deleted"    // the client was deleted

@@ -22,6 +22,7 @@ const (
 	RecoveryCodeUsed EventKind = "factor.recovery_code_used"
 	RecoveryRenewed  EventKind = "factor.recovery_codes_renewed"
 	FactorRemoved    EventKind = "factor.removed"
+	FactorReplaced   EventKind = "factor.replaced"
 	NewBrowser       EventKind = "signin.new_browser" // a browser that this person had not signed in with before
 	PasswordChanged  EventKind = "password.changed"
 	PasswordReset    EventKind = "password.reset"
@@ -68,8 +69,8 @@ type Event struct {
 
 // mailedKinds are the Events that a person is told of by mail, whoever caused them.
 var mailedKinds = []EventKind{
-	NewBrowser, PasswordChanged, PasswordReset, EmailChanged, FactorAdded, FactorRemoved, RecoveryCodeUsed, RecoveryRenewed,
-	WayInMade, ChangesUndone, EmailVouched,
+	NewBrowser, PasswordChanged, PasswordReset, EmailChanged, FactorAdded, FactorRemoved, FactorReplaced, RecoveryCodeUsed,
+	RecoveryRenewed, WayInMade, ChangesUndone, EmailVouched,
 }
 
 // FactorImported is the detail of a FactorAdded whose secret the person had before: nothing to be told of.

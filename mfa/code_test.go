@@ -2,8 +2,10 @@ package mfa
 
 import (
 	"strconv"
+	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/pquerna/otp"
 	"github.com/pquerna/otp/hotp"
@@ -67,8 +69,11 @@ func TestCode_isReadAsPeopleTypeIt(t *testing.T) {
 	for typed, want := range map[string]string{
 		"123456": "123456", "123 456": "123456", " 123-456\n": "123456", "12\u00a034\u200356": "123456",
 		"１２３４５６": "123456", "000000": "000000",
+		"١٢٣٤٥٦": "123456", "۱۲۳۴۵۶": "123456", "१२३ ४५६": "123456", "𝟭𝟮𝟯𝟰𝟱𝟲": "123456", // Arabic-Indic, Persian, Devanagari, mathematical
+		"123–456": "123456", "123—456": "123456", "123−456": "123456", "123‐456": "123456", "１２３－４５６": "123456", "123ー456": "123456",
+		"12\u00ad3456": "123456", "\u200b123\u200d456\ufeff": "123456", "\u202a123456\u202c": "123456", "123\u00a0456": "123456",
 		"": "", "12345": "", "1234567": "", "12345a": "", "abcdef": "", "-12345": "", "+12345": "", "12.456": "",
-		"١٢٣٤٥٦": "", "\xff\xff\xff": "", "12345\x00": "", "１２３": "",
+		"\xff\xff\xff": "", "12345\x00": "", "１２３": "", "12345½": "", "12345万": "",
 	} {
 		got, err := cleanCode(typed)
 		if got != want || (err == nil) != (want != "") {
@@ -80,8 +85,35 @@ func TestCode_isReadAsPeopleTypeIt(t *testing.T) {
 	}
 }
 
+func TestCode_digitsOfEveryScriptAreRead(t *testing.T) {
+	t.Parallel()
+	zeros := 0
+	for r := rune(0); r <= unicode.MaxRune; r++ {
+		if !unicode.IsDigit(r) {
+			continue
+		}
+		want := strings.Repeat(valueOf(r), 6)
+		if got, err := cleanCode(strings.Repeat(string(r), 6)); err != nil || got != want {
+			t.Errorf("%c (%U) is read as %q, %v", r, r, got, err)
+		}
+		zeros++
+	}
+	if zeros < 600 {
+		t.Errorf("only %d digits", zeros)
+	}
+}
+
+// valueOf is the value of a digit, as the digits before it say.
+func valueOf(r rune) string {
+	first := r
+	for unicode.IsDigit(first - 1) {
+		first--
+	}
+	return strconv.Itoa(int(r-first) % 10)
+}
+
 func FuzzCode(f *testing.F) {
-	for _, seed := range []string{"123 456", "１２３４５６", "\xff", "12345６"} {
+	for _, seed := range []string{"123 456", "１２３４５６", "\xff", "12345６", "١٢٣–٤٥٦", "۱۲۳\u200c۴۵۶", "123\u00ad456"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, typed string) {
@@ -102,8 +134,9 @@ func TestRecoveryCode_isReadAsPeopleTypeIt(t *testing.T) {
 	t.Parallel()
 	for typed, want := range map[string]string{
 		"4k7m-9xqd-2f": "4k7m9xqd2f", "4K7M9XQD2F": "4k7m9xqd2f", " 4k7m 9xqd 2f ": "4k7m9xqd2f",
-		"olIO-0000-00": "0110000000",
-		"":             "", "4k7m-9xqd-2": "", "4k7m-9xqd-2fa": "", "4k7m-9xqd-2u": "", "4k7m_9xqd2f": "",
+		"olIO-0000-00": "0110000000", "4k7m–9xqd–2f": "4k7m9xqd2f", "4k7m−9xqd\u00a02f": "4k7m9xqd2f", "４Ｋ７Ｍ－９ｘｑｄ－２ｆ": "4k7m9xqd2f",
+		"٤k۷m-९xqd-٢f": "4k7m9xqd2f", "4k7m\u00ad9xqd\u200b2f\ufeff": "4k7m9xqd2f",
+		"": "", "4k7m-9xqd-2": "", "4k7m-9xqd-2fa": "", "4k7m-9xqd-2u": "", "4k7m_9xqd2f": "",
 		"123456": "", "\xff\xfe\xfd\xfc\xfb\xfa\xf9\xf8\xf7\xf6": "", "4k7m9xqd2\x00": "",
 	} {
 		got, err := cleanRecoveryCode(typed)
@@ -129,7 +162,7 @@ func TestRecoveryCodes_areTenThatReadBack(t *testing.T) {
 }
 
 func FuzzRecoveryCode(f *testing.F) {
-	for _, seed := range []string{"4k7m-9xqd-2f", "OLIO-0000-00", "\xff", "K4k7m9xqd2f"} {
+	for _, seed := range []string{"4k7m-9xqd-2f", "OLIO-0000-00", "\xff", "K4k7m9xqd2f", "٤k۷m–९xqd−٢f"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, typed string) {
@@ -146,7 +179,7 @@ func FuzzRecoveryCode(f *testing.F) {
 func TestParseSecret_takesWhatPeopleHave(t *testing.T) {
 	t.Parallel()
 	const want = "Hello!\xde\xad\xbe\xef"
-	for _, text := range []string{"JBSWY3DPEHPK3PXP", "jbsw y3dp ehpk 3pxp", "JBSW-Y3DP-EHPK-3PXP", " JBSWY3DPEHPK3PXP====\n"} {
+	for _, text := range []string{"JBSWY3DPEHPK3PXP", "jbsw y3dp ehpk 3pxp", "JBSW-Y3DP-EHPK-3PXP", " JBSWY3DPEHPK3PXP====\n", "JBSW–Y3DP−EHPK\u00a03PXP", "ＪＢＳＷ\u200bY3DPEHPK3PXP"} {
 		if got, err := ParseSecret(text); err != nil || string(got) != want {
 			t.Errorf("ParseSecret(%q) = %q, %v; want %q", text, got, err, want)
 		}

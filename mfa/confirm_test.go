@@ -87,7 +87,7 @@ func TestEnrolment_formOfSomeoneElseAddsNothing(t *testing.T) {
 	run(t, func(t *testing.T, d *desk) {
 		bob := d.user("bob@example.com")
 		e := d.begun()
-		err := d.totp.Confirm(t.Context(), bob, mfa.Confirmation{Sealed: e.Sealed, Code: d.code(e.Secret), Seen: seen})
+		err := d.totp.Confirm(t.Context(), identity.Standing{User: bob, SignIn: identity.SignIn{ID: d.browser}}, mfa.Confirmation{Sealed: e.Sealed, Code: d.code(e.Secret), Seen: seen})
 		refusal, ok := errors.AsType[*identity.Error](err)
 		if !ok || refusal.Field != "enrolment" {
 			t.Errorf("bob with anna's form: %v, want a refusal of the enrolment", err)
@@ -104,7 +104,7 @@ func TestEnrolment_diesWithTheCredentialsUnderWhichItWasBegun(t *testing.T) {
 		d.expect("in a page that was read before the change", d.confirm(e, d.code(e.Secret)), identity.Invalid)
 		d.anna = d.account()
 		d.expect("after the change", d.confirm(e, d.code(e.Secret)), identity.Invalid)
-		_, err := d.totp.Resume(d.anna, e.Sealed)
+		_, err := d.totp.Resume(d.standing(), e.Sealed)
 		d.expect("shown again", err, identity.Invalid)
 		e = d.begun()
 		d.expect("begun after it", d.confirm(e, d.code(e.Secret)), 0)

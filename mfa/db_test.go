@@ -29,6 +29,8 @@ type desk struct {
 	totp  mfa.TOTP
 	codes mfa.Recovery
 	anna  identity.User
+
+	browser identity.ID // anna's sign-in
 }
 
 // run runs f on both kinds of database.
@@ -41,7 +43,7 @@ func run(t *testing.T, f func(t *testing.T, d *desk)) {
 			d.db = storagetest.OpenAt(t, kind, d.time)
 			d.totp = mfa.TOTP{Store: d.db, Keys: storagetest.Keys(t), Now: d.time, Issuer: "Harbour"}
 			d.codes = mfa.Recovery{Store: d.db, Keys: d.totp.Keys, Now: d.time}
-			d.anna = d.user("anna@example.com")
+			d.anna, d.browser = d.user("anna@example.com"), identity.NewID()
 			f(t, d)
 		})
 	}
@@ -169,15 +171,20 @@ func (d *desk) race(try func() error) (accepted int) {
 // begun is an enrolment that anna has before her eyes.
 func (d *desk) begun() mfa.Enrolment {
 	d.t.Helper()
-	e, err := d.totp.Begin(d.anna)
+	e, err := d.totp.Begin(d.standing())
 	if err != nil {
 		d.t.Fatal(err)
 	}
 	return e
 }
 
+// standing is anna in a browser of hers, without any factor that she may have got meanwhile.
+func (d *desk) standing() identity.Standing {
+	return identity.Standing{User: d.anna, SignIn: identity.SignIn{ID: d.browser}}
+}
+
 func (d *desk) confirm(e mfa.Enrolment, code string) error {
-	return d.totp.Confirm(context.Background(), d.anna, mfa.Confirmation{Sealed: e.Sealed, Code: code, Seen: seen})
+	return d.totp.Confirm(context.Background(), d.standing(), mfa.Confirmation{Sealed: e.Sealed, Code: code, Seen: seen})
 }
 
 // changed begins another epoch of anna's account, as every change of its credentials does.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/pquerna/otp"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -30,7 +31,12 @@ func pages(t *testing.T, now func() time.Time) TOTP {
 	return TOTP{Keys: keys, Now: now, Issuer: "Harbour: Tea & Co"}
 }
 
-func anna() identity.User { return identity.User{ID: identity.NewID(), Email: "anna+1@example.com"} }
+// anna is someone in a browser of theirs.
+func anna() identity.Standing {
+	return identity.Standing{
+		User: identity.User{ID: identity.NewID(), Email: "anna+1@example.com"}, SignIn: identity.SignIn{ID: identity.NewID()},
+	}
+}
 
 func TestEnrolment_isTheSameOnEveryPageUntilItIsConfirmed(t *testing.T) {
 	t.Parallel()
@@ -63,20 +69,49 @@ func TestEnrolment_addressIsWhatAuthenticatorsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if u.Scheme != "otpauth" || u.Host != "totp" || u.Path != "/Harbour  Tea & Co:anna+1@example.com" {
+	if u.Scheme != "otpauth" || u.Host != "totp" || u.Path != "/Harbour Tea & Co:anna+1@example.com" {
 		t.Errorf("address is %s", e.URI)
 	}
 	if strings.Contains(u.RawQuery, "+") {
 		t.Errorf("a plus sign in %s is shown as such by authenticators", u.RawQuery)
 	}
 	want := url.Values{
-		"secret": {e.Secret}, "issuer": {"Harbour  Tea & Co"}, "algorithm": {"SHA1"}, "digits": {"6"}, "period": {"30"},
+		"secret": {e.Secret}, "issuer": {"Harbour Tea & Co"}, "algorithm": {"SHA1"}, "digits": {"6"}, "period": {"30"},
 	}
 	if diff := cmp.Diff(want, u.Query()); diff != "" {
 		t.Error(diff)
 	}
 	if secret, err := ParseSecret(e.Secret); err != nil || len(secret) != 20 {
 		t.Errorf("the secret has %d bytes (%v), want 20", len(secret), err)
+	}
+}
+
+// What Google Authenticator's Key Uri Format says of labels, read by the parser that programs in Go use.
+func TestEnrolment_labelIsEncodedWhole(t *testing.T) {
+	t.Parallel()
+	for issuer, read := range map[string]string{
+		"Harbour": "Harbour", "Tea: Harbour": "Tea Harbour", "a/b?c=d&e#f": "a/b?c=d&e#f", "100 % Tee": "100 % Tee", "%3A%2F": "%3A%2F",
+		"Hafencafé Zürich": "Hafencafé Zürich", "港": "港", "A+B": "A+B", " Harbour ": "Harbour",
+	} {
+		user := anna()
+		user.User.Email = "änna+1&x=y/100%@example.com"
+		totp := pages(t, func() time.Time { return noon })
+		totp.Issuer = issuer
+		e, err := totp.Begin(user)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := otp.NewKeyFromURL(e.URI)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if key.Type() != "totp" || key.Issuer() != read || key.AccountName() != user.User.Email || key.Secret() != e.Secret {
+			t.Errorf("%q is read as %q, %q, %q", issuer, key.Type(), key.Issuer(), key.AccountName())
+		}
+		label := strings.TrimPrefix(strings.Split(e.URI, "?")[0], "otpauth://totp/")
+		if strings.Trim(label, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~%:") != "" || strings.Count(label, ":") != 1 {
+			t.Errorf("of the label %s something is not encoded", label)
+		}
 	}
 }
 
@@ -88,18 +123,27 @@ func TestEnrolment_pageThatIsNotOursOrTooOldIsBegunAnew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	refused := func(what string, user identity.User, sealed string) {
+	refused := func(what string, user identity.Standing, sealed string) {
 		t.Helper()
 		_, err := totp.Resume(user, sealed)
 		if refusal, ok := errors.AsType[*identity.Error](err); !ok || refusal.Kind != identity.Invalid || refusal.Field != "enrolment" {
 			t.Errorf("%s: %v, want a refusal of the enrolment", what, err)
 		}
 	}
-	other := base64.RawURLEncoding.EncodeToString(totp.Keys.Seal(identity.ForAsked, make([]byte, enrolmentLen), begunBy(user)))
-	short := base64.RawURLEncoding.EncodeToString(totp.Keys.Seal(identity.ForEnrol, make([]byte, 8), begunBy(user)))
+	other := base64.RawURLEncoding.EncodeToString(totp.Keys.Seal(identity.ForAsked, make([]byte, enrolmentLen), enrolledBy(user, adding)))
+	short := base64.RawURLEncoding.EncodeToString(totp.Keys.Seal(identity.ForEnrol, make([]byte, 8), enrolledBy(user, adding)))
 	refused("nothing", user, "")
 	refused("garbage", user, "garbage!")
 	refused("of another person", anna(), e.Sealed)
+	refused("of another sign-in", identity.Standing{User: user.User, SignIn: identity.SignIn{ID: identity.NewID()}}, e.Sealed)
+	enrolled := user
+	enrolled.Factors = []identity.Factor{identity.TOTP}
+	refused("to replace what it has added", enrolled, e.Sealed)
+	replacement, err := totp.Begin(enrolled)
+	if err != nil || replacement.Codes != nil {
+		t.Errorf("a replacement brings the codes %v (%v)", replacement.Codes, err)
+	}
+	refused("to add what was begun to replace", user, replacement.Sealed)
 	refused("sealed for something else", user, other)
 	refused("cut", user, short)
 	refused("far too long", user, strings.Repeat("A", 1<<20))

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -196,7 +195,7 @@ func (r Recovery) openRenewal(user identity.User, sealed string) (mark []byte, c
 	if err != nil || len(body) != renewalLen {
 		return nil, nil, errRenewalOver
 	}
-	if r.Now().Sub(time.UnixMicro(int64(binary.BigEndian.Uint64(body)))) > enrolmentTTL {
+	if r.Now().Sub(time.UnixMicro(int64(binary.BigEndian.Uint64(body)))) > EnrolmentLasts {
 		return nil, nil, errRenewalOver
 	}
 	for rest := string(body[8+sha256.Size:]); rest != ""; rest = rest[recoveryLen:] {
@@ -227,12 +226,7 @@ func grouped(code string) string { return code[:4] + "-" + code[4:8] + "-" + cod
 
 // cleanRecoveryCode returns the ten characters of a typed code: case and separators mean nothing.
 func cleanRecoveryCode(typed string) (string, error) {
-	code := lookalikes.Replace(strings.ToLower(strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) || r == '-' {
-			return -1
-		}
-		return r
-	}, typed)))
+	code := lookalikes.Replace(strings.ToLower(unseparated(typed)))
 	if len(code) != recoveryLen || strings.Trim(code, alphabet) != "" {
 		return "", identity.RefuseField("recovery_code", malformedRecovery)
 	}

@@ -142,13 +142,13 @@ func TestRenewal_isTakenOnlyFromItsPersonAndForAnHour(t *testing.T) {
 	t.Parallel()
 	run(t, func(t *testing.T, d *desk) {
 		d.enrolled()
-		r, enrolment := d.renewal(), must(d.totp.Begin(d.anna))
+		r, enrolment := d.renewal(), must(d.totp.Begin(d.standing()))
 		bob := d.user("bob@example.com")
 		d.kind(d.codes.Renew(t.Context(), bob, r.Sealed, seen), identity.Conflict)
 		for _, sealed := range []string{"", "garbage", enrolment.Sealed, r.Sealed + "A"} {
 			d.kind(d.codes.Renew(t.Context(), d.anna, sealed, seen), identity.Conflict)
 		}
-		_, err := d.totp.Resume(d.anna, r.Sealed)
+		_, err := d.totp.Resume(d.standing(), r.Sealed)
 		d.kind(err, identity.Invalid) // nor is it taken for an enrolment
 		d.wait(61 * time.Minute)
 		d.kind(d.renew(r), identity.Conflict)

@@ -2,15 +2,7 @@ package mfa
 
 import (
 	"context"
-	"crypto/subtle"
-	"encoding/base32"
-	"fmt"
-	"strings"
 	"time"
-	"unicode"
-
-	"github.com/pquerna/otp"
-	"github.com/pquerna/otp/hotp"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -80,6 +72,32 @@ func (t TOTP) Verify(ctx context.Context, user identity.User, code string, seen 
 	})
 }
 
+// Replace puts an enrolment in the place of the authenticator that the person has, once a code of it was right: until then the
+// old one is as good as ever, and from then on worth nothing. That is a change of what opens the account, and ends what one
+// ends. The recovery codes stay, but for such as the old secret was the key of. It returns the new value of the cookie.
+// Refusals: those of Confirm, NotFound (no authenticator), SignInAgain (another replacement or change was quicker).
+func (t TOTP) Replace(ctx context.Context, by identity.Credentials, s identity.Standing, c Confirmation) (cookie string, err error) {
+	a, _, err := t.prove(s, c, replacing)
+	if err != nil {
+		return "", err
+	}
+	ch := identity.CredentialChange{
+		Cause: identity.EndFactor, Event: identity.FactorReplaced, Detail: identity.TOTP.Name, Seen: c.Seen,
+	}
+	return by.Change(ctx, s, ch, func(ctx context.Context) error {
+		if err := t.Store.DeleteTOTP(ctx, a.UserID); err != nil {
+			return err
+		}
+		return t.Store.CreateTOTP(ctx, a)
+	})
+}
+
+// Since returns when a person's authenticator began to count, or refuses: NotFound.
+func (t TOTP) Since(ctx context.Context, userID identity.ID) (time.Time, error) {
+	a, err := t.Store.TOTPOf(ctx, userID)
+	return a.ConfirmedAt, err
+}
+
 // Remove takes a person's authenticator away, and with their last factor the recovery codes. It belongs in the
 // transaction of the change that it is part of (identity.Credentials.Change), which writes the Event. Refusal: NotFound
 // (no authenticator).
@@ -101,59 +119,3 @@ func (t TOTP) RemoveFor(ctx context.Context, o identity.Operators, userID identi
 }
 
 func (t TOTP) guesses() guesses { return guesses{t.Store, t.Now} }
-
-// What every authenticator app takes, whatever else its otpauth address says: SHA-1, six digits, 30 seconds.
-const (
-	digits = otp.DigitsSix
-	period = 30 // seconds, RFC 6238 §5.2
-	drift  = 1  // steps that a phone's clock may be off, RFC 6238 §5.2
-)
-
-const malformed = "A code has six digits. Type the one that your authenticator app shows now."
-
-var secretText = base32.StdEncoding.WithPadding(base32.NoPadding)
-
-// cleanCode returns the six digits of a typed code. Spaces and hyphens between them mean nothing, and full-width digits
-// are what some keyboards make.
-func cleanCode(typed string) (string, error) {
-	code := strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r) || r == '-':
-			return -1
-		case '０' <= r && r <= '９':
-			return r - '０' + '0'
-		}
-		return r
-	}, typed)
-	if len(code) != digits.Length() || strings.Trim(code, "0123456789") != "" {
-		return "", identity.RefuseField("totp", malformed)
-	}
-	return code, nil
-}
-
-// match returns the time step whose code this is. All steps are compared in full, so the clock tells nothing of which
-// digit was wrong or which step was right.
-func match(secret []byte, code string, now time.Time) (step int64, ok bool, err error) {
-	current := now.Unix() / period
-	for s := current - drift; s <= current+drift; s++ {
-		want, err := codeAt(secret, s)
-		if err != nil {
-			return 0, false, err
-		}
-		if subtle.ConstantTimeCompare([]byte(want), []byte(code)) == 1 {
-			step, ok = s, true
-		}
-	}
-	return step, ok, nil
-}
-
-// codeAt returns the code of a time step (RFC 6238 §4.2).
-func codeAt(secret []byte, step int64) (string, error) {
-	code, err := hotp.GenerateCodeCustom(secretText.EncodeToString(secret), uint64(step), hotp.ValidateOpts{
-		Digits: digits, Algorithm: otp.AlgorithmSHA1,
-	})
-	if err != nil {
-		return "", fmt.Errorf("one-time code: %w", err)
-	}
-	return code, nil
-}

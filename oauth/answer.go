@@ -52,12 +52,13 @@ func (e *Endpoints) sendBack(w http.ResponseWriter, r *http.Request, a *authoriz
 	}
 	problem := Problem{
 		Status: v.status, Title: "This sign-in cannot go on", Client: a.client,
-		Msg: v.Description + " Go back to the app and try again.",
+		Msg:    "What the app asked us for is not right. Go back to the app and try again. If it happens again, only the people who make the app can help.",
+		Detail: v.Description,
 	}
 	switch {
 	case v.passing():
 		w.Header().Set("Retry-After", identity.RetryAfter(v.wait))
-		problem.Title, problem.Msg = "That did not work just now", "Nothing was lost. Try again in a moment."
+		problem.Title, problem.Msg, problem.Detail = "That did not work just now", "Nothing was lost. Try again in a moment.", ""
 		problem.BackURL, problem.BackLabel = e.again(a), "Try again"
 	case a.back != "":
 		problem.BackURL, problem.BackLabel = e.wayBack(a, answer), "Back to "+placeOf(a.back)

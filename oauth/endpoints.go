@@ -147,6 +147,7 @@ type Problem struct {
 	Status    int // HTTP status
 	Title     string
 	Msg       string
+	Detail    string          // the same in the words of the protocol, for whoever builds the app; perhaps nothing
 	Yours     bool            // whether the person did something wrong; mostly not
 	Client    identity.Client // the app that asked; zero when it is not known
 	BackURL   string          // a way back to the app, or empty

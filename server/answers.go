@@ -30,7 +30,7 @@ var (
 	}
 	errNothingHere = refusal{
 		http.StatusNotFound, "Nothing here",
-		"There is no page at this address. It may have been mistyped, or cut short when it was copied.", "", "",
+		"There is no page at this address. The link to it may be old, or was cut short when it was copied.", "", "",
 	}
 	errNoEndpoint = refusal{
 		http.StatusNotFound, "", "There is no endpoint at this address; the discovery document names them all.", "invalid_request", "stop",

@@ -242,9 +242,10 @@ func (b tab) answer(t *testing.T, p *person) {
 	case "/signin/recovery":
 		b.fill(t, "recovery_code", p.recoveryCode(t))
 	case "/account/totp":
-		codes := b.text(t, `[...document.querySelectorAll(".codes code")].map((e) => e.textContent).join(" ")`)
-		p.got(b.text(t, `[...document.querySelectorAll(".key code")].map((e) => e.textContent).join("")`), strings.Fields(codes))
+		p.got(b.text(t, `[...document.querySelectorAll(".key code")].map((e) => e.textContent).join("")`), nil)
 		b.fill(t, "totp", p.code(t))
+	case "/account/totp/codes":
+		p.saved(strings.Fields(b.text(t, `[...document.querySelectorAll(".codes code")].map((e) => e.textContent).join(" ")`)))
 	}
 }
 
@@ -253,9 +254,11 @@ func (b tab) step(t *testing.T, p *person) view {
 	t.Helper()
 	path := b.path(t)
 	switch path {
-	case "/signin", "/signup", "/signin/totp", "/signin/recovery", "/account/totp", "/consent":
+	case "/signin", "/signup", "/signin/totp", "/signin/recovery", "/account/totp", "/account/totp/codes", "/consent":
 		b.answer(t, p)
 		return b.press(t, button(path))
+	case "/account/totp/new": // the app is not lost
+		return b.press(t, "main a.button.second")
 	}
 	return b.press(t, "main a.button, #start")
 }

@@ -59,7 +59,7 @@ func throughEverything(t *testing.T, b tab, w *world) {
 	if email := b.text(t, `document.querySelector("[name=username]").value`); email != p.email {
 		t.Errorf("the sign-in page knows the address %q", email)
 	}
-	for _, page := range []string{"/signin", "/account/totp", "/consent"} {
+	for _, page := range []string{"/signin", "/account/totp", "/account/totp/codes", "/consent"} {
 		if now := b.path(t); now != page {
 			t.Fatalf("got to %s, want %s", now, page)
 		}
@@ -97,6 +97,8 @@ func signsInWithARecoveryCode(t *testing.T, c chromium, w *world) {
 	p, a, b := w.enrolled(t), w.app(t, trusted), c.phone(t)
 	code := p.codes[0]
 	b.reach(t, a, p, "/signin/recovery")
+	b.step(t, p).says(t, "New phone? Set up your authenticator")
+	b.show(t, "new-phone")
 	b.step(t, p)
 	a.redeem(t, a.arrival(t))
 

@@ -64,7 +64,7 @@ func (w *world) enrolled(t *testing.T) *person {
 func (p *person) enrol(t *testing.T) {
 	t.Helper()
 	factors := mfa.TOTP{Store: p.w.db, Keys: p.w.keys, Now: p.w.now, Issuer: "Harbour"}
-	e, err := factors.Begin(p.user)
+	e, err := factors.Begin(identity.Standing{User: p.user})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func (p *person) enrol(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := factors.Confirm(t.Context(), p.user, mfa.Confirmation{Sealed: e.Sealed, Code: code}); err != nil {
+	if err := factors.Confirm(t.Context(), identity.Standing{User: p.user}, mfa.Confirmation{Sealed: e.Sealed, Code: code}); err != nil {
 		t.Fatal(err)
 	}
 	p.got(e.Secret, e.Codes)
@@ -85,6 +85,14 @@ func (p *person) got(secret string, codes []string) {
 	defer p.mu.Unlock()
 	p.secret, p.codes, p.used = secret, codes, 0
 	p.w.journal.hide(secret)
+	p.w.journal.hide(codes...)
+}
+
+// saved keeps the recovery codes that a page handed out.
+func (p *person) saved(codes []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.codes = codes
 	p.w.journal.hide(codes...)
 }
 

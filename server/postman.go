@@ -219,6 +219,7 @@ var notices = map[identity.EventKind]templates.Notice{
 	identity.EmailChanged:     templates.NoticeAddressChanged,
 	identity.FactorAdded:      templates.NoticeFactorAdded,
 	identity.FactorRemoved:    templates.NoticeFactorRemoved,
+	identity.FactorReplaced:   templates.NoticeFactorReplaced,
 	identity.RecoveryCodeUsed: templates.NoticeCodeUsed,
 	identity.RecoveryRenewed:  templates.NoticeCodesRenewed,
 	identity.WayInMade:        templates.NoticeWayIn,
@@ -269,7 +270,7 @@ func (p *postman) whatEnded(ctx context.Context, e identity.Event) (app, device 
 	if s.Device.Model != "" {
 		device = strings.TrimSpace(device + " (" + s.Device.Model + ")")
 	}
-	return c.Name, device, nil
+	return c.Called(), device, nil
 }
 
 // networkOf is identity.Network of an address that there may not be.

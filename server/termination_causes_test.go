@@ -32,6 +32,7 @@ var causes = map[string]cause{
 	"account_starts_clean":       {squatted: true, play: startsClean},
 	"password_set":               {play: passwordSet},
 	"factor_removed":             {play: factorRemoved},
+	"factor_replaced":            {play: factorReplaced},
 	"factor_removed_by_operator": {play: factorRemovedByOperator},
 	"factor_added":               {bare: true, play: func(t *testing.T, s *scene) { s.ada.enrol(t) }},
 	"email_changed":              {play: emailChanged},
@@ -227,6 +228,16 @@ func factorRemoved(t *testing.T, s *scene) {
 	factors := mfa.TOTP{Store: s.w.db, Keys: s.w.keys, Now: s.w.now}
 	s.changed(t, identity.CredentialChange{Cause: identity.EndFactor, Event: identity.FactorRemoved},
 		func(ctx context.Context) error { return factors.Remove(ctx, s.ada.user.ID) })
+}
+
+func factorReplaced(t *testing.T, s *scene) {
+	factors, here := mfa.TOTP{Store: s.w.db, Keys: s.w.keys, Now: s.w.now}, s.standing(t, s.phone)
+	e, err := factors.Begin(here)
+	fine(t, err)
+	s.ada.got(e.Secret, s.ada.codes)
+	cookie, err := factors.Replace(ctx, s.credentials(), here, mfa.Confirmation{Sealed: e.Sealed, Code: s.ada.code(t)})
+	fine(t, err)
+	s.keep(t, s.phone, cookie)
 }
 
 func factorRemovedByOperator(t *testing.T, s *scene) {

@@ -108,9 +108,14 @@ func (v *visitor) step(t *testing.T, now sight, p *person) sight {
 	case "/signin/recovery":
 		return v.submit(t, now, "recovery_code", p.recoveryCode(t))
 	case "/account/totp":
-		secret, codes := now.enrolment()
-		p.got(secret, codes)
+		p.got(now.key(), nil)
 		return v.submit(t, now, "totp", p.code(t))
+	case "/account/totp/codes":
+		p.saved(now.codes())
+		return v.submit(t, now)
+	case "/account/totp/new": // the app is not lost
+		to, _ := now.Find("main a.button.second").Attr("href")
+		return v.open(t, now.at.ResolveReference(parsed(t, to)).String())
 	case "/consent":
 		return v.submit(t, now, "consent", "allow")
 	}
@@ -121,10 +126,14 @@ func (v *visitor) step(t *testing.T, now sight, p *person) sight {
 	return now
 }
 
-// enrolment is the secret and the recovery codes on the page.
-func (s sight) enrolment() (secret string, codes []string) {
-	text := func(_ int, s *goquery.Selection) string { return s.Text() }
-	return strings.Join(s.Find(".key code").Map(text), ""), s.Find(".codes code").Map(text)
+// key is the secret on the page.
+func (s sight) key() string { return strings.Join(s.listed(".key code"), "") }
+
+// codes are the recovery codes on the page.
+func (s sight) codes() []string { return s.listed(".codes code") }
+
+func (s sight) listed(selector string) []string {
+	return s.Find(selector).Map(func(_ int, s *goquery.Selection) string { return s.Text() })
 }
 
 func (s sight) words() string { return strings.Join(strings.Fields(s.Find("body").Text()), " ") }

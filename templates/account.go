@@ -87,12 +87,18 @@ type Authenticator struct {
 	On           bool
 	EnrolURL     string
 	RemoveAction string
+	ReplaceURL   string
 	CodesLeft    int
 	CodesURL     string
+	// SaveURL leads to recovery codes that were handed out and not said to be saved.
+	SaveURL string
 }
 
+// FewCodes is how many recovery codes are too few: time for new ones.
+const FewCodes = 2
+
 // FewCodes is whether it is time for new recovery codes.
-func (a Authenticator) FewCodes() bool { return a.CodesLeft <= 2 }
+func (a Authenticator) FewCodes() bool { return a.CodesLeft <= FewCodes }
 
 // Contact is where mail reaches a person. An address that is empty leaves what leads there out.
 type Contact struct {
@@ -172,6 +178,7 @@ type DeviceKind string
 const (
 	Phone    DeviceKind = "phone"
 	Computer DeviceKind = "computer"
+	Program  DeviceKind = "program" // an app that does not say on what it runs
 )
 
 // Machine is what is known of a device. All of it is what apps and browsers say of themselves.

@@ -40,15 +40,18 @@ var account = map[string]templates.Page{
 	}},
 	"security": security(templates.Authenticator{EnrolURL: "/account/totp", RemoveAction: "/account/totp/remove"}),
 	"security-on": security(templates.Authenticator{
-		On: true, RemoveAction: "/account/totp/remove", CodesLeft: 8, CodesURL: "/account/codes",
+		ReplaceURL: "/account/totp/replace",
+		On:         true, RemoveAction: "/account/totp/remove", CodesLeft: 8, CodesURL: "/account/codes",
 	}),
-	"security-required": security(templates.Authenticator{On: true, CodesLeft: 1, CodesURL: "/account/codes"}),
+	"security-required": security(templates.Authenticator{
+		On: true, CodesLeft: 1, CodesURL: "/account/codes", ReplaceURL: "/account/totp/replace", SaveURL: "/account/totp/codes",
+	}),
 	"security-problem": templates.Security{
 		Frame: alone, PasswordSet: ago(0), MinPassword: 8, NameURL: "/account/name",
 		Form: problem("current_password", "That is not your password. Try again."),
 	},
 	"renewal": templates.Renewal{
-		Frame: alone, Username: "anna@example.com", RecoveryCodes: enrol(asked).RecoveryCodes, Renewal: "sealed-renewal",
+		Frame: alone, Username: "anna@example.com", RecoveryCodes: save().RecoveryCodes, Renewal: "sealed-renewal",
 		BackURL: "/account/security",
 	},
 }

@@ -106,6 +106,10 @@ const (
 		.map((e) => e.outerHTML).join(" ")`
 )
 
+// glued are boxes that lay text and names out side by side: the space between them is lost there.
+const glued = `[...document.querySelectorAll("body *")].filter((e) => getComputedStyle(e).display.includes("flex") && e.children.length &&
+	[...e.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.textContent.trim())).map((e) => e.outerHTML).join(" ")`
+
 func TestBrowser_everyPageFitsAPhone(t *testing.T) {
 	t.Parallel()
 	b := browse(t)
@@ -121,6 +125,9 @@ func TestBrowser_everyPageFitsAPhone(t *testing.T) {
 			}
 			if found := evaluate[string](t, b, small); found != "" {
 				t.Errorf("%s at %d px has targets under 48 px: %s", name, width, found)
+			}
+			if found := evaluate[string](t, b, glued); found != "" {
+				t.Errorf("%s at %d px loses the space between words: %s", name, width, found)
 			}
 			if found := evaluate[string](t, b, tiny); found != "" {
 				t.Errorf("%s at %d px has text under 16 px: %s", name, width, found)

@@ -36,27 +36,31 @@ func (Recovery) template() string { return "recovery" }
 // Inputs are the page's fields.
 func (p Recovery) Inputs() inputs { return p.arrange(recoveryField()) }
 
-// Enrol adds an authenticator app and hands out the recovery codes in the same step
-// (field "totp", hidden "next" and "enrolment").
+// Enrol adds an authenticator app, or puts one in the place of another (field "totp", hidden "next" and "enrolment").
 type Enrol struct {
 	Frame
 	Form
 	Person
+	// Replaces is whether the person has an authenticator already.
+	Replaces bool
 	// OtpauthURL is the otpauth://totp/… address; any other scheme is refused.
 	OtpauthURL string
 	// Secret is the same key in Base32. The page shows it in groups of four.
 	Secret string
 	// QR is a PNG of OtpauthURL.
 	QR []byte
-	// RecoveryCodes are shown here and never again.
-	RecoveryCodes []string
 	// Enrolment is the sealed enrolment that the form sends back.
 	Enrolment string
 	// LaterURL leads on without an authenticator. Empty, where one is required: left out.
 	LaterURL string
 }
 
-func (Enrol) template() string { return "enrol" }
+func (p Enrol) template() string {
+	if p.Replaces {
+		return "replace"
+	}
+	return "enrol"
+}
 
 // Inputs are the page's fields. Without a problem nothing takes the focus: the page is
 // read from the top.
@@ -80,8 +84,19 @@ func (p Enrol) Picture() template.URL {
 	return template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(p.QR)) //nolint:gosec // Base64 has no markup
 }
 
+// Save hands out the recovery codes of an authenticator that was just added (hidden "next").
+type Save struct {
+	Frame
+	Form
+	// Username is the e-mail address, for the file.
+	Username      string
+	RecoveryCodes []string
+}
+
+func (Save) template() string { return "save" }
+
 // RecoveryDownload is the recovery codes as a text file that needs neither script nor server.
-func (p Enrol) RecoveryDownload() (template.URL, error) {
+func (p Save) RecoveryDownload() (template.URL, error) {
 	return recoveryFile(p.Operator.Name, p.Username, p.RecoveryCodes)
 }
 
@@ -107,6 +122,18 @@ func (p Renewal) Inputs() inputs { return p.arrange() }
 // RecoveryDownload is the recovery codes as a text file that needs neither script nor server.
 func (p Renewal) RecoveryDownload() (template.URL, error) {
 	return recoveryFile(p.Operator.Name, p.Username, p.RecoveryCodes)
+}
+
+// CodesKept says that the recovery codes are the ones there were before, and how many are left.
+func CodesKept(left int) string {
+	if left == 0 {
+		return Say(CodesNone)
+	}
+	said, err := count("replaced.codes", left)
+	if err != nil {
+		panic(err) // a test says it
+	}
+	return said
 }
 
 func recoveryFile(operator, username string, codes []string) (template.URL, error) {

@@ -72,7 +72,7 @@ func TestForms_carryWhatWasAsked(t *testing.T) {
 	t.Parallel()
 	tests := map[string]string{
 		"signin": "next=sealed-request", "signup": "next=sealed-request", "totp": "next=sealed-request",
-		"recovery": "next=sealed-request", "enrol": "next=sealed-request enrolment=sealed-enrolment",
+		"recovery": "next=sealed-request", "save": "next=sealed-request", "enrol": "next=sealed-request enrolment=sealed-enrolment",
 		"consent":  "next=sealed-request binding=sealed-binding",
 		"continue": "next=sealed-request binding=sealed-binding",
 	}
@@ -103,13 +103,13 @@ func TestConsent_hasTwoAnswersAndNoDangerousLink(t *testing.T) {
 	}
 }
 
-func TestEnrol_downloadHoldsEveryCode(t *testing.T) {
+func TestSave_downloadHoldsEveryCode(t *testing.T) {
 	t.Parallel()
-	href := document(t, "enrol").Find("a[download]").AttrOr("href", "")
+	href := document(t, "save").Find("a[download]").AttrOr("href", "")
 	if !strings.HasPrefix(href, "data:text/plain;charset=utf-8,") {
 		t.Fatalf("leads to %q", href)
 	}
-	for _, code := range enrol(asked).RecoveryCodes {
+	for _, code := range save().RecoveryCodes {
 		if strings.Count(href, code) != 1 {
 			t.Errorf("%s is missing", code)
 		}

@@ -169,6 +169,8 @@ type Told struct {
 	Frame
 	// Lead is the whole of it; see Say.
 	Lead string
+	// More is what else there is to say, perhaps nothing.
+	More string
 	// Done is whether it is good news.
 	Done bool
 	// Ways are where people go on to, the likeliest first.

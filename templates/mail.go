@@ -223,6 +223,7 @@ const (
 	NoticeAddressChanged  Notice = "address_changed"
 	NoticeFactorAdded     Notice = "factor_added"
 	NoticeFactorRemoved   Notice = "factor_removed"
+	NoticeFactorReplaced  Notice = "factor_replaced"
 	NoticeCodeUsed        Notice = "code_used" // says CodesLeft
 	NoticeCodesRenewed    Notice = "codes_renewed"
 	NoticeWayIn           Notice = "way_in"

@@ -32,6 +32,7 @@ var letters = map[string]templates.Mail{
 	"password-reset":   notice(templates.NoticePasswordReset),
 	"address-changed":  notice(templates.NoticeAddressChanged),
 	"factor-added":     notice(templates.NoticeFactorAdded),
+	"factor-replaced":  notice(templates.NoticeFactorReplaced),
 	"factor-removed":   notice(templates.NoticeFactorRemoved),
 	"code-used":        codeUsed(4),
 	"code-used-last":   codeUsed(1),

@@ -38,8 +38,9 @@ type Operator struct {
 	LogoURL string
 }
 
-// App is the client that asks, in the words people know it by.
+// App is the client that asks.
 type App struct {
+	// Name is what people know it by.
 	Name string
 	// LogoURL is served from here, never from the client's own host.
 	LogoURL string
@@ -219,6 +220,8 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"ago":      ago,
 	"cause":    cause,
 	"happened": happened,
+	"stuck":    stuck,
+	"homeward": homeward,
 	"lang":     func() string { return english.tag },
 	"dir":      func() string { return english.dir },
 	"static":   staticURL,
@@ -226,6 +229,15 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"weblink":  weblink,
 	"otpauth":  otpauth,
 }).ParseFS(files, "*.html"))
+
+// stuck is whether the page leads to no app for now.
+func stuck(page Page) bool {
+	_, is := page.(Problem)
+	return is
+}
+
+// homeward is whether the page's head leads to the person's account: where no app asks, so that nothing is left behind.
+func homeward(page Page) bool { return !page.frame().App.Known() }
 
 // Show answers with page under status. It renders to memory first: an error means that
 // nothing was written, so the caller may still answer otherwise.
@@ -273,6 +285,14 @@ const (
 	AccessWithdrawn Sentence = "apps.withdrawn"
 	PasswordChanged Sentence = "security.password.changed"
 	FactorRemoved   Sentence = "security.totp.removed"
+	FactorReplaced  Sentence = "replaced.lead"
+	ReplacedTitle   Sentence = "replaced.title"
+	CodesNone       Sentence = "replaced.none"
+	CodesNew        Sentence = "security.codes.new"
+	NewPhone        Sentence = "newphone.title"
+	NewPhoneWhy     Sentence = "newphone.lead"
+	NewPhoneGo      Sentence = "newphone.go"
+	NotNow          Sentence = "enrol.later"
 	FactorRequired  Sentence = "security.totp.required"
 	CodesRenewed    Sentence = "security.codes.renewed"
 	NameChanged     Sentence = "security.name.changed"

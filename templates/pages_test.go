@@ -50,7 +50,20 @@ var golden = with(account, with(mailed, map[string]templates.Page{
 		Frame: frame, Person: anna, TOTPURL: "/signin/totp",
 		Form: problem("recovery_code", "That code is not right or was used before. Try another one."),
 	},
-	"enrol":         enrol(asked),
+	"enrol":   enrol(asked),
+	"replace": replace(),
+	"save":    save(),
+	"replaced": templates.Told{
+		Frame: titled(templates.ReplacedTitle), Done: true, Lead: templates.Say(templates.FactorReplaced), More: templates.CodesKept(9),
+		Ways: []templates.Link{{URL: "/oauth2/authorize?next=sealed-request", Label: templates.Say(templates.ContinueTo, "app", "Notes")}},
+	},
+	"newphone": templates.Told{
+		Frame: titled(templates.NewPhone), Lead: templates.Say(templates.NewPhoneWhy),
+		Ways: []templates.Link{
+			{URL: "/account/totp/replace?next=sealed-request", Label: templates.Say(templates.NewPhoneGo)},
+			{URL: "/oauth2/authorize?next=sealed-request", Label: templates.Say(templates.ContinueTo, "app", "Notes")},
+		},
+	},
 	"enrol-problem": enrol(problem("totp", "That code is not right. Wait for the next one in your app and try again.")),
 	"enrol-over":    enrol(problem("enrolment", "This page was open for too long, so here is a new key.")),
 	"consent":       consent(notes, false),
@@ -75,6 +88,10 @@ var golden = with(account, with(mailed, map[string]templates.Page{
 	"signout-unknown": templates.SignOut{Frame: leaving, StayURL: "/signin"},
 	"problem":         templates.Problem{Frame: templates.Frame{Operator: operator, Reference: "7F3K-22QA"}},
 	"problem-app":     refused(),
+	"problem-detail": templates.Problem{
+		Frame: templates.Frame{Operator: operator, App: templates.App{Name: "Notes"}, Title: "This sign-in cannot go on", Reference: "7F3K-22QA"},
+		Cause: templates.BadRequest, Sentence: "What the app asked us for is not right.", Detail: "redirect_uri is not one of the client's.",
+	},
 	"problem-mistake": templates.Problem{Frame: alone, Cause: templates.NothingHere, Mistake: true},
 	"problem-throttled": templates.Problem{
 		Frame: frame, Cause: templates.TooManyTries, Back: templates.Link{URL: "/oauth2/authorize", Label: "Try again"},
@@ -107,10 +124,29 @@ func enrol(form templates.Form) templates.Enrol {
 		OtpauthURL: "otpauth://totp/Harbour:anna@example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Harbour",
 		Secret:     "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
 		QR:         []byte("\x89PNG\r\n\x1a\n"),
+		Enrolment:  "sealed-enrolment", LaterURL: "/oauth2/authorize",
+	}
+}
+
+func replace() templates.Enrol {
+	page := enrol(asked)
+	page.Replaces = true
+	return page
+}
+
+func save() templates.Save {
+	return templates.Save{
+		Frame: frame, Form: asked, Username: "anna@example.com",
 		RecoveryCodes: []string{
 			"k7mq-3xwd-9f", "p4tn-8hvc-6r", "w2zy-5gkb-7s", "m9xf-4qae-3h", "c6rj-2nwv-8y",
 			"t5bd-7gxs-4m", "h3pe-9ckf-6w", "v8sy-2jrt-5d", "z4kh-6xmq-9c", "f7ea-3tnp-8v",
 		},
-		Enrolment: "sealed-enrolment", LaterURL: "/oauth2/authorize",
 	}
+}
+
+// titled is the frame of a page that is called by a sentence.
+func titled(s templates.Sentence) templates.Frame {
+	f := frame
+	f.Title = templates.Say(s)
+	return f
 }

@@ -8,7 +8,7 @@ type SignIn struct {
 	Username string
 	// Notice is a calm sentence above the form that is not a problem; see Say.
 	Notice string
-	// Person is who may go on without the form, by ContinueURL. Empty: the link is left out.
+	// Person is who may go on without the form, by ContinueURL, which comes first then. Empty: it is left out.
 	Person      string
 	ContinueURL string
 	// SignUpURL leads to SignUp. Empty: the link is left out.
@@ -19,9 +19,15 @@ type SignIn struct {
 
 func (SignIn) template() string { return "signin" }
 
-// Inputs are the page's fields.
+// Inputs are the page's fields. Whoever may go on without them is not led into them.
 func (p SignIn) Inputs() inputs {
-	return p.arrange(usernameField(p.Username, "username webauthn"), currentPasswordField())
+	in := p.arrange(usernameField(p.Username, "username webauthn"), currentPasswordField())
+	if p.ContinueURL != "" {
+		for i := range in.Fields {
+			in.Fields[i].Focus = false
+		}
+	}
+	return in
 }
 
 // SignUp makes an account (fields "username", "name", "password", hidden "next").
@@ -127,12 +133,15 @@ const (
 	Away Cause = "away"
 )
 
-// Problem is the friendly error page. It never is a dead end: without Back it leads to /signin.
+// Problem is the friendly error page. It never is a dead end: without Back it leads to /signin, or, where an app asked for
+// what cannot be, to the person's account.
 type Problem struct {
 	Frame
 	Cause Cause
 	// Sentence says what happened and what to do. Empty: the catalogue's for Cause.
 	Sentence string
+	// Detail is the same in the words of the protocol, for whoever builds the app. Empty: it is left out.
+	Detail string
 	// Mistake is whether the person did something wrong. Mostly not, and then the page says so.
 	Mistake bool
 	// Back is the way on. An empty label says "Back to <app>".

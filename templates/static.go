@@ -14,6 +14,8 @@ var (
 	style []byte
 	//go:embed static/app.js
 	script []byte
+	//go:embed static/icon.svg
+	icon []byte
 )
 
 // asset is one embedded file under an address that changes with its content.
@@ -26,6 +28,8 @@ type asset struct {
 var published = map[string]asset{
 	"app.css": publish("/static/app-%x.css", "text/css; charset=utf-8", style),
 	"app.js":  publish("/static/app-%x.js", "text/javascript; charset=utf-8", script),
+	// For an operator without a logo of theirs.
+	"icon.svg": publish("/static/icon-%x.svg", "image/svg+xml", icon),
 }
 
 func publish(pattern, contentType string, content []byte) asset {
@@ -42,7 +46,7 @@ func staticURL(name string) (string, error) {
 	return a.url, nil
 }
 
-// Static serves style and script under /static/, each at an address that carries its
+// Static serves style, script and icon under /static/, each at an address that carries its
 // hash, so a browser may keep it for ever (RFC 8246). Any other address is 404.
 func Static() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

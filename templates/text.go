@@ -73,6 +73,7 @@ const (
 	SignUpClosed Sentence = "signup.closed"
 	AskSignOut   Sentence = "signout.ask"
 	BackTo       Sentence = "app.back"
+	ContinueTo   Sentence = "app.continue"
 	GoOn         Sentence = "problem.go_on"
 	Unreadable   Sentence = "problem.unreadable"
 	TooLong      Sentence = "problem.too_long"

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -15,6 +14,7 @@ import (
 // accountPages are where a person may be led back to after signing in, when no app asks.
 var accountPages = []string{
 	accountPath, devicesPath, appsPath, securityPath, namePath, codesPath, enrolPath, emailPath,
+	replacePath, replacedPath, savePath, newPhonePath,
 }
 
 // accountPage serves a page of the account of whoever stands before it.
@@ -172,6 +172,3 @@ func (p *Pages) client(ctx context.Context, known clients, id string) (identity.
 	known[id] = c
 	return c, nil
 }
-
-// called is the app's name. One without is better known by its id than mistaken for another.
-func called(c identity.Client) string { return cmp.Or(c.Name, c.ID) }

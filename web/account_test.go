@@ -83,7 +83,8 @@ func TestAccount_whereEveryoneNeedsASecondStepOneIsAddedFirst(t *testing.T) {
 			t.Error("the page offers a way past it")
 		}
 		form := []string{"next", next, "enrolment", field(page, "enrolment"), "totp", s.codeOf(key(page))}
-		b.post("/account/totp", form...).leadsTo("/account/apps")
+		b.post("/account/totp", form...).leadsTo(saving(next))
+		b.post("/account/totp/codes", "next", next).leadsTo("/account/apps")
 		b.get("/account/apps").is(http.StatusOK)
 		b.get("/account/security").is(http.StatusOK, "can’t be removed")
 		page = b.post("/account/totp/remove").is(http.StatusForbidden, "can’t be removed")

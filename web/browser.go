@@ -124,6 +124,15 @@ func machine(d identity.Device, userAgent string) templates.Machine {
 	return m
 }
 
+// appOn is the machine of an app's session, which is no browser where nobody knows what it runs on.
+func appOn(s identity.Session) templates.Machine {
+	m := machine(s.Device, s.UserAgent)
+	if m.Kind == "" && m.Browser == "" {
+		m.Kind = templates.Program
+	}
+	return m
+}
+
 func find(signs []sign, userAgent string) sign {
 	for _, s := range signs {
 		if strings.Contains(userAgent, s.part) {

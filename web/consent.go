@@ -141,7 +141,7 @@ func (p *Pages) appsPage(ctx context.Context, v visit) (templates.Apps, error) {
 			return page, err
 		}
 		page.Apps = append(page.Apps, templates.Access{
-			App: listed(c), ClientID: c.ID, Scopes: g.Scopes, Since: p.moment(g.UpdatedAt),
+			App: app(c, ""), ClientID: c.ID, Scopes: g.Scopes, Since: p.moment(g.UpdatedAt),
 		})
 	}
 	return page, p.addOwn(ctx, v, &page, known)
@@ -162,15 +162,8 @@ func (p *Pages) addOwn(ctx context.Context, v visit, page *templates.Apps, known
 			return err
 		}
 		if c.Trusted {
-			page.Apps = append(page.Apps, templates.Access{App: listed(c), ClientID: c.ID, Own: true})
+			page.Apps = append(page.Apps, templates.Access{App: app(c, ""), ClientID: c.ID, Own: true})
 		}
 	}
 	return nil
-}
-
-// listed is an app with its logo, as lists show it.
-func listed(c identity.Client) templates.App {
-	shown := app(c, "")
-	shown.Name = called(c)
-	return shown
 }

@@ -121,7 +121,7 @@ func byUse(a, b templates.Device) int {
 
 func (p *Pages) device(v visit, s identity.Session, c identity.Client) templates.Device {
 	return templates.Device{
-		Machine: machine(s.Device, s.UserAgent), App: called(c), Version: s.Device.AppVersion, Address: s.Address,
+		Machine: appOn(s), App: c.Called(), Version: s.Device.AppVersion, Address: s.Address,
 		Place: p.Place(s.Address),
 		First: p.moment(s.CreatedAt), Last: p.moment(s.LastUsedAt), Authenticator: s.AMR.Has(identity.MFA),
 		This: s.SignInID == v.standing.SignIn.ID, Field: "sid", ID: s.ID.String(),
@@ -149,7 +149,7 @@ func (p *Pages) pastDevices(ctx context.Context, v visit, known clients) (all []
 		}
 		cause, at, _ := s.Ending(p.Now())
 		all = append(all, templates.PastDevice{
-			Machine: machine(s.Device, s.UserAgent), App: called(c), Cause: string(cause), Ended: p.moment(at),
+			Machine: appOn(s), App: c.Called(), Cause: string(cause), Ended: p.moment(at),
 		})
 	}
 	return all, nil

@@ -172,7 +172,7 @@ func TestForgot_doesAndSaysTheSameForKnownAndUnknownAddresses(t *testing.T) {
 		s.user("known@example.com")
 		b, next := s.browser(), s.next("login_hint", "known@example.com")
 		b.get("/signin?next="+next).is(http.StatusOK, "Forgot your password?")
-		page := b.get("/forgot?next="+next).is(http.StatusOK, "Choose a new password", "Continue to Notes")
+		page := b.get("/forgot?next="+next).is(http.StatusOK, "Forgot your password?", "Continue to Notes")
 		if field(page, "next") != next || field(page, "username") != "known@example.com" {
 			t.Error("the form does not carry the request, or does not know the address")
 		}

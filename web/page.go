@@ -197,7 +197,7 @@ func (p *Pages) frame(v visit) templates.Frame {
 }
 
 func app(c identity.Client, redirectURI string) templates.App {
-	a := templates.App{Name: c.Name}
+	a := templates.App{Name: c.Called()}
 	if c.LogoURI != "" {
 		a.LogoURL = logoPath + url.PathEscape(c.ID)
 	}

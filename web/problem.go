@@ -72,6 +72,12 @@ func (p *Pages) unreadable(w http.ResponseWriter, r *http.Request, err error) {
 // onForm reports whether a refusal belongs on the form it came from.
 func onForm(err error) bool { return answers[identity.KindOf(err)].form }
 
+// refuses reports whether it is that field which is refused.
+func refuses(err error, field string) bool {
+	why, _ := errors.AsType[*identity.Error](err)
+	return why != nil && why.Field == field
+}
+
 // showAgain shows a page with a refusal on it.
 func (p *Pages) showAgain(w http.ResponseWriter, refusal error, page templates.Page) error {
 	retryAfter(w, refusal)
@@ -130,6 +136,7 @@ type Problem struct {
 	Status    int // HTTP status
 	Title     string
 	Msg       string
+	Detail    string          // the same in the words of the protocol, for whoever builds the app; perhaps nothing
 	Yours     bool            // whether the person did something wrong; mostly not
 	Client    identity.Client // the app that asked; zero when it is not known
 	BackURL   string          // a way back to the app, or empty
@@ -140,7 +147,7 @@ type Problem struct {
 func (p *Pages) Problem(w http.ResponseWriter, r *http.Request, problem Problem) {
 	shown := templates.Problem{
 		Frame: p.frame(visit{client: problem.Client}), Cause: causeOf(problem.Status),
-		Sentence: problem.Msg, Mistake: problem.Yours,
+		Sentence: problem.Msg, Detail: problem.Detail, Mistake: problem.Yours,
 		Back: templates.Link{URL: problem.BackURL, Label: problem.BackLabel},
 	}
 	shown.Title = problem.Title

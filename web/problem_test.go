@@ -116,3 +116,20 @@ func TestProblem_leadsBackToTheApp(t *testing.T) {
 		}
 	}
 }
+
+func TestProblem_speaksToPeopleFirstAndToWhoeverMakesTheAppLast(t *testing.T) {
+	t.Parallel()
+	pages := web.New(web.Options{Fetch: http.DefaultClient, Log: slog.New(slog.DiscardHandler)})
+	w := httptest.NewRecorder()
+	pages.Problem(w, httptest.NewRequest(http.MethodGet, "/oauth2/authorize", nil), web.Problem{
+		Status: http.StatusBadRequest, Title: "This sign-in cannot go on", Msg: "Go back to the app.", Detail: "redirect_uri is missing.",
+		Client: identity.Client{ID: "readme-notes"},
+	})
+	page := answer{t: t, status: w.Code, body: w.Body.String()}.is(http.StatusBadRequest, "For whoever makes the app: redirect_uri is missing.")
+	if header := page.Find("header").Text(); strings.Contains(header, "Continue") || !strings.Contains(header, "readme-notes") {
+		t.Errorf("the header says %q", header)
+	}
+	if page.Find("a[href='/signin']").Length() != 0 {
+		t.Error("it offers to sign in, which does not help")
+	}
+}

@@ -14,11 +14,12 @@ func (p *Pages) showRecovery(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// submitRecovery serves POST /signin/recovery.
+// submitRecovery serves POST /signin/recovery. Whoever needed a code has lost the app, most likely: setting it up anew comes
+// next, and may be passed over.
 func (p *Pages) submitRecovery(w http.ResponseWriter, r *http.Request) error {
 	return p.challenge(w, r, func(v visit) error {
 		err := p.Recovery.Recover(r.Context(), v.standing.User, r.PostFormValue("recovery_code"), seen(r))
-		return p.proved(w, r, v, proof{err, identity.RecoveryCode, func() error {
+		return p.proved(w, r, v, proof{err, identity.RecoveryCode, v.to(newPhonePath), func() error {
 			return p.showAgain(w, err, p.recoveryPage(v, err))
 		}})
 	})
@@ -28,6 +29,16 @@ func (p *Pages) recoveryPage(v visit, refusal error) templates.Recovery {
 	return templates.Recovery{
 		Frame: p.frame(v), Form: v.form(refusal), Person: v.person(), TOTPURL: v.to(totpPath),
 	}
+}
+
+// showNewPhone serves GET /account/totp/new.
+func (p *Pages) showNewPhone(w http.ResponseWriter, r *http.Request) error {
+	return p.enrolling(w, r, step{newPhonePath, true}, func(v visit) error {
+		return p.tell(w, http.StatusOK, templates.NewPhone, templates.Told{
+			Frame: p.frame(v), Lead: templates.Say(templates.NewPhoneWhy),
+			Ways: []templates.Link{way(v.to(replacePath), templates.NewPhoneGo), p.wayOn(v, templates.NotNow)},
+		})
+	})
 }
 
 // showCodes serves GET /account/codes: it hands out recovery codes that do not count yet.

@@ -30,6 +30,10 @@ const (
 	notMePath     = "/not-me"
 	removePath    = "/account/totp/remove"
 	enrolPath     = "/account/totp"
+	replacePath   = "/account/totp/replace"
+	replacedPath  = "/account/totp/replaced"
+	savePath      = "/account/totp/codes"
+	newPhonePath  = "/account/totp/new"
 	consentPath   = "/consent"
 	signOutPath   = "/signout"
 	logoPath      = "/logo/"
@@ -52,6 +56,12 @@ func (p *Pages) Routes(r *mux.Router) {
 	post(signUpPath, p.submitSignUp)
 	get(enrolPath, p.showEnrol)
 	post(enrolPath, p.submitEnrol)
+	get(replacePath, p.showReplace)
+	post(replacePath, p.submitReplace)
+	get(replacedPath, p.showReplaced)
+	get(savePath, p.showSave)
+	post(savePath, p.submitSave)
+	get(newPhonePath, p.showNewPhone)
 	get(accountPath, p.account(accountPath, p.showAccount))
 	get(devicesPath, p.account(devicesPath, p.showDevices))
 	post(devicesPath, p.account(devicesPath, p.submitDevices))

@@ -10,7 +10,7 @@ import (
 
 // showSecurity serves GET /account/security.
 func (p *Pages) showSecurity(w http.ResponseWriter, r *http.Request, v visit) error {
-	page, err := p.securityPage(r.Context(), v)
+	page, err := p.securityPage(r, v)
 	if err != nil {
 		return err
 	}
@@ -24,7 +24,7 @@ func (p *Pages) submitSecurity(w http.ResponseWriter, r *http.Request, v visit) 
 		Current: r.PostFormValue("current_password"), New: r.PostFormValue("new_password"), Seen: seen(r),
 	})
 	if onForm(err) {
-		page, pageErr := p.securityPage(r.Context(), v)
+		page, pageErr := p.securityPage(r, v)
 		if pageErr != nil {
 			return pageErr
 		}
@@ -77,8 +77,8 @@ func (p *Pages) changed(w http.ResponseWriter, r *http.Request, c change) error 
 	return see(w, r, noticed(securityPath, c.said))
 }
 
-func (p *Pages) securityPage(ctx context.Context, v visit) (templates.Security, error) {
-	user := v.standing.User
+func (p *Pages) securityPage(r *http.Request, v visit) (templates.Security, error) {
+	ctx, user := r.Context(), v.standing.User
 	page := templates.Security{
 		Frame: p.frame(v), PasswordSet: p.moment(user.PasswordSetAt), MinPassword: identity.MinPassword,
 		Name: user.Name, NameURL: namePath, Contact: p.contact(user),
@@ -86,6 +86,9 @@ func (p *Pages) securityPage(ctx context.Context, v visit) (templates.Security, 
 	var err error
 	if page.Authenticator, err = p.authenticator(ctx, v); err != nil {
 		return page, err
+	}
+	if page.Authenticator.On && p.unsaved(r, v) {
+		page.Authenticator.SaveURL = savePath
 	}
 	page.Activity, err = p.activity(ctx, user.ID)
 	return page, err
@@ -104,7 +107,7 @@ func (p *Pages) contact(user identity.User) templates.Contact {
 }
 
 func (p *Pages) authenticator(ctx context.Context, v visit) (templates.Authenticator, error) {
-	a := templates.Authenticator{On: v.standing.Has(identity.TOTP), CodesURL: codesPath}
+	a := templates.Authenticator{On: v.standing.Has(identity.TOTP), CodesURL: codesPath, ReplaceURL: replacePath}
 	if !a.On && p.Policy != identity.MFAOff {
 		a.EnrolURL = enrolPath
 	}
@@ -137,7 +140,7 @@ func (p *Pages) activity(ctx context.Context, userID identity.ID) ([]templates.H
 func (p *Pages) happening(ctx context.Context, known clients, e identity.Event) (templates.Happening, error) {
 	c, err := p.client(ctx, known, e.ClientID)
 	return templates.Happening{
-		Kind: string(e.Kind), Detail: e.Detail, App: called(c), Operator: e.Actor != "",
+		Kind: string(e.Kind), Detail: e.Detail, App: c.Called(), Operator: e.Actor != "",
 		When: templates.Moment{At: e.At}, Times: e.Repeats + 1,
 	}, err
 }

@@ -129,7 +129,7 @@ func TestEnrol_byThePersonThemselvesNeedsAFreshProof(t *testing.T) {
 		b.signIn(u.Email, next).leadsTo("/account/totp")
 		page := b.get("/account/totp").is(http.StatusOK)
 		s.wait(11 * time.Minute) // finding the app took its time
-		b.post("/account/totp", "enrolment", field(page, "enrolment"), "totp", s.codeOf(key(page))).leadsTo("/account/totp")
+		b.post("/account/totp", "enrolment", field(page, "enrolment"), "totp", s.codeOf(key(page))).nextOf("/account/totp/codes")
 		if !b.standing().Enrolled() {
 			t.Error("a key that was shown on a fresh proof is not taken")
 		}

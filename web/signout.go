@@ -75,7 +75,7 @@ func (p *Pages) submitSignOut(w http.ResponseWriter, r *http.Request) error {
 func (p *Pages) askSignOut(w http.ResponseWriter, o signOut) error {
 	frame := p.frame(visit{})
 	frame.Title = templates.Say(templates.AskSignOut, "username", o.standing.User.Email)
-	return templates.Show(w, http.StatusOK, templates.SignOut{Frame: frame, Asker: o.client.Name, StayURL: signInPath})
+	return templates.Show(w, http.StatusOK, templates.SignOut{Frame: frame, Asker: o.client.Called(), StayURL: signInPath})
 }
 
 // endSignIn signs the browser out. If nobody is signed in, a browser that was idle for a night say, the app's own Session
