@@ -73,6 +73,10 @@ var mailedKinds = []EventKind{
 	RecoveryRenewed, WayInMade, ChangesUndone, EmailVouched,
 }
 
+// Droppable reports whether a mail that tells of the Event may stay away where many told of the same lately. Strangers cause
+// these, or an app that goes wrong; that what opens the account has changed is always told.
+func (e Event) Droppable() bool { return e.Kind == NewBrowser || e.Kind == SessionEnded }
+
 // FactorImported is the detail of a FactorAdded whose secret the person had before: nothing to be told of.
 const FactorImported = "imported"
 

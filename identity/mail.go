@@ -231,22 +231,64 @@ func (m ByMail) tell(ctx context.Context, userID ID, seen Seen, kinds ...EventKi
 	return nil
 }
 
+// Asker is who asks for a mail: what strangers ask for never uses up what the owner may.
+type Asker struct {
+	Seen    Seen
+	Browser Browser  // who has signed in there before
+	Before  Standing // who is signed in there now
+}
+
 // AskReset asks for a link to choose a new password. It does the same for an address that has an account and for one that
-// has none: only whoever sends the mail looks. Refusals: Invalid (field username), Throttled.
-func (m ByMail) AskReset(ctx context.Context, email string, seen Seen) error {
+// has none: only whoever sends the mail looks, and a browser that knows anybody. Refusals: Invalid (field username), Throttled.
+func (m ByMail) AskReset(ctx context.Context, email string, by Asker) error {
 	email, err := KnownEmail(email)
 	if err != nil {
 		return err
 	}
-	return m.ask(ctx, Letter{Kind: LetterForgot, To: email}, email, seen)
+	l := Letter{Kind: LetterForgot, To: email}
+	owner, err := m.owner(ctx, by, email)
+	if err != nil {
+		return err
+	}
+	if owner != (ID{}) {
+		return m.askAs(ctx, l, owner)
+	}
+	return m.ask(ctx, l, email, by.Seen)
+}
+
+// AskResetBy asks for it as whoever holds a link "It wasn't me", who reads the mailbox. Refusals: NotFound, Throttled.
+func (m ByMail) AskResetBy(ctx context.Context, text string) error {
+	told, err := m.ToldBy(ctx, text)
+	if err != nil {
+		return err
+	}
+	return m.askAs(ctx, Letter{Kind: LetterForgot, To: told.User.Email}, told.User.ID)
+}
+
+// owner returns whose address it is, if they have signed in in the asker's browser.
+func (m ByMail) owner(ctx context.Context, by Asker, email string) (owner ID, err error) {
+	if by.Before.SignedIn() {
+		by.Browser = by.Browser.With(by.Before.User.ID)
+	}
+	if len(by.Browser.known) == 0 {
+		return owner, nil
+	}
+	user, err := m.Store.UserByEmail(ctx, email)
+	switch {
+	case KindOf(err) == NotFound || err == nil && !by.Browser.Knows(user.ID):
+		return owner, nil
+	case err != nil:
+		return owner, err
+	}
+	return user.ID, nil
 }
 
 // AskVerify asks for another link to confirm the person's address, unless that was done already. Refusal: Throttled.
-func (m ByMail) AskVerify(ctx context.Context, s Standing, seen Seen) error {
+func (m ByMail) AskVerify(ctx context.Context, s Standing) error {
 	if s.User.EmailVerified {
 		return nil
 	}
-	return m.ask(ctx, Letter{Kind: LetterVerify, UserID: s.User.ID, Epoch: s.SignIn.Epoch}, s.User.Email, seen)
+	return m.askAs(ctx, Letter{Kind: LetterVerify, UserID: s.User.ID, Epoch: s.SignIn.Epoch}, s.User.ID)
 }
 
 // AskAddressChange asks for a link that moves the account to another address. Whether that has an account already, it doesn't
@@ -261,7 +303,19 @@ func (m ByMail) AskAddressChange(ctx context.Context, s Standing, email string, 
 	}
 	detail := s.SignIn.ID.String() + " " + email
 	letter := Letter{Kind: LetterNewEmail, UserID: s.User.ID, To: email, Detail: detail, Epoch: s.SignIn.Epoch}
-	return m.ask(ctx, letter, email, seen)
+	if s.User.EmailVerified {
+		return m.askAs(ctx, letter, s.User.ID)
+	}
+	return m.ask(ctx, letter, email, seen) // an account costs nothing, and the mailbox may be anybody's
+}
+
+// askAs queues a letter that somebody asks for who is known to be a user, unless they asked for too many.
+func (m ByMail) askAs(ctx context.Context, l Letter, user ID) error {
+	key := ThrottleKey("letter of the known", string(l.Kind)+"\n"+user.String())
+	if err := TryOrWait(ctx, m.Store, key, LetterThrottle); err != nil {
+		return err
+	}
+	return m.Store.QueueLetter(ctx, l)
 }
 
 // ask queues a letter to an address, unless too many were asked for to it or from the person's network.

@@ -27,7 +27,7 @@ const (
 
 // noticeThrottle bounds what a person is told by mail of what happened, each kind by itself: the twentieth notice within an
 // hour of another is the last for an hour. Whoever causes thousands of Events must not fill a mailbox, and each mail has the
-// same way out; but no number of new browsers may drown that a password or a factor has changed.
+// same way out. That a password or a factor has changed is told each time (Event.Droppable).
 var noticeThrottle = identity.Throttle{Free: 20, First: time.Hour, Max: time.Hour, Forget: time.Hour}
 
 // postman turns Letters into mails and hands them to the mail server.
@@ -88,7 +88,7 @@ func (p *postman) deliver(ctx context.Context, d identity.Delivery) error {
 		}
 		return p.send(ctx, d.ID, letter)
 	}
-	if l.Kind != identity.LetterEvent { // whoever asks for the others is throttled
+	if l.Kind != identity.LetterEvent || !l.Event.Droppable() { // whoever asks for the others is throttled
 		return bring()
 	}
 	return p.bounded(ctx, user, l.Event.Kind, bring)

@@ -294,6 +294,28 @@ func TestPostman_noNumberOfOthersDropsANotice(t *testing.T) {
 	})
 }
 
+// Of each kind, 25 at once: what tells that the account opens otherwise now arrives each time.
+func TestPostman_whatTellsOfCredentialsIsNeverDropped(t *testing.T) {
+	t.Parallel()
+	inOffices(t, mailtest.Options{}, func(t *testing.T, o *office) {
+		p := o.w.person(t)
+		for kind := range notices {
+			before, want := o.server.Waiting(), 25
+			if kind == identity.NewBrowser || kind == identity.SessionEnded {
+				want = noticeThrottle.Free
+			}
+			for range 25 {
+				if err := o.bring(t, event(p.user, kind, o.w.now())); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := o.server.Waiting() - before; got != want {
+				t.Errorf("%s: %d mails, want %d", kind, got, want)
+			}
+		}
+	})
+}
+
 func TestPostman_whatWasNotSentDoesNotCount(t *testing.T) {
 	t.Parallel()
 	const busy = 25

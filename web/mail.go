@@ -72,8 +72,12 @@ func (p *Pages) submitForgot(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	before, err := p.standing(r)
+	if err != nil {
+		return err
+	}
 	email := r.PostFormValue("username")
-	err = p.ByMail.AskReset(r.Context(), email, seen(r))
+	err = p.ByMail.AskReset(r.Context(), email, identity.Asker{Seen: seen(r), Browser: p.knownBrowser(r), Before: before})
 	if onForm(err) {
 		page := p.forgotPage(v, err)
 		page.Username = email
@@ -239,7 +243,7 @@ func (p *Pages) verifyOver(w http.ResponseWriter, err error) error {
 
 // askVerify serves POST /account/verify: the link once more.
 func (p *Pages) askVerify(w http.ResponseWriter, r *http.Request, v visit) error {
-	if err := p.ByMail.AskVerify(r.Context(), v.standing, seen(r)); err != nil {
+	if err := p.ByMail.AskVerify(r.Context(), v.standing); err != nil {
 		return err
 	}
 	return p.sent(w, templates.Say(templates.SentVerify), way(securityPath, templates.ToSecurity))
@@ -282,16 +286,12 @@ func (p *Pages) submitNotMe(w http.ResponseWriter, r *http.Request) error {
 
 // mailAfterNotMe has a link for a new password mailed.
 func (p *Pages) mailAfterNotMe(w http.ResponseWriter, r *http.Request) error {
-	told, err := p.ByMail.ToldBy(r.Context(), linkOf(r))
-	if err != nil {
-		return p.notMeOver(w, err)
-	}
-	err = p.ByMail.AskReset(r.Context(), told.User.Email, seen(r))
+	err := p.ByMail.AskResetBy(r.Context(), linkOf(r))
 	if onForm(err) {
 		return p.showAgain(w, err, p.stoppedPage(r, err))
 	}
 	if err != nil {
-		return err
+		return p.notMeOver(w, err)
 	}
 	return p.sent(w, templates.Say(templates.SentAnew), way(signInPath, templates.ToSignIn))
 }

@@ -225,6 +225,36 @@ func TestForgot_limitsLettersToAnAddressAndFromANetwork(t *testing.T) {
 	})
 }
 
+// A stranger who asks a hundred times keeps the owner from nothing, in a browser that knows them or by a link in their mailbox.
+func TestForgot_strangersUseUpNothingOfTheOwners(t *testing.T) {
+	t.Parallel()
+	run(t, withMail, func(t *testing.T, s *site) {
+		u := s.confirmed("anna@example.com")
+		b := s.signedIn(u.Email)
+		moment := identity.Moment{Before: s.time(), Email: u.Email}
+		for range 100 {
+			s.browser().post("/forgot", "username", u.Email)
+		}
+		s.signedIn(s.user("bob@example.com").Email).post("/forgot", "username", u.Email).is(http.StatusTooManyRequests)
+		s.letters()
+		for range identity.LetterThrottle.Free {
+			b.post("/forgot", "username", u.Email).is(http.StatusOK)
+		}
+		b.post("/forgot", "username", u.Email).is(http.StatusTooManyRequests)
+		if n := len(s.letters()); n < identity.LetterThrottle.Free {
+			t.Errorf("%d letters", n)
+		}
+		for range identity.AddressThrottle.Free {
+			_, err := s.db.CountTry(t.Context(), identity.ThrottleKey("letters", "127.0.0.1"), identity.AddressThrottle)
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.wait(time.Hour)
+		b.post("/not-me", "link", s.link(u.ID, identity.LinkNotMe, moment.Detail()), "mail", "reset").is(http.StatusOK)
+	})
+}
+
 func TestForgot_saysWhatIsNoAddress(t *testing.T) {
 	t.Parallel()
 	run(t, withMail, func(t *testing.T, s *site) {
