@@ -34,7 +34,7 @@ export interface Token {
 }
 
 export interface App {
-  /** What is true here. It sends nothing. */
+  /** What is true here. It asks the server nothing. */
   state(): Promise<State>;
   /** Opens the browser and resolves once the person is signed in. Another sign-in cancels this one, not its redirect. */
   signIn(asked?: Asked): Promise<Identity>;
@@ -88,10 +88,11 @@ export function createApp(options: Options): App {
     state: async () => {
       const record = await ctx.records.load();
       const { session, identity, ended, signOuts } = record;
+      flush(ctx);
       const endsIn = identity?.endsAt === undefined ? undefined : Math.max(0, Math.floor((identity.endsAt - serverTime(ctx)) / 1000));
-      const others = waiting(ctx, record).length > 0 ? 'pending' : ended ? 'ended' : 'signed_out';
+      const others = session || waiting(ctx, record).length > 0 ? 'pending' : ended ? 'ended' : 'signed_out';
       return {
-        status: session ? 'signed_in' : others,
+        status: session && !session.unverified ? 'signed_in' : others,
         ...(identity && { identity }),
         ...(ended && !session && { ended: spoken(ctx, ended) }),
         ...(endsIn !== undefined && { endsIn }),
@@ -113,8 +114,8 @@ export function createApp(options: Options): App {
       if (opened.type === 'away') return new Promise<never>(() => undefined);
       // The redirect may have come another way meanwhile: as a deep link.
       const { state } = parametersOf(url);
-      const { done, identity } = await ctx.records.load();
-      if (identity && done?.some((d) => d.state === state && d.refused === undefined)) return identity;
+      const { session, identity } = await ctx.records.load();
+      if (identity && session?.id === state) return identity;
       throw new AppError('cancelled', 'The browser was closed before the sign-in was done.');
     },
     token: async ({ fresh = false } = {}) => {

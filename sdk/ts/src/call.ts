@@ -11,13 +11,19 @@ import { boundKey, learn, proofFor } from './server.js';
 export async function call(ctx: Context, url: string, init: RequestInit = {}): Promise<Response> {
   if (!trusted(ctx, url)) return ctx.fetch(url, init);
   const session = await usable(ctx);
-  const response = await carry(ctx, session, { url, init });
+  const response = await shown(ctx, session, { url, init });
   if (response.status !== 401) return response;
-  ctx.memory.dead.add(session.access);
   const next = await usable(ctx, session.access);
   if (!again(init)) return response;
   await response.body?.cancel();
-  return carry(ctx, next, { url, init });
+  return shown(ctx, next, { url, init });
+}
+
+/** shown sends a request, and remembers a token that was refused. */
+async function shown(ctx: Context, session: Session, carried: Carried): Promise<Response> {
+  const response = await carry(ctx, session, carried);
+  if (response.status === 401) ctx.memory.dead.add(session.access);
+  return response;
 }
 
 /** again reports whether the body can be sent a second time. */

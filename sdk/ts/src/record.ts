@@ -17,7 +17,7 @@ export interface Identity {
 }
 
 export interface Session {
-  /** Its own name in this store: the state that it began with. */
+  /** Its own name in this store: the state that it began with. A redirect with it that comes again is answered already. */
   readonly id: string;
   readonly sid?: string;
   readonly access: string;
@@ -31,8 +31,8 @@ export interface Session {
   readonly life: number;
   /** The server's time when the session ends if nothing is refreshed until then. */
   readonly idleEnd?: number;
-  /** The nonce that the ID token is still to be verified with: its keys could not be had. Until then nothing is used. */
-  readonly unverified?: string;
+  /** What the ID token is still to be verified with, since the server's keys could not be had. Until then nothing is used. */
+  readonly unverified?: { readonly nonce: string; readonly endsAt?: number };
 }
 
 /** Pending is a sign-in that the browser was opened for. */
@@ -46,12 +46,6 @@ export interface Pending {
   /** The code that came back, and when. */
   readonly code?: string;
   readonly came?: number;
-}
-
-/** Done is a redirect that was answered: delivered again, it gets the same answer. */
-export interface Done {
-  readonly state: string;
-  readonly refused?: string;
 }
 
 /** SignOut is one that the server has not heard yet. */
@@ -90,7 +84,6 @@ export interface AppRecord {
   readonly identity?: Identity;
   readonly ended?: Ended & { readonly id: string };
   readonly pending?: readonly Pending[];
-  readonly done?: readonly Done[];
   readonly signOuts?: readonly SignOut[];
 }
 

@@ -50,16 +50,16 @@ async function current(ctx: Context): Promise<Session> {
   }
 }
 
-/** renew joins the attempt that is under way or begins one, until one succeeds or the deadline (elapsed) has passed. */
+/** renew joins the attempt that is waited for or under way, or begins one, until one succeeds or the deadline (elapsed) has passed. */
 async function renew(ctx: Context, spent: string | undefined, deadline: number): Promise<Session> {
   const { memory, clock } = ctx;
+  if (!memory.flight && deadline > clock.elapsed()) memory.backoff.restart();
   for (;;) {
-    if (!memory.flight) await memory.backoff.turn(deadline);
+    memory.flight ??= memory.backoff.turn(deadline).then(() => attempt(ctx, spent)).finally(() => (memory.flight = undefined));
     try {
-      memory.flight ??= attempt(ctx, spent).finally(() => (memory.flight = undefined));
       return await memory.flight;
     } catch (error) {
-      if (!isKind(error, 'offline') || clock.elapsed() >= deadline) throw error;
+      if (!isKind(error, 'offline') || clock.elapsed() >= deadline || (error.retryAfter ?? 0) * 1000 > deadline - clock.elapsed()) throw error;
     }
   }
 }
@@ -130,15 +130,15 @@ export async function end(ctx: Context, held: Held, session: Session, reason: st
 
 /** verifyKept checks an ID token that could not be checked when it came, since the server's keys were not to be had. */
 async function verifyKept(ctx: Context, held: Held, session: Session, document: Discovery): Promise<Session> {
-  const { unverified: nonce, ...rest } = session;
+  const { unverified, ...rest } = session;
+  const { nonce, ...end } = unverified!;
   try {
-    const { claims, verified } = await check(ctx, document, session.idToken!, { nonce: nonce! });
+    const { claims, verified } = await check(ctx, document, session.idToken!, { nonce });
     if (!verified) throw offline('The server’s keys can’t be had yet.');
-    const before = held.record.identity;
-    await held.save({ session: rest, identity: identityOf(ctx, claims, before?.endsAt === undefined ? {} : { endsAt: before.endsAt }) });
+    await held.save({ session: rest, identity: identityOf(ctx, claims, end) });
     return rest;
   } catch (error) {
-    if (isKind(error, 'invalid')) await held.save({ session: undefined, identity: undefined });
+    if (isKind(error, 'invalid')) await held.save({ session: undefined });
     throw error;
   }
 }

@@ -1,13 +1,14 @@
 // Signing in: what is asked is written down before the browser opens, so that a process that was killed meanwhile finishes with
 // the next one; and a redirect counts only if it answers something that was asked (RFC 6749 §10.12, RFC 9207).
-import { pause } from './backoff.js';
+import { insist } from './backoff.js';
 import type { Context } from './context.js';
 
 import { digest, random, thumbprint, uuid } from './crypto.js';
 import { AppError, isKind } from './errors.js';
 import type { Answer } from './http.js';
 import { encode } from './http.js';
-import type { AppRecord, Discovery, Done, Held, Identity, Pending, Session } from './record.js';
+import type { AppRecord, Discovery, Held, Identity, Pending, Session } from './record.js';
+import { usable } from './refresh.js';
 import { boundKey, describeDevice, discovery, keys, newestKey, post } from './server.js';
 import { check, endOf, identityOf, tokensOf } from './tokens.js';
 import { refusal, verdict } from './verdict.js';
@@ -27,7 +28,7 @@ const most = 4;
 
 /** begin writes down what is asked, and returns the address that the browser is to open. */
 export async function begin(ctx: Context, asked: Asked = {}, redirectUri = ctx.options.redirectUri): Promise<string> {
-  const document = await discovery(ctx);
+  const document = await insist(ctx.clock, () => discovery(ctx));
   const pending = { state: random(), nonce: random(), verifier: random(), redirectUri, began: ctx.clock.wall() };
   const install = await ctx.records.hold(async (held) => {
     await held.check();
@@ -73,24 +74,15 @@ export async function redirected(ctx: Context, url: string): Promise<Identity> {
   const answer = parametersOf(url);
   const { state = '' } = answer;
   const record = await ctx.records.load();
-  const done = record.done?.find((d) => d.state === state);
-  if (done) return again(done, record);
-  if (!waiting(ctx, record).some((p) => p.state === state)) throw notMine();
-  const document = await discovery(ctx);
-  checkIssuer(ctx, document, answer['iss']);
-  const finished = await ctx.records.hold((held) => take(ctx, held, state, answer));
-  return finished ?? resume(ctx, state);
+  if (record.session?.id !== state) {
+    if (!waiting(ctx, record).some((p) => p.state === state)) throw notMine();
+    checkIssuer(ctx, await insist(ctx.clock, () => discovery(ctx)), answer['iss']);
+    await ctx.records.hold((held) => take(ctx, held, state, answer));
+  }
+  return resume(ctx, state);
 }
 
 const notMine = (): AppError => new AppError('not_mine', 'This redirect answers nothing that this app asked.');
-
-function again(done: Done, { identity }: AppRecord): Identity {
-  if (done.refused !== undefined) throw refused(done.refused);
-  if (!identity) throw notMine();
-  return identity;
-}
-
-const refused = (code: string): AppError => new AppError('refused', `The sign-in came back with ${code}.`, { code });
 
 function checkIssuer(ctx: Context, document: Discovery, iss: string | undefined): void {
   const promised = document.authorization_response_iss_parameter_supported === true;
@@ -100,41 +92,34 @@ function checkIssuer(ctx: Context, document: Discovery, iss: string | undefined)
 }
 
 /** take writes down what the redirect brought, before anything is done with it. */
-async function take(ctx: Context, held: Held, state: string, { code, error }: Record<string, string>): Promise<Identity | undefined> {
+async function take(ctx: Context, held: Held, state: string, { code, error }: Record<string, string>): Promise<void> {
   const { record } = held;
-  const done = record.done?.find((d) => d.state === state);
-  if (done) return again(done, record);
+  if (record.session?.id === state) return;
   const pending = waiting(ctx, record);
   const mine = pending.find((p) => p.state === state);
   if (!mine || (!code && !error)) throw notMine();
-  if (error) {
-    await held.save({ pending: pending.filter((p) => p !== mine), done: remember(record, { state, refused: error }) });
-    throw refused(error);
-  }
-  if (!mine.code) {
-    await held.check();
-    await held.save({ pending: pending.map((p) => (p === mine ? { ...p, code: code!, came: ctx.clock.wall() } : p)) });
-  }
-  return undefined;
+  if (error) return drop(held, state, new AppError('refused', `The sign-in came back with ${error}.`, { code: error }));
+  if (mine.code) return;
+  await held.check();
+  await held.save({ pending: pending.map((p) => (p === mine ? { ...p, code: code!, came: ctx.clock.wall() } : p)) });
 }
-
-const remember = ({ done }: AppRecord, one: Done): Done[] => [...(done ?? []), one].slice(-most);
 
 /** resume sends the code of a pending sign-in until it was answered, for twenty seconds from when it came. */
 export async function resume(ctx: Context, state: string): Promise<Identity> {
   const { clock } = ctx;
   const began = clock.elapsed();
-  for (let misses = 0; ; misses++) {
-    try {
-      const document = await discovery(ctx);
-      return await ctx.records.hold((held) => exchange(ctx, held, state, { document, spent: clock.elapsed() - began }));
-    } catch (error) {
-      if (!isKind(error, 'offline')) throw error;
-      const wait = Math.max(pause(misses), 1000 * (error.retryAfter ?? 0));
-      if (clock.elapsed() - began + wait > codeLife) return ctx.records.hold((held) => drop(held, state, startAgain(error)));
-      await clock.wait(wait);
-    }
-  }
+  const trial = async (): Promise<void> => {
+    const document = await discovery(ctx);
+    await ctx.records.hold((held) => exchange(ctx, held, state, { document, spent: clock.elapsed() - began }));
+  };
+  await insist(clock, trial, codeLife).catch((error: unknown) => {
+    if (!isKind(error, 'offline')) throw error;
+    return ctx.records.hold((held) => drop(held, state, startAgain(error)));
+  });
+  if (ctx.memory.record?.session?.unverified) await usable(ctx);
+  const { identity } = await ctx.records.load();
+  if (!identity) throw notMine();
+  return identity;
 }
 
 const startAgain = (cause: unknown): AppError => new AppError('start_again', 'This sign-in took too long. Begin another.', { cause });
@@ -151,10 +136,9 @@ interface Trial {
 }
 
 /** exchange sends the code once. */
-async function exchange(ctx: Context, held: Held, state: string, { document, spent }: Trial): Promise<Identity> {
+async function exchange(ctx: Context, held: Held, state: string, { document, spent }: Trial): Promise<void> {
   const { record } = held;
-  const done = record.done?.find((d) => d.state === state);
-  if (done) return again(done, record);
+  if (record.session?.id === state) return;
   const mine = record.pending?.find((p) => p.state === state);
   if (!mine?.code) throw notMine();
   if (Math.max(spent, ctx.clock.wall() - (mine.came ?? 0)) > codeLife) return drop(held, state, startAgain(undefined));
@@ -179,7 +163,7 @@ async function exchange(ctx: Context, held: Held, state: string, { document, spe
 }
 
 /** keep writes the new session down. What was signed in before stays until then, and is signed out after. */
-async function keep(ctx: Context, held: Held, mine: Pending, answer: Answer, document: Discovery): Promise<Identity> {
+async function keep(ctx: Context, held: Held, mine: Pending, answer: Answer, document: Discovery): Promise<void> {
   const tokens = tokensOf(ctx, answer);
   const end = endOf(ctx, answer);
   if (!tokens.idToken) return drop(held, mine.state, new AppError('invalid', 'There is no ID token: ask for the scope openid.'));
@@ -189,15 +173,11 @@ async function keep(ctx: Context, held: Held, mine: Pending, answer: Answer, doc
     ...(typeof claims.sid === 'string' && { sid: claims.sid }),
     ...(tokens.type === 'DPoP' && mine.jkt && { jkt: mine.jkt }),
     ...tokens,
-    ...(!verified && { unverified: mine.nonce }),
+    ...(!verified && { unverified: { nonce: mine.nonce, ...end } }),
   };
-  const identity = identityOf(ctx, claims, end);
-  await held.save({
-    session, identity, ended: undefined, pending: [], signOuts: withOld(held.record),
-    done: remember(held.record, { state: mine.state }),
-  });
+  const identity = verified ? identityOf(ctx, claims, end) : held.record.identity;
+  await held.save({ session, identity, ended: undefined, pending: [], signOuts: withOld(held.record) });
   ctx.memory.backoff.clear();
-  return identity;
 }
 
 /** The session that a new one takes the place of is signed out, like any other. */

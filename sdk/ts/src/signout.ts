@@ -19,9 +19,9 @@ export interface HowToSignOut {
 export async function signOut(ctx: Context, { device = false }: HowToSignOut = {}): Promise<{ heard: boolean }> {
   await ctx.records.hold(async ({ record, save }) => {
     const { session, signOuts = [] } = record;
-    if (session) ctx.memory.dead.add(session.access);
     const one = session?.refresh ? [{ refresh: session.refresh, bound: Boolean(session.jkt), ...(device && { device }) }] : [];
-    await save({ session: undefined, identity: undefined, ended: undefined, done: undefined, signOuts: [...signOuts, ...one].slice(-most) });
+    await save({ session: undefined, identity: undefined, ended: undefined, signOuts: [...signOuts, ...one].slice(-most) });
+    if (session) ctx.memory.dead.add(session.access);
   });
   const heard = await drain(ctx, ctx.clock.elapsed() + patience);
   if (!heard) flush(ctx);

@@ -40,7 +40,10 @@ export function fileKeys(folder: string): Keys {
   const file = join(folder, 'key.json');
   return webCryptoKeys(
     {
-      load: async () => settled(await read(file)),
+      load: async () => {
+        const kept = await read(file);
+        return kept instanceof Error ? undefined : kept; // a key that is damaged is lost
+      },
       save: async (jwk) => {
         await make(folder);
         await write(file, JSON.stringify(jwk), true);
