@@ -3,6 +3,7 @@ package identity
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"slices"
 	"time"
 )
@@ -17,7 +18,8 @@ const (
 const BrowserLastsFor = 365 * 24 * time.Hour
 
 // Browser is who has signed in in a browser before, as its own cookie says: the latest first, each as a hash. It opens
-// nothing; it only spares the person a mail about a browser that they know.
+// nothing; it spares the person a mail about a browser that they know, and a wait that strangers' guesses brought about. It
+// is worth nothing once the person's credentials changed (DESIGN law 12), but for the browser that they were changed in.
 type Browser struct{ known [][]byte }
 
 // BrowserCookieName is the name of the cookie that holds a Browser; see CookieName.
@@ -26,19 +28,20 @@ func BrowserCookieName(secure bool) string { return CookieName(secure) + "-brows
 // EnrolmentCookieName is the name of the cookie in which a browser keeps an enrolment that it has begun; see CookieName.
 func EnrolmentCookieName(secure bool) string { return CookieName(secure) + "-enrolment" }
 
-func knownID(userID ID) []byte {
-	sum := sha256.Sum256(append([]byte("sojourn known browser "), userID[:]...))
+func knownID(u User) []byte {
+	said := append([]byte("sojourn known browser "), u.ID[:]...)
+	sum := sha256.Sum256(binary.BigEndian.AppendUint64(said, uint64(u.Epoch)))
 	return sum[:knownIDLen]
 }
 
-// Knows reports whether the user has signed in there.
-func (b Browser) Knows(userID ID) bool {
-	return slices.ContainsFunc(b.known, func(id []byte) bool { return bytes.Equal(id, knownID(userID)) })
+// Knows reports whether the user has signed in there with the credentials that they have now.
+func (b Browser) Knows(u User) bool {
+	return slices.ContainsFunc(b.known, func(id []byte) bool { return bytes.Equal(id, knownID(u)) })
 }
 
 // With returns the browser after the user signed in there. Whoever did longest ago is forgotten beyond eight.
-func (b Browser) With(userID ID) Browser {
-	known := [][]byte{knownID(userID)}
+func (b Browser) With(u User) Browser {
+	known := [][]byte{knownID(u)}
 	for _, id := range b.known {
 		if !bytes.Equal(id, known[0]) && len(known) < maxKnown {
 			known = append(known, id)

@@ -10,9 +10,9 @@ func TestBrowser_knowsTheLastEight(t *testing.T) {
 	t.Parallel()
 	ring := keyring(t, 1)
 	var b identity.Browser
-	var users []identity.ID
+	var users []identity.User
 	for range 9 {
-		users = append(users, identity.NewID())
+		users = append(users, identity.User{ID: identity.NewID(), Epoch: 3})
 		b = ring.ReadBrowser(ring.BrowserText(b.With(users[len(users)-1]))) // by way of the cookie
 	}
 	for i, id := range users {
@@ -20,8 +20,13 @@ func TestBrowser_knowsTheLastEight(t *testing.T) {
 			t.Errorf("knows number %d of 9: %v", i+1, !want)
 		}
 	}
-	if again := b.With(users[1]).With(identity.NewID()); !again.Knows(users[1]) || again.Knows(users[2]) {
+	if again := b.With(users[1]).With(identity.User{ID: identity.NewID()}); !again.Knows(users[1]) || again.Knows(users[2]) {
 		t.Error("whoever signed in again is forgotten before whoever did longest ago")
+	}
+	changed := users[1]
+	changed.Epoch++
+	if b.Knows(changed) {
+		t.Error("knows somebody whose credentials changed since")
 	}
 	if n := len(ring.BrowserText(b)); n > 300 {
 		t.Errorf("the cookie has %d characters", n)
@@ -30,7 +35,7 @@ func TestBrowser_knowsTheLastEight(t *testing.T) {
 
 func TestBrowser_isOnlyReadWithOurKey(t *testing.T) {
 	t.Parallel()
-	id := identity.NewID()
+	id := identity.User{ID: identity.NewID()}
 	text := keyring(t, 1).BrowserText(identity.Browser{}.With(id))
 	for what, b := range map[string]identity.Browser{
 		"another key": keyring(t, 2).ReadBrowser(text), "cut short": keyring(t, 1).ReadBrowser(text[:len(text)-4]),
@@ -43,7 +48,7 @@ func TestBrowser_isOnlyReadWithOurKey(t *testing.T) {
 }
 
 func FuzzReadBrowser(f *testing.F) {
-	ring, id := keyring(f, 1), identity.NewID()
+	ring, id := keyring(f, 1), identity.User{ID: identity.NewID()}
 	made := ring.BrowserText(identity.Browser{}.With(id))
 	f.Add(made)
 	f.Add("sj_br_AQAA")

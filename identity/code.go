@@ -11,8 +11,11 @@ import (
 
 const (
 	codePrefix = "sj_ac_"
-	// MaxCodeLen is the longest authorization code in characters.
-	MaxCodeLen = 1024
+	// UsualCodeLen is how long an authorization code gets in characters, unless the request itself brought more: a long nonce
+	// or several long resources.
+	UsualCodeLen = 1024
+	// MaxCodeLen is the longest there is: of a request of MaxAsked bytes.
+	MaxCodeLen = (MaxAsked + UsualCodeLen) * 4 / 3
 	// CodeTTL is how long a code can be redeemed (RFC 6749 §4.1.2 asks for at most ten minutes).
 	CodeTTL = time.Minute
 	// RetryWindow is how long an honest app may ask again for the tokens of a code whose answer was lost.
@@ -69,15 +72,16 @@ func (b Binding) Verified(verifier string) bool {
 	return subtle.ConstantTimeCompare(sum[:], b.Challenge[:]) == 1
 }
 
-// CodeText seals a promise into an authorization code. It refuses one that would be longer than MaxCodeLen.
+// CodeText seals a promise into an authorization code. What a request brought comes back in it, so a request that was not
+// too long makes no code that is (MaxAsked); it refuses one of more than MaxCodeLen.
 func (k *Keyring) CodeText(p Promise) (string, error) {
 	text := toText(codePrefix, k.Seal(ForCode, p.bytes(), nil))
-	if len(text) > MaxCodeLen {
+	if len(text) > UsualCodeLen {
 		p.Device = Device{} // a comfort, which the token request can bring too
 		text = toText(codePrefix, k.Seal(ForCode, p.bytes(), nil))
 	}
 	if len(text) > MaxCodeLen {
-		return "", RefuseField("nonce", "The nonce, the scopes and the resources are too long together: send a shorter nonce.")
+		return "", RefuseField("nonce", "The nonce, the scopes and the resources are too long together.")
 	}
 	return text, nil
 }

@@ -13,7 +13,9 @@ import (
 
 func TestGrant_suffices(t *testing.T) {
 	t.Parallel()
-	known := identity.Client{Metadata: identity.Metadata{AuthMethod: "none", RedirectURIs: []string{"com.example:/cb"}}}
+	known := identity.Client{Metadata: identity.Metadata{
+		AuthMethod: "none", RedirectURIs: []string{"com.example:/cb"}, Scope: "openid email profile",
+	}}
 	stranger := known
 	stranger.SelfRegistered = true
 	claimed := stranger

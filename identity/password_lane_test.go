@@ -127,7 +127,7 @@ func TestSignIn_guessesOfStrangersCostTheOwnerNothing(t *testing.T) {
 			}
 			w.clock.advance(20 * time.Second)
 		}
-		own := identity.Attempt{Email: w.user.Email, Password: password, Browser: identity.Browser{}.With(w.user.ID)}
+		own := identity.Attempt{Email: w.user.Email, Password: password, Browser: identity.Browser{}.With(w.user)}
 		if _, err := w.signIns.Begin(w.Context(), own); err != nil {
 			w.Errorf("in a browser that knows them: %v", err)
 		}
@@ -139,6 +139,19 @@ func TestSignIn_guessesOfStrangersCostTheOwnerNothing(t *testing.T) {
 		if _, err := credentials.ChangePassword(w.Context(), standing, identity.NewPassword{Current: password, New: "a longer one than before"}); err != nil {
 			w.Errorf("a password change by whoever is signed in: %v", err)
 		}
+		// What was remembered under the credentials before is worth nothing; the browser that is kept is marked anew.
+		own.Password = "a longer one than before"
+		if _, err := w.signIns.Begin(w.Context(), own); identity.KindOf(err) != identity.Throttled {
+			w.Errorf("a browser that knew them before the password changed: %v, want a wait", err)
+		}
+		changed, err := w.db.UserByID(w.Context(), w.user.ID)
+		if err != nil {
+			w.Fatal(err)
+		}
+		own.Browser = own.Browser.With(changed)
+		if _, err := w.signIns.Begin(w.Context(), own); err != nil {
+			w.Errorf("in the browser that the password was changed in: %v", err)
+		}
 	})
 }
 
@@ -146,7 +159,7 @@ func TestSignIn_guessesOfStrangersCostTheOwnerNothing(t *testing.T) {
 func TestSignIn_guessesInAKnownBrowserCostAWaitToo(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {
-		guess := identity.Attempt{Email: w.user.Email, Password: "wrong", Browser: identity.Browser{}.With(w.user.ID)}
+		guess := identity.Attempt{Email: w.user.Email, Password: "wrong", Browser: identity.Browser{}.With(w.user)}
 		for i := range identity.PasswordThrottle.Free {
 			if _, err := w.signIns.Begin(w.Context(), guess); identity.KindOf(err) != identity.BadLogin {
 				w.Fatalf("guess %d: %v", i, err)

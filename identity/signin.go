@@ -169,7 +169,7 @@ func (s SignIns) Begin(ctx context.Context, a Attempt) (cookie string, err error
 				return err
 			}
 		}
-		if !again && !a.Browser.Knows(user.ID) {
+		if !again && !a.Browser.Knows(user) {
 			if err := s.tellOfBrowser(ctx, user, a); err != nil {
 				return err
 			}
@@ -217,7 +217,7 @@ func (s SignIns) checkPassword(ctx context.Context, a Attempt) (User, error) {
 	if err != nil && KindOf(err) != NotFound {
 		return User{}, err
 	}
-	known := err == nil && a.known(user.ID)
+	known := err == nil && a.known(user)
 	proved, err := a.tries(email, known).judge(ctx, s.Store, func() (bool, error) {
 		return s.Passwords.For(known).Matches(ctx, a.Password, user.PasswordHash)
 	})
@@ -269,8 +269,8 @@ func guessed(userID ID, now time.Time, where string, seen Seen) Event {
 }
 
 // known reports whether the browser knows the person: they signed in there before, or are signed in now.
-func (a Attempt) known(userID ID) bool {
-	return a.Browser.Knows(userID) || a.Before.SignedIn() && a.Before.User.ID == userID
+func (a Attempt) known(u User) bool {
+	return a.Browser.Knows(u) || a.Before.SignedIn() && a.Before.User.ID == u.ID
 }
 
 // tries are what an attempt counts against. Guesses from browsers that do not know the person never use up the budget of

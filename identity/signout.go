@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 const (
@@ -18,8 +19,8 @@ const (
 )
 
 // AskedSignOut is a sign-out that an app asked for (OpenID Connect RP-Initiated Logout 1.0 §2), on its way to the page
-// that decides about it. It says what was asked; who is signed in is in the SignIn behind the cookie (DESIGN law 6). It
-// never expires, and it holds no ID token: that stays out of addresses.
+// that decides about it. It says what was asked; who is signed in is in the SignIn behind the cookie (DESIGN law 6). What
+// the app proved counts for an hour, and it holds no ID token: that stays out of addresses.
 type AskedSignOut struct {
 	ClientID  string `json:"c,omitempty"` // the app, by its ID token or by its own word; empty: it didn't say
 	Sub       string `json:"u,omitempty"` // whom the ID token names; empty: none came that is ours
@@ -27,6 +28,16 @@ type AskedSignOut struct {
 	LoginHint string `json:"h,omitempty"` // logout_hint
 	Back      string `json:"b,omitempty"` // post_logout_redirect_uri, not yet compared with anything
 	State     string `json:"t,omitempty"`
+	At        int64  `json:"i,omitempty"` // when it was asked, in seconds since 1970
+}
+
+// Within returns what a request still says at now: after an hour (AskedFor) no more whom its ID token named, so that the
+// person is asked, and an address that somebody kept signs nobody out.
+func (a AskedSignOut) Within(now time.Time) AskedSignOut {
+	if now.Sub(time.Unix(a.At, 0)) >= AskedFor {
+		a.Sub, a.SessionID = "", ID{}
+	}
+	return a
 }
 
 // SignOutText seals a sign-out for the page's address. It refuses one of more than 4,096 bytes.

@@ -226,16 +226,24 @@ func TestCode_saysWhatWasPromised(t *testing.T) {
 	}
 }
 
-func TestCode_fitsWithTheLongestNonceAndIsRefusedBeyond(t *testing.T) {
+func TestCode_isShortUnlessTheRequestWasNot(t *testing.T) {
 	t.Parallel()
 	ring, p := keyring(t, 1), somePromise()
 	p.Nonce = strings.Repeat("n", 512)
 	p.Scopes, p.Resources = []string{"openid", "profile", "email", "offline_access"}, nil
 	text, err := ring.CodeText(p)
-	if err != nil || len(text) > identity.MaxCodeLen {
+	if err != nil || len(text) > identity.UsualCodeLen {
 		t.Errorf("a nonce of 512 bytes with all common scopes: %d characters, %v", len(text), err)
 	}
-	p.Scopes = append(p.Scopes, strings.Repeat("s", 200))
+	p.Nonce = strings.Repeat("n", identity.MaxAsked)
+	text, err = ring.CodeText(p)
+	if err != nil || len(text) > identity.MaxCodeLen {
+		t.Errorf("all that a request can bring: %d characters, %v", len(text), err)
+	}
+	if got, err := ring.ReadCode(text); err != nil || got.Nonce != p.Nonce || got.Device != (identity.Device{}) {
+		t.Errorf("it is read back as %+v: %v", got, err)
+	}
+	p.Nonce = strings.Repeat("n", 2*identity.MaxAsked)
 	if _, err := ring.CodeText(p); identity.KindOf(err) != identity.Invalid {
 		t.Errorf("a code of more than %d characters was made: %v", identity.MaxCodeLen, err)
 	}

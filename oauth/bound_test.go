@@ -198,15 +198,52 @@ func TestPosable_theAnswerTakesAPressByThePerson(t *testing.T) {
 }
 
 // What no code could hold is said before the person has done anything.
+// A request is bounded by its size alone: what is let through to the first page gets its code, and the ID token its nonce.
+func TestAuthorize_aLongNonceComesBack(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		long := func(i string) string { return "https://api.example/" + strings.Repeat("r", 480) + i }
+		c := s.app(reaching(long("1"), long("2"), long("3"), long("4"), long("5")))
+		for name, q := range map[string]url.Values{
+			"a nonce of 531 bytes": asking(c, "nonce", strings.Repeat("n", 531)),
+			"one of 5,000":         asking(c, "nonce", strings.Repeat("n", 5000), "state", "s"),
+			"of odd characters":    asking(c, "nonce", strings.Repeat("é<\"\\", 300)),
+			"with a long state":    asking(c, "nonce", strings.Repeat("n", 2500), "state", strings.Repeat("s", 2500)),
+			"five resources":       asking(c, "nonce", strings.Repeat("n", 600)),
+		} {
+			form := redeeming(c, "")
+			if name == "five resources" {
+				q["resource"] = c.Resources
+				form.Set("resource", long("5"))
+			}
+			page, next := s.location(s.authorize(q))
+			if page != "/signin" {
+				t.Errorf("%s: led to %s", name, page)
+				continue
+			}
+			_, back := s.location(s.authorize(url.Values{"next": next["next"]}, s.signIn(s.user)))
+			if back.Get("state") != q.Get("state") || len(back.Get("code")) > identity.MaxCodeLen {
+				t.Fatalf("%s: answered %v", name, back)
+			}
+			form.Set("code", back.Get("code"))
+			for _, got := range []told{s.post(form), s.post(form)} { // also the retry of a lost answer
+				s.good(got)
+				if _, claims := s.decode(got.IDToken); claims["nonce"] != q.Get("nonce") {
+					t.Errorf("%s: the nonce comes back as %v", name, claims["nonce"])
+				}
+			}
+		}
+	})
+}
+
 func TestAuthorize_whatDoesNotFitIsRefusedBeforeTheFirstPage(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) {
 		long := "https://api.example/" + strings.Repeat("r", 330)
 		c := s.app(reaching(long, long+"2"))
 		for name, q := range map[string]url.Values{
-			"a nonce and a resource": changed(asking(c, "nonce", strings.Repeat("n", 512)), []string{"resource", long}),
-			"a nonce":                asking(c, "nonce", strings.Repeat("n", 2000)),
-			"a login_hint":           asking(c, "login_hint", strings.Repeat("x", 7000)),
+			"a nonce":      asking(c, "nonce", strings.Repeat("n", 6200)),
+			"a login_hint": asking(c, "login_hint", strings.Repeat("x", 7000)),
 		} {
 			if got := s.leads(q); got != "invalid_request" {
 				t.Errorf("%s: led to %s", name, got)

@@ -52,6 +52,7 @@ func (e *Endpoints) readLogout(w http.ResponseWriter, r *http.Request) (asked id
 	asked = identity.AskedSignOut{
 		ClientID: params.Get("client_id"), Sub: token.Subject, SessionID: token.session(), LoginHint: params.Get("logout_hint"),
 		Back: params.Get("post_logout_redirect_uri"), State: params.Get("state"),
+		At: e.o.Now().Unix(),
 	}
 	if len(asked.ClientID) > maxClientID {
 		asked.ClientID = "" // no client has it

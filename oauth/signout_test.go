@@ -40,6 +40,10 @@ func (s *stage) asked(resp *http.Response) identity.AskedSignOut {
 	if err != nil {
 		s.Fatal(err)
 	}
+	if asked.At != s.now().Unix() {
+		s.Errorf("asked at %d", asked.At)
+	}
+	asked.At = 0
 	return asked
 }
 

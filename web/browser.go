@@ -33,7 +33,7 @@ func (p *Pages) keep(w http.ResponseWriter, r *http.Request, value string) error
 	lasts := max(1, int(standing.SignIn.EndsAt.Sub(p.Now())/time.Second))
 	http.SetCookie(w, p.cookie(value, lasts))
 	http.SetCookie(w, p.stateCookie(standing.BrowserState(), lasts))
-	p.remember(w, r, standing.User.ID)
+	p.remember(w, r, standing.User)
 	return nil
 }
 
@@ -75,8 +75,8 @@ func (p *Pages) knownBrowser(r *http.Request) identity.Browser {
 }
 
 // remember notes in the browser that a person has signed in there. That outlives signing out.
-func (p *Pages) remember(w http.ResponseWriter, r *http.Request, userID identity.ID) {
-	cookie := p.cookie(p.Keys.BrowserText(p.knownBrowser(r).With(userID)), int(identity.BrowserLastsFor/time.Second))
+func (p *Pages) remember(w http.ResponseWriter, r *http.Request, u identity.User) {
+	cookie := p.cookie(p.Keys.BrowserText(p.knownBrowser(r).With(u)), int(identity.BrowserLastsFor/time.Second))
 	cookie.Name = identity.BrowserCookieName(p.Secure)
 	http.SetCookie(w, cookie)
 }

@@ -29,6 +29,7 @@ func (p *Pages) signOutVisit(w http.ResponseWriter, r *http.Request) (o signOut,
 	if o.request, err = p.Keys.ReadSignOut(text); err != nil {
 		return o, errBrokenNext
 	}
+	o.request = o.request.Within(p.Now())
 	o.client, err = p.Store.ClientByID(r.Context(), o.request.ClientID)
 	if identity.KindOf(err) == identity.NotFound {
 		o.client = identity.Client{}

@@ -35,6 +35,7 @@ func untrusted(c *identity.Client) { c.Trusted = false }
 // ask is the page's address for a sign-out that an app asked for.
 func (s *site) ask(a identity.AskedSignOut) string {
 	s.t.Helper()
+	a.At = s.time().Unix()
 	text, err := s.keys.SignOutText(a)
 	if err != nil {
 		s.t.Fatal(err)
@@ -165,6 +166,27 @@ func TestSignOut_theAppsOwnSessionEndsThoughTheBrowserForgot(t *testing.T) {
 		b.get(s.ask(identity.AskedSignOut{ClientID: "app", Sub: u.Sub, SessionID: own.ID, Back: byeURL})).leadsTo(byeURL)
 		if s.alive(own.ID) || !s.alive(sibling.ID) {
 			t.Errorf("its own is alive: %v, the other: %v", s.alive(own.ID), s.alive(sibling.ID))
+		}
+	})
+}
+
+// What an app proved counts for an hour: an address that somebody kept signs nobody out, and is no dead end.
+func TestSignOut_anAddressThatWasKeptAsksThePerson(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *site) {
+		s.leaving("app")
+		u := s.user("anna@example.com")
+		b := s.signedIn(u.Email)
+		own := b.session("app", "openid", "offline_access")
+		kept := s.ask(identity.AskedSignOut{ClientID: "app", Sub: u.Sub, SessionID: own.ID, Back: byeURL, State: "x"})
+		s.wait(time.Hour)
+		b.get(kept).is(http.StatusOK, "Sign out")
+		if !b.standing().SignedIn() || !s.alive(own.ID) {
+			t.Fatal("a kept address signed the person out")
+		}
+		b.post(kept).leadsTo(byeURL + "&state=x")
+		if b.standing().SignedIn() {
+			t.Error("who presses the button is signed in still")
 		}
 	})
 }
