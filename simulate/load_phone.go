@@ -17,7 +17,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/PuerkitoBio/goquery"
+	"golang.org/x/net/html"
 )
 
 // Phones in a hurry: what takes minutes in life takes a second here.
@@ -147,7 +147,7 @@ func (b *browser) follow(r *http.Request, before []*http.Request) error {
 // sight is a page, or the address that leads back to the app.
 type sight struct {
 	at   *url.URL
-	page *goquery.Document
+	page *html.Node
 	back *url.URL
 }
 
@@ -193,12 +193,14 @@ func (b *browser) step(ctx context.Context, now sight, o LoadOptions) (sight, er
 
 // submit sends the form of a page, with its hidden fields and what was filled in.
 func (b *browser) submit(ctx context.Context, from sight, filled url.Values) (sight, error) {
-	form, fields := from.page.Find("form[method=post]").First(), url.Values{}
-	form.Find("input").Each(func(_ int, input *goquery.Selection) {
-		fields.Set(input.AttrOr("name", ""), input.AttrOr("value", ""))
-	})
+	form, fields := find(from.page, func(n *html.Node) bool { return n.Data == "form" && attr(n, "method") == "post" }), url.Values{}
+	for n := range form.Descendants() {
+		if n.Data == "input" {
+			fields.Set(attr(n, "name"), attr(n, "value"))
+		}
+	}
 	maps.Copy(fields, filled)
-	to, err := from.at.Parse(form.AttrOr("action", ""))
+	to, err := from.at.Parse(attr(form, "action"))
 	if err != nil {
 		return sight{}, err
 	}
@@ -224,16 +226,48 @@ func (b *browser) send(ctx context.Context, method, address string, body io.Read
 	if back, err := resp.Location(); err == nil {
 		return sight{back: back}, nil
 	}
-	page, err := goquery.NewDocumentFromReader(io.LimitReader(resp.Body, maxAnswer))
+	page, err := html.Parse(io.LimitReader(resp.Body, maxAnswer))
 	return sight{at: resp.Request.URL, page: page}, err
 }
 
 // words are what a page says went wrong, or its heading.
 func (s sight) words() string {
-	if problem := strings.TrimSpace(s.page.Find("[role=alert], .problem").First().Text()); problem != "" {
-		return problem
+	problem := find(s.page, func(n *html.Node) bool {
+		return attr(n, "role") == "alert" || strings.Contains(" "+attr(n, "class")+" ", " problem ")
+	})
+	if said := text(problem); said != "" {
+		return said
 	}
-	return strings.TrimSpace(s.page.Find("h1").First().Text())
+	return text(find(s.page, func(n *html.Node) bool { return n.Data == "h1" }))
+}
+
+// find returns the first element of a page that is meant; an empty one where there is none.
+func find(page *html.Node, meant func(*html.Node) bool) *html.Node {
+	for n := range page.Descendants() {
+		if n.Type == html.ElementNode && meant(n) {
+			return n
+		}
+	}
+	return new(html.Node)
+}
+
+func attr(n *html.Node, name string) string {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+func text(n *html.Node) string {
+	var said strings.Builder
+	for part := range n.Descendants() {
+		if part.Type == html.TextNode {
+			said.WriteString(part.Data)
+		}
+	}
+	return strings.TrimSpace(said.String())
 }
 
 // totpCode is what the person's authenticator shows (RFC 6238 §4 with the 30 s and 6 digits that everyone has).
