@@ -25,9 +25,11 @@ var sealedColumns = []sealedColumn{
 	{"deliveries", "deliveries", "id", "body", identity.ForDelivery, true},
 }
 
-// hashedColumns are where keyed hashes rest (Keyring.HashSecret, Hashes), and which of them still count. A hash cannot be
-// made anew without what was hashed.
-var hashedColumns = []struct{ what, table, column, counts string }{
+// hashedColumn is where keyed hashes rest (Keyring.HashSecret, Hashes), and which of them still count.
+type hashedColumn struct{ what, table, column, counts string }
+
+// hashedColumns are all of them. A hash cannot be made anew without what was hashed.
+var hashedColumns = []hashedColumn{
 	{"client secrets", "clients", "secret_hash", "length(secret_hash) > 0"},
 	{"client secrets in their overlap", "clients", "former_secret_hash", "length(former_secret_hash) > 0 AND former_secret_until > ?"},
 	{"recovery codes", "recovery_codes", "hash", "used_at IS NULL AND length(hash) < 32"}, // longer ones go by a TOTP secret
@@ -45,18 +47,14 @@ func (d *DB) Reseal(ctx context.Context) (all []identity.Resealed, err error) {
 		if done.Anew, err = d.resealColumn(ctx, c); err != nil {
 			return nil, err
 		}
-		if done.Left, err = d.underOthers(ctx, c.table, c.column, fmt.Sprintf("length(%s) > 0", c.column)); err != nil {
+		if done.Left, err = d.underOthers(ctx, hashedColumn{c.what, c.table, c.column, "length(" + c.column + ") > 0"}); err != nil {
 			return nil, err
 		}
 		all = append(all, done)
 	}
 	for _, c := range hashedColumns {
 		done := identity.Resealed{What: c.what, Hashed: true}
-		var args []any
-		if strings.Contains(c.counts, "?") {
-			args = append(args, fromTime(d.Now()))
-		}
-		if done.Left, err = d.underOthers(ctx, c.table, c.column, c.counts, args...); err != nil {
+		if done.Left, err = d.underOthers(ctx, c); err != nil {
 			return nil, err
 		}
 		all = append(all, done)
@@ -130,8 +128,12 @@ func (d *DB) resealRows(ctx context.Context, c sealedColumn, rows []sealedRow) (
 }
 
 // underOthers counts the values of a column that rest under another root secret than the first.
-func (d *DB) underOthers(ctx context.Context, table, column, counts string, args ...any) (n int, err error) {
-	query := fmt.Sprintf("SELECT count(*) FROM %s WHERE substr(%s, 1, 3) <> ? AND %s", table, column, counts)
-	_, err = d.one(ctx, []any{&n}, query, append([]any{d.keys.First()}, args...)...)
+func (d *DB) underOthers(ctx context.Context, c hashedColumn) (n int, err error) {
+	args := []any{d.keys.First()}
+	if strings.Contains(c.counts, "?") {
+		args = append(args, fromTime(d.Now()))
+	}
+	query := fmt.Sprintf("SELECT count(*) FROM %s WHERE substr(%s, 1, 3) <> ? AND %s", c.table, c.column, c.counts)
+	_, err = d.one(ctx, []any{&n}, query, args...)
 	return n, d.fail("count what other secrets sealed", err)
 }

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"database/sql"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"strings"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/storage"
 	"github.com/sojourn-auth/sojourn/storage/storagetest"
 )
@@ -32,12 +33,14 @@ func TestScripts(t *testing.T) {
 
 // nameKey puts the kid of the current key of an algorithm into $KID.
 func nameKey(ts *testscript.TestScript, _ bool, args []string) {
-	db, err := sql.Open("sqlite", ts.MkAbs("sojourn-data/sojourn.db"))
-	ts.Check(err)
-	defer func() { ts.Check(db.Close()) }()
-	var kid string
-	ts.Check(db.QueryRow("SELECT id FROM signing_keys WHERE alg = ? AND state = 'current'", args[0]).Scan(&kid))
-	ts.Setenv("KID", kid)
+	ts.Check(ts.Exec("sojourn", "key", "list", "--json"))
+	var list struct{ Keys []keyJSON }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &list))
+	for _, k := range list.Keys {
+		if k.Alg == args[0] && k.State == string(identity.KeyCurrent) {
+			ts.Setenv("KID", k.ID)
+		}
+	}
 }
 
 // rotateRoot puts testSecret before the secret that was made at the first start.
