@@ -2,6 +2,7 @@ package weather
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -39,6 +40,7 @@ var acts = map[Do]func(*Proxy, *visit){
 	WrongType:      (*Proxy).wrongType,
 	GzipBomb:       (*Proxy).gzipBomb,
 	Huge:           (*Proxy).huge,
+	Answer:         (*Proxy).answerAsTold,
 	Offline:        (*Proxy).offline,
 }
 
@@ -99,7 +101,9 @@ func (p *Proxy) head(v *visit, status int, header http.Header) {
 
 // send gives the client an answer that was read whole.
 func (p *Proxy) send(v *visit, a answer) {
-	a.header.Set("Content-Length", strconv.Itoa(len(a.body)))
+	if v.r.Method != http.MethodHead && a.status != http.StatusNoContent && a.status != http.StatusNotModified {
+		a.header.Set("Content-Length", strconv.Itoa(len(a.body)))
+	}
 	p.head(v, a.status, a.header)
 	_, _ = v.w.Write(a.body)
 }
@@ -319,9 +323,15 @@ func (p *Proxy) huge(v *visit) {
 	}
 }
 
+func (p *Proxy) answerAsTold(v *visit) {
+	p.tell(v, 0)
+	p.send(v, answer{cmp.Or(v.fault.Status, http.StatusOK), http.Header{"Content-Type": {jsonType}}, []byte(v.fault.Body)})
+}
+
 func (p *Proxy) offline(v *visit) {
 	p.tell(v, 0)
 	p.Offline(v.fault.after()) // this connection with all others
+	hangUp(v, true)            // and where another server than ours has it
 }
 
 const jsonType = "application/json"

@@ -180,7 +180,7 @@ func TestControl_refusesWhatIsLongStrangeOrFromAPage(t *testing.T) {
 func FuzzParseFaults(f *testing.F) {
 	for _, seed := range []string{
 		`{"path":"/oauth2/token","do":"drop_answer","times":1}`, `[{"do":"late_duplicate","after":2.5,"after_next":true}]`,
-		`{"do":"redirect","to":"https://evil.example/"}`, `{"do":"cut","after":-1e308}`, `[{"do":"pass"},null]`, `[[]]`,
+		`{"do":"redirect","to":"https://evil.example/"}`, `{"do":"cut","after":-1e308}`, `[{"do":"pass"},null]`, `{"do":"answer","status":400,"body":"{}"}`, `[[]]`,
 	} {
 		f.Add([]byte(seed))
 	}

@@ -44,6 +44,7 @@ const (
 	WrongType      Do = "wrong_type"      // the server's answer as text/html
 	GzipBomb       Do = "gzip_bomb"       // JSON that inflates to 256 MiB
 	Huge           Do = "huge"            // JSON of 100 MB
+	Answer         Do = "answer"          // Status and Body, as JSON, in place of the server
 	Offline        Do = "offline"         // reset, and connections are refused for After
 )
 
@@ -56,6 +57,8 @@ type Fault struct {
 	After     time.Duration // 0 is what After usually is for Do
 	AfterNext bool          // late ones wait until the next of the device's requests to that path was committed, then for After
 	To        string        // where Redirect leads
+	Status    int           // of Answer; 0 is 200
+	Body      string        // of Answer
 }
 
 // usual is what After means where a fault does not say it. What is done at once is not here.
@@ -70,6 +73,7 @@ const (
 	maxFaults = 1000           // that wait, and so often may one be done
 	maxAfter  = 24 * time.Hour //
 	maxText   = 2048           // bytes of a path, a grant or an address
+	maxSaid   = 16 << 10       // bytes of a body
 )
 
 func (f Fault) after() time.Duration {
@@ -101,6 +105,10 @@ func (f Fault) problem() error {
 		return errors.New("after: between 0 and 86400 seconds")
 	case len(f.Path) > maxText || len(f.Grant) > maxText || len(f.To) > maxText:
 		return fmt.Errorf("path, grant and to: at most %d bytes", maxText)
+	case f.Status != 0 && (f.Status < 200 || f.Status > 599):
+		return errors.New("status: between 200 and 599")
+	case len(f.Body) > maxSaid:
+		return fmt.Errorf("body: at most %d bytes", maxSaid)
 	case f.Path != "" && f.Path != "*" && f.Path[0] != '/':
 		return errors.New("path: it begins with /")
 	case strings.ContainsFunc(f.To, func(r rune) bool { return r < ' ' || r == 0x7f }):
@@ -118,11 +126,13 @@ type faultJSON struct {
 	After     float64 `json:"after,omitempty"`
 	AfterNext bool    `json:"after_next,omitempty"`
 	To        string  `json:"to,omitempty"`
+	Status    int     `json:"status,omitempty"`
+	Body      string  `json:"body,omitempty"`
 }
 
 // MarshalJSON says f as ParseFaults reads it.
 func (f Fault) MarshalJSON() ([]byte, error) {
-	return json.Marshal(faultJSON{f.Path, f.Grant, f.Do, f.Times, f.After.Seconds(), f.AfterNext, f.To})
+	return json.Marshal(faultJSON{f.Path, f.Grant, f.Do, f.Times, f.After.Seconds(), f.AfterNext, f.To, f.Status, f.Body})
 }
 
 // UnmarshalJSON reads one fault, refuses members that it does not know and what can't be done.
@@ -136,7 +146,7 @@ func (f *Fault) UnmarshalJSON(text []byte) error {
 	if !(math.Abs(j.After) <= maxAfter.Seconds()) {
 		return errors.New("after: between 0 and 86400 seconds")
 	}
-	*f = Fault{j.Path, j.Grant, j.Do, j.Times, time.Duration(j.After * float64(time.Second)), j.AfterNext, j.To}
+	*f = Fault{j.Path, j.Grant, j.Do, j.Times, time.Duration(j.After * float64(time.Second)), j.AfterNext, j.To, j.Status, j.Body}
 	return f.problem()
 }
 

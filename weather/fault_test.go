@@ -155,12 +155,13 @@ func TestFault_isSeenByTheClientAndCountedAtTheServer(t *testing.T) {
 			return g.body == good && strings.HasPrefix(g.header.Get("Content-Type"), "text/html")
 		}},
 		weather.GzipBomb: {0, isBomb},
+		weather.Answer:   {0, func(g got) bool { return g.status == 400 && g.body == `{"error":"invalid_grant"}` && g.err == nil }},
 		weather.Huge:     {0, func(g got) bool { return len(g.body) == 100_000_000 && g.err == nil }},
 	} {
 		t.Run(string(do), func(t *testing.T) {
 			t.Parallel()
 			p, s := under(t, weather.Options{})
-			next(t, p, weather.Fault{Path: "/oauth2/token", Do: do, After: 300 * time.Millisecond})
+			next(t, p, weather.Fault{Path: "/oauth2/token", Do: do, After: 300 * time.Millisecond, Status: 400, Body: `{"error":"invalid_grant"}`})
 			g := ask(t, t.Context(), p, "1")
 			if len(g.body) > 500 {
 				defer func() { g.body = g.body[:500] }()
@@ -311,6 +312,8 @@ func TestFault_nonsenseIsRefused(t *testing.T) {
 		{Do: weather.Cut, After: 25 * time.Hour},
 		{Do: weather.Cut, Path: "token"},
 		{Do: weather.Redirect, To: "http://a\r\nb"},
+		{Do: weather.Answer, Status: 101},
+		{Do: weather.Answer, Body: strings.Repeat("a", 17<<10)},
 		{Do: weather.Cut, Path: "/" + strings.Repeat("a", 3000)},
 	} {
 		if err := p.Next(f); err == nil {

@@ -250,6 +250,7 @@ var words = map[Do]string{
 	WrongType:       "the answer as text/html",
 	GzipBomb:        "a gzip bomb",
 	Huge:            "100 MB",
+	Answer:          "answered in place of the server",
 	Offline:         "offline",
 	"upstream_down": "the upstream does not answer",
 }

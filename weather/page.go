@@ -17,6 +17,14 @@ const (
 
 const portalWords = "Welcome aboard! Accept our terms to use the Wi-Fi."
 
+// here is where the client found the proxy.
+func (v *visit) here() string {
+	if v.r.TLS != nil {
+		return "https://" + v.r.Host
+	}
+	return "http://" + v.r.Host
+}
+
 // page answers with HTML, as proxies and portals do to everyone.
 func (p *Proxy) page(v *visit, status int, words string) {
 	var b strings.Builder
@@ -77,7 +85,7 @@ func (p *Proxy) portal(v *visit) {
 
 func (p *Proxy) portalRedirect(v *visit) {
 	p.tell(v, 0)
-	v.w.Header().Set("Location", "http://"+v.r.Host+portalPage)
+	v.w.Header().Set("Location", v.here()+portalPage)
 	p.page(v, http.StatusFound, portalWords)
 }
 
@@ -85,7 +93,7 @@ func (p *Proxy) redirect(v *visit) {
 	p.tell(v, 0)
 	to := v.fault.To
 	if to == "" {
-		to = "http://" + v.r.Host + elsewherePage
+		to = v.here() + elsewherePage
 	}
 	v.w.Header().Set("Location", to)
 	p.page(v, http.StatusTemporaryRedirect, "307 Temporary Redirect") // which keeps method and body (RFC 9110 §15.4.8)

@@ -79,6 +79,7 @@ func New(o Options) (*Proxy, error) {
 		transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 100, IdleConnTimeout: 30 * time.Second},
 	}
 	p.journal.tell, p.journal.done = o.Tell, map[Do]int{}
+	plan.begin(time.Now())
 	p.over, p.end = context.WithCancel(context.Background())
 	p.server = &http.Server{
 		Handler: p, ConnState: p.track, MaxHeaderBytes: maxHeader, ReadHeaderTimeout: patience,
@@ -214,7 +215,8 @@ type visit struct {
 	entry  *Exchange // in the journal, which guards it
 }
 
-// ServeHTTP does to a request what it has coming.
+// ServeHTTP does to a request what it has coming. A proxy that is not started can be the handler of another server, such as one
+// with TLS; Offline knows nothing of its connections.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	select {
 	case p.slots <- struct{}{}:
@@ -283,6 +285,9 @@ func (p *Proxy) sleep(ctx context.Context, d time.Duration) bool {
 
 // reset ends a connection so that the other side hears ECONNRESET.
 func reset(c net.Conn) {
+	if t, ok := c.(interface{ NetConn() net.Conn }); ok { // below TLS, which would say goodbye
+		c = t.NetConn()
+	}
 	if t, ok := c.(interface{ SetLinger(int) error }); ok {
 		_ = t.SetLinger(0)
 	}

@@ -204,6 +204,38 @@ func TestProxy_manyAtOnce(t *testing.T) {
 	}
 }
 
+// It may be the handler of a server with TLS, which is not its own.
+func TestProxy_isAHandlerForAnotherServer(t *testing.T) {
+	t.Parallel()
+	s := &tokens{}
+	upstream := httptest.NewServer(s)
+	t.Cleanup(upstream.Close)
+	p, err := weather.New(weather.Options{Upstream: upstream.URL, Profile: "train"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	site := httptest.NewTLSServer(p)
+	t.Cleanup(site.Close)
+	t.Cleanup(func() { _ = p.Close() })
+	client := site.Client()
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	next(t, p, weather.Fault{Do: weather.DropAnswer}, weather.Fault{Do: weather.Offline}, weather.Fault{Do: weather.Redirect}, weather.Fault{Do: weather.Pass})
+	for i, want := range []int{0, 0, http.StatusTemporaryRedirect, http.StatusOK} {
+		got, to := 0, ""
+		resp, err := client.Post(site.URL+"/oauth2/token", "application/x-www-form-urlencoded", strings.NewReader("n=1"))
+		if err == nil {
+			got, to = resp.StatusCode, resp.Header.Get("Location")
+			_ = resp.Body.Close()
+		}
+		if got != want || to != "" && to != site.URL+"/weather/elsewhere" {
+			t.Errorf("request %d: %d %s", i, got, to)
+		}
+	}
+	if s.seen() != "1 1" {
+		t.Errorf("the server heard %s", s.seen())
+	}
+}
+
 func TestProxy_saysWhatIsWrongWithItsOptions(t *testing.T) {
 	t.Parallel()
 	for want, o := range map[string]weather.Options{
