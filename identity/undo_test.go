@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/sojourn-auth/sojourn/identity"
-	"github.com/sojourn-auth/sojourn/mfa"
+	"github.com/sojourn-auth/sojourn/storage/storagetest"
 )
 
 const owner, thief, other = "ada@example.com", "thief@example.com", "other@example.com"
@@ -29,9 +29,14 @@ func (w *world) must(err error) {
 
 func (w *world) consents() identity.Grants { return identity.Grants{Store: w.db, Now: w.clock.now} }
 
-func (w *world) totp() mfa.TOTP {
-	return mfa.TOTP{Store: w.db, Keys: w.keys, Now: w.clock.now, Issuer: "Harbour"}
+// authenticators are what package mfa, which imports this one, does to them.
+type authenticators interface {
+	Import(ctx context.Context, userID identity.ID, secret []byte) error
+	Remove(ctx context.Context, userID identity.ID) error
+	RemoveFor(ctx context.Context, o identity.Operators, userID identity.ID, reason string) error
 }
+
+func (w *world) totp() authenticators { return storagetest.TOTP(w.T, w.db) }
 
 // mailedOf is the link in the mail that tells of the newest Event of a kind, as the postman makes it.
 func (w *world) mailedOf(kind identity.EventKind) string {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/mfa"
 	"github.com/sojourn-auth/sojourn/storage"
 )
 
@@ -72,6 +73,12 @@ func Keys(t testing.TB) *identity.Keyring {
 		t.Fatal(err)
 	}
 	return keys
+}
+
+// TOTP is what adds and removes authenticators in a database, for packages that mfa imports.
+func TOTP(t testing.TB, db *storage.DB) mfa.TOTP {
+	t.Helper()
+	return mfa.TOTP{Store: db, Keys: Keys(t), Now: db.Now, Issuer: "Harbour"}
 }
 
 // DSN makes a fresh migrated database of a kind, for processes to open, and drops it when the test ends.
