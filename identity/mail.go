@@ -268,14 +268,14 @@ func (m ByMail) AskResetBy(ctx context.Context, text string) error {
 // owner returns whose address it is, if they have signed in in the asker's browser.
 func (m ByMail) owner(ctx context.Context, by Asker, email string) (owner ID, err error) {
 	if by.Before.SignedIn() {
-		by.Browser = by.Browser.With(by.Before.User.ID)
+		by.Browser = by.Browser.With(by.Before.User)
 	}
 	if len(by.Browser.known) == 0 {
 		return owner, nil
 	}
 	user, err := m.Store.UserByEmail(ctx, email)
 	switch {
-	case KindOf(err) == NotFound || err == nil && !by.Browser.Knows(user.ID):
+	case KindOf(err) == NotFound || err == nil && !by.Browser.Knows(user):
 		return owner, nil
 	case err != nil:
 		return owner, err
