@@ -7,7 +7,7 @@ import (
 )
 
 // providers are the servers that scenarios are played against.
-var providers = map[string]func(*testing.T) provider{"sojourn": newSojourn}
+var providers = map[string]func(*testing.T) provider{"sojourn": newSojourn, "any": newAny}
 
 // atOnce is how many scenarios of one language are played at once.
 const atOnce = 2
@@ -18,6 +18,7 @@ func TestContract(t *testing.T) {
 		t.Run(language, func(t *testing.T) {
 			t.Parallel()
 			spec := spec.built(t)
+			t.Run("vectors", func(t *testing.T) { playVectors(t, spec) })
 			for _, name := range slices.Sorted(maps.Keys(providers)) {
 				t.Run(name, func(t *testing.T) { playAll(t, spec, name) })
 			}

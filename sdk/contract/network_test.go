@@ -24,6 +24,9 @@ import (
 	"github.com/sojourn-auth/sojourn/weather"
 )
 
+// forwarded tells the provider what the network speaks.
+const forwarded = "X-Forwarded-Proto"
+
 // personHeader marks what the person's browser sends: it meets no weather and is not what the SDK sent.
 const personHeader = "X-Contract-Person"
 
@@ -105,7 +108,11 @@ func (n *network) lead(t *testing.T, to string, kinds map[string]string) {
 	n.kinds = kinds
 	n.calm = &httputil.ReverseProxy{
 		FlushInterval: -1,
-		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(upstream); r.Out.Host = r.In.Host },
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(upstream)
+			r.Out.Host = r.In.Host
+			r.Out.Header.Set(forwarded, "https")
+		},
 	}
 	if n.stormy, err = weather.New(weather.Options{Upstream: to}); err != nil {
 		t.Fatal(err)
@@ -115,7 +122,7 @@ func (n *network) lead(t *testing.T, to string, kinds map[string]string) {
 
 // ServeHTTP lets the weather at each request of the SDK.
 func (n *network) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r.Header.Set("X-Forwarded-Proto", "https")
+	r.Header.Set(forwarded, "https")
 	if r.Header.Get(personHeader) != "" {
 		r.Header.Del(personHeader)
 		n.calm.ServeHTTP(w, r)

@@ -103,6 +103,7 @@ func (p *person) answers(form *html.Node, consent string) (fields url.Values, as
 			continue
 		case attr(n, "type") == "hidden":
 			fields.Set(name, attr(n, "value"))
+			asks = asks || name == "prompt" // node-oidc-provider's page of consent has no more than that
 			continue
 		case name == "username", name == "login":
 			fields.Set(name, p.email)

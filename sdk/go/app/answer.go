@@ -107,7 +107,8 @@ func retryAfter(text string, now time.Time) time.Duration {
 	if text == "" {
 		return 0
 	}
-	if seconds, err := strconv.ParseUint(text, 10, 32); err == nil {
+	seconds, err := strconv.ParseUint(text, 10, 32)
+	if err == nil || errors.Is(err, strconv.ErrRange) { // out of range it is the largest
 		return min(time.Duration(seconds)*time.Second, longestWait)
 	}
 	at, err := http.ParseTime(text)
@@ -127,10 +128,11 @@ type sending struct {
 	key  *key // signs a proof; nil: none is needed
 }
 
-// send sends a form, with a new proof each time, and judges the answer. It is sent again at once when only the nonce was
-// missing, three times at most.
+// send sends a form, with a new proof each time, and judges the answer. Where the server asks for a nonce it is sent again at
+// once, three times at most; where it does not like the proof, once, by the server's time and without a nonce.
 func (a *App) send(ctx context.Context, s sending) (answer, verdict) {
-	for n := 0; ; n++ {
+	nonces, proofs := 3, 1
+	for {
 		got, err := a.sendOnce(ctx, s)
 		if err != nil {
 			return got, verdict{do: doRetry, text: err.Error()}
@@ -139,11 +141,16 @@ func (a *App) send(ctx context.Context, s sending) (answer, verdict) {
 		if v.do == doUse || v.code != "" {
 			a.learnFrom(got.header)
 		}
-		if v.do != doNonce {
-			return got, v
-		}
-		if n == 3 {
+		switch {
+		case v.do == doNonce && nonces > 0:
+			nonces--
+		case v.do == doRetry && v.code == "invalid_dpop_proof" && s.key != nil && proofs > 0:
+			proofs--
+			a.dropNonce(s.to)
+		case v.do == doNonce:
 			return got, verdict{do: doRetry, code: v.code, text: v.text}
+		default:
+			return got, v
 		}
 	}
 }

@@ -104,6 +104,15 @@ func (a *App) takeNonce(from *url.URL, nonce string) {
 	a.nonces[from.Host] = nonce
 }
 
+// dropNonce forgets the nonce for an address: its server may know none, or not that one.
+func (a *App) dropNonce(address string) {
+	if u, err := url.Parse(address); err == nil {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		delete(a.nonces, u.Host)
+	}
+}
+
 // storedKey is how a key is kept.
 type storedKey struct {
 	Key  jose.JSONWebKey `json:"key"`

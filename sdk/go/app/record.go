@@ -43,6 +43,7 @@ type tokens struct {
 type leaving struct {
 	Refresh string `json:"refresh_token"`
 	Key     string `json:"jkt,omitempty"`
+	Subject string `json:"sub,omitempty"` // whose it was
 }
 
 // forget drops the tokens and all that was only good with them.

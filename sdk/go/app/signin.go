@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
@@ -73,8 +74,8 @@ func (a *App) ask(ctx context.Context, r *record, what asking) (string, error) {
 		State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), Redirect: what.redirect, Begun: a.clock.Wall(),
 	}
 	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(now.Verifier), oauth2.SetAuthURLParam("nonce", now.Nonce)}
-	if what.prompt != "" {
-		options = append(options, oauth2.SetAuthURLParam("prompt", what.prompt))
+	if prompt := cmp.Or(what.prompt, a.promptAt(p)); prompt != "" {
+		options = append(options, oauth2.SetAuthURLParam("prompt", prompt))
 	}
 	if a.proves(p) {
 		k, err := a.makeKey()
@@ -98,6 +99,15 @@ func (a *App) ask(ctx context.Context, r *record, what asking) (string, error) {
 		ClientID: a.cfg.ClientID, RedirectURL: now.Redirect, Scopes: a.cfg.Scopes, Endpoint: oauth2.Endpoint{AuthURL: p.Authorization},
 	}
 	return config.AuthCodeURL(now.State, options...), nil
+}
+
+// promptAt is what the person has to be asked for a server to take note of offline_access (OpenID Connect Core §11). Sojourn
+// takes it without.
+func (a *App) promptAt(p *provider) string {
+	if p.SignOut == "" && slices.Contains(a.cfg.Scopes, "offline_access") {
+		return "consent"
+	}
+	return ""
 }
 
 // proves reports whether this app binds its tokens to its key at this server.
@@ -328,6 +338,7 @@ func (a *App) settle(ctx context.Context, r *record) error {
 		return err
 	}
 	r.leave(r.Tokens)
+	r.spare(who.Subject)
 	r.Tokens, r.Identity, r.Arrived, r.Ended = &came.Tokens, who, nil, nil
 	r.Pending, r.Finished, r.Heard = nil, came.Tokens.Origin, ""
 	if err := a.save(r); err != nil {

@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 )
 
 // maxLeaving is how many sign-outs wait to be heard.
@@ -16,9 +17,21 @@ func (r *record) leave(t *tokens) {
 	if t == nil || t.Refresh == "" {
 		return
 	}
-	r.Leaving = append(r.Leaving, leaving{t.Refresh, t.Key})
+	l := leaving{Refresh: t.Refresh, Key: t.Key}
+	if r.Identity != nil {
+		l.Subject = r.Identity.Subject
+	}
+	r.Leaving = append(r.Leaving, l)
 	if extra := len(r.Leaving) - maxLeaving; extra > 0 {
 		r.Leaving = r.Leaving[extra:]
+	}
+}
+
+// spare drops what waits for somebody who has signed in again, at a server that knows only revocation: it may end the new
+// session with the old one (RFC 7009 §2.1).
+func (r *record) spare(subject string) {
+	if r.Provider.SignOut == "" {
+		r.Leaving = slices.DeleteFunc(r.Leaving, func(l leaving) bool { return l.Subject == subject })
 	}
 }
 
