@@ -28,6 +28,29 @@ func BrowserCookieName(secure bool) string { return CookieName(secure) + "-brows
 // EnrolmentCookieName is the name of the cookie in which a browser keeps an enrolment that it has begun; see CookieName.
 func EnrolmentCookieName(secure bool) string { return CookieName(secure) + "-enrolment" }
 
+// AddressCookieName is the name of the cookie in which a browser keeps the address that was typed there last; see CookieName.
+func AddressCookieName(secure bool) string { return CookieName(secure) + "-address" }
+
+var ofAddress = []byte("address")
+
+// AddressText seals an address that was typed in a browser into a cookie value.
+func (k *Keyring) AddressText(email string) string {
+	return toText(browserPrefix, k.Seal(ForBrowser, []byte(email), ofAddress))
+}
+
+// ReadAddress returns what an authentic cookie value says, or nothing.
+func (k *Keyring) ReadAddress(text string) string {
+	raw, err := fromText(browserPrefix, text)
+	if err != nil {
+		return ""
+	}
+	body, err := k.Open(ForBrowser, raw, ofAddress)
+	if err != nil {
+		return ""
+	}
+	return string(body)
+}
+
 func knownID(u User) []byte {
 	said := append([]byte("sojourn known browser "), u.ID[:]...)
 	sum := sha256.Sum256(binary.BigEndian.AppendUint64(said, uint64(u.Epoch)))

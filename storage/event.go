@@ -88,8 +88,10 @@ func (d *DB) AddRepeat(ctx context.Context, e identity.Event) error {
 	return nil
 }
 
-// recentActs are the newest things that happened to a person; what bad networks do all day would hide the rest.
-const recentActs = `SELECT max(CAST(id AS text)) AS id, max(at) AS at, kind, client_id, detail, actor, sum(repeats + 1) - 1 AS repeats
+// recentActs are the newest things that happened to a person; what bad networks do all day would hide the rest. What happened
+// from several addresses says none.
+const recentActs = `SELECT max(CAST(id AS text)) AS id, max(at) AS at, kind, client_id, detail, actor, sum(repeats + 1) - 1 AS repeats,
+		CASE WHEN min(address) = max(address) THEN max(address) ELSE '' END AS address
 	FROM (SELECT * FROM events WHERE user_id = ? AND kind <> 'session.forked' ORDER BY at DESC LIMIT ?) e
 	GROUP BY kind, client_id, detail, actor, at / ? ORDER BY max(at) DESC, 1 DESC LIMIT ?`
 

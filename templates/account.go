@@ -114,10 +114,31 @@ type Happening struct {
 	Kind, Detail string
 	App          string
 	When         Moment
+	// Place is where the network says it came from, and Network which that is. Empty: nobody knows.
+	Place, Network string
 	// Times is how often it happened within that hour.
 	Times int
 	// Operator is whether the people who run the service did it.
 	Operator bool
+}
+
+// Where says where it came from, as far as anybody knows.
+func (h Happening) Where() (string, error) {
+	switch {
+	case h.Operator || h.Network == "":
+		return "", nil
+	case h.Place != "":
+		return text("security.from.place", "place", h.Place)
+	}
+	return text("security.from.network", "network", h.Network)
+}
+
+// Browser is which one it was, where the Event says.
+func (h Happening) Browser() string {
+	if h.Kind == "signin.new_browser" {
+		return h.Detail
+	}
+	return ""
 }
 
 // happened says what happened in plain words.

@@ -81,6 +81,27 @@ func (p *Pages) remember(w http.ResponseWriter, r *http.Request, u identity.User
 	http.SetCookie(w, cookie)
 }
 
+// typed is the address that was typed in this browser a moment ago, or empty. It spares people typing it again on the next
+// page, and stands in no URL.
+func (p *Pages) typed(r *http.Request) string {
+	cookie, err := r.Cookie(identity.AddressCookieName(p.Secure))
+	if err != nil { // http.ErrNoCookie is the only one there is
+		return ""
+	}
+	return p.Keys.ReadAddress(cookie.Value)
+}
+
+// keepTyped has the browser keep an address that was typed, for ten minutes. What is none is not kept.
+func (p *Pages) keepTyped(w http.ResponseWriter, email string) {
+	clean, err := identity.CleanEmail(email)
+	if err != nil {
+		return
+	}
+	cookie := p.cookie(p.Keys.AddressText(clean), int(identity.FreshFor/time.Second))
+	cookie.Name = identity.AddressCookieName(p.Secure)
+	http.SetCookie(w, cookie)
+}
+
 // sign is what a part of a User-Agent tells. It is a rough guess, for people to recognise what they use: nothing is
 // decided by it.
 type sign struct {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/sojourn-auth/sojourn/identity"
@@ -61,7 +62,7 @@ func (p *Pages) showForgot(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page := p.forgotPage(v, nil)
-	page.Username = v.hint()
+	page.Username = cmp.Or(p.typed(r), v.hint())
 	return templates.Show(w, http.StatusOK, page)
 }
 
@@ -86,6 +87,7 @@ func (p *Pages) submitForgot(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	p.keepTyped(w, email)
 	return p.sent(w, templates.Say(templates.SentReset, "email", email), way(v.to(signInPath), templates.ToSignIn))
 }
 
@@ -100,12 +102,17 @@ func (p *Pages) showReset(w http.ResponseWriter, r *http.Request) error {
 
 // submitReset serves POST /reset. It signs no one in: who has a second factor is asked for it at sign-in.
 func (p *Pages) submitReset(w http.ResponseWriter, r *http.Request) error {
-	err := p.ByMail.Reset(r.Context(), linkOf(r), identity.NewPassword{
+	user, _, err := p.ByMail.Holder(r.Context(), linkOf(r), identity.LinkReset)
+	if err != nil {
+		return p.resetOver(w, err)
+	}
+	err = p.ByMail.Reset(r.Context(), linkOf(r), identity.NewPassword{
 		New: r.PostFormValue("new_password"), Keep: r.PostFormValue("keep") != "", Seen: seen(r),
 	})
 	if err != nil {
 		return p.resetting(w, r, err)
 	}
+	p.keepTyped(w, user.Email)
 	return see(w, r, signInPath+"?notice=reset&switch=1") // whoever else is signed in here stays so
 }
 

@@ -355,7 +355,7 @@ func TestReset_inAnotherPersonsBrowserLeavesThemSignedIn(t *testing.T) {
 		bobs.post("/reset", "link", s.link(u.ID, identity.LinkReset, ""), "new_password", "another password").
 			leadsTo("/signin?notice=reset&switch=1")
 		page := bobs.get("/signin?notice=reset&switch=1").is(http.StatusOK, "Your new password is set")
-		if field(page, "username") != "" || bobs.standing().User.Email != "bob@example.com" {
+		if field(page, "username") != u.Email || bobs.standing().User.Email != "bob@example.com" {
 			t.Error("Bob is signed out, or named to whoever reset Anna's password")
 		}
 	})

@@ -3,6 +3,8 @@ package web
 import (
 	"context"
 	"net/http"
+	"slices"
+	"time"
 
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/templates"
@@ -127,20 +129,52 @@ func (p *Pages) activity(ctx context.Context, userID identity.ID) ([]templates.H
 	if err != nil {
 		return nil, err
 	}
-	known, all := clients{}, make([]templates.Happening, len(events))
+	known := clients{}
+	var all []templates.Happening
 	for i, e := range events {
-		if all[i], err = p.happening(ctx, known, e); err != nil {
+		byCode := e.Kind == identity.SignedIn && e.Detail == identity.RecoveryCode.Name // RecoveryCodeUsed says it, and how many are left
+		if byCode || toldBy(events[max(0, i-2):min(len(events), i+3)], e) {
+			continue
+		}
+		told, err := p.happening(ctx, known, e)
+		if err != nil {
 			return nil, err
 		}
-		all[i].When.Now = p.Now()
+		told.When.Now = p.Now()
+		all = append(all, told)
 	}
 	return all, nil
+}
+
+// fuller are the Events that tell the whole of an act of which another Event tells a part: one act is one line.
+var fuller = map[identity.EventKind]func(part identity.Event) bool{
+	identity.FactorAdded: func(e identity.Event) bool {
+		return e.Kind == identity.SignedIn && e.Detail == identity.TOTP.Name
+	},
+	identity.NewBrowser:   func(e identity.Event) bool { return e.Kind == identity.SignedIn && e.Detail == "pwd" },
+	identity.EmailChanged: func(e identity.Event) bool { return e.Kind == identity.ProfileChanged },
+}
+
+// toldBy reports whether one of the Events beside it, of the same seconds, tells of what e does and of more.
+func toldBy(beside []identity.Event, e identity.Event) bool {
+	return slices.ContainsFunc(beside, func(other identity.Event) bool {
+		tells := fuller[other.Kind]
+		return tells != nil && tells(e) && e.Repeats == 0 && e.At.Sub(other.At).Abs() < 3*time.Second
+	})
 }
 
 func (p *Pages) happening(ctx context.Context, known clients, e identity.Event) (templates.Happening, error) {
 	c, err := p.client(ctx, known, e.ClientID)
 	return templates.Happening{
 		Kind: string(e.Kind), Detail: e.Detail, App: c.Called(), Operator: e.Actor != "",
-		When: templates.Moment{At: e.At}, Times: e.Repeats + 1,
+		When: templates.Moment{At: e.At}, Times: e.Repeats + 1, Place: p.Place(e.Address), Network: network(e.Address),
 	}, err
+}
+
+// network is where an Event came from, as its mail says it, or empty.
+func network(address string) string {
+	if address == "" {
+		return ""
+	}
+	return identity.Network(address)
 }

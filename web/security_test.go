@@ -246,3 +246,19 @@ func valuesOf(spec *ast.ValueSpec, name string) (values []string) {
 	}
 	return values
 }
+
+func TestActivity_oneActIsOneLineThatSaysFromWhere(t *testing.T) {
+	t.Parallel()
+	near := func(o *web.Options) { o.Place = func(string) string { return "Berlin, Germany" } }
+	run(t, near, func(t *testing.T, s *site) {
+		u := s.user("anna@example.com")
+		codes := s.withCodes(u)
+		s.signedIn(u.Email).post("/signin", "username", u.Email, "password", "wrong").is(http.StatusUnauthorized)
+		b := s.signedIn(u.Email)
+		b.post("/signin/recovery", "recovery_code", codes[0]).leadsTo("/account/totp/new")
+		page := b.get("/account/security").is(http.StatusOK, "A recovery code was used", "A wrong password was typed", "near Berlin, Germany, judged by the network")
+		if lines := page.Find(".list .line").Text(); strings.Contains(lines, "Confirmed with a recovery code") {
+			t.Errorf("one act has two lines: %s", lines)
+		}
+	})
+}

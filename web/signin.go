@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 
@@ -22,8 +23,11 @@ func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request) error {
 		return see(w, r, accountPath)
 	}
 	page := p.signInPage(v, nil)
-	if !other {
-		page.Username = v.hint()
+	switch {
+	case r.FormValue("notice") != "":
+		page.Username = cmp.Or(p.typed(r), v.hint())
+	case !other:
+		page.Username = cmp.Or(v.hint(), p.typed(r))
 	}
 	who := v.standing.User.Email
 	switch {
@@ -98,6 +102,7 @@ func (p *Pages) submitSignIn(w http.ResponseWriter, r *http.Request) error {
 	if onForm(err) {
 		page := p.signInPage(v, err)
 		page.Username = r.PostFormValue("username")
+		p.keepTyped(w, page.Username)
 		return p.showAgain(w, err, page)
 	}
 	if err != nil {

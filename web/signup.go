@@ -48,6 +48,7 @@ func (p *Pages) submitSignUp(w http.ResponseWriter, r *http.Request) error {
 	if err != nil && identity.KindOf(err) != identity.Conflict {
 		return err
 	}
+	p.keepTyped(w, user.Email)
 	if p.SignIns.ConfirmFirst {
 		return p.sent(w, templates.Say(templates.SentSignUp, "email", user.Email), way(on.to(signInPath), templates.ToSignIn))
 	}

@@ -152,3 +152,30 @@ func TestSignUp_closedIsNoPageAndNoLink(t *testing.T) {
 		}
 	})
 }
+
+func TestAddress_thatWasTypedIsThereOnTheNextPageAndInNoURL(t *testing.T) {
+	t.Parallel()
+	run(t, withMail, func(t *testing.T, s *site) {
+		knows := func(b *browser, path string) {
+			t.Helper()
+			if got := field(b.get(path).is(http.StatusOK), "username"); got != "anna@example.com" {
+				t.Errorf("%s knows the address %q", path, got)
+			}
+		}
+		u, b := s.confirmed("anna@example.com"), s.browser()
+		b.post("/signup", "username", "Anna@Example.com", "password", password) // one answer for all
+		knows(b, "/signin?notice=signup")
+		b = s.browser()
+		b.post("/signin", "username", "anna@example.com", "password", "wrong").is(http.StatusUnauthorized)
+		knows(b, "/forgot")
+		b = s.browser()
+		b.post("/forgot", "username", "anna@example.com").is(http.StatusOK)
+		knows(b, "/signin")
+		if got := field(b.get("/signin?switch=1").is(http.StatusOK), "username"); got != "" {
+			t.Errorf("whoever is somebody else finds %q", got)
+		}
+		b = s.browser()
+		b.post("/reset", "link", s.link(u.ID, identity.LinkReset, ""), "new_password", "another password").leadsTo("/signin?notice=reset&switch=1")
+		knows(b, "/signin?notice=reset&switch=1")
+	})
+}

@@ -264,7 +264,15 @@ func (o opened) seedClient(ctx context.Context, n newClient) error {
 	return err
 }
 
+// usualIssuer is where the examples look for a server.
+const usualIssuer = "http://localhost:8080"
+
+// banner says how to go on. The examples look for the usual server unless they are told.
 func (who seeded) banner(issuer, app string) string {
+	at := ""
+	if issuer != usualIssuer {
+		at = " -issuer " + issuer
+	}
 	return fmt.Sprintf(`Sojourn's demo is running. Ctrl-C stops it.
 
   Open      %s/  (Notes, a sample app)
@@ -273,11 +281,11 @@ func (who seeded) banner(issuer, app string) string {
   Code      from an authenticator app with the secret %s
             or: oathtool --totp --base32 %s
 
-  Try       go run ./examples/nativeapp   a terminal app signs you in
-            go run ./examples/thirdparty  an app registers itself first
-            %s/signup  an account of your own
+  Try       go run ./examples/nativeapp%[8]s   a terminal app signs you in
+            go run ./examples/thirdparty%[8]s  an app registers itself first
+            %[6]s/signup  an account of your own
   Mails     appear here; none is sent
-  Kept in   %s/
+  Kept in   %[7]s/
 
-`, app, demoUser, who.password, who.totp, who.totp, issuer, demoFolder)
+`, app, demoUser, who.password, who.totp, who.totp, issuer, demoFolder, at)
 }

@@ -49,7 +49,7 @@ func TestDemo_showsWhatToTryAndEachStartHasItsOwnPassword(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	first := startDemo(t, dir)
-	for _, text := range []string{first.app, demoUser, "oathtool", "examples/nativeapp", "sojourn-demo"} {
+	for _, text := range []string{first.app, demoUser, "oathtool", "examples/nativeapp -issuer " + first.issuer + " ", "sojourn-demo"} {
 		if !strings.Contains(first.out.String(), text) {
 			t.Errorf("%q is not said: %s", text, first.out)
 		}

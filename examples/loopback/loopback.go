@@ -110,6 +110,13 @@ func (s *SignedIn) Refresh(ctx context.Context) error {
 	return nil
 }
 
+// IsOver reports whether an error of Refresh says that the session is over, so that only signing in again helps. Any other
+// is no reason to forget the tokens.
+func IsOver(err error) bool {
+	refused, ok := errors.AsType[*oauth2.RetrieveError](err)
+	return ok && refused.ErrorCode == "invalid_grant"
+}
+
 // issuerOf returns what the iss parameter of an answer must be, or "" where the server does not promise one.
 func issuerOf(provider *oidc.Provider, issuer string) string {
 	var said struct {

@@ -4,12 +4,12 @@
 //	go run ./cmd/sojourn demo        # in one terminal
 //	go run ./examples/nativeapp      # in another
 //
-// With --no-browser it only prints the address to open; with --listen it stays and prints what happens to its session.
+// With --no-browser it only prints the address to open; with --listen it stays and prints what happens until its session is over.
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -21,7 +21,10 @@ import (
 	"github.com/sojourn-auth/sojourn/examples/loopback"
 )
 
-const patience = 10 * time.Minute // for a person to sign in
+const (
+	patience = 10 * time.Minute // for a person to sign in
+	again    = time.Second      // between two streams
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -42,12 +45,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	app := loopback.App{
 		Issuer: *issuer, ClientID: *client, Scopes: strings.Fields(*scope), Open: loopback.Browser(out, *printOnly),
 	}
-	in, err := app.SignIn(ctx)
+	soon, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	in, err := app.SignIn(soon)
 	if err != nil {
 		return err
 	}
@@ -57,17 +60,31 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return show(ctx, out, in)
 }
 
-// hear prints events until the app's session is over or the access token is.
+// hear prints events until the app's session is over: a stream that closes says nothing of that, so it is opened again from
+// where it was, with a fresh token.
 func hear(ctx context.Context, out io.Writer, in *loopback.SignedIn) error {
 	fmt.Fprintln(out, "Listening. End this app in Your devices and see.")
-	err := in.Listen(ctx, "", func(e loopback.Event) error {
-		fmt.Fprintln(out, e.Name, e.Data)
-		return nil
-	})
-	if errors.Is(err, loopback.ErrStreamClosed) {
-		return nil
+	for last := ""; ; {
+		err := in.Listen(ctx, last, func(e loopback.Event) error {
+			fmt.Fprintln(out, e.Name, e.Data)
+			last = cmp.Or(e.ID, last)
+			return nil
+		})
+		if ctx.Err() != nil {
+			return nil // Ctrl-C
+		}
+		if in.Tokens.RefreshToken == "" {
+			return err
+		}
+		if loopback.IsOver(in.Refresh(ctx)) {
+			fmt.Fprintln(out, "The session is over. Sign in again.")
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(again):
+		}
 	}
-	return err
 }
 
 func show(ctx context.Context, out io.Writer, in *loopback.SignedIn) error {
