@@ -25,6 +25,7 @@ race: ## the same, and it must be with the race detector
 
 lint: ## golangci-lint: style, bugs, and who may import whom
 	$(LINT) run
+	cd sdk/go && go tool -modfile=../../tools/go.mod golangci-lint run
 
 format: ## gofumpt and gci over the whole tree
 	$(LINT) fmt

@@ -196,7 +196,7 @@ func TestDPoP_aProofIsGoodOnce(t *testing.T) {
 		proof := k.sign(s.draft(k, http.MethodPost, "/oauth2/token"))
 		s.good(s.post(refreshing(c, first.RefreshToken), shown(proof)))
 		got := s.post(refreshing(c, first.RefreshToken), shown(proof))
-		s.invalidProof(got)
+		s.replayed(got)
 		if !strings.Contains(got.Description, "used before") || got.Header.Get("Retry-After") != "0" {
 			t.Errorf("a replay is described as %q, Retry-After %q", got.Description, got.Header.Get("Retry-After"))
 		}

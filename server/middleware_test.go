@@ -92,8 +92,10 @@ func TestCORS_letsProofsInAndNoncesOut(t *testing.T) {
 // What a library or a browser's extension puts on a request is no reason to keep it from the app.
 func TestCORS_preflightsTakeAnyHeader(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"/oauth2/token", "/oauth2/jwks", "/oauth2/userinfo", "/oauth2/register", "/oauth2/revoke", "/me", "/me/state/a",
-		"/.well-known/openid-configuration"} {
+	for _, path := range []string{
+		"/oauth2/token", "/oauth2/jwks", "/oauth2/userinfo", "/oauth2/register", "/oauth2/revoke", "/me", "/me/state/a",
+		"/.well-known/openid-configuration",
+	} {
 		r := httptest.NewRequest(http.MethodOptions, path, nil)
 		r.Header.Add("Access-Control-Request-Headers", "authorization, x-requested-with,traceparent")
 		r.Header.Add("Access-Control-Request-Headers", "sentry-trace, not a name, x\x00y, ü, "+strings.Repeat("many-,", 500)+strings.Repeat("m", 5000))
