@@ -41,6 +41,7 @@ type AccessClaims struct {
 	Confirm *confirmation `json:"cnf,omitempty"`
 
 	secret *identity.Secret // the Session's; nil in a JWT, and in what a client got for itself
+	keyID  string           // of the key that signed it; empty for a reference
 }
 
 // confirmation is a cnf claim (RFC 7800 §3.1).
@@ -136,10 +137,11 @@ func (e *Endpoints) readAccess(text string) (claims AccessClaims, err error) {
 	if claims, known := ring.verified.get(sum); known {
 		return claims, nil
 	}
-	payload, err := ring.verify(text, "at+jwt", jose.ES256)
+	payload, keyID, err := ring.verify(text, "at+jwt", jose.ES256)
 	if err != nil || json.Unmarshal(payload, &claims) != nil || claims.Issuer != e.o.Issuer {
 		return AccessClaims{}, errAccess
 	}
+	claims.keyID = keyID
 	if e.o.Now().Before(time.Unix(claims.Expires, 0)) {
 		ring.verified.put(sum, claims)
 	}
@@ -179,19 +181,20 @@ func (v *verified) put(sum [sha256.Size]byte, claims AccessClaims) {
 	v.claims[sum] = claims
 }
 
-// verify returns the payload of a JWT of type typ that one of our keys signed. An access token's key must still be
-// published: what an older key signs cannot be one of ours that is valid, only a forgery by whoever got hold of it.
-func (k *keys) verify(text, typ string, algs ...jose.SignatureAlgorithm) ([]byte, error) {
+// verify returns the payload of a JWT of type typ that one of our keys signed, and that key's id. An access token's
+// key must still be published: what an older key signs cannot be one of ours that is valid, only a forgery by whoever got
+// hold of it.
+func (k *keys) verify(text, typ string, algs ...jose.SignatureAlgorithm) (payload []byte, keyID string, err error) {
 	return k.ring.Load().verify(text, typ, algs...)
 }
 
-func (r *ring) verify(text, typ string, algs ...jose.SignatureAlgorithm) ([]byte, error) {
+func (r *ring) verify(text, typ string, algs ...jose.SignatureAlgorithm) (payload []byte, keyID string, err error) {
 	if len(text) > maxAccessToken {
-		return nil, errAccess
+		return nil, "", errAccess
 	}
 	jws, err := jose.ParseSignedCompact(text, algs)
 	if err != nil {
-		return nil, errAccess
+		return nil, "", errAccess
 	}
 	header := jws.Signatures[0].Protected
 	from := r.byID
@@ -200,13 +203,13 @@ func (r *ring) verify(text, typ string, algs ...jose.SignatureAlgorithm) ([]byte
 	}
 	key, known := from[header.KeyID]
 	if !known || header.Algorithm != key.alg || header.ExtraHeaders[jose.HeaderType] != typ {
-		return nil, errAccess
+		return nil, "", errAccess
 	}
-	payload, err := jws.Verify(key.public)
+	payload, err = jws.Verify(key.public)
 	if err != nil {
-		return nil, errAccess
+		return nil, "", errAccess
 	}
-	return payload, nil
+	return payload, key.id, nil
 }
 
 // reference seals an access token of a Session. Nothing is stored: what the Session's row says, it says when it is asked.

@@ -85,7 +85,7 @@ func (e *Endpoints) Run(ctx context.Context) {
 		if !prepared {
 			prepared = e.logged(ctx, "make the next signing keys", e.o.SigningKeys.Prepare(ctx))
 		}
-		if err := e.keys.reload(ctx); err == nil || known { // said once for as long as it lasts
+		if err := e.reloadKeys(ctx); err == nil || known { // said once for as long as it lasts
 			known = e.logged(ctx, "read the signing keys", err)
 		}
 		select {
@@ -94,6 +94,15 @@ func (e *Endpoints) Run(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// reloadKeys reads the keys again. Streams that were opened by what a removed one signed end.
+func (e *Endpoints) reloadKeys(ctx context.Context) error {
+	err := e.keys.reload(ctx)
+	if err == nil {
+		e.streams.keep(e.keys.ring.Load().published)
+	}
+	return err
 }
 
 func (e *Endpoints) logged(ctx context.Context, what string, err error) bool {

@@ -68,7 +68,7 @@ func TestVerdicts_oneReadJudgesAllStreamsOfAPerson(t *testing.T) {
 			return live, nil
 		}}
 		for range maxPerPerson {
-			added, err := s.add(user, heldBy(identity.NewID()))
+			added, err := s.add(user, heldBy(identity.NewID()), "")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -30,7 +30,7 @@ func (e *Endpoints) events(w http.ResponseWriter, r *http.Request, c caller) err
 	if err != nil {
 		return err
 	}
-	s, err := e.streams.add(c.live.User.ID, identity.Held{SessionID: c.live.Session.ID, JTI: c.token.ID})
+	s, err := e.streams.add(c.live.User.ID, identity.Held{SessionID: c.live.Session.ID, JTI: c.token.ID}, c.token.keyID)
 	if err != nil {
 		return err
 	}
@@ -66,8 +66,8 @@ func (l *listener) listen(ctx context.Context, s *stream, wake <-chan struct{}) 
 			return
 		case <-l.e.streams.leaving:
 			return
-		case <-s.replaced:
-			_ = l.out.send("", "replaced", struct{}{})
+		case last := <-s.over:
+			_ = l.out.send("", last.name, last.data)
 			return
 		case <-wake:
 		case <-beat.C:
@@ -253,9 +253,24 @@ type streams struct {
 
 // stream is one of them.
 type stream struct {
-	userID   identity.ID
-	held     identity.Held
-	replaced chan struct{} // closed when newer ones of the Session took its place
+	userID identity.ID
+	held   identity.Held
+	keyID  string        // of the key that signed its access token; empty for a reference
+	over   chan farewell // what it says last
+}
+
+// farewell is the event that a stream ends with.
+type farewell struct {
+	name string
+	data any
+}
+
+// end has a stream say goodbye, if it was not told to before.
+func (s *stream) end(name string, data any) {
+	select {
+	case s.over <- farewell{name, data}:
+	default:
+	}
 }
 
 func newStreams() *streams {
@@ -267,7 +282,7 @@ func newStreams() *streams {
 // add makes room for one more stream of a person's Session. The oldest of the Session gives way to a fifth: a phone that
 // changed networks has left dead ones behind and must not be locked out by them. It refuses when the person has as many as
 // one may (Throttled), or the process is full (Busy).
-func (s *streams) add(userID identity.ID, h identity.Held) (*stream, error) {
+func (s *streams) add(userID identity.ID, h identity.Held, keyID string) (*stream, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := s.of[h.SessionID]
@@ -280,9 +295,9 @@ func (s *streams) add(userID identity.ID, h identity.Held) (*stream, error) {
 		return nil, errStreams
 	}
 	s.open++
-	added := &stream{userID: userID, held: h, replaced: make(chan struct{})}
+	added := &stream{userID: userID, held: h, keyID: keyID, over: make(chan farewell, 1)}
 	if all = append(all, added); len(all) > maxPerSession {
-		close(all[0].replaced)
+		all[0].end("replaced", struct{}{}) // newer ones took its place
 		delete(s.byUser[userID], all[0])
 		all = all[1:]
 	}
@@ -292,6 +307,19 @@ func (s *streams) add(userID identity.ID, h identity.Held) (*stream, error) {
 	}
 	s.byUser[userID][added] = true
 	return added, nil
+}
+
+// keep ends the streams whose access token was signed by none of these keys, by their ids: such a token opens none any more.
+func (s *streams) keep(published map[string]*signingKey) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, all := range s.of {
+		for _, one := range all {
+			if one.keyID != "" && published[one.keyID] == nil {
+				one.end("token.expired", tokenOver{"revoked"})
+			}
+		}
+	}
 }
 
 func (s *streams) remove(gone *stream) {

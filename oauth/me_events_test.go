@@ -232,6 +232,27 @@ func TestEvents_endWithARevokedAccessToken(t *testing.T) {
 	})
 }
 
+func TestEvents_endWithTheKeyThatSignedTheirToken(t *testing.T) {
+	t.Parallel()
+	onStreams(t, func(s *stage, _ identity.Client, own, other told) {
+		sealed := s.begin(s.app(references))
+		header, _ := s.decode(own.AccessToken)
+		s.no(s.signing.Remove(t.Context(), header["kid"].(string), "a stolen backup"))
+		mine, theirs, unsigned := s.listen(own.AccessToken), s.listen(other.AccessToken), s.listen(sealed.AccessToken)
+		for _, e := range []*ear{mine, theirs, unsigned} {
+			e.next("ready")
+		}
+		go s.ends.Run(t.Context())
+		for _, e := range []*ear{mine, theirs} {
+			if got := e.next("token.expired").json(t); got["reason"] != "revoked" {
+				t.Errorf("told %v", got)
+			}
+			e.over()
+		}
+		s.silent(unsigned)
+	})
+}
+
 func TestEvents_goOnFromTheLastOneHeard(t *testing.T) {
 	t.Parallel()
 	onStreams(t, func(s *stage, c identity.Client, own, other told) {

@@ -17,26 +17,26 @@ func TestStreams_aPersonHasNoMoreThanTheirShare(t *testing.T) {
 		if i%maxPerSession == 0 {
 			session = identity.NewID()
 		}
-		if _, err := s.add(user, heldBy(session)); err != nil {
+		if _, err := s.add(user, heldBy(session), ""); err != nil {
 			t.Fatal(i, err)
 		}
 	}
-	_, err := s.add(user, heldBy(identity.NewID()))
+	_, err := s.add(user, heldBy(identity.NewID()), "")
 	if refused, ok := errors.AsType[*identity.Error](err); !ok || refused.Kind != identity.Throttled || refused.Wait == 0 {
 		t.Errorf("one too many: %v", err)
 	}
-	if _, err := s.add(identity.NewID(), heldBy(identity.NewID())); err != nil {
+	if _, err := s.add(identity.NewID(), heldBy(identity.NewID()), ""); err != nil {
 		t.Errorf("somebody else: %v", err)
 	}
 	if s.refused() != 1 {
 		t.Errorf("%d are counted as refused", s.refused())
 	}
-	again, err := s.add(user, heldBy(session)) // in the place of a dead one of the same Session
+	again, err := s.add(user, heldBy(session), "") // in the place of a dead one of the same Session
 	if err != nil || len(s.byUser[user]) != maxPerPerson {
 		t.Errorf("a phone that changed networks: %v, %d streams", err, len(s.byUser[user]))
 	}
 	s.remove(again)
-	if _, err := s.add(user, heldBy(identity.NewID())); err != nil {
+	if _, err := s.add(user, heldBy(identity.NewID()), ""); err != nil {
 		t.Errorf("after one left: %v", err)
 	}
 }
@@ -47,15 +47,15 @@ func TestStreams_aFullProcessRefusesUntilOneLeaves(t *testing.T) {
 	var last *stream
 	for range maxStreams {
 		var err error
-		if last, err = s.add(identity.NewID(), heldBy(identity.NewID())); err != nil {
+		if last, err = s.add(identity.NewID(), heldBy(identity.NewID()), ""); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.add(identity.NewID(), heldBy(identity.NewID())); identity.KindOf(err) != identity.Busy {
+	if _, err := s.add(identity.NewID(), heldBy(identity.NewID()), ""); identity.KindOf(err) != identity.Busy {
 		t.Errorf("one too many: %v", err)
 	}
 	s.remove(last)
-	if _, err := s.add(identity.NewID(), heldBy(identity.NewID())); err != nil || s.count() != maxStreams {
+	if _, err := s.add(identity.NewID(), heldBy(identity.NewID()), ""); err != nil || s.count() != maxStreams {
 		t.Errorf("after one left: %v, %d are open", err, s.count())
 	}
 }
@@ -65,7 +65,7 @@ func TestStreams_aFifthOfASessionTakesThePlaceOfTheOldest(t *testing.T) {
 	s, id := newStreams(), identity.NewID()
 	var all []*stream
 	for range maxPerSession + 1 {
-		added, err := s.add(identity.ID{}, heldBy(id))
+		added, err := s.add(identity.ID{}, heldBy(id), "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +73,7 @@ func TestStreams_aFifthOfASessionTakesThePlaceOfTheOldest(t *testing.T) {
 	}
 	for i, one := range all {
 		select {
-		case <-one.replaced:
+		case <-one.over:
 			if i != 0 {
 				t.Errorf("stream %d had to go", i)
 			}
