@@ -50,10 +50,12 @@ const (
 	LetterNewEmail LetterKind = "new_email" // to the new address: confirm that the account moves to it
 	LetterOldEmail LetterKind = "old_email" // to the old address: the account has moved
 	LetterMoved    LetterKind = "moved"     // to the old address: an operator has moved the account
-	LetterHave     LetterKind = "have"      // somebody tried to sign up with an address that has an account
-	LetterSignUp   LetterKind = "sign_up"   // somebody made an account with To: confirm it, or you have one already
-	LetterConfirm  LetterKind = "confirm"   // to confirm an account that was made with To, once more
-	LetterEvent    LetterKind = "event"     // an Event that a person is told of (Event.Mailed)
+	// LetterTakenBack goes to the address that an account left by "It wasn't me", back to the one before.
+	LetterTakenBack LetterKind = "taken_back"
+	LetterHave      LetterKind = "have"    // somebody tried to sign up with an address that has an account
+	LetterSignUp    LetterKind = "sign_up" // somebody made an account with To: confirm it, or you have one already
+	LetterConfirm   LetterKind = "confirm" // to confirm an account that was made with To, once more
+	LetterEvent     LetterKind = "event"   // an Event that a person is told of (Event.Mailed)
 )
 
 // Letter is a mail that is to be written and sent. What it says is looked up when it is sent; a link in it is made then.

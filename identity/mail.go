@@ -53,6 +53,9 @@ type mailLinkStore interface {
 	// SpendMailLink is ReadMailLink and deletes it: of all who spend one link, one is told that it was alive. It locks the
 	// user, so that no change of credentials comes between it and what the link is for.
 	SpendMailLink(ctx context.Context, l MailLink) (detail string, alive bool, err error)
+	// PressMailLink is ReadMailLink of a link that works once, though it can be read until l.ExpiresAt at most: of all who press
+	// it, one is told that they are the first. It locks the user.
+	PressMailLink(ctx context.Context, l MailLink) (first bool, err error)
 }
 
 // MailLinks makes the links that mails carry, and judges them. A link is a sealed pointer to a row that keeps the hash of
@@ -84,6 +87,17 @@ func (m MailLinks) Read(ctx context.Context, text string, kind LinkKind) (LinkFo
 // Spend uses a link up; it belongs in the transaction of what the link is for. Refusal: NotFound, like Read.
 func (m MailLinks) Spend(ctx context.Context, text string, kind LinkKind) (LinkFor, error) {
 	return m.judge(text, kind, func(l MailLink) (string, bool, error) { return m.Store.SpendMailLink(ctx, l) })
+}
+
+// Press does once what a link "It wasn't me" is for, and reports whether this is the first time; for an hour it can still be
+// read. It belongs in the transaction of what the link is for, and locks the user.
+func (m MailLinks) Press(ctx context.Context, text string) (first bool, err error) {
+	_, err = m.judge(text, LinkNotMe, func(l MailLink) (string, bool, error) {
+		l.ExpiresAt = m.Now().Add(PressedLinkLasts)
+		first, err = m.Store.PressMailLink(ctx, l)
+		return "", true, err
+	})
+	return first, err
 }
 
 func (m MailLinks) judge(text string, kind LinkKind, ask func(MailLink) (string, bool, error)) (LinkFor, error) {
@@ -190,6 +204,7 @@ func (m ByMail) Reset(ctx context.Context, text string, p NewPassword) error {
 		if err != nil {
 			return err
 		}
+		until := m.Now().Add(-time.Microsecond)
 		if err := m.Credentials.ResetPassword(ctx, user.ID, hash, p.Seen); err != nil {
 			return err
 		}
@@ -197,7 +212,7 @@ func (m ByMail) Reset(ctx context.Context, text string, p NewPassword) error {
 			return err
 		}
 		if ProvesMailbox(link.Detail) {
-			if err := m.regain(ctx, user, p); err != nil {
+			if err := m.regain(ctx, user, p, until); err != nil {
 				return err
 			}
 		}

@@ -31,6 +31,8 @@ type Undoing struct {
 	// KeepAddress.
 	Owner       string
 	KeepAddress bool
+	// Until is the moment up to which the owner's word goes: mails that tell of later things keep their worth. Zero: now.
+	Until time.Time
 }
 
 type undoStore interface {
@@ -52,6 +54,9 @@ type Moment struct {
 	Email  string    // the address that the account had then
 	Keeps  bool      // a thief of what the mail tells of could change nothing: the link ends everything and undoes nothing
 }
+
+// PressedLinkLasts is how long the page goes on after a link "It wasn't me" was pressed.
+const PressedLinkLasts = time.Hour
 
 // Before is the moment before an Event: what was changed in it is later, since Events take their time first.
 func (e Event) Before() Moment {
@@ -127,30 +132,46 @@ func (m ByMail) ToldBy(ctx context.Context, text string) (t Told, err error) {
 }
 
 // NotMe ends everything of whoever the link was mailed to, undoes what was done since the moment that it tells of, and
-// voids the password, which somebody else may know: the mailbox alone leads back in. It stays good, so that the page can go
-// on from there; what was undone once is not undone again, since by then the account is its owner's.
+// voids the password, which somebody else may know: the mailbox alone leads back in. That is done once: for an hour the page can
+// go on from there, and another press does nothing, or whoever copied the link kept the owner out by it. What was undone
+// by one link is not undone again by another, since by then the account is its owner's.
 func (m ByMail) NotMe(ctx context.Context, text string, seen Seen) (t Told, undone []Undoable, err error) {
 	if t, err = m.ToldBy(ctx, text); err != nil {
 		return t, nil, err
 	}
 	err = m.Store.InTx(ctx, func(ctx context.Context) error {
-		if err := m.Devices.NotMe(ctx, t.User.ID, seen); err != nil { // locks the user's row
-			return err
-		}
-		if t, err = m.ToldBy(ctx, text); err != nil || t.Moment.Keeps {
-			return err
-		}
-		if err := m.Store.WritePassword(ctx, t.User.ID, ""); err != nil {
-			return err
-		}
-		undone, err = m.undo(ctx, Undoing{UserID: t.User.ID, Since: t.Moment.Before, Owner: t.Moment.Email}, seen)
+		first, err := m.Links.Press(ctx, text) // locks the user's row
 		if err != nil {
+			return err
+		}
+		if t, err = m.ToldBy(ctx, text); err != nil || !first {
+			return err
+		}
+		if err := m.Devices.NotMe(ctx, t.User.ID, seen); err != nil || t.Moment.Keeps {
+			return err
+		}
+		if undone, err = m.takeBack(ctx, t, seen); err != nil {
 			return err
 		}
 		t.User, err = m.Store.UserByID(ctx, t.User.ID)
 		return err
 	})
 	return t, undone, err
+}
+
+// takeBack voids the password and undoes what was done since the moment of a link. Who reads the mailbox that the account
+// leaves by that hears of it: it may be theirs as well.
+func (m ByMail) takeBack(ctx context.Context, t Told, seen Seen) ([]Undoable, error) {
+	if err := m.Store.WritePassword(ctx, t.User.ID, ""); err != nil {
+		return nil, err
+	}
+	undone, err := m.undo(ctx, Undoing{UserID: t.User.ID, Since: t.Moment.Before, Owner: t.Moment.Email}, seen)
+	if err != nil || !slices.Contains(undone, UndoAddress) {
+		return undone, err
+	}
+	return undone, m.Store.QueueLetter(ctx, Letter{
+		Kind: LetterTakenBack, UserID: t.User.ID, To: t.User.Email, Detail: t.Moment.Email,
+	})
 }
 
 // undo carries an Undoing out and tells of what it changed.
@@ -179,14 +200,15 @@ const cleanStart = "everything"
 
 // regain gives an account to the reader of its mailbox, who has just proved to be it. What was changed while its mails
 // could still be answered is undone. Where nobody had proved it before, whoever made the account may be somebody else: all
-// that hangs on it goes.
-func (m ByMail) regain(ctx context.Context, user User, p NewPassword) error {
+// that hangs on it goes. The word of whoever reads it goes until the reset: it may be a thief who does, so the mail that
+// tells of the reset keeps its worth.
+func (m ByMail) regain(ctx context.Context, user User, p NewPassword, until time.Time) error {
 	if user.EmailVerified {
 		if p.Keep {
 			return nil
 		}
 		_, err := m.undo(ctx, Undoing{
-			UserID: user.ID, Since: m.Now().Add(-UndoFor), Owner: user.Email, KeepAddress: true,
+			UserID: user.ID, Since: m.Now().Add(-UndoFor), Owner: user.Email, KeepAddress: true, Until: until,
 		}, p.Seen)
 		return err
 	}

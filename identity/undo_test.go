@@ -182,17 +182,114 @@ func TestNotMe_onceUndoneTheAccountIsItsOwners(t *testing.T) {
 		cookie := w.signIn()
 		w.must(w.users.Rename(w.Context(), w.standing(cookie), "Mallory", identity.Seen{}))
 		w.must(w.totp().Import(w.Context(), w.user.ID, []byte("the thief's secret")))
-		link := w.mailedOf(identity.FactorAdded)
+		link, older := w.mailedOf(identity.FactorAdded), w.mailedOf(identity.FactorAdded)
 		w.notMe(link)
 		w.must(w.byMail().Reset(w.Context(), w.mailed(identity.LinkReset, ""), identity.NewPassword{New: "another long password"}))
 		w.clock.advance(time.Hour)
 		w.must(w.totp().Import(w.Context(), w.user.ID, []byte("the owner's new secret")))
 		w.clock.advance(time.Hour)
-		if got := w.notMe(link); len(got) > 0 { // a second press, days later
+		_, _, err := w.byMail().NotMe(w.Context(), link, identity.Seen{}) // a second press, days later
+		w.wantLinkOver(err, "pressed before")
+		if got := w.notMe(older); len(got) > 0 { // of another mail of that time
 			w.Errorf("undone: %v", got)
 		}
 		if _, err := w.db.TOTPOf(w.Context(), w.user.ID); err != nil || w.account().PasswordHash == "" {
 			w.Errorf("the owner's own authenticator: %v", err)
+		}
+	})
+}
+
+// Whoever read the mailbox for an hour chose a password by it: the mail that tells of that must be worth what it says.
+func TestNotMe_aResetTakesNothingFromTheMailThatTellsOfIt(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		owned(w)
+		const known = "what the thief knows"
+		w.must(w.byMail().Reset(w.Context(), w.mailed(identity.LinkReset, ""), identity.NewPassword{New: known}))
+		link := w.mailedOf(identity.PasswordReset)
+		cookie, err := w.signIns.Begin(w.Context(), identity.Attempt{Email: owner, Password: known})
+		w.must(err)
+		w.takes(cookie, thief)
+		w.notMe(link)
+		if u := w.account(); u.Email != owner || u.PasswordHash != "" {
+			w.Errorf("the account is %s's, and the thief's password opens it: %v", u.Email, u.PasswordHash != "")
+		}
+	})
+}
+
+// Whoever copied a link while they read the mailbox must not keep the owner out by it for a week.
+func TestNotMe_aLinkEndsWhatThereIsOnce(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []identity.EventKind{identity.FactorAdded, identity.SessionEnded} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			inWorld(t, func(w *world) {
+				owned(w)
+				m := identity.Event{At: w.clock.now(), Kind: kind}.Before()
+				m.Email = owner
+				link := w.mailed(identity.LinkNotMe, m.Detail())
+				first := w.signIn()
+				w.notMe(link)
+				w.must(w.byMail().Reset(w.Context(), w.mailed(identity.LinkReset, ""), identity.NewPassword{New: "another long password"}))
+				cookie, err := w.signIns.Begin(w.Context(), identity.Attempt{Email: owner, Password: "another long password"})
+				w.must(err)
+				reset := w.mailed(identity.LinkReset, "")
+				w.notMe(link)
+				if w.standing(first).SignedIn() || !w.standing(cookie).SignedIn() {
+					w.Error("a second press signs the owner out")
+				}
+				if _, _, err := w.byMail().Holder(w.Context(), reset, identity.LinkReset); err != nil {
+					w.Errorf("a second press voids the owner's way in: %v", err)
+				}
+				w.clock.advance(identity.PressedLinkLasts)
+				_, err = w.byMail().ToldBy(w.Context(), link)
+				w.wantLinkOver(err, "pressed an hour ago")
+			})
+		})
+	}
+}
+
+func TestNotMe_noRecoveryCodeIsGoodTwiceByIt(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		owned(w)
+		code := []byte("a recovery code's hash")
+		w.must(w.totp().Import(w.Context(), w.user.ID, []byte("the owner's own secret")))
+		w.must(w.db.ReplaceRecoveryCodes(w.Context(), w.user.ID, [][]byte{code}))
+		w.clock.advance(time.Minute)
+		w.must(w.db.DeleteTOTP(w.Context(), w.user.ID)) // for another one: the codes stay
+		m := identity.Moment{Before: w.clock.now().Add(-time.Microsecond), Email: owner}
+		link := w.mailed(identity.LinkNotMe, m.Detail())
+		w.clock.advance(time.Minute)
+		used, err := w.db.UseRecoveryCode(w.Context(), w.user.ID, [][]byte{code})
+		if err != nil || !used {
+			w.Fatal(used, err)
+		}
+		w.must(w.db.ReplaceRecoveryCodes(w.Context(), w.user.ID, [][]byte{{1}})) // and where it is gone by now
+		w.notMe(link)
+		if used, err := w.db.UseRecoveryCode(w.Context(), w.user.ID, [][]byte{code}); err != nil || used {
+			w.Errorf("the code was good once more (%v)", err)
+		}
+	})
+}
+
+// A flood of changes must not leave what comes after it as nobody can undo it.
+func TestNotMe_undoesWhatCameAfterAFlood(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		owned(w)
+		w.must(w.totp().Import(w.Context(), w.user.ID, []byte("the owner's own secret")))
+		for i := range 60 {
+			w.clock.advance(time.Second)
+			w.must(w.db.ReplaceRecoveryCodes(w.Context(), w.user.ID, [][]byte{{byte(i)}}))
+		}
+		w.clock.advance(time.Second)
+		w.must(w.totp().Remove(w.Context(), w.user.ID))
+		w.must(w.totp().Import(w.Context(), w.user.ID, []byte("the thief's secret")))
+		w.notMe(w.mailedOf(identity.FactorAdded))
+		a, err := w.db.TOTPOf(w.Context(), w.user.ID)
+		if err != nil || string(a.Secret) != "the owner's own secret" {
+			w.Errorf("authenticator %q, %v", a.Secret, err)
 		}
 	})
 }

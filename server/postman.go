@@ -160,6 +160,8 @@ func (p *postman) write(ctx context.Context, l identity.Letter, user identity.Us
 		return addressed{l.To, templates.OldAddressMail{MailFrame: p.frame, Email: l.Detail, NotMe: link}}, err
 	case identity.LetterMoved:
 		return addressed{l.To, templates.OldAddressMail{MailFrame: p.frame, Email: l.Detail}}, nil
+	case identity.LetterTakenBack:
+		return addressed{l.To, templates.OldAddressMail{MailFrame: p.frame, Email: l.Detail, TakenBack: true}}, nil
 	case identity.LetterHave:
 		return p.have(user), nil
 	case identity.LetterEvent:

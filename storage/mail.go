@@ -17,6 +17,7 @@ type mailLinkRow struct {
 	Detail     string
 	CreatedAt  micros
 	ExpiresAt  micros
+	PressedAt  *micros // of one that can still be read after it did what it is for
 }
 
 // TableName is the table's name for GORM.
@@ -52,6 +53,19 @@ func (d *DB) SpendMailLink(ctx context.Context, l identity.MailLink) (detail str
 		return "", false, err
 	}
 	return d.mailLink(ctx, "DELETE"+aliveLink+" RETURNING detail", l)
+}
+
+// PressMailLink notes that a link did what it is for, of which it can be read until l.ExpiresAt at most; false when it had
+// done that, or is none. The user's row is locked first, as by SpendMailLink.
+func (d *DB) PressMailLink(ctx context.Context, l identity.MailLink) (first bool, err error) {
+	if err := d.lockUser(ctx, l.UserID); err != nil {
+		return false, err
+	}
+	now, until := fromTime(d.Now()), fromTime(l.ExpiresAt)
+	res := d.q(ctx).Exec(`UPDATE mail_links SET pressed_at = ?, expires_at = CASE WHEN expires_at < ? THEN expires_at ELSE ? END
+		WHERE user_id = ? AND kind = ? AND secret_hash = ? AND expires_at > ? AND pressed_at IS NULL`,
+		now, until, until, l.UserID, l.Slot, l.SecretHash, now)
+	return res.RowsAffected == 1, d.fail("press mail link", res.Error)
 }
 
 func (d *DB) mailLink(ctx context.Context, query string, l identity.MailLink) (detail string, alive bool, err error) {

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,7 +15,8 @@ import (
 
 const (
 	keepFormer = 30 * 24 * time.Hour
-	// maxFormer bounds what is kept of one kind for one person. The oldest stay: they are from before a flood.
+	// maxFormer bounds what is kept of one kind for one person. The oldest stay: they are from before a flood, whose last one
+	// grows.
 	maxFormer = 50
 	// holdAddress is how long nobody else gets an address that an account had: it may go back to it as long as a link lives
 	// that can do that, which a mail may bring a day late.
@@ -63,7 +65,7 @@ func (d *DB) keepFormer(ctx context.Context, userID identity.ID, kind string) er
 		return d.fail("forget former value",
 			d.q(ctx).Where("user_id = ? AND kind = ?", userID, kind).Delete(&formerValueRow{}).Error)
 	}
-	row := formerValueRow{UserID: userID, Kind: kind}
+	row := formerValueRow{}
 	var err error
 	if kind == formerFactors {
 		row, err = d.factorsNow(ctx, userID)
@@ -73,17 +75,27 @@ func (d *DB) keepFormer(ctx context.Context, userID identity.ID, kind string) er
 	if err != nil {
 		return d.fail("read former value", err)
 	}
+	row.UserID, row.Kind, row.At = userID, kind, fromTime(d.Now())
 	return d.writeFormer(ctx, row)
 }
 
-// writeFormer writes a row, unless the person has as many of its kind as they may.
+// writeFormer writes a row. Where the person has as many of its kind as they may, the last one stands for what was since:
+// who goes back to any moment of that gets what was there before.
 func (d *DB) writeFormer(ctx context.Context, row formerValueRow) error {
 	var has int64
 	err := d.q(ctx).Model(&formerValueRow{}).Where("user_id = ? AND kind = ?", row.UserID, row.Kind).Count(&has).Error
-	if err != nil || has >= maxFormer {
+	if err != nil {
 		return d.fail("count former values", err)
 	}
-	row.ID, row.At = identity.NewID(), fromTime(d.Now())
+	if has >= maxFormer && row.Kind == undoneKind {
+		return nil
+	}
+	if has >= maxFormer {
+		return d.fail("stretch former value", d.q(ctx).Exec(`UPDATE former_values SET at = ? WHERE id =
+			(SELECT id FROM former_values WHERE user_id = ? AND kind = ? ORDER BY at DESC, id DESC LIMIT 1)`,
+			row.At, row.UserID, row.Kind).Error)
+	}
+	row.ID = identity.NewID()
 	row.Secret = d.moved(row.Secret, row.UserID, row.ID)
 	return d.fail("keep former value", d.q(ctx).Create(&row).Error)
 }
@@ -116,20 +128,45 @@ func (d *DB) factorsNow(ctx context.Context, userID identity.ID) (row formerValu
 	return formerValueRow{UserID: userID, Kind: formerFactors, Value: string(text), Secret: totp.Secret}, err
 }
 
-// restoreFactors gives a person the factors that they had, and none that came since. No code is good twice by it.
-func (d *DB) restoreFactors(ctx context.Context, former, has formerValueRow) error {
-	var set, now formerSet
-	if err := errors.Join(json.Unmarshal([]byte(former.Value), &set), json.Unmarshal([]byte(has.Value), &now)); err != nil {
+// usedSince returns the recovery codes that were used after a moment, as far as has and the former values say, and the last
+// time step.
+func (d *DB) usedSince(ctx context.Context, has formerValueRow, since time.Time) (used map[string]*micros, lastStep int64, err error) {
+	var rows []formerValueRow
+	err = d.q(ctx).Where("user_id = ? AND kind = ? AND at > ?", has.UserID, formerFactors, fromTime(since)).Find(&rows).Error
+	used = map[string]*micros{}
+	for _, row := range append(rows, has) {
+		var set formerSet
+		if err := json.Unmarshal([]byte(row.Value), &set); err != nil {
+			return nil, 0, err
+		}
+		lastStep = max(lastStep, set.LastStep)
+		for _, c := range set.Codes {
+			if c.UsedAt != nil {
+				used[string(c.Hash)] = c.UsedAt
+			}
+		}
+	}
+	return used, lastStep, err
+}
+
+// restoreFactors gives a person the factors that they had, and none that came since that moment. No code is good twice by it,
+// and an authenticator that no root secret opens any more is none.
+func (d *DB) restoreFactors(ctx context.Context, former, has formerValueRow, since time.Time) error {
+	var set formerSet
+	if err := json.Unmarshal([]byte(former.Value), &set); err != nil {
 		return err
 	}
-	set.LastStep = max(set.LastStep, now.LastStep)
+	used, lastStep, err := d.usedSince(ctx, has, since)
+	if err != nil {
+		return err
+	}
 	for _, model := range []any{&totpRow{}, &recoveryCodeRow{}} {
 		if err := d.q(ctx).Where("user_id = ?", former.UserID).Delete(model).Error; err != nil {
 			return err
 		}
 	}
-	if len(former.Secret) > 0 {
-		row := totpRow{former.UserID, d.moved(former.Secret, former.ID, former.UserID), set.LastStep, set.ConfirmedAt}
+	if secret := d.moved(former.Secret, former.ID, former.UserID); len(secret) > 0 {
+		row := totpRow{former.UserID, secret, max(set.LastStep, lastStep), set.ConfirmedAt}
 		if err := d.q(ctx).Create(&row).Error; err != nil {
 			return err
 		}
@@ -139,7 +176,7 @@ func (d *DB) restoreFactors(ctx context.Context, former, has formerValueRow) err
 	}
 	codes := make([]recoveryCodeRow, len(set.Codes))
 	for i, c := range set.Codes {
-		codes[i] = recoveryCodeRow{former.UserID, c.Hash, c.UsedAt}
+		codes[i] = recoveryCodeRow{former.UserID, c.Hash, cmp.Or(c.UsedAt, used[string(c.Hash)])}
 	}
 	return d.q(ctx).Create(&codes).Error
 }
@@ -166,7 +203,7 @@ func (d *DB) AddressAt(ctx context.Context, userID identity.ID, at time.Time) (s
 // Undone reports whether the same owner had what happened at a moment undone since.
 func (d *DB) Undone(ctx context.Context, userID identity.ID, m identity.Moment) (bool, error) {
 	var n int64
-	err := d.q(ctx).Model(&formerValueRow{}).Where("user_id = ? AND kind = ? AND at >= ? AND since <= ? AND value = ?",
+	err := d.q(ctx).Model(&formerValueRow{}).Where("user_id = ? AND kind = ? AND at > ? AND since <= ? AND value = ?",
 		userID, undoneKind, fromTime(m.Before), fromTime(m.Before), m.Email).Count(&n).Error
 	return n > 0, d.fail("read what was undone", err)
 }
@@ -193,7 +230,7 @@ func (d *DB) Undo(ctx context.Context, u identity.Undoing) (undone []identity.Un
 		if !found {
 			continue
 		}
-		changed, err := d.restore(ctx, row)
+		changed, err := d.restore(ctx, row, u.Since)
 		if err != nil {
 			return nil, err
 		}
@@ -213,8 +250,11 @@ func (d *DB) Undo(ctx context.Context, u identity.Undoing) (undone []identity.Un
 	if res.Error != nil {
 		return nil, d.fail("withdraw consent", res.Error)
 	}
-	since := fromTime(u.Since)
-	return undone, d.writeFormer(ctx, formerValueRow{UserID: u.UserID, Kind: undoneKind, Value: u.Owner, Since: &since})
+	since, until := fromTime(u.Since), u.Until
+	if until.IsZero() {
+		until = d.Now()
+	}
+	return undone, d.writeFormer(ctx, formerValueRow{UserID: u.UserID, Kind: undoneKind, Value: u.Owner, Since: &since, At: fromTime(until)})
 }
 
 // Changed names what of an account was changed after a moment and Undo would take back.
@@ -240,7 +280,7 @@ func (d *DB) Changed(ctx context.Context, userID identity.ID, since time.Time) (
 }
 
 // restore gives an account a former value; false where it has it.
-func (d *DB) restore(ctx context.Context, row formerValueRow) (changed bool, err error) {
+func (d *DB) restore(ctx context.Context, row formerValueRow, since time.Time) (changed bool, err error) {
 	now := fromTime(d.Now())
 	switch row.Kind {
 	case formerFactors:
@@ -248,7 +288,7 @@ func (d *DB) restore(ctx context.Context, row formerValueRow) (changed bool, err
 		if err != nil || has.Value == row.Value && len(has.Secret) > 0 == (len(row.Secret) > 0) { // who confirmed at once has one
 			return false, d.fail("read factors", err)
 		}
-		return true, d.fail("restore factors", d.restoreFactors(ctx, row, has))
+		return true, d.fail("restore factors", d.restoreFactors(ctx, row, has, since))
 	case formerName:
 		res := d.q(ctx).Exec("UPDATE users SET name = ?, updated_at = ? WHERE id = ? AND name <> ?", row.Value, now, row.UserID, row.Value)
 		return res.RowsAffected > 0, d.fail("restore name", res.Error)

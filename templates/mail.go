@@ -187,9 +187,16 @@ type OldAddressMail struct {
 	Email string
 	// NotMe is the link that brings it back; empty where an operator changed it.
 	NotMe string
+	// TakenBack: it went to where it was before, and NotMe is empty.
+	TakenBack bool
 }
 
 func (m OldAddressMail) letter() letter {
+	if m.TakenBack {
+		l := newLetter("mail.taken_back", m.MailFrame, "email", m.Email)
+		l.footer = "mail.footer.had"
+		return l
+	}
 	if m.NotMe == "" {
 		l := newLetter("mail.moved", m.MailFrame, "email", m.Email)
 		l.footer = "mail.footer.had"

@@ -40,6 +40,7 @@ var letters = map[string]templates.Mail{
 	"way-in":           notice(templates.NoticeWayIn),
 	"vouched":          notice(templates.NoticeVouched),
 	"moved":            templates.OldAddressMail{MailFrame: harbour, Email: "anna@new.example"},
+	"taken-back":       templates.OldAddressMail{MailFrame: harbour, Email: "anna@old.example", TakenBack: true},
 	"undone":           undone("address, name, factors, consent"),
 	"undone-clean":     undone("everything"),
 	"reuse":            reuse(),

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -49,6 +50,24 @@ func TestNotMe_saysWhatItTakesBackBeforeAndAfter(t *testing.T) {
 		b.post("/signin", "username", u.Email, "password", "harbour lights")
 		if b.standing().SignedIn() {
 			t.Error("the password still opens the account")
+		}
+	})
+}
+
+// Whoever reads a former mailbox can take the account back for a week, but not behind the back of who has it.
+func TestNotMe_tellsTheAddressThatTheAccountLeaves(t *testing.T) {
+	t.Parallel()
+	run(t, withMail, func(t *testing.T, s *site) {
+		u := s.confirmed("anna@example.com")
+		moment := identity.Moment{Before: s.time().Add(-time.Second), Email: u.Email}
+		if err := s.db.SetEmail(t.Context(), u.ID, "new@example.com"); err != nil {
+			t.Fatal(err)
+		}
+		s.letters()
+		s.browser().post("/not-me", "link", s.link(u.ID, identity.LinkNotMe, moment.Detail())).is(http.StatusOK)
+		want := identity.Letter{Kind: identity.LetterTakenBack, UserID: u.ID, To: "new@example.com", Detail: u.Email}
+		if got := s.letters(); !slices.Contains(got, want) {
+			t.Errorf("letters: %+v", got)
 		}
 	})
 }
