@@ -3,9 +3,10 @@
 # The program is one static file: no C library, nothing to keep patched but the base.
 FROM golang:1.26-alpine AS build
 WORKDIR /src
-# The module graph first: it changes seldom, so the downloads stay cached. third_party holds replaced modules.
+# The module graph first: it changes seldom, so the downloads stay cached. third_party and sdk/go are replaced modules.
 COPY go.mod go.sum ./
 COPY third_party third_party
+COPY sdk/go/go.mod sdk/go/go.sum sdk/go/
 RUN go mod download
 COPY . .
 ARG VERSION=

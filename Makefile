@@ -4,6 +4,7 @@ FUZZTIME ?= 10s
 BENCH_COUNT ?= 3
 VERSION ?= $(shell git describe --tags --exact-match 2>/dev/null)
 LINT = go tool -modfile=tools/go.mod golangci-lint
+LINT_SDK = cd sdk/go && go tool -modfile=../../tools/go.mod golangci-lint
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test race lint format fuzz soak golden notice bench
@@ -25,10 +26,11 @@ race: ## the same, and it must be with the race detector
 
 lint: ## golangci-lint: style, bugs, and who may import whom
 	$(LINT) run
-	cd sdk/go && go tool -modfile=../../tools/go.mod golangci-lint run
+	$(LINT_SDK) run
 
 format: ## gofumpt and gci over the whole tree
 	$(LINT) fmt
+	$(LINT_SDK) fmt
 
 fuzz: ## each fuzz target for FUZZTIME (10s)
 	FUZZTIME=$(FUZZTIME) test/fuzz

@@ -1,15 +1,16 @@
-// Nativeapp is a terminal app that signs a person in: it opens the system's browser, waits for the answer on a loopback
-// port, checks it, asks who that is, refreshes once, and signs out without the browser.
+// Nativeapp is a terminal app that signs a person in with sdk/go: it opens the system's browser, keeps the person signed in,
+// asks who that is, refreshes once, and signs out without the browser.
 //
 //	go run ./cmd/sojourn demo        # in one terminal
 //	go run ./examples/nativeapp      # in another
 //
-// With --no-browser it only prints the address to open; with --listen it stays and prints what happens until its session is over.
+// With --no-browser it only prints the address to open. With --listen it stays signed in, prints what happens until its session is
+// over, and needs no browser when it is started again.
 package main
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -18,13 +19,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sojourn-auth/sojourn/examples/loopback"
+	"github.com/sojourn-auth/sojourn/sdk/go/app"
 )
 
-const (
-	patience = 10 * time.Minute // for a person to sign in
-	again    = time.Second      // between two streams
-)
+const patience = 10 * time.Minute // for a person to sign in
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -45,76 +43,76 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	app := loopback.App{
-		Issuer: *issuer, ClientID: *client, Scopes: strings.Fields(*scope), Open: loopback.Browser(out, *printOnly),
+	events := make(chan app.Event, 64)
+	notes, err := app.Open(app.Config{
+		Issuer: *issuer, ClientID: *client, Scopes: strings.Fields(*scope), Language: os.Getenv("LANG"),
+		Browser: browser(out, *printOnly), Notify: func(e app.Event) { events <- e },
+	})
+	if err != nil {
+		return err
 	}
+	defer notes.Close()
 	soon, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	in, err := app.SignIn(soon)
+	who, err := notes.SignIn(soon)
 	if err != nil {
 		return err
 	}
+	fmt.Fprintf(out, "Signed in as %s <%s>, subject %s, by %v.\n", who.Name, who.Email, who.Subject, who.Claims["amr"])
 	if *listen {
-		return hear(ctx, out, in)
+		return hear(ctx, out, notes, events)
 	}
-	return show(ctx, out, in)
+	return show(ctx, out, notes)
 }
 
-// hear prints events until the app's session is over: a stream that closes says nothing of that, so it is opened again from
-// where it was, with a fresh token.
-func hear(ctx context.Context, out io.Writer, in *loopback.SignedIn) error {
-	fmt.Fprintln(out, "Listening. End this app in Your devices and see.")
-	for last := ""; ; {
-		err := in.Listen(ctx, last, func(e loopback.Event) error {
-			fmt.Fprintln(out, e.Name, e.Data)
-			last = cmp.Or(e.ID, last)
-			return nil
-		})
-		if ctx.Err() != nil {
-			return nil // Ctrl-C
+// browser prints the address and, unless only printing is wanted, opens it.
+func browser(out io.Writer, printOnly bool) func(context.Context, string) error {
+	return func(ctx context.Context, address string) error {
+		fmt.Fprintf(out, "Sign in here:\n\n  %s\n\n", address)
+		if !printOnly {
+			_ = app.OpenBrowser(ctx, address) // where there is none that we know of, the address was printed
 		}
-		if in.Tokens.RefreshToken == "" {
-			return err
-		}
-		if loopback.IsOver(in.Refresh(ctx)) {
-			fmt.Fprintln(out, "The session is over. Sign in again.")
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(again):
-		}
-	}
-}
-
-func show(ctx context.Context, out io.Writer, in *loopback.SignedIn) error {
-	var who struct {
-		Name  string   `json:"name"`
-		Email string   `json:"email"`
-		AMR   []string `json:"amr"`
-	}
-	if err := in.IDToken.Claims(&who); err != nil {
-		return err
-	}
-	info, err := in.UserInfo(ctx)
-	if err != nil {
-		return err
-	}
-	if err := info.Claims(&who); err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "Signed in as %s <%s>, subject %s, by %s.\n", who.Name, who.Email, info.Subject, strings.Join(who.AMR, " + "))
-	fmt.Fprintf(out, "The access token is good until %s.\n", in.Tokens.Expiry.Format(time.TimeOnly))
-	if in.Tokens.RefreshToken == "" {
-		fmt.Fprintln(out, "There is no refresh token: ask for one with the scope offline_access.")
 		return nil
 	}
-	if err := in.Refresh(ctx); err != nil {
+}
+
+// hear prints events until the session is over.
+func hear(ctx context.Context, out io.Writer, notes *app.App, events <-chan app.Event) error {
+	fmt.Fprintln(out, "Listening. End this app in Your devices and see.")
+	notes.Listen()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil // Ctrl-C
+		case e := <-events:
+			if e.Ended != nil {
+				fmt.Fprintln(out, e.Ended.Sentence)
+				return nil
+			}
+			fmt.Fprintln(out, e.Name, string(e.Data))
+		}
+	}
+}
+
+func show(ctx context.Context, out io.Writer, notes *app.App) error {
+	token, err := notes.Token(ctx)
+	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "Refreshed: the new one is good until %s.\n", in.Tokens.Expiry.Format(time.TimeOnly))
-	if err := in.SignOut(ctx); err != nil {
+	fmt.Fprintf(out, "The access token is good until %s.\n", token.Expiry.Format(time.TimeOnly))
+	if err := notes.Refresh(ctx); err != nil {
 		return err
+	}
+	if token, err = notes.Token(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "Refreshed: the new one is good until %s.\n", token.Expiry.Format(time.TimeOnly))
+	heard, err := notes.SignOut(ctx)
+	if err != nil {
+		return err
+	}
+	if !heard {
+		return errors.New("signed out here; the server could not be told yet, the next start will")
 	}
 	fmt.Fprintln(out, "Signed out. The browser was not needed for it.")
 	return nil

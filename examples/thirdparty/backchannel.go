@@ -12,7 +12,7 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 
-	"github.com/sojourn-auth/sojourn/examples/loopback"
+	"github.com/sojourn-auth/sojourn/sdk/go/app"
 )
 
 const (
@@ -71,18 +71,19 @@ func (b backChannel) read(ctx context.Context, text string) (sid string, err err
 	return claims.SessionID, nil
 }
 
+// watching is whose session is watched, by which app.
+type watching struct {
+	clientID string
+	who      app.Identity
+}
+
 // waitForLogout listens until the server tells that the session is over.
-func (o options) waitForLogout(ctx context.Context, in *loopback.SignedIn, out io.Writer) error {
-	channel, err := newBackChannel(ctx, o.issuer, in.IDToken.Audience[0])
+func (o options) waitForLogout(ctx context.Context, w watching, out io.Writer) error {
+	channel, err := newBackChannel(ctx, o.issuer, w.clientID)
 	if err != nil {
 		return err
 	}
-	var mine struct {
-		SessionID string `json:"sid"`
-	}
-	if err := in.IDToken.Claims(&mine); err != nil {
-		return err
-	}
+	mine, _ := w.who.Claims["sid"].(string)
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.hear)
 	if err != nil {
 		return err
@@ -92,13 +93,13 @@ func (o options) waitForLogout(ctx context.Context, in *loopback.SignedIn, out i
 	server := &http.Server{Handler: mux, ReadTimeout: 5 * time.Second}
 	defer server.Close()
 	go func() { _ = server.Serve(listener) }()
-	fmt.Fprintf(out, "Listening at %s until session %s ends.\n", o.backChannel(), mine.SessionID)
+	fmt.Fprintf(out, "Listening at %s until session %s ends.\n", o.backChannel(), mine)
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case sid := <-channel.ended:
-			if sid == mine.SessionID {
+			if sid == mine {
 				fmt.Fprintln(out, "The session is over.")
 				return nil
 			}

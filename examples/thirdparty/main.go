@@ -1,5 +1,5 @@
 // Thirdparty is an app that nobody registered beforehand: it registers itself (RFC 7591), keeps what it got in a file,
-// reads its registration back (RFC 7592), and signs a person in.
+// reads its registration back (RFC 7592), and signs a person in with sdk/go.
 //
 //	go run ./cmd/sojourn demo        # in one terminal
 //	go run ./examples/thirdparty     # in another
@@ -20,7 +20,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sojourn-auth/sojourn/examples/loopback"
+	"github.com/sojourn-auth/sojourn/sdk/go/app"
 )
 
 const patience = 10 * time.Minute // for a person to sign in
@@ -59,29 +59,37 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(out, "Registered as %q, client id %s, for %s.\n", me.Name, me.ClientID, me.Scope)
-	in, err := o.signIn(ctx, me, out)
+	who, err := o.signIn(ctx, me, out)
 	if err != nil || o.hear == "" {
 		return err
 	}
-	return o.waitForLogout(ctx, in, out)
+	return o.waitForLogout(ctx, watching{me.ClientID, who}, out)
 }
 
-func (o options) signIn(ctx context.Context, me registration, out io.Writer) (*loopback.SignedIn, error) {
+// signIn has the person sign in by the browser, unless an earlier run did.
+func (o options) signIn(ctx context.Context, me registration, out io.Writer) (app.Identity, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	app := loopback.App{
-		Issuer: o.issuer, ClientID: me.ClientID, Scopes: strings.Fields(me.Scope), Open: loopback.Browser(out, o.printOnly),
-	}
-	in, err := app.SignIn(ctx)
+	notes, err := app.Open(app.Config{
+		Issuer: o.issuer, ClientID: me.ClientID, Scopes: strings.Fields(me.Scope),
+		Browser: func(ctx context.Context, address string) error {
+			fmt.Fprintf(out, "Sign in here:\n\n  %s\n\n", address)
+			if !o.printOnly {
+				_ = app.OpenBrowser(ctx, address) // where there is none that we know of, the address was printed
+			}
+			return nil
+		},
+	})
 	if err != nil {
-		return nil, err
+		return app.Identity{}, err
 	}
-	info, err := in.UserInfo(ctx)
+	defer notes.Close()
+	who, err := notes.SignIn(ctx)
 	if err != nil {
-		return nil, err
+		return who, err
 	}
-	fmt.Fprintf(out, "Signed in as %s, subject %s.\n", info.Email, info.Subject)
-	return in, nil
+	fmt.Fprintf(out, "Signed in as %s, subject %s.\n", who.Email, who.Subject)
+	return who, nil
 }
 
 // registered returns the registration that the file keeps, as the server knows it now, or makes one.

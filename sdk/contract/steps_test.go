@@ -40,6 +40,8 @@ type step map[string]json.RawMessage
 //	header   headers of the last request of that kind
 //	files    of the store: "cut" in half, all of them; "foreign": another user's; "own": ours again
 //	tls      "portal": somebody breaks into it; "ok"
+//	forge    the next code, of the address kept as "address", is redeemed by the player (forge_test.go)
+//	memory   "before" and "after": a driver takes no hundred megabytes in between
 //	wait     until so many requests of a kind were sent, or so many are held: {"refresh": 1}
 //
 // A value that is compared may be "$name", what "keep": {"name": "member"} kept of an answer, "!$name", anything else than that,
@@ -49,7 +51,7 @@ var words = map[string]func(*stage, step, string){
 	"answer": (*stage).answer, "passing": (*stage).passing, "nearly": (*stage).nearly, "follow": (*stage).follow,
 	"change": (*stage).change, "network": (*stage).network, "tls": (*stage).tls, "server": (*stage).server, "event": (*stage).event,
 	"silent": (*stage).silent, "sent": (*stage).sent, "proofs": (*stage).proofs, "header": (*stage).header, "files": (*stage).files,
-	"wait": (*stage).wait,
+	"wait": (*stage).wait, "forge": (*stage).forge, "memory": (*stage).memory,
 }
 
 // stage is where one scenario is played.
@@ -198,6 +200,9 @@ func (s *stage) passing(from step, event string) {
 	s.pass(d, func() bool {
 		return slices.ContainsFunc(d.events, func(e reply) bool { return e.Event == event })
 	})
+	if d.event(event, 0, func(map[string]any) bool { return true }) == nil {
+		s.t.Fatalf("there was no event %s", event)
+	}
 }
 
 // pass lets time pass for a driver whenever it waits, until ready, which is called under the driver's lock.

@@ -1,7 +1,9 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -10,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -33,7 +36,7 @@ type Config struct {
 	Storage Storage           // default: a Folder in the user's configuration folder
 	Clock   Clock             // default: the system's
 	HTTP    http.RoundTripper // default: as http.DefaultTransport, with limits
-	// Browser shows the person an address; default: the system's browser.
+	// Browser shows the person an address; default: OpenBrowser.
 	Browser func(ctx context.Context, address string) error
 	// Notify hears what happens by itself: see Event. It must not block.
 	Notify func(Event)
@@ -41,22 +44,32 @@ type Config struct {
 	NoDPoP bool
 }
 
-// Device describes where the app runs, for the person's list of devices (docs/mobile.md).
+// Device describes where the app runs, for the person's list of devices (docs/mobile.md). What is empty is filled in: Name with the
+// name of the machine, Model with its system, InstallID with one that is made once. Only Sojourn is told.
 type Device struct{ Name, Model, Version, InstallID string }
 
-func (d Device) parameters() map[string]string {
-	all := map[string]string{"device_name": d.Name, "device_model": d.Model, "app_version": d.Version, "install_id": d.InstallID}
-	for name, value := range all {
-		if value == "" {
-			delete(all, name)
-		}
-	}
-	return all
+// filled has all that can be known.
+func (d Device) filled(installed string) Device {
+	host, _ := os.Hostname() // without one the model must do
+	d.Name, d.Model, d.InstallID = cmp.Or(d.Name, host), cmp.Or(d.Model, runtime.GOOS), cmp.Or(d.InstallID, installed)
+	return d
 }
 
-func (d Device) addTo(form url.Values) {
-	for name, value := range d.parameters() {
-		form.Set(name, value)
+// describe adds to a form where the app runs.
+func (a *App) describe(r *record, form url.Values) {
+	if r.Provider.SignOut == "" {
+		return
+	}
+	if r.Installed == "" {
+		r.Installed = rand.Text()
+	}
+	d := a.cfg.Device.filled(r.Installed)
+	for name, value := range map[string]string{
+		"device_name": d.Name, "device_model": d.Model, "app_version": d.Version, "install_id": d.InstallID,
+	} {
+		if value != "" {
+			form.Set(name, value)
+		}
 	}
 }
 
@@ -113,7 +126,7 @@ func Open(cfg Config) (*App, error) {
 		return nil, errors.New("an app needs the scope openid: the ID token says who signed in")
 	}
 	if cfg.Browser == nil {
-		cfg.Browser = openBrowser
+		cfg.Browser = OpenBrowser
 	}
 	if cfg.Notify == nil {
 		cfg.Notify = func(Event) {}

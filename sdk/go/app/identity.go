@@ -75,6 +75,8 @@ func (a *App) verify(ctx context.Context, r *record, arrived *arrived) (*Identit
 	}
 	party, _ := who.Claims["azp"].(string)
 	switch {
+	case who.Subject == "":
+		return nil, fail(Invalid, "the ID token does not say whom it is about")
 	case subtle.ConstantTimeCompare([]byte(token.Nonce), []byte(arrived.Nonce)) != 1:
 		return nil, fail(Invalid, "the ID token answers another request: its nonce is not ours")
 	case party != "" && party != a.cfg.ClientID, party == "" && len(token.Audience) > 1:

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/zalando/go-keyring"
@@ -54,9 +55,23 @@ func (f fileSecret) get(create bool) ([]byte, error) {
 type keyringSecret struct {
 	file          string
 	service, user string
+
+	mu    sync.Mutex
+	known []byte // asking a keyring takes time, and may ask the person
 }
 
-func (k keyringSecret) get(create bool) ([]byte, error) {
+func (k *keyringSecret) get(create bool) ([]byte, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.known != nil {
+		return k.known, nil
+	}
+	secret, err := k.ask(create)
+	k.known = secret
+	return secret, err
+}
+
+func (k *keyringSecret) ask(create bool) ([]byte, error) {
 	if _, err := os.Stat(k.file); err == nil {
 		return fileSecret(k.file).get(false)
 	}
@@ -83,7 +98,7 @@ func (k keyringSecret) get(create bool) ([]byte, error) {
 }
 
 // never reports whether nothing was kept here yet, so that no keyring can hold the key of it.
-func (k keyringSecret) never() bool {
+func (k *keyringSecret) never() bool {
 	for _, item := range []string{itemRecord, itemKey} {
 		for _, copied := range []string{item, item + ".old"} {
 			if _, err := os.Stat(filepath.Join(k.user, copied)); !errors.Is(err, fs.ErrNotExist) {

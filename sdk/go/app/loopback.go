@@ -123,8 +123,8 @@ func (l *landing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// openBrowser opens the system's browser.
-func openBrowser(ctx context.Context, address string) error {
+// OpenBrowser opens the system's browser: what Config.Browser is where it is nil.
+func OpenBrowser(ctx context.Context, address string) error {
 	name, args := "xdg-open", []string{address}
 	switch runtime.GOOS {
 	case "darwin":

@@ -22,6 +22,8 @@ type record struct {
 	Provider *provider     `json:"provider,omitempty"`
 	Skew     time.Duration `json:"skew,omitempty"`  // server's time minus wall
 	Heard    string        `json:"heard,omitempty"` // the last event's id
+
+	Installed string `json:"install_id,omitempty"`
 }
 
 // tokens are what an answer of the token endpoint brought.

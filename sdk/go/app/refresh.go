@@ -138,7 +138,7 @@ func (a *App) refresh(ctx context.Context, r *record, refused string) error {
 		return err
 	}
 	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {t.Refresh}, "client_id": {a.cfg.ClientID}}
-	a.cfg.Device.addTo(form)
+	a.describe(r, form)
 	got, v := a.send(ctx, sending{p.Token, form, k})
 	switch v.do {
 	case doUse:

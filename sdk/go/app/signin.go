@@ -85,8 +85,10 @@ func (a *App) ask(ctx context.Context, r *record, what asking) (string, error) {
 		now.Key = k.thumbprint
 		options = append(options, oauth2.SetAuthURLParam("dpop_jkt", k.thumbprint)) // RFC 9449 §10
 	}
-	for name, value := range a.cfg.Device.parameters() {
-		options = append(options, oauth2.SetAuthURLParam(name, value))
+	where := url.Values{}
+	a.describe(r, where)
+	for name := range where {
+		options = append(options, oauth2.SetAuthURLParam(name, where.Get(name)))
 	}
 	r.Pending = append(slices.DeleteFunc(r.Pending, a.lapsed), now)
 	if extra := len(r.Pending) - maxPending; extra > 0 {
@@ -260,7 +262,7 @@ func (a *App) redeem(ctx context.Context, r *record, at int) error {
 		"grant_type": {"authorization_code"}, "code": {now.Code}, "redirect_uri": {now.Redirect},
 		"client_id": {a.cfg.ClientID}, "code_verifier": {now.Verifier},
 	}
-	a.cfg.Device.addTo(form)
+	a.describe(r, form)
 	got, v := a.send(ctx, sending{p.Token, form, k})
 	switch v.do {
 	case doUse:

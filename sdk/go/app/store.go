@@ -26,8 +26,6 @@ type Storage interface {
 	Check() error
 	// Save writes an item through to the disk and replaces it at once: no reader ever sees half of it.
 	Save(item string, content []byte) error
-	// Delete removes an item with all copies.
-	Delete(item string) error
 	// Lock waits until no other process holds it. It is let go of when the process dies.
 	Lock(ctx context.Context) (unlock func(), err error)
 }
@@ -50,7 +48,7 @@ func NewFolder(dir, name string) (*Folder, error) {
 		return nil, fmt.Errorf("make the folder for what is kept: %w", err)
 	}
 	f := &Folder{dir: dir}
-	f.secret = keyringSecret{file: f.path("secret"), service: name, user: dir}.get
+	f.secret = (&keyringSecret{file: f.path("secret"), service: name, user: dir}).get
 	return f, nil
 }
 
@@ -92,13 +90,19 @@ func (f *Folder) Load(item string) ([]byte, error) {
 	return nil, nil
 }
 
-// Check writes a file as large as any item and removes it.
+// Check writes a file as large as any item and removes it, with what processes left that were killed while they wrote. Like
+// Save it is called under the lock.
 func (f *Folder) Check() error {
+	if left, err := filepath.Glob(f.path(unfinished + "*")); err == nil {
+		for _, name := range left {
+			_ = os.Remove(name)
+		}
+	}
 	if _, err := f.secret(true); err != nil {
 		return err
 	}
 	const asLargeAsAny = 64 << 10
-	trial, err := f.write(make([]byte, asLargeAsAny))
+	trial, err := f.write(make([]byte, asLargeAsAny), func(*os.File) error { return nil })
 	if err != nil {
 		return err
 	}
@@ -115,7 +119,7 @@ func (f *Folder) Save(item string, content []byte) error {
 	if err != nil {
 		return err
 	}
-	fresh, err := f.write(sealed)
+	fresh, err := f.write(sealed, (*os.File).Sync)
 	if err != nil {
 		return err
 	}
@@ -130,28 +134,21 @@ func (f *Folder) Save(item string, content []byte) error {
 	return syncDir(f.dir)
 }
 
-// write makes a flushed file with a name of its own.
-func (f *Folder) write(content []byte) (name string, err error) {
-	file, err := os.CreateTemp(f.dir, "new-") // 0600
+// unfinished is how the names of files begin that are being written.
+const unfinished = "new-"
+
+// write makes a file with a name of its own, and flushes it by flush.
+func (f *Folder) write(content []byte, flush func(*os.File) error) (name string, err error) {
+	file, err := os.CreateTemp(f.dir, unfinished) // 0600
 	if err != nil {
 		return "", fmt.Errorf("keep: %w", err)
 	}
 	_, err = file.Write(content)
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+	if err := errors.Join(err, flush(file), file.Close()); err != nil {
 		_ = os.Remove(file.Name())
 		return "", fmt.Errorf("keep: %w", err)
 	}
 	return file.Name(), nil
-}
-
-// Delete removes both copies.
-func (f *Folder) Delete(item string) error {
-	for _, name := range []string{item + ".old", item} {
-		if err := os.Remove(f.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return syncDir(f.dir)
 }
 
 // Lock locks a file in the folder. The operating system lets go of it when the process dies.

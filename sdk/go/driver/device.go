@@ -117,7 +117,7 @@ func (s *storage) become(mode string) error {
 		}
 		return os.Truncate(file, info.Size()/2)
 	case "keyless":
-		return s.Delete("key")
+		return os.Remove(filepath.Join(s.dir, "key"))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

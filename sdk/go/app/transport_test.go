@@ -1,0 +1,112 @@
+package app
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// call posts a body with the app's client.
+func call(t *testing.T, a *App, address string, body io.Reader) int {
+	t.Helper()
+	response, err := a.Client().Post(address, "text/plain", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	return response.StatusCode
+}
+
+func TestTransport_aRefusedTokenIsRenewedAndTheBodySentAgain(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	a := f.signedIn(t)
+	token, err := a.Token(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.refuse(token.AccessToken)
+	if status := call(t, a, f.URL+"/notes", strings.NewReader("Buy milk")); status != http.StatusOK {
+		t.Errorf("answered %d", status)
+	}
+	calls, bodies := f.heard()
+	if len(calls) != 2 || bodies[0] != "Buy milk" || bodies[1] != "Buy milk" || calls[0].Header.Get("DPoP") == calls[1].Header.Get("DPoP") {
+		t.Errorf("%d calls with %q", len(calls), bodies)
+	}
+}
+
+// A body that can be read once is not sent again, but the next call has a token that is good.
+func TestTransport_aBodyThatIsGoneIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	a := f.signedIn(t)
+	token, err := a.Token(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.refuse(token.AccessToken)
+	if status := call(t, a, f.URL+"/notes", io.MultiReader(strings.NewReader("Buy milk"))); status != http.StatusUnauthorized {
+		t.Errorf("answered %d", status)
+	}
+	if status := call(t, a, f.URL+"/notes", io.MultiReader(strings.NewReader("Buy bread"))); status != http.StatusOK {
+		t.Errorf("the next is answered %d", status)
+	}
+}
+
+func TestTransport_tokensGoToNamedPlacesAlone(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	stranger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "" || r.Header.Get("DPoP") != "" {
+			t.Errorf("%s got a token", r.URL)
+		}
+	}))
+	t.Cleanup(stranger.Close)
+	lure := httptest.NewServer(http.RedirectHandler(stranger.URL+"/lured", http.StatusTemporaryRedirect))
+	t.Cleanup(lure.Close)
+	a := f.signedIn(t, func(c *Config) { c.Resources = []string{lure.URL + "/api"} })
+	for _, address := range []string{stranger.URL, lure.URL + "/apiary", lure.URL + "/api/notes"} {
+		if status := call(t, a, address, strings.NewReader("x")); status != http.StatusOK {
+			t.Errorf("%s answers %d", address, status)
+		}
+	}
+}
+
+func TestTransport_saysWhenTheSessionIsOver(t *testing.T) {
+	t.Parallel()
+	a := newFake(t).app(t, func(c *Config) { c.Language = "de" })
+	response, err := a.Client().Get(a.cfg.Issuer + "/notes")
+	if err == nil {
+		_ = response.Body.Close()
+	}
+	if KindOf(err) != SignedOut {
+		t.Error(err)
+	}
+	err = a.change(t.Context(), func(r *record) error {
+		r.Ended = &Ended{Reason: "idle"}
+		return a.save(r)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err = a.Client().Get(a.cfg.Issuer + "/notes")
+	if err == nil {
+		_ = response.Body.Close()
+	}
+	var ended *Ended
+	if !errors.As(err, &ended) || !strings.HasPrefix(ended.Sentence, "Sie haben diese App lange nicht benutzt") {
+		t.Error(err)
+	}
+}
+
+func TestTokenSource_isOfXOAuth2(t *testing.T) {
+	t.Parallel()
+	a := newFake(t).signedIn(t, func(c *Config) { c.NoDPoP = true })
+	token, err := a.TokenSource(t.Context()).Token()
+	if err != nil || !token.Valid() || token.Type() != "Bearer" {
+		t.Errorf("%+v, %v", token, err)
+	}
+}
