@@ -47,7 +47,8 @@ type Passwords struct {
 	cost    HashCost
 	decoy   string
 	slots   chan struct{} // who hashes
-	turn    chan struct{} // the one stranger that may ask for a slot
+	turn    chan struct{} // the strangers that may ask for a slot
+	rest    float64       // how long a turn rests afterwards, in times that the hash took
 	queue   chan struct{} // who waits or hashes, of the lane that this value stands for
 	known   *Passwords    // the same for those whom the browser knows
 }
@@ -61,12 +62,14 @@ const (
 // NewPasswords returns a hasher at a cost; zero: the default.
 func NewPasswords(cost HashCost) *Passwords {
 	cost = cmp.Or(cost, DefaultHashCost)
+	cores := runtime.GOMAXPROCS(0)
 	blank := base64.RawStdEncoding.EncodeToString(make([]byte, 32))
 	p := &Passwords{
 		cost:  cost,
 		decoy: fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=1$%s$%s", argon2.Version, cost.Memory, cost.Passes, blank[:22], blank),
-		slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
-		turn:  make(chan struct{}, 1), queue: make(chan struct{}, maxStrangers),
+		slots: make(chan struct{}, max(1, cores-1)), queue: make(chan struct{}, maxStrangers),
+		// Strangers get a quarter of the machine, where that is less than a core by resting.
+		turn: make(chan struct{}, max(1, cores/4)), rest: max(0, 4/float64(cores)-1),
 	}
 	known := *p
 	known.turn, known.queue = nil, make(chan struct{}, maxKnownWait)
@@ -136,10 +139,11 @@ func (p *Passwords) slot(ctx context.Context, work func() error) error {
 	default:
 		return errCrowded
 	}
+	var began time.Time
 	if p.turn != nil {
 		select {
 		case p.turn <- struct{}{}:
-			defer func() { <-p.turn }()
+			defer func() { p.handOn(began) }()
 		case <-ctx.Done():
 			return gaveUp(ctx)
 		}
@@ -150,7 +154,19 @@ func (p *Passwords) slot(ctx context.Context, work func() error) error {
 	case <-ctx.Done():
 		return gaveUp(ctx)
 	}
+	began = time.Now()
 	return work()
+}
+
+// handOn gives the turn of a stranger whose hash began then, or never did, to the next once it has rested. Nobody waits for
+// that but other strangers.
+func (p *Passwords) handOn(began time.Time) {
+	rest := time.Duration(p.rest * float64(time.Since(began)))
+	if began.IsZero() || rest == 0 {
+		<-p.turn
+		return
+	}
+	time.AfterFunc(rest, func() { <-p.turn })
 }
 
 var errCrowded = &Error{Kind: Busy, Wait: busyFor, Msg: "Many people are signing in right now, so nothing was checked. Try again in a few seconds."}

@@ -3,6 +3,8 @@ package identity_test
 import (
 	"context"
 	"errors"
+	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -91,6 +93,29 @@ func TestPasswords_whoIsKnownDoesNotWaitBehindStrangers(t *testing.T) {
 		}
 		if strangers.Load() != 16 {
 			t.Errorf("%d of 16 strangers were served in the end", strangers.Load())
+		}
+	})
+}
+
+func TestPasswords_strangersLeaveMostOfTheMachineToOthers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := identity.NewPasswords(storagetest.CheapHash)
+		const took, strangers = 30 * time.Millisecond, 16
+		began := time.Now()
+		var wg sync.WaitGroup
+		for range strangers {
+			wg.Go(func() {
+				if err := p.Slot(t.Context(), func() error { time.Sleep(took); return nil }); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		cores := time.Duration(runtime.GOMAXPROCS(0))
+		// The last one leaves before it rests.
+		if machine, hashed := (time.Since(began)+3*took)*cores, strangers*took; hashed > machine/4 {
+			t.Errorf("strangers hashed for %v of the machine's %v, want a quarter at most", hashed, machine)
 		}
 	})
 }
