@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/storage"
 	"github.com/sojourn-auth/sojourn/storage/storagetest"
 )
 
@@ -213,4 +215,39 @@ func TestSignIn_whatWasTurnedAwayIsNoMiss(t *testing.T) {
 		}
 		release()
 	})
+}
+
+// A flood that is turned away costs the others no write either.
+func TestSignIn_whatIsTurnedAwayWritesNothing(t *testing.T) {
+	t.Parallel()
+	for _, kind := range storagetest.Kinds(t) {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			var watched atomic.Bool
+			db, err := storage.Open(t.Context(), storagetest.DSN(t, kind), storage.Options{
+				Keys: storagetest.Keys(t), Trace: func(statement string) {
+					if watched.Load() && !strings.HasPrefix(statement, "SELECT") {
+						t.Errorf("it writes: %s", statement)
+					}
+				},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = db.Close() })
+			signIns := identity.SignIns{
+				Store: db, Keys: storagetest.Keys(t), Passwords: identity.NewPasswords(storagetest.CheapHash), Now: db.Now,
+			}
+			release, _ := flood(t, signIns.Passwords)
+			defer release()
+			for signIns.Passwords.Queued() < 16 {
+				time.Sleep(time.Millisecond)
+			}
+			watched.Store(true)
+			_, err = signIns.Begin(t.Context(), identity.Attempt{Email: "ada@example.com", Password: "wrong"})
+			if identity.KindOf(err) != identity.Busy {
+				t.Errorf("%v, want Busy", err)
+			}
+		})
+	}
 }

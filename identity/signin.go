@@ -218,8 +218,12 @@ func (s SignIns) checkPassword(ctx context.Context, a Attempt) (User, error) {
 		return User{}, err
 	}
 	known := err == nil && a.known(user)
+	lane := s.Passwords.For(known)
+	if err := lane.Crowded(); err != nil {
+		return User{}, err
+	}
 	proved, err := a.tries(email, known).judge(ctx, s.Store, func() (bool, error) {
-		return s.Passwords.For(known).Matches(ctx, a.Password, user.PasswordHash)
+		return lane.Matches(ctx, a.Password, user.PasswordHash)
 	})
 	if err != nil {
 		return User{}, err
