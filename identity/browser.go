@@ -51,6 +51,27 @@ func (k *Keyring) ReadAddress(text string) string {
 	return string(body)
 }
 
+// SignUpCookieName is the name of the cookie by which a browser shows that a sign-up was sent from it; see CookieName.
+func SignUpCookieName(secure bool) string { return CookieName(secure) + "-signup" }
+
+// SignUpText is a cookie value of the browser that a sign-up was sent from. It says nothing, not even to us: it can be compared
+// with an address and a password.
+func (k *Keyring) SignUpText(email, password string) string {
+	return toText(browserPrefix, k.Seal(ForBrowser, nil, ofSignUp(email, password)))
+}
+
+// signedUp reports whether a cookie value is of a sign-up with this address and password.
+func (k *Keyring) signedUp(text, email, password string) bool {
+	raw, err := fromText(browserPrefix, text)
+	if err != nil {
+		return false
+	}
+	_, err = k.Open(ForBrowser, raw, ofSignUp(email, password))
+	return err == nil
+}
+
+func ofSignUp(email, password string) []byte { return []byte("sign-up\n" + email + "\n" + password) }
+
 func knownID(u User) []byte {
 	said := append([]byte("sojourn known browser "), u.ID[:]...)
 	sum := sha256.Sum256(binary.BigEndian.AppendUint64(said, uint64(u.Epoch)))

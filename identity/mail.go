@@ -220,16 +220,26 @@ func (m ByMail) Reset(ctx context.Context, text string, p NewPassword) error {
 	})
 }
 
-// Verify spends a link that proves that the person reads mail sent to their address.
+// Verify spends a link that proves that the person reads mail sent to their address. Of a new account that more than one sign-up
+// made, nobody knows whose the password is: it is void, and the person chooses one.
 func (m ByMail) Verify(ctx context.Context, text string, seen Seen) (c Confirmed, err error) {
 	err = m.Store.InTx(ctx, func(ctx context.Context) error {
 		link, err := m.Links.Spend(ctx, text, LinkVerify)
 		if err != nil {
 			return err
 		}
+		user, err := m.Store.UserByID(ctx, link.UserID)
+		if err != nil {
+			return err
+		}
 		c = ReadConfirmed(link.Detail)
 		if err := m.Store.VerifyEmail(ctx, link.UserID, c.Email); err != nil {
 			return err
+		}
+		if c.First && user.Unconfirmed() {
+			if c.Choose, err = m.settle(ctx, link, c); err != nil {
+				return err
+			}
 		}
 		return m.tell(ctx, link.UserID, seen, EmailVerified, ProfileChanged)
 	})

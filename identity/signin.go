@@ -136,12 +136,13 @@ type Attempt struct {
 	Request     ID       // of an app, that asks for it; zero for none
 	Before      Standing // who is signed in there already
 	Browser     Browser  // who has signed in there before
+	SignUp      string   // the cookie value of a sign-up that was sent from there, or empty
 	BrowserName string   // in a few words, like "Chrome on Android"
 }
 
 // Begin checks a password and returns the new value of the cookie. The same person's SignIn goes on under a new secret;
 // another's is ended, since nothing would hold its cookie any more. Refusals: BadLogin, Throttled, Forbidden
-// (locked), ErrUnconfirmed.
+// (locked), ErrUnconfirmed (in the browser that the account was made in).
 func (s SignIns) Begin(ctx context.Context, a Attempt) (cookie string, err error) {
 	user, err := s.checkPassword(ctx, a)
 	if err != nil {
@@ -205,7 +206,11 @@ func (s SignIns) tellOfBrowser(ctx context.Context, user User, a Attempt) error 
 	})
 }
 
-const badLogin = "That e-mail address and password do not belong together. Check both and try again."
+const (
+	badLogin = "That e-mail address and password do not belong together. Check both and try again."
+	// mayWait is said of the right password of an account that waits to be confirmed, too.
+	mayWait = badLogin + " If you have just made the account, open the link in our mail first."
+)
 
 // checkPassword tells whose password it is. It hashes outside of any transaction.
 func (s SignIns) checkPassword(ctx context.Context, a Attempt) (User, error) {
@@ -223,14 +228,14 @@ func (s SignIns) checkPassword(ctx context.Context, a Attempt) (User, error) {
 		return User{}, err
 	}
 	proved, err := a.tries(email, known).judge(ctx, s.Store, func() (bool, error) {
-		return lane.Matches(ctx, a.Password, user.PasswordHash)
+		right, err := lane.Matches(ctx, a.Password, user.PasswordHash)
+		return right && !(s.ConfirmFirst && user.Unconfirmed()), err
 	})
 	if err != nil {
 		return User{}, err
 	}
 	if !proved {
-		err := s.tellOfGuess(ctx, user.ID, a.Seen)
-		return User{}, cmp.Or(err, error(&Error{Kind: BadLogin, Field: "password", Msg: badLogin}))
+		return User{}, cmp.Or(s.tellOfGuess(ctx, user.ID, a.Seen), s.notProved(email, a))
 	}
 	if err := s.renewHash(ctx, user, a.Password); err != nil {
 		return User{}, err
@@ -238,10 +243,21 @@ func (s SignIns) checkPassword(ctx context.Context, a Attempt) (User, error) {
 	if !user.DisabledAt.IsZero() {
 		return User{}, Refuse(Forbidden, "This account is locked. Ask the people who run this service to unlock it.")
 	}
-	if s.ConfirmFirst && user.Unconfirmed() {
-		return User{}, ErrUnconfirmed
-	}
 	return user, nil
+}
+
+// notProved is the refusal of a password. Of an account that waits to be confirmed the right one counts as a wrong one, and is
+// answered as one, or whoever signs up with an address and then signs in learned whether it had an account. Only the browser
+// in which the very two were sent to sign-up hears to confirm them, whatever became of that.
+func (s SignIns) notProved(email string, a Attempt) error {
+	refusal := &Error{Kind: BadLogin, Field: "password", Msg: badLogin}
+	switch {
+	case s.ConfirmFirst && s.Keys.signedUp(a.SignUp, email, a.Password):
+		return ErrUnconfirmed
+	case s.ConfirmFirst:
+		refusal.Msg = mayWait
+	}
+	return refusal
 }
 
 // errNobody takes back what was written for an address that nobody has.

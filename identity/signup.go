@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// ErrUnconfirmed refuses a right password of an account whose address must be confirmed first.
+// ErrUnconfirmed refuses a password that was sent to sign-up from this browser, where the address must be confirmed first.
 var ErrUnconfirmed = Refuse(Forbidden, "Confirm your address first: open the link in the mail that we sent you.")
 
 // KeepUnconfirmed is how long an account waits to be confirmed: as long as the link in the mail works.
@@ -70,6 +70,30 @@ type Confirmed struct {
 	Email   string
 	First   bool   // of a new account: nobody has signed in yet
 	Request string // of the app that it was made for, sealed, or empty
+	Choose  string // the link to choose a password by, since the account's may be somebody else's; or empty
+}
+
+// contested is the Detail of a link to choose the password of an account that was confirmed; the app's request follows.
+const contested = "signed up twice "
+
+// Contested reports whether a link to choose a new password with that detail is of an account that more than one sign-up made,
+// and returns the app's request that it was made for, sealed, or nothing.
+func Contested(detail string) (request string, is bool) { return strings.CutPrefix(detail, contested) }
+
+// settle is the rest of the confirmation of a new account: guesses from before count no more. Where it was made anew, the last
+// sign-up need not be that of who opens the mail; its name goes, its password is void, and it returns the link to choose one by.
+func (m ByMail) settle(ctx context.Context, link LinkFor, c Confirmed) (choose string, err error) {
+	if err := m.Store.ClearTries(ctx, ThrottleKey("password", c.Email)); err != nil || link.Epoch == 0 {
+		return "", err
+	}
+	if err := m.Store.StartClean(ctx, link.UserID); err != nil {
+		return "", err
+	}
+	if err := m.Store.WritePassword(ctx, link.UserID, ""); err != nil {
+		return "", err
+	}
+	link.Kind, link.Detail = LinkReset, contested+c.Request
+	return m.Links.Make(ctx, link)
 }
 
 // ReadConfirmed reads the detail of a link that confirms an address.

@@ -23,9 +23,68 @@ func (w *world) began(password string) identity.User {
 	return user
 }
 
+// enters signs in, in the browser that made the account with password.
 func (w *world) enters(email, password string) error {
-	_, err := w.signIns.Begin(w.Context(), identity.Attempt{Email: email, Password: password})
+	_, err := w.signIns.Begin(w.Context(), identity.Attempt{
+		Email: email, Password: password, SignUp: w.keys.SignUpText(newcomer, mine),
+	})
 	return err
+}
+
+// mine is what the newcomer typed.
+const mine = password
+
+// Who signs up right after somebody else, or before, must not have their password confirmed by the other one's mailbox.
+func TestVerify_ofAnAccountThatWasMadeTwiceThePasswordIsChosenAnew(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.signIns.ConfirmFirst = true
+		w.user = w.began(mine)
+		stranger := identity.NewUser{Email: newcomer, Name: "Mallory", Password: "the password of a stranger"}
+		w.must(w.users.Begin(w.Context(), stranger, ""))
+		c, err := w.byMail().Verify(w.Context(), w.mailed(identity.LinkVerify, identity.ConfirmDetail(newcomer, "request")), identity.Seen{})
+		w.must(err)
+		for _, known := range []string{mine, stranger.Password} {
+			if err := w.enters(newcomer, known); err == nil {
+				w.Errorf("%q opens the account", known)
+			}
+		}
+		_, detail, err := w.byMail().Holder(w.Context(), c.Choose, identity.LinkReset)
+		if request, is := identity.Contested(detail); err != nil || !is || request != "request" {
+			w.Error(detail, err)
+		}
+		w.must(w.byMail().Reset(w.Context(), c.Choose, identity.NewPassword{New: "another long password"}))
+		if err := w.enters(newcomer, "another long password"); err != nil || w.account().Name != "" {
+			w.Errorf("%v, and the name is %q", err, w.account().Name)
+		}
+	})
+}
+
+// Whoever signs up with an address and signs in with what they chose must not learn whether it has an account.
+func TestBegin_signingInTellsNobodyWhetherTheAddressHadAnAccount(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		w.signIns.ConfirmFirst = true
+		const guess = "what a stranger chose"
+		for _, email := range []string{newcomer, owner} { // free, and taken
+			w.must(w.users.Begin(w.Context(), identity.NewUser{Email: email, Password: guess}, ""))
+		}
+		same := func(browser func(email string) string) {
+			for range identity.PasswordThrottle.Free + 1 {
+				var told [2]string
+				for i, email := range []string{newcomer, owner} {
+					_, err := w.signIns.Begin(w.Context(), identity.Attempt{Email: email, Password: guess, SignUp: browser(email)})
+					told[i] = err.Error()
+				}
+				if told[0] != told[1] {
+					w.Errorf("it says of a free one %q, of a taken one %q", told[0], told[1])
+				}
+			}
+		}
+		same(func(string) string { return "" })
+		w.clock.advance(48 * time.Hour)
+		same(func(email string) string { return w.keys.SignUpText(email, guess) })
+	})
 }
 
 func TestBegin_theAddressIsConfirmedBeforeTheFirstSignIn(t *testing.T) {

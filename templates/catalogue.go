@@ -60,6 +60,7 @@ var english = language{
 
 		"reset.title":       "Choose a new password",
 		"reset.lead":        "When you save it, all your devices and apps are signed out, and you sign in with it.",
+		"reset.contested":   "Your address is confirmed. Somebody made the account more than once, and it may not have been you each time: choose its password now, and you sign in with it.",
 		"reset.changed":     "This was changed in your account within the last 7 days, and saving takes it back:",
 		"reset.keep":        "It was me: leave it as it is",
 		"reset.clean":       "Nobody has confirmed this address yet, so the account starts clean: name, authenticator, what apps may do and what they keep there go.",

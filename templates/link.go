@@ -70,6 +70,8 @@ type Reset struct {
 	Changed []string
 	// Clean says that nobody has confirmed the address so far, so that the account starts clean.
 	Clean bool
+	// Contested says that the account was made more than once, so that its password may be somebody else's.
+	Contested bool
 }
 
 func (Reset) template() string { return "reset" }

@@ -22,7 +22,8 @@ var mailed = map[string]templates.Page{
 	"forgot-sent": told(templates.MailTitle, templates.Told{
 		Lead: templates.Say(templates.SentReset, "email", "anna@example.com"), Ways: ways("/signin", templates.ToSignIn),
 	}),
-	"reset": templates.Reset{Frame: alone, Link: "sealed-link", Username: "anna@example.com", MinPassword: 8},
+	"reset":           templates.Reset{Frame: alone, Link: "sealed-link", Username: "anna@example.com", MinPassword: 8},
+	"reset-contested": templates.Reset{Frame: alone, Link: "sealed-link", Username: "anna@example.com", MinPassword: 8, Contested: true},
 	"reset-problem": templates.Reset{
 		Frame: alone, Link: "sealed-link", Username: "anna@example.com", MinPassword: 8,
 		Form: problem("new_password", "Choose a password of at least 8 characters."),

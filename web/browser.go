@@ -81,6 +81,26 @@ func (p *Pages) remember(w http.ResponseWriter, r *http.Request, u identity.User
 	http.SetCookie(w, cookie)
 }
 
+// keepSignUp has the browser show, for as long as the account waits, that a sign-up was sent from it.
+func (p *Pages) keepSignUp(w http.ResponseWriter, user identity.NewUser) {
+	email, err := identity.CleanEmail(user.Email)
+	if err != nil {
+		return
+	}
+	cookie := p.cookie(p.Keys.SignUpText(email, user.Password), int(identity.KeepUnconfirmed/time.Second))
+	cookie.Name = identity.SignUpCookieName(p.Secure)
+	http.SetCookie(w, cookie)
+}
+
+// signedUpHere is the cookie value of the last sign-up that was sent from this browser, or empty.
+func (p *Pages) signedUpHere(r *http.Request) string {
+	cookie, err := r.Cookie(identity.SignUpCookieName(p.Secure))
+	if err != nil { // http.ErrNoCookie is the only one there is
+		return ""
+	}
+	return cookie.Value
+}
+
 // typed is the address that was typed in this browser a moment ago, or empty. It spares people typing it again on the next
 // page, and stands in no URL.
 func (p *Pages) typed(r *http.Request) string {

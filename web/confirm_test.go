@@ -103,6 +103,27 @@ func TestSignUp_elsewhereAndLaterTheLinkConfirmsAndSaysWhereToGoOn(t *testing.T)
 	})
 }
 
+func TestSignUp_madeTwiceLeadsToANewPasswordAndOnInTheAppsFlow(t *testing.T) {
+	t.Parallel()
+	run(t, withMail, func(t *testing.T, s *site) {
+		b, next := s.browser(), s.next()
+		s.browser().post("/signup", "username", "anna@example.com", "name", "Mallory", "password", "what a stranger chose").is(http.StatusOK)
+		b.post("/signup", "next", next, "username", "anna@example.com", "password", password).is(http.StatusOK)
+		letters := s.letters()
+		chosen := b.post("/verify", "link", s.confirmation(letters[len(letters)-1])).header.Get("Location")
+		if !strings.HasPrefix(chosen, "/reset?link=") {
+			t.Fatalf("it leads to %s", chosen)
+		}
+		page := b.get(chosen).is(http.StatusOK, "Your address is confirmed", "more than once")
+		on := b.post("/reset", "link", field(page, "link"), "new_password", "another password").header.Get("Location")
+		if !strings.HasPrefix(on, "/signin?next=") {
+			t.Fatalf("it leads to %s", on)
+		}
+		carried := field(b.get(on).is(http.StatusOK, "Continue to Notes"), "next")
+		b.post("/signin", "next", carried, "username", "anna@example.com", "password", "another password").leadsTo(onward(carried))
+	})
+}
+
 func TestConfirm_sendsTheMailAgainWithinItsBudgetAndTellsNothing(t *testing.T) {
 	t.Parallel()
 	run(t, withMail, func(t *testing.T, s *site) {

@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"net/http"
+	"net/url"
 
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/templates"
@@ -102,7 +103,7 @@ func (p *Pages) showReset(w http.ResponseWriter, r *http.Request) error {
 
 // submitReset serves POST /reset. It signs no one in: who has a second factor is asked for it at sign-in.
 func (p *Pages) submitReset(w http.ResponseWriter, r *http.Request) error {
-	user, _, err := p.ByMail.Holder(r.Context(), linkOf(r), identity.LinkReset)
+	user, detail, err := p.ByMail.Holder(r.Context(), linkOf(r), identity.LinkReset)
 	if err != nil {
 		return p.resetOver(w, err)
 	}
@@ -113,6 +114,9 @@ func (p *Pages) submitReset(w http.ResponseWriter, r *http.Request) error {
 		return p.resetting(w, r, err)
 	}
 	p.keepTyped(w, user.Email)
+	if request, _ := identity.Contested(detail); p.stillAsked(r, request) {
+		return see(w, r, signInPath+"?"+url.Values{"next": {request}, "notice": {"reset"}}.Encode())
+	}
 	return see(w, r, signInPath+"?notice=reset&switch=1") // whoever else is signed in here stays so
 }
 
@@ -130,6 +134,7 @@ func (p *Pages) resetting(w http.ResponseWriter, r *http.Request, refusal error)
 		Username: user.Email, MinPassword: identity.MinPassword,
 	}
 	page.Action = resetPath
+	_, page.Contested = identity.Contested(detail)
 	if identity.ProvesMailbox(detail) {
 		changed, err := p.ByMail.ChangedLately(r.Context(), user)
 		if err != nil {

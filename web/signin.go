@@ -120,7 +120,7 @@ func (p *Pages) begin(r *http.Request, v visit) (cookie string, err error) {
 	before := v.standing
 	a := identity.Attempt{
 		Email: r.PostFormValue("username"), Password: r.PostFormValue("password"), Seen: seen(r), Before: before,
-		Browser: p.knownBrowser(r), Request: v.asked.ID,
+		Browser: p.knownBrowser(r), SignUp: p.signedUpHere(r), Request: v.asked.ID,
 	}
 	if a.BrowserName, err = machine(identity.Device{}, r.UserAgent()).Called(); err != nil {
 		return "", err

@@ -50,6 +50,7 @@ func (p *Pages) submitSignUp(w http.ResponseWriter, r *http.Request) error {
 	}
 	p.keepTyped(w, user.Email)
 	if p.SignIns.ConfirmFirst {
+		p.keepSignUp(w, user)
 		return p.sent(w, templates.Say(templates.SentSignUp, "email", user.Email), way(on.to(signInPath), templates.ToSignIn))
 	}
 	query := on.query()
@@ -74,12 +75,13 @@ func (p *Pages) signUp(r *http.Request, user identity.NewUser, next string) (err
 	return err
 }
 
-// confirmed leads on after a link confirmed a new account: to the sign-in for the app's request, in the browser where that is
+// confirmed leads on after a link confirmed a new account: to a new password where that is void, to the sign-in for the app's request, in the browser where that is
 // on its way; elsewhere the page says where to go on.
 func (p *Pages) confirmed(w http.ResponseWriter, r *http.Request, c identity.Confirmed) error {
-	asked, err := p.Keys.ReadAsked(c.Request)
-	cookie, none := r.Cookie(identity.RequestCookieName(p.Secure))
-	if err == nil && none == nil && asked.Counts(cookie.Value, p.Now()) {
+	switch {
+	case c.Choose != "":
+		return see(w, r, resetPath+"?"+url.Values{"link": {c.Choose}}.Encode())
+	case p.stillAsked(r, c.Request):
 		query := url.Values{"next": {c.Request}, "notice": {"confirmed"}}
 		return see(w, r, signInPath+"?"+query.Encode())
 	}
@@ -87,6 +89,13 @@ func (p *Pages) confirmed(w http.ResponseWriter, r *http.Request, c identity.Con
 		Lead: templates.Say(templates.ConfirmedNew, "email", c.Email), Done: true,
 		Ways: []templates.Link{way(signInPath, templates.ToSignIn)},
 	})
+}
+
+// stillAsked reports whether an app's request counts in this browser.
+func (p *Pages) stillAsked(r *http.Request, request string) bool {
+	asked, err := p.Keys.ReadAsked(request)
+	cookie, none := r.Cookie(identity.RequestCookieName(p.Secure))
+	return err == nil && none == nil && asked.Counts(cookie.Value, p.Now())
 }
 
 // askConfirm serves POST /confirm: the link once more. It looks nobody up, and says the same for every address.
