@@ -22,6 +22,7 @@ func TestContract(t *testing.T) {
 			for _, name := range slices.Sorted(maps.Keys(providers)) {
 				t.Run(name, func(t *testing.T) { playAll(t, spec, name) })
 			}
+			t.Run("train", func(t *testing.T) { ride(t, spec) })
 		})
 	}
 }
@@ -41,12 +42,7 @@ func playAll(t *testing.T, spec driverSpec, name string) {
 			p := <-free
 			defer func() { free <- p }()
 			p.net().forget(t)
-			who := p.register(t)
-			s := &stage{
-				t: t, spec: spec, serves: p, cast: who, person: newPerson(t, who, p.net()), drivers: map[string]*driver{},
-				opened: map[string]map[string]any{}, later: map[string]pending{}, kept: map[string]any{}, store: t.TempDir(),
-			}
-			s.play(c)
+			newStage(t, spec, p).play(c)
 			judge(t, p.net().sent())
 		})
 	}

@@ -183,6 +183,14 @@ func (d *driver) wait(id int) reply {
 	return r
 }
 
+// answered is the answer to a command, if it is there by now.
+func (d *driver) answered(id int) (r reply, there bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r, there = d.answers[id]
+	return r, there
+}
+
 // event takes the first event of that name for which fits is true, and all before it; nil when none comes in time.
 func (d *driver) event(name string, within time.Duration, fits func(map[string]any) bool) (found map[string]any) {
 	d.until(within, func() bool {

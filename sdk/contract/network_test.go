@@ -63,11 +63,12 @@ type request struct {
 // network stands between the SDK and a provider, at the provider's issuer: it writes down what is sent, then weather has its way.
 type network struct {
 	*httptest.Server
-	ca     *authority
-	portal atomic.Bool       // TLS is broken into
-	kinds  map[string]string // path to kind
-	calm   http.Handler      // leads to the provider without weather
-	stormy *weather.Proxy
+	ca       *authority
+	portal   atomic.Bool       // TLS is broken into
+	kinds    map[string]string // path to kind
+	upstream string
+	calm     http.Handler // leads to the provider without weather
+	stormy   *weather.Proxy
 
 	mu      sync.Mutex
 	rules   []*fault
@@ -105,7 +106,7 @@ func (n *network) lead(t *testing.T, to string, kinds map[string]string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.kinds = kinds
+	n.kinds, n.upstream = kinds, to
 	n.calm = &httputil.ReverseProxy{
 		FlushInterval: -1,
 		Rewrite: func(r *httputil.ProxyRequest) {

@@ -22,14 +22,22 @@ type person struct {
 
 func newPerson(t *testing.T, c cast, at *network) *person {
 	t.Helper()
+	p := newVisitor(t, c, strings.TrimPrefix(at.issuer(), "https://"))
+	secure := http.DefaultTransport.(*http.Transport).Clone()
+	secure.TLSClientConfig = &tls.Config{RootCAs: at.ca.pool()}
+	p.browser.Transport = byThePerson{secure}
+	return p
+}
+
+// newVisitor is a person at a server by its host.
+func newVisitor(t *testing.T, c cast, host string) *person {
+	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &person{cast: c, home: strings.TrimPrefix(at.issuer(), "https://")}
-	secure := http.DefaultTransport.(*http.Transport).Clone()
-	secure.TLSClientConfig = &tls.Config{RootCAs: at.ca.pool()}
-	p.browser = &http.Client{Jar: jar, Timeout: patience, Transport: byThePerson{secure}, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+	p := &person{cast: c, home: host}
+	p.browser = &http.Client{Jar: jar, Timeout: patience, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
 		if r.URL.Host == p.home {
 			return nil
 		}

@@ -47,7 +47,7 @@ func scenarios(t *testing.T) map[string]scenario {
 func judge(t *testing.T, all []request) {
 	t.Helper()
 	proofs, refused := map[string]bool{}, map[string]bool{}
-	var under request // the exchange or refresh that began last
+	under := map[string]request{} // of each app: the exchange or refresh that began last
 	for _, r := range all {
 		if r.At == "other" {
 			t.Errorf("%s %s: nobody named that place", r.Method, r.Path)
@@ -64,10 +64,11 @@ func judge(t *testing.T, all []request) {
 			refused[token] = r.Status == 401 && !strings.Contains(r.Challenge, "use_dpop_nonce")
 		}
 		if r.At == "refresh" || r.At == "code" {
-			if under.At != "" && (under.end.IsZero() || under.end.Sub(r.begun) > slack) {
-				t.Errorf("a %s was sent while a %s was in flight", r.At, under.At)
+			app := r.Form.Get("client_id")
+			if before := under[app]; before.At != "" && (before.end.IsZero() || before.end.Sub(r.begun) > slack) {
+				t.Errorf("a %s was sent while a %s was in flight", r.At, before.At)
 			}
-			under = r
+			under[app] = r
 		}
 	}
 }

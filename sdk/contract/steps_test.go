@@ -69,6 +69,16 @@ type stage struct {
 	store   string
 }
 
+// newStage has an app and a person of its own.
+func newStage(t *testing.T, spec driverSpec, p provider) *stage {
+	t.Helper()
+	who := p.register(t)
+	return &stage{
+		t: t, spec: spec, serves: p, cast: who, person: newPerson(t, who, p.net()), drivers: map[string]*driver{},
+		opened: map[string]map[string]any{}, later: map[string]pending{}, kept: map[string]any{}, store: t.TempDir(),
+	}
+}
+
 // pending is a command whose answer comes later.
 type pending struct {
 	d  *driver
