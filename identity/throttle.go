@@ -56,7 +56,8 @@ type Door struct {
 	All     int      // in a minute, of all networks together
 }
 
-// The doors. One network gets through at most thirty, or sixty, times before it waits, so it never takes what all have.
+// The doors. One network gets through at most thirty, or sixty, times before it waits, and all networks of one site half as often
+// as all together: nobody takes what all have.
 var (
 	SignUpDoor   = Door{Kind: "signup", Network: SignUpThrottle, All: 300}
 	RegisterDoor = Door{Kind: "register", Network: RegisterThrottle, All: 120}
@@ -68,19 +69,29 @@ func (d Door) Pass(ctx context.Context, store throttleStore, address string, now
 		return err
 	}
 	rest := now.Truncate(time.Minute).Add(time.Minute).Sub(now)
-	err := TryOrWait(ctx, store, d.minute(now), Throttle{Free: d.All, First: rest, Max: rest, Forget: time.Hour})
-	if err != nil {
+	inMinute := Throttle{Free: d.All / 2, First: rest, Max: rest, Forget: time.Hour}
+	if err := TryOrWait(ctx, store, d.site(address, now), inMinute); err != nil {
 		return errors.Join(err, store.ForgiveTry(ctx, d.network(address)))
+	}
+	inMinute.Free = d.All
+	if err := TryOrWait(ctx, store, d.minute(now), inMinute); err != nil {
+		return errors.Join(err, store.ForgiveTry(ctx, d.network(address)), store.ForgiveTry(ctx, d.site(address, now)))
 	}
 	return nil
 }
 
 // Forgive takes back what Pass counted.
 func (d Door) Forgive(ctx context.Context, store throttleStore, address string, now time.Time) error {
-	return errors.Join(store.ForgiveTry(ctx, d.network(address)), store.ForgiveTry(ctx, d.minute(now)))
+	return errors.Join(
+		store.ForgiveTry(ctx, d.network(address)), store.ForgiveTry(ctx, d.site(address, now)), store.ForgiveTry(ctx, d.minute(now)))
 }
 
 func (d Door) network(address string) string { return ThrottleKey(d.Kind, Network(address)) }
+
+// site is a key for each minute, too.
+func (d Door) site(address string, now time.Time) string {
+	return ThrottleKey("site_"+d.Kind, site(address)+" "+now.UTC().Truncate(time.Minute).String())
+}
 
 // minute is a key of its own for each minute, so that what was done in the one before counts no more.
 func (d Door) minute(now time.Time) string {
@@ -134,6 +145,20 @@ func waitSentence(wait time.Duration) string {
 func ThrottleKey(kind, value string) string {
 	sum := sha256.Sum256([]byte(value))
 	return kind + ":" + hex.EncodeToString(sum[:12])
+}
+
+// site returns the part of an IP address that one customer can have many networks in: an IPv4 /24, an IPv6 /48.
+func site(address string) string {
+	addr, err := netip.ParseAddr(address)
+	if err != nil {
+		return address
+	}
+	bits := 24
+	if addr = addr.Unmap(); addr.Is6() {
+		bits = 48
+	}
+	prefix, _ := addr.Prefix(bits)
+	return prefix.String()
 }
 
 // Network returns the part of an IP address that one customer has to themselves: an IPv4 address, an IPv6 /64.

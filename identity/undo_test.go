@@ -294,6 +294,21 @@ func TestNotMe_undoesWhatCameAfterAFlood(t *testing.T) {
 	})
 }
 
+// A page that was open before must not do its work after.
+func TestNotMe_nothingThatWasUnderWayComesAfterIt(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		owned(w)
+		s := w.standing(w.signIn())
+		w.must(w.totp().Import(w.Context(), w.user.ID, []byte("the thief's secret")))
+		w.notMe(w.mailedOf(identity.FactorAdded))
+		err := w.users.Rename(w.Context(), s, "Mallory", identity.Seen{})
+		if identity.KindOf(err) != identity.SignInAgain || w.account().Name != "" {
+			w.Errorf("%v, and the name is %q", err, w.account().Name)
+		}
+	})
+}
+
 func TestNotMe_ofSixteenAtOnceAndAThiefWhoGoesOnNothingStays(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {

@@ -50,6 +50,7 @@ type userStore interface {
 	// whether it is held for another account, so that this one must not stay.
 	BeginUser(ctx context.Context, u User) (owner ID, held bool, err error)
 	SetName(ctx context.Context, userID ID, name string) error
+	LockUser(ctx context.Context, userID ID) error
 }
 
 // Users makes accounts.
@@ -154,13 +155,23 @@ func (u Users) SetPassword(ctx context.Context, email, password string) error {
 }
 
 // Rename changes what a person is called. It refuses (Invalid, field name) what is no name; the name that they have
-// already changes nothing.
+// already changes nothing. SignInAgain, where what opens the account has changed, or the sign-in is over.
 func (u Users) Rename(ctx context.Context, s Standing, name string, seen Seen) error {
 	name, err := CleanName(name)
 	if err != nil || name == s.User.Name {
 		return err
 	}
 	return u.Store.InTx(ctx, func(ctx context.Context) error {
+		if err := u.Store.LockUser(ctx, s.User.ID); err != nil {
+			return err
+		}
+		now, err := u.Store.StandingOf(ctx, s.SignIn.ID)
+		if err != nil {
+			return err
+		}
+		if now.ending(u.Now()) != "" || now.SignIn.Epoch != s.SignIn.Epoch {
+			return Refuse(SignInAgain, "You were signed out meanwhile. Sign in again.")
+		}
 		if err := u.Store.SetName(ctx, s.User.ID, name); err != nil {
 			return err
 		}

@@ -332,7 +332,7 @@ func TestRegister_openIsLimitedForAllNetworksTogether(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) {
 		from := func(i int) func(*http.Request) {
-			return func(r *http.Request) { r.RemoteAddr = fmt.Sprintf("[2001:db8:0:%x::1]:443", i) }
+			return func(r *http.Request) { r.RemoteAddr = fmt.Sprintf("[2001:db8:%x::1]:443", i) }
 		}
 		for i := range identity.RegisterDoor.All {
 			s.askJSON(http.MethodPost, registerAt, nativeApp, from(i)).want(http.StatusCreated)

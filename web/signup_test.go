@@ -118,7 +118,7 @@ func TestSignUp_limitsWhatAllNetworksTogetherMaySend(t *testing.T) {
 		}
 		s.wait(20 * time.Second)
 		for i := range door.All - 1 {
-			if err := door.Pass(t.Context(), s.db, fmt.Sprintf("2001:db8:0:%x::1", i), s.time()); err != nil {
+			if err := door.Pass(t.Context(), s.db, fmt.Sprintf("2001:db8:%x::1", i), s.time()); err != nil {
 				t.Fatal(i, err)
 			}
 		}
@@ -132,6 +132,23 @@ func TestSignUp_limitsWhatAllNetworksTogetherMaySend(t *testing.T) {
 		}
 		s.wait(40 * time.Second)
 		b.post("/signup", "username", "bob@example.com", "password", password).leadsTo("/signin?notice=signup")
+	})
+}
+
+// Whoever has an IPv6 /48 has 65,536 networks: that must not be enough to keep everybody out.
+func TestSignUp_limitsWhatASiteMaySend(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *site) {
+		door, refused := identity.SignUpDoor, 0
+		for i := range door.All + 1 {
+			if err := door.Pass(t.Context(), s.db, fmt.Sprintf("2001:db8:0:%x::1", i), s.time()); identity.KindOf(err) == identity.Throttled {
+				refused++
+			}
+		}
+		if refused != door.All/2+1 {
+			t.Errorf("%d of %d were refused", refused, door.All+1)
+		}
+		s.browser().post("/signup", "username", "anna@example.com", "password", password).leadsTo("/signin?notice=signup")
 	})
 }
 
