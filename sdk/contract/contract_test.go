@@ -10,7 +10,7 @@ import (
 var providers = map[string]func(*testing.T) provider{"sojourn": newSojourn, "any": newAny}
 
 // atOnce is how many scenarios of one language are played at once.
-const atOnce = 2
+const atOnce = 5
 
 func TestContract(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package contract
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"net/http"
 	"os"
@@ -52,6 +53,10 @@ var program = sync.OnceValues(func() (string, error) {
 func TestMain(m *testing.M) {
 	var err error
 	if scratch, err = os.MkdirTemp("", "sojourn-contract"); err != nil {
+		panic(err)
+	}
+	flag.Parse()
+	if err := flag.Set("test.parallel", "16"); err != nil { // scenarios wait more than they work, and atOnce bounds them
 		panic(err)
 	}
 	code := m.Run()
