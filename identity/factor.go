@@ -80,6 +80,12 @@ func (p MFAPolicy) Asks(enrolled bool, c Client) bool {
 	}
 }
 
+// Halfway reports whether somebody has shown a password and has yet to show a second factor that they have: that may be who
+// has the password alone, so it gives nothing that knowing the person does.
+func (s Standing) Halfway(policy MFAPolicy) bool {
+	return s.SignedIn() && policy.Asks(s.Enrolled(), Client{}) && s.Enrolled() && !s.SignIn.AMR.Has(MFA)
+}
+
 // ACRValues are the values of acr that tokens can be asked to say (acr_values, OpenID Connect Core 1.0 §3.1.2.1). Asking
 // changes nothing, since whoever can show a second factor is asked for it anyway, unless the operator switched it off.
 func (p MFAPolicy) ACRValues() []string {

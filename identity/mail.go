@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -216,7 +217,8 @@ func (m ByMail) Reset(ctx context.Context, text string, p NewPassword) error {
 				return err
 			}
 		}
-		return m.Store.ClearTries(ctx, ThrottleKey("password", user.Email)) // who forgot it guessed before
+		return errors.Join( // who forgot it guessed before, and a thief may have
+			m.Store.ClearTries(ctx, ThrottleKey("password", user.Email)), m.Store.ClearTries(ctx, ThrottleKey("known", user.Email)))
 	})
 }
 
@@ -292,7 +294,7 @@ func (m ByMail) AskResetBy(ctx context.Context, text string) error {
 
 // owner returns whose address it is, if they have signed in in the asker's browser.
 func (m ByMail) owner(ctx context.Context, by Asker, email string) (owner ID, err error) {
-	if by.Before.SignedIn() {
+	if by.Before.SignedIn() && !by.Before.Halfway(MFAOptional) {
 		by.Browser = by.Browser.With(by.Before.User)
 	}
 	if len(by.Browser.known) == 0 {

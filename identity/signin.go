@@ -288,9 +288,9 @@ func guessed(userID ID, now time.Time, where string, seen Seen) Event {
 	return Event{ID: NewID(), At: now, Kind: PasswordRefused, UserID: userID, Detail: where, Address: seen.Address}
 }
 
-// known reports whether the browser knows the person: they signed in there before, or are signed in now.
+// known reports whether the browser knows the person: they signed in there before, or are signed in now, with all that they have.
 func (a Attempt) known(u User) bool {
-	return a.Browser.Knows(u) || a.Before.SignedIn() && a.Before.User.ID == u.ID
+	return a.Browser.Knows(u) || a.Before.SignedIn() && a.Before.User.ID == u.ID && !a.Before.Halfway(MFAOptional)
 }
 
 // tries are what an attempt counts against. Guesses from browsers that do not know the person never use up the budget of

@@ -33,7 +33,9 @@ func (p *Pages) keep(w http.ResponseWriter, r *http.Request, value string) error
 	lasts := max(1, int(standing.SignIn.EndsAt.Sub(p.Now())/time.Second))
 	http.SetCookie(w, p.cookie(value, lasts))
 	http.SetCookie(w, p.stateCookie(standing.BrowserState(), lasts))
-	p.remember(w, r, standing.User)
+	if !standing.Halfway(p.Policy) {
+		p.remember(w, r, standing.User)
+	}
 	return nil
 }
 

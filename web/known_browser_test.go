@@ -99,3 +99,35 @@ func TestNewBrowser_theCookieIsPinnedAndLastsAYear(t *testing.T) {
 		t.Error("there is no cookie")
 	})
 }
+
+// Strangers go on guessing while somebody chooses a new password by mail: it must let them in.
+func TestReset_theBrowserOfALinkIsKnown(t *testing.T) {
+	t.Parallel()
+	run(t, withMail, func(t *testing.T, s *site) {
+		u, b := s.confirmed("anna@example.com"), s.browser()
+		b.post("/reset", "link", s.link(u.ID, identity.LinkReset, ""), "new_password", "another password").
+			leadsTo("/signin?notice=reset&switch=1")
+		for range identity.PasswordThrottle.Free {
+			s.browser().post("/signin", "username", u.Email, "password", "a guess").is(http.StatusUnauthorized)
+		}
+		s.browser().post("/signin", "username", u.Email, "password", "another password").is(http.StatusTooManyRequests)
+		b.post("/signin", "username", u.Email, "password", "another password").leadsTo("/account")
+	})
+}
+
+// Whoever has the password alone must not use up what the owner's browsers may.
+func TestKnownBrowser_isNoneBeforeTheSecondFactor(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *site) {
+		u, thief := s.user("anna@example.com"), s.browser()
+		owner := s.browser()
+		owner.enter(u.Email)
+		owner.post("/signout").is(http.StatusOK)
+		s.enrolled(u)
+		thief.post("/signin", "username", u.Email, "password", password).is(http.StatusSeeOther)
+		for range identity.PasswordThrottle.Free {
+			thief.post("/signin", "switch", "1", "username", u.Email, "password", "a guess")
+		}
+		owner.post("/signin", "username", u.Email, "password", password).is(http.StatusSeeOther)
+	})
+}

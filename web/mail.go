@@ -101,7 +101,8 @@ func (p *Pages) showReset(w http.ResponseWriter, r *http.Request) error {
 	return p.resetting(w, r, nil)
 }
 
-// submitReset serves POST /reset. It signs no one in: who has a second factor is asked for it at sign-in.
+// submitReset serves POST /reset. It signs no one in: who has a second factor is asked for it at sign-in. From then on the browser
+// knows the person, or strangers who go on guessing would keep them out.
 func (p *Pages) submitReset(w http.ResponseWriter, r *http.Request) error {
 	user, detail, err := p.ByMail.Holder(r.Context(), linkOf(r), identity.LinkReset)
 	if err != nil {
@@ -113,6 +114,10 @@ func (p *Pages) submitReset(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return p.resetting(w, r, err)
 	}
+	if user, err = p.ByMail.Store.UserByID(r.Context(), user.ID); err != nil {
+		return err
+	}
+	p.remember(w, r, user)
 	p.keepTyped(w, user.Email)
 	if request, _ := identity.Contested(detail); p.stillAsked(r, request) {
 		return see(w, r, signInPath+"?"+url.Values{"next": {request}, "notice": {"reset"}}.Encode())
