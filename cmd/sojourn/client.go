@@ -110,6 +110,8 @@ func clientText(c identity.Client) string {
 		{"disabled", moment(c.DisabledAt)},
 		{"added", moment(c.CreatedAt)},
 		{"first used", moment(c.FirstUsedAt)},
+		{"needs", strings.Join(needs(c), ", ")},
+		{"rotation", string(c.Rotation)},
 		{"redirects", strings.Join(c.RedirectURIs, " ")},
 		{"grants", strings.Join(c.GrantTypes, " ")},
 		{"scope", c.Scope},
@@ -117,6 +119,22 @@ func clientText(c identity.Client) string {
 		{"absolute", lives(c.Lives.Absolute)},
 		{"logout", c.BackchannelLogoutURI},
 	})
+}
+
+// needs says what the client or its people must do besides what all do.
+func needs(c identity.Client) []string {
+	var words []string
+	for _, need := range []struct {
+		there bool
+		word  string
+	}{
+		{c.DPoPBound, "proofs of its key (DPoP)"}, {c.RequirePKCE, "PKCE"}, {c.RequireMFA, "a second factor"},
+	} {
+		if need.there {
+			words = append(words, need.word)
+		}
+	}
+	return words
 }
 
 // quoted is a name between quotation marks, "" for none.

@@ -85,13 +85,29 @@ func one(cmd *cobra.Command, args []string) error {
 	if len(args) == 1 {
 		return nil
 	}
-	_, line, _ := strings.Cut(cmd.Use, " ")
+	line := argumentsOf(cmd)
 	what, _, _ := strings.Cut(line, " ")
 	got := "and there is none"
 	if len(args) > 1 {
 		got = fmt.Sprintf("not %d", len(args))
 	}
 	return fmt.Errorf("accepts 1 argument, %s, %s: %s %s", what, got, cmd.CommandPath(), line)
+}
+
+// two wants the two arguments that the command's Use names.
+func two(cmd *cobra.Command, args []string) error {
+	if len(args) == 2 {
+		return nil
+	}
+	line := argumentsOf(cmd)
+	what := strings.Fields(line)[:2]
+	return fmt.Errorf("accepts 2 arguments, %s and %s, not %d: %s %s", what[0], what[1], len(args), cmd.CommandPath(), line)
+}
+
+// argumentsOf is a command's Use without its name.
+func argumentsOf(cmd *cobra.Command) string {
+	_, line, _ := strings.Cut(cmd.Use, " ")
+	return line
 }
 
 func must(err error) {

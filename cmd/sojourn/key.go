@@ -39,15 +39,34 @@ func (p *program) keyRotate() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.act(cmd.Context(), func(ctx context.Context, o opened) error {
 				keys := o.signingKeys()
+				before, err := keys.All(ctx)
+				if err != nil {
+					return err
+				}
 				if err := keys.Rotate(ctx, alg); err != nil {
 					return err
 				}
+				p.warnOfYoung(before, alg, o.db.Now())
 				return p.printKeys(ctx, keys)
 			})
 		},
 	}
 	cmd.Flags().StringVar(&alg, "alg", "", "only this algorithm: "+strings.Join(identity.SigningAlgs, ", "))
 	return cmd
+}
+
+// keysAreCached is for how long APIs may go on with a key set that they once read.
+const keysAreCached = time.Hour
+
+// warnOfYoung says which keys sign from now on that APIs may not have read yet.
+func (p *program) warnOfYoung(before []identity.SigningKey, alg string, now time.Time) {
+	for _, k := range before {
+		young := k.State == identity.KeyNext && now.Sub(k.CreatedAt) < keysAreCached
+		if young && (alg == "" || alg == k.Alg) {
+			fmt.Fprintf(p.err, "sojourn: the key of %s that signs now was published %s ago: APIs that read the key set before "+
+				"may refuse its tokens; leave an hour between rotations\n", k.Alg, now.Sub(k.CreatedAt).Round(time.Second))
+		}
+	}
 }
 
 func (p *program) keyRemove() *cobra.Command {

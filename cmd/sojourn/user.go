@@ -93,6 +93,7 @@ func (p *program) userSetPassword() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				p.warnOfNoMail(o)
 				return p.print(userJSON{ID: user.ID.String(), Sub: user.Sub, Email: user.Email},
 					fmt.Sprintf("Changed the password of %s. They are signed out everywhere.", user.Email))
 			})
@@ -306,10 +307,23 @@ func (p *program) userEndSessions() *cobra.Command {
 func (p *program) reasoned(cmd cobra.Command, change func(context.Context, opened, identity.User, string) error) *cobra.Command {
 	var reason string
 	cmd.Use += " --reason WHY"
-	made := p.userChange(cmd, func(ctx context.Context, o opened, user identity.User) error { return change(ctx, o, user, reason) })
+	made := p.userChange(cmd, func(ctx context.Context, o opened, user identity.User) error {
+		if err := change(ctx, o, user, reason); err != nil {
+			return err
+		}
+		p.warnOfNoMail(o)
+		return nil
+	})
 	made.Flags().StringVar(&reason, "reason", "", "why: it stands in the account's history")
 	must(made.MarkFlagRequired("reason"))
 	return made
+}
+
+// warnOfNoMail is for changes that a mail tells the person of: servers may have what this command lacks, and then nobody hears.
+func (p *program) warnOfNoMail(o opened) {
+	if o.cfg.SMTP == "" {
+		fmt.Fprintln(p.err, "sojourn: no mail tells of it: SOJOURN_SMTP is not set for this command")
+	}
 }
 
 func (p *program) userRemoveFactor() *cobra.Command {
@@ -387,7 +401,7 @@ func (p *program) userSetEmail() *cobra.Command {
 		return p.print(emailJSON{user.ID, now.Email, true},
 			fmt.Sprintf("The account of %s is %s's now. They are signed out everywhere.", user.Email, now.Email))
 	})
-	cmd.Args = cobra.ExactArgs(2)
+	cmd.Args = two
 	return cmd
 }
 
