@@ -17,7 +17,7 @@ type anyProvider struct {
 
 const anyFolder = "../../test/node-oidc-provider"
 
-func newAny(t *testing.T) provider {
+func newAny(t testing.TB) provider {
 	t.Helper()
 	if _, err := os.Stat(anyFolder + "/node_modules"); err != nil {
 		if out, err := exec.CommandContext(t.Context(), "npm", "--prefix", anyFolder, "ci", "--loglevel=error").CombinedOutput(); err != nil {
@@ -49,12 +49,12 @@ func newAny(t *testing.T) provider {
 func (a *anyProvider) net() *network { return a.network }
 
 // register makes nothing: the provider knows a thousand apps, and takes everybody for who they say they are.
-func (a *anyProvider) register(*testing.T) cast {
+func (a *anyProvider) register(testing.TB) cast {
 	n := a.last.Add(1)
 	return cast{clientID: fmt.Sprintf("contract-%d", n), email: fmt.Sprintf("ada%d@example.com", n)}
 }
 
-func (a *anyProvider) act(t *testing.T, _ *person, what string) {
+func (a *anyProvider) act(t testing.TB, _ *person, what string) {
 	t.Helper()
 	t.Fatalf("node-oidc-provider can't: %s", what)
 }

@@ -23,7 +23,7 @@ type authority struct {
 	file string // PEM
 }
 
-func newAuthority(t *testing.T) *authority {
+func newAuthority(t testing.TB) *authority {
 	t.Helper()
 	a := &authority{key: newKey(t), file: filepath.Join(t.TempDir(), "ca.pem")}
 	der := sign(t, &x509.Certificate{
@@ -41,7 +41,7 @@ func newAuthority(t *testing.T) *authority {
 }
 
 // certificate is one for this machine. It is good for years both ways: scenarios set clocks.
-func (a *authority) certificate(t *testing.T) tls.Certificate {
+func (a *authority) certificate(t testing.TB) tls.Certificate {
 	t.Helper()
 	key := newKey(t)
 	der := sign(t, &x509.Certificate{
@@ -59,7 +59,7 @@ func (a *authority) pool() *x509.CertPool {
 }
 
 // sign signs a certificate for a key; nil: for the authority itself.
-func sign(t *testing.T, template *x509.Certificate, key *ecdsa.PrivateKey, by *authority) []byte {
+func sign(t testing.TB, template *x509.Certificate, key *ecdsa.PrivateKey, by *authority) []byte {
 	t.Helper()
 	parent := by.cert
 	if key == nil {
@@ -72,7 +72,7 @@ func sign(t *testing.T, template *x509.Certificate, key *ecdsa.PrivateKey, by *a
 	return der
 }
 
-func newKey(t *testing.T) *ecdsa.PrivateKey {
+func newKey(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 )
 
 // providers are the servers that scenarios are played against.
-var providers = map[string]func(*testing.T) provider{"sojourn": newSojourn, "any": newAny}
+var providers = map[string]func(testing.TB) provider{"sojourn": newSojourn, "any": newAny}
 
 // atOnce is how many scenarios of one language are played at once.
 const atOnce = 5

@@ -77,7 +77,7 @@ type network struct {
 }
 
 // newNetwork listens; where it leads is said by lead.
-func newNetwork(t *testing.T) *network {
+func newNetwork(t testing.TB) *network {
 	t.Helper()
 	n := &network{release: make(chan struct{}), ca: newAuthority(t)}
 	n.Server = httptest.NewUnstartedServer(n)
@@ -100,7 +100,7 @@ func newNetwork(t *testing.T) *network {
 func (n *network) issuer() string { return strings.Replace(n.URL, "127.0.0.1", "localhost", 1) }
 
 // lead says where requests go, and what they are by their paths.
-func (n *network) lead(t *testing.T, to string, kinds map[string]string) {
+func (n *network) lead(t testing.TB, to string, kinds map[string]string) {
 	t.Helper()
 	upstream, err := url.Parse(to)
 	if err != nil {
@@ -236,7 +236,7 @@ func (r *recorder) Hijack() (conn net.Conn, rw *bufio.ReadWriter, err error) {
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 // change adds a fault, or clears all, or lets go what is held.
-func (n *network) change(t *testing.T, f fault) {
+func (n *network) change(t testing.TB, f fault) {
 	t.Helper()
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -302,7 +302,7 @@ func (n *network) sent() (all []request) {
 }
 
 // forget begins a new scenario.
-func (n *network) forget(t *testing.T) {
+func (n *network) forget(t testing.TB) {
 	t.Helper()
 	n.change(t, fault{Do: "clear"})
 	n.breakInto(false)
@@ -311,7 +311,7 @@ func (n *network) forget(t *testing.T) {
 	n.log = nil
 }
 
-func freePort(t *testing.T) string {
+func freePort(t testing.TB) string {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {

@@ -20,7 +20,7 @@ type person struct {
 	back    *url.URL
 }
 
-func newPerson(t *testing.T, c cast, at *network) *person {
+func newPerson(t testing.TB, c cast, at *network) *person {
 	t.Helper()
 	p := newVisitor(t, c, strings.TrimPrefix(at.issuer(), "https://"))
 	secure := http.DefaultTransport.(*http.Transport).Clone()
@@ -30,7 +30,7 @@ func newPerson(t *testing.T, c cast, at *network) *person {
 }
 
 // newVisitor is a person at a server by its host.
-func newVisitor(t *testing.T, c cast, host string) *person {
+func newVisitor(t testing.TB, c cast, host string) *person {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -59,7 +59,7 @@ func (b byThePerson) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // follow opens an address and goes through the server's pages until one leads to the app: that address is returned. What
 // the person does on the consent page is said by consent, allow or deny.
-func (p *person) follow(t *testing.T, address, consent string) string {
+func (p *person) follow(t testing.TB, address, consent string) string {
 	t.Helper()
 	p.back = nil
 	response, err := p.browser.Get(address)
@@ -83,7 +83,7 @@ func (p *person) follow(t *testing.T, address, consent string) string {
 }
 
 // fill answers the first form of a page that asks something.
-func (p *person) fill(t *testing.T, page, consent string) (action *url.URL, fields url.Values) {
+func (p *person) fill(t testing.TB, page, consent string) (action *url.URL, fields url.Values) {
 	t.Helper()
 	doc, err := html.Parse(strings.NewReader(page))
 	if err != nil {
@@ -137,7 +137,7 @@ func attr(n *html.Node, name string) string {
 }
 
 // endApp ends the only app of the person in Your devices.
-func (p *person) endApp(t *testing.T, issuer string) {
+func (p *person) endApp(t testing.TB, issuer string) {
 	t.Helper()
 	response, err := p.browser.Get(issuer + "/account/devices")
 	if err != nil {

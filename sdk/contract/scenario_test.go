@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sojourn-auth/sojourn/weather"
 )
 
 // scenario is a promise, and the steps that try to break it.
@@ -44,10 +46,10 @@ func scenarios(t *testing.T) map[string]scenario {
 }
 
 // judge checks what holds for every scenario.
-func judge(t *testing.T, all []request) {
+func judge(t testing.TB, all []request) {
 	t.Helper()
 	proofs, refused := map[string]bool{}, map[string]bool{}
-	under := map[string]request{} // of each app: the exchange or refresh that began last
+	under := map[string]request{} // of each device: the exchange or refresh that began last
 	for _, r := range all {
 		if r.At == "other" {
 			t.Errorf("%s %s: nobody named that place", r.Method, r.Path)
@@ -64,11 +66,11 @@ func judge(t *testing.T, all []request) {
 			refused[token] = r.Status == 401 && !strings.Contains(r.Challenge, "use_dpop_nonce")
 		}
 		if r.At == "refresh" || r.At == "code" {
-			app := r.Form.Get("client_id")
-			if before := under[app]; before.At != "" && (before.end.IsZero() || before.end.Sub(r.begun) > slack) {
+			device := r.Form.Get("client_id") + " " + r.Header.Get(weather.DeviceHeader)
+			if before := under[device]; before.At != "" && (before.end.IsZero() || before.end.Sub(r.begun) > slack) {
 				t.Errorf("a %s was sent while a %s was in flight", r.At, before.At)
 			}
-			under[app] = r
+			under[device] = r
 		}
 	}
 }

@@ -24,11 +24,11 @@ const (
 // provider is a server behind a network.
 type provider interface {
 	// register makes an app and a person for one scenario.
-	register(t *testing.T) cast
+	register(t testing.TB) cast
 	// net is where the SDK finds it.
 	net() *network
 	// act does something at the server: what, the word of a step.
-	act(t *testing.T, p *person, what string)
+	act(t testing.TB, p *person, what string)
 }
 
 // cast is who plays in a scenario.
@@ -71,7 +71,7 @@ type sojourn struct {
 	last    atomic.Int64
 }
 
-func newSojourn(t *testing.T) provider {
+func newSojourn(t testing.TB) provider {
 	t.Helper()
 	s := &sojourn{network: newNetwork(t)}
 	listen, admin := "127.0.0.1:"+freePort(t), "127.0.0.1:"+freePort(t)
@@ -104,7 +104,7 @@ func newSojourn(t *testing.T) provider {
 }
 
 // ready waits until a server answers 200.
-func ready(t *testing.T, address string) {
+func ready(t testing.TB, address string) {
 	t.Helper()
 	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
 		if response, err := http.Get(address); err == nil {
@@ -121,7 +121,7 @@ func ready(t *testing.T, address string) {
 
 func (s *sojourn) net() *network { return s.network }
 
-func (s *sojourn) register(t *testing.T) cast {
+func (s *sojourn) register(t testing.TB) cast {
 	t.Helper()
 	n := s.last.Add(1)
 	c := cast{clientID: fmt.Sprintf("contract-%d", n), email: fmt.Sprintf("ada%d@example.com", n)}
@@ -131,7 +131,7 @@ func (s *sojourn) register(t *testing.T) cast {
 }
 
 // command runs sojourn to its end.
-func (s *sojourn) command(t *testing.T, args ...string) {
+func (s *sojourn) command(t testing.TB, args ...string) {
 	t.Helper()
 	file, _ := program()
 	cmd := exec.CommandContext(t.Context(), file, args...)
@@ -141,7 +141,7 @@ func (s *sojourn) command(t *testing.T, args ...string) {
 	}
 }
 
-func (s *sojourn) act(t *testing.T, p *person, what string) {
+func (s *sojourn) act(t testing.TB, p *person, what string) {
 	t.Helper()
 	switch what {
 	case "the operator ends the person's sessions":

@@ -24,7 +24,7 @@ type step map[string]json.RawMessage
 //	kill     kill -9
 //	signin   a person signs in by that driver
 //	do       a command; "by" names the driver (default "a"). It is waited for, and "ok" or "error" is compared, unless
-//	         "later" gives it a name
+//	         "later" gives it a name; "within" says in how many seconds
 //	answer   what was left for later is waited for and compared; with "passing" time passes as the SDK waits for it
 //	passing  an event is waited for while time passes as the SDK waits for it
 //	nearly   time passes until the access token is nearly over
@@ -180,7 +180,7 @@ func (s *stage) do(from step, what string) {
 	s.t.Helper()
 	command := map[string]any{}
 	for name := range from {
-		if !slices.Contains([]string{"by", "ok", "error", "later", "keep"}, name) {
+		if !slices.Contains([]string{"by", "ok", "error", "later", "keep", "within"}, name) {
 			var value any
 			s.member(from, name, &value)
 			command[name] = s.filled(value)
@@ -192,7 +192,12 @@ func (s *stage) do(from step, what string) {
 		s.later[later] = pending{d, id}
 		return
 	}
+	began, within := time.Now(), patience.Seconds()
+	s.member(from, "within", &within)
 	s.compare(from, d.wait(id))
+	if took := time.Since(began); took.Seconds() > within {
+		s.t.Errorf("the answer took %v", took)
+	}
 }
 
 func (s *stage) answer(from step, name string) {

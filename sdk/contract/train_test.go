@@ -62,7 +62,7 @@ func ride(t *testing.T, spec driverSpec) {
 }
 
 // storm puts a profile over the network's endpoints for apps.
-func (n *network) storm(t *testing.T, profile string) {
+func (n *network) storm(t testing.TB, profile string) {
 	t.Helper()
 	only := []string{}
 	for path, kind := range n.kinds {

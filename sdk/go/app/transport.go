@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"time"
@@ -41,7 +42,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 			closeBody(r)
 			return nil, err
 		}
-		response, err := t.send(r, tokens, tries)
+		response, err := t.insist(r, tokens, tries)
 		if err != nil || response.StatusCode != http.StatusUnauthorized {
 			return response, err
 		}
@@ -56,6 +57,19 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		_, _ = io.CopyN(io.Discard, response.Body, 4<<10) // so that the connection serves again
 		response.Body.Close()
 	}
+}
+
+// insist sends a request, and once more with a new proof where a connection that was kept open breaks, as net/http does for
+// requests without a proof.
+func (t *transport) insist(r *http.Request, with *tokens, tries int) (*http.Response, error) {
+	kept := false
+	ctx := httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) { kept = c.Reused }})
+	response, err := t.send(r.WithContext(ctx), with, tries)
+	mayRepeat := (r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions) && (r.Body == nil || r.Body == http.NoBody)
+	if err == nil || !kept || !mayRepeat || with.Key == "" || r.Context().Err() != nil {
+		return response, err
+	}
+	return t.send(r, with, tries)
 }
 
 // send sends a copy of a request with tokens.
@@ -101,8 +115,21 @@ func (a *App) authorize(r *http.Request, with *tokens) error {
 	}
 	r.Header.Set("Authorization", "DPoP "+with.Access)
 	r.Header.Set("DPoP", proof)
+	if r.Body == nil || r.Body == http.NoBody {
+		r.Body, r.GetBody = nothing{}, nil
+	}
 	return nil
 }
+
+// nothing is a body that net/http does not know to be empty. What it knows to be so, it sends again by itself on a new connection where
+// an old one breaks: with the same proof, which is good for one request (RFC 9449 §11.1).
+type nothing struct{}
+
+// Read has nothing.
+func (nothing) Read([]byte) (int, error) { return 0, io.EOF }
+
+// Close closes nothing.
+func (nothing) Close() error { return nil }
 
 // ours reports whether tokens may be sent to an address.
 func (a *App) ours(to *url.URL) bool {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -108,5 +109,40 @@ func TestTokenSource_isOfXOAuth2(t *testing.T) {
 	token, err := a.TokenSource(t.Context()).Token()
 	if err != nil || !token.Valid() || token.Type() != "Bearer" {
 		t.Errorf("%+v, %v", token, err)
+	}
+}
+
+// net/http sends a GET again by itself when a connection that was kept open breaks. A proof is good for one request.
+func TestTransport_aBrokenConnectionCostsANewProof(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	var mu sync.Mutex
+	proofs := map[string]int{}
+	breaks := true
+	api := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		proofs[r.Header.Get("DPoP")]++
+		if breaks = !breaks; breaks { // every second one
+			panic(http.ErrAbortHandler)
+		}
+	}))
+	t.Cleanup(api.Close)
+	a := f.signedIn(t, func(c *Config) { c.Resources = []string{api.URL} })
+	for range 6 {
+		response, err := a.Client().Get(api.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, response.Body)
+		_ = response.Body.Close()
+	}
+	if len(proofs) < 10 {
+		t.Errorf("%d proofs: no connection broke", len(proofs))
+	}
+	for proof, times := range proofs {
+		if times > 1 || proof == "" {
+			t.Errorf("a proof was sent %d times", times)
+		}
 	}
 }

@@ -59,6 +59,7 @@ type driver struct {
 	app     *app.App
 	clock   *clock
 	storage *storage
+	network *http.Transport
 	noNames atomic.Bool
 
 	out sync.Mutex
@@ -163,6 +164,7 @@ func (d *driver) do(ctx context.Context, c command) (object, error) {
 		return object{}, d.storage.become(c.Mode)
 	case "dns":
 		d.noNames.Store(c.Mode == "fail")
+		d.network.CloseIdleConnections() // they need no name any more
 	case "pause":
 		d.storage.pause(c.At, max(1, c.Nth))
 	case "vectors":
@@ -180,10 +182,11 @@ func (d *driver) open(c command) (object, error) {
 		return nil, err
 	}
 	d.clock.jump(time.Duration(c.Wall * float64(time.Second)))
+	d.connect()
 	d.storage = &storage{Folder: folder, dir: c.Store, tell: d.tell}
 	d.app, err = app.Open(app.Config{
 		Issuer: c.Issuer, ClientID: c.ClientID, RedirectURI: c.Redirect, Scopes: strings.Fields(c.Scope), Resources: c.Allowed,
-		Language: c.Lang, Storage: d.storage, Clock: d.clock, HTTP: d.network(), Notify: d.notify, NoDPoP: c.DPoP != nil && !*c.DPoP,
+		Language: c.Lang, Storage: d.storage, Clock: d.clock, HTTP: d.network, Notify: d.notify, NoDPoP: c.DPoP != nil && !*c.DPoP,
 	})
 	if err != nil {
 		return nil, err
@@ -192,8 +195,8 @@ func (d *driver) open(c command) (object, error) {
 	return object{"state": state}, err
 }
 
-// network trusts the player's authority, and can be made unable to resolve names.
-func (d *driver) network() http.RoundTripper {
+// connect makes a network that trusts the player's authority, and can be made unable to resolve names.
+func (d *driver) connect() {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	pem, err := os.ReadFile(os.Getenv("CONTRACT_CA")) //nolint:gosec // the player names it
 	if err == nil {
@@ -201,14 +204,13 @@ func (d *driver) network() http.RoundTripper {
 		trusted.AppendCertsFromPEM(pem)
 		transport.TLSClientConfig = &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12}
 	}
-	transport.DisableKeepAlives = true // each request is as much a network's prey as the first
 	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		if d.noNames.Load() {
 			return nil, &net.DNSError{Err: "no such host", Name: address, IsNotFound: true}
 		}
 		return new(net.Dialer).DialContext(ctx, network, address)
 	}
-	return transport
+	d.network = transport
 }
 
 func (d *driver) notify(e app.Event) {
