@@ -99,6 +99,7 @@ type Event struct {
 	Detail    string             `json:"detail,omitempty"`
 	Address   string             `json:"address,omitempty"`
 	Actor     string             `json:"actor,omitempty"` // empty: the person, their app or the server itself
+	Browser   string             `json:"browser,omitempty"`
 	Repeats   int                `json:"repeats,omitempty"`
 }
 

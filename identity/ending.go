@@ -54,6 +54,7 @@ type Ending struct {
 
 	Address string `json:"address,omitempty"` // where whoever caused it was
 	Actor   string `json:"actor,omitempty"`   // the operator who did it
+	Browser string `json:"browser,omitempty"` // in which browser
 }
 
 // Named counts what of Session, SignIn, User and Client is named: one is right.

@@ -64,6 +64,7 @@ type Event struct {
 	Detail    string // a cause or a short fact; never a secret
 	Address   string
 	Actor     string // the operator who did it, like cli:ada; empty: the person, their app or the server itself
+	Browser   string // which one the person used, like Firefox on Linux; empty: nobody knows
 	Repeats   int    // how often the same happened again within an hour
 }
 

@@ -36,6 +36,18 @@ func TestNetwork_isWhatOneCustomerHas(t *testing.T) {
 	}
 }
 
+func TestSeen_namesABrowserInWordsOfOurs(t *testing.T) {
+	t.Parallel()
+	for agent, want := range map[string]string{
+		"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0": "Firefox on Linux",
+		"okhttp/4.12.0": "Android", "Safari/1": "Safari", "curl/8.0 <b>you won</b>": "", "": "",
+	} {
+		if got := (identity.Seen{UserAgent: agent}).Browser(); got != want {
+			t.Errorf("%q is %q, want %q", agent, got, want)
+		}
+	}
+}
+
 func TestSeenFrom_takesOnlyWhatADatabaseTakes(t *testing.T) {
 	t.Parallel()
 	got := identity.SeenFrom("[2001:db8::1%eth0]:443", "app\x00/1 \xff"+strings.Repeat("é", 300))

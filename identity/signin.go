@@ -130,14 +130,13 @@ func (s SignIns) Current(ctx context.Context, cookie string) (Standing, error) {
 
 // Attempt is someone who types a name and a password into a browser.
 type Attempt struct {
-	Email       string
-	Password    string
-	Seen        Seen
-	Request     ID       // of an app, that asks for it; zero for none
-	Before      Standing // who is signed in there already
-	Browser     Browser  // who has signed in there before
-	SignUp      string   // the cookie value of a sign-up that was sent from there, or empty
-	BrowserName string   // in a few words, like "Chrome on Android"
+	Email    string
+	Password string
+	Seen     Seen
+	Request  ID       // of an app, that asks for it; zero for none
+	Before   Standing // who is signed in there already
+	Browser  Browser  // who has signed in there before
+	SignUp   string   // the cookie value of a sign-up that was sent from there, or empty
 }
 
 // Begin checks a password and returns the new value of the cookie. The same person's SignIn goes on under a new secret;
@@ -202,7 +201,7 @@ func (s SignIns) tellOfBrowser(ctx context.Context, user User, a Attempt) error 
 		return err
 	}
 	return s.Store.AddEvent(ctx, Event{
-		ID: NewID(), At: s.Now(), Kind: NewBrowser, UserID: user.ID, Detail: a.BrowserName, Address: a.Seen.Address,
+		ID: NewID(), At: s.Now(), Kind: NewBrowser, UserID: user.ID, Detail: a.Seen.Browser(), Address: a.Seen.Address,
 	})
 }
 

@@ -51,6 +51,22 @@ func ActorOf(ctx context.Context) string {
 	return actor
 }
 
+type browserKey struct{}
+
+// WithBrowser returns a context whose Events name the browser that a request came from.
+func WithBrowser(ctx context.Context, s Seen) context.Context {
+	return context.WithValue(ctx, browserKey{}, s.Browser())
+}
+
+// BrowserOf returns in a few words which browser a request came from; empty: nobody knows, or it was an operator's.
+func BrowserOf(ctx context.Context) string {
+	if ActorOf(ctx) != "" {
+		return ""
+	}
+	browser, _ := ctx.Value(browserKey{}).(string)
+	return browser
+}
+
 // Live is what an access token's Session looks like at the moment it is asked about: read in one statement.
 type Live struct {
 	Session Session
@@ -84,4 +100,54 @@ func SeenFrom(remoteAddr, userAgent string) Seen {
 	// PostgreSQL's text takes neither NUL nor broken UTF-8.
 	userAgent = strings.ReplaceAll(strings.ToValidUTF8(userAgent, ""), "\x00", "")
 	return Seen{Address: address, UserAgent: userAgent}
+}
+
+// sign is a part of a User-Agent, and what it tells.
+type sign struct{ part, name string }
+
+// The first that is found counts: newer browsers name older ones too.
+var (
+	platforms = []sign{
+		{"iPhone", "iPhone"},
+		{"iPad", "iPad"},
+		{"Android", "Android"},
+		{"okhttp", "Android"},
+		{"CrOS", "ChromeOS"},
+		{"Windows", "Windows"},
+		{"Macintosh", "Mac"},
+		{"Linux", "Linux"},
+	}
+	browsers = []sign{
+		{"Edg", "Edge"},
+		{"OPR/", "Opera"},
+		{"SamsungBrowser", "Samsung Internet"},
+		{"Firefox", "Firefox"},
+		{"FxiOS", "Firefox"},
+		{"CriOS", "Chrome"},
+		{"Chrome", "Chrome"},
+		{"Safari", "Safari"},
+	}
+)
+
+// ReadUserAgent guesses which browser a User-Agent is of and on which platform, each empty where none is known. It is a rough
+// guess, for people to recognise what they use: nothing is decided by it. What it returns are names of ours.
+func ReadUserAgent(userAgent string) (browser, platform string) {
+	find := func(signs []sign) string {
+		for _, s := range signs {
+			if strings.Contains(userAgent, s.part) {
+				return s.name
+			}
+		}
+		return ""
+	}
+	return find(browsers), find(platforms)
+}
+
+// Browser is the browser in a few words, like "Chrome on Android", or nothing.
+func (s Seen) Browser() string {
+	browser, platform := ReadUserAgent(s.UserAgent)
+	if browser == "" || platform == "" {
+		return browser + platform
+	}
+	return browser + " on " + platform
 }

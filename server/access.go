@@ -43,7 +43,7 @@ func observe(log *slog.Logger, m *metrics) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			// An id that came with the request is not taken over: it would let strangers write into the log.
-			ctx, trail := identity.WithTrail(r.Context())
+			ctx, trail := identity.WithTrail(identity.WithBrowser(r.Context(), identity.SeenFrom(r.RemoteAddr, r.UserAgent())))
 			rec := &record{id: rand.Text()[:12], began: time.Now(), route: noRoute, trail: trail}
 			w.Header().Set(requestIDHeader, rec.id)
 			r = r.WithContext(context.WithValue(ctx, recordKey{}, rec))

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/gorilla/mux"
+
+	"github.com/sojourn-auth/sojourn/identity"
 )
 
 // ok is a handler that has nothing to say.
@@ -221,12 +223,16 @@ func TestObserve_oneLineWithoutSecrets(t *testing.T) {
 	router.Use(noteRoute)
 	router.HandleFunc("/things/{id}", func(w http.ResponseWriter, r *http.Request) {
 		log.InfoContext(r.Context(), "within")
+		if got := identity.BrowserOf(r.Context()); got != "Firefox on Linux" {
+			t.Errorf("Events name the browser %q", got)
+		}
 		w.WriteHeader(http.StatusCreated)
 	})
 	r := httptest.NewRequest(http.MethodPost, "/things/a@example.com?code=sj_ac_secret", strings.NewReader("password=hunter2"))
 	r.Header.Set("Authorization", "Bearer sj_rt_secret")
 	r.Header.Set("Cookie", "sojourn=sj_si_secret")
 	r.Header.Set("X-Request-Id", "chosen-by-a-stranger")
+	r.Header.Set("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
 	got := ask(observe(log, newMetrics())(router), r)
 	id := got.Header.Get("X-Request-Id")
 	if len(id) < 10 || strings.Contains(id, "stranger") {

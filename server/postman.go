@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -234,11 +235,12 @@ var notices = map[identity.EventKind]templates.Notice{
 func (p *postman) notice(ctx context.Context, e identity.Event, user identity.User) (addressed, error) {
 	n := templates.NoticeMail{
 		MailFrame: p.frame, Notice: notices[e.Kind], At: e.At, Network: networkOf(e.Address), Place: p.place(e.Address),
+		Browser: e.Browser,
 	}
 	var err error
 	switch e.Kind {
 	case identity.NewBrowser:
-		n.Browser = e.Detail
+		n.Browser = cmp.Or(e.Browser, e.Detail)
 	case identity.RecoveryCodeUsed:
 		n.CodesLeft, err = p.db.RecoveryCodesLeft(ctx, user.ID)
 	case identity.ChangesUndone:

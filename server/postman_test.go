@@ -104,8 +104,9 @@ func TestPostman_everyMailedEventHasAMail(t *testing.T) {
 				continue
 			}
 			mailed++
+			l.Event.Browser = "Firefox on Linux"
 			got := o.brought(t, l)
-			if got.To != p.email || !strings.Contains(got.Text, "network 2001:db8::/64\n") {
+			if got.To != p.email || !strings.Contains(got.Text, "network 2001:db8::/64\nBrowser: Firefox on Linux\n") {
 				t.Errorf("%s: to %s:\n%s", found[1], got.To, got.Text)
 			}
 			if link := o.opens(t, got, "/not-me", identity.LinkNotMe); link.UserID != p.user.ID {

@@ -40,7 +40,7 @@ func (d *DB) End(ctx context.Context, e identity.Ending) (s identity.Struck, err
 		return s, notFound("session, sign-in, user or client")
 	}
 	b := blow{Ending: e, Replay: !e.At.IsZero()}
-	b.now, b.Actor = d.Now(), cmp.Or(e.Actor, identity.ActorOf(ctx))
+	b.now, b.Actor, b.Browser = d.Now(), cmp.Or(e.Actor, identity.ActorOf(ctx)), cmp.Or(e.Browser, identity.BrowserOf(ctx))
 	if !b.Replay {
 		b.At = b.now
 	}
@@ -269,5 +269,6 @@ func (b blow) endedAt() time.Time {
 func (b blow) event(kind identity.EventKind, userID identity.ID) identity.Event {
 	return identity.Event{
 		ID: identity.NewID(), At: b.now, Kind: kind, UserID: userID, Detail: string(b.Cause), Address: b.Address, Actor: b.Actor,
+		Browser: b.Browser,
 	}
 }

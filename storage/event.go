@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -19,6 +20,7 @@ type eventRow struct {
 	Detail    string
 	Address   string
 	Actor     string
+	Browser   string
 	Repeats   int // how often it happened again within the hour
 }
 
@@ -28,7 +30,7 @@ func (eventRow) TableName() string { return "events" }
 func newEventRow(e identity.Event) eventRow {
 	return eventRow{
 		ID: e.ID, At: fromTime(e.At), Kind: string(e.Kind), UserID: idOrNull(e.UserID), SessionID: idOrNull(e.SessionID),
-		ClientID: e.ClientID, Detail: e.Detail, Address: e.Address, Actor: e.Actor, Repeats: e.Repeats,
+		ClientID: e.ClientID, Detail: e.Detail, Address: e.Address, Actor: e.Actor, Browser: e.Browser, Repeats: e.Repeats,
 	}
 }
 
@@ -36,7 +38,7 @@ func (r eventRow) event() identity.Event {
 	return identity.Event{
 		ID: r.ID, At: r.At.time(), Kind: identity.EventKind(r.Kind), UserID: idOrZero(r.UserID),
 		SessionID: idOrZero(r.SessionID), ClientID: r.ClientID, Detail: r.Detail, Address: r.Address, Actor: r.Actor,
-		Repeats: r.Repeats,
+		Browser: r.Browser, Repeats: r.Repeats,
 	}
 }
 
@@ -52,7 +54,7 @@ func (d *DB) addEvents(ctx context.Context, events []identity.Event) error {
 	}
 	rows := make([]eventRow, len(events))
 	for i := range events {
-		events[i].Actor = identity.ActorOf(ctx)
+		events[i] = caused(ctx, events[i])
 		rows[i] = newEventRow(events[i])
 	}
 	if err := d.q(ctx).CreateInBatches(&rows, batch).Error; err != nil {
@@ -62,13 +64,19 @@ func (d *DB) addEvents(ctx context.Context, events []identity.Event) error {
 	return d.queueEvents(ctx, events)
 }
 
+// caused adds who of the operators did it, or in which browser the person was. What an ending left to Tidy says it already.
+func caused(ctx context.Context, e identity.Event) identity.Event {
+	e.Actor, e.Browser = cmp.Or(e.Actor, identity.ActorOf(ctx)), cmp.Or(e.Browser, identity.BrowserOf(ctx))
+	return e
+}
+
 // repeatWithin is how long after an act the same again is only counted.
 const repeatWithin = time.Hour
 
 // AddRepeat writes an Event of what somebody may do again and again: where the same happened to the same within the hour,
-// that one is counted once more and carries the newest time and address. It belongs in the transaction of what it tells.
+// that one is counted once more and carries the newest time, address and browser. It belongs in the transaction of what it tells.
 func (d *DB) AddRepeat(ctx context.Context, e identity.Event) error {
-	e.Actor = identity.ActorOf(ctx)
+	e = caused(ctx, e)
 	c := conditions{where: "at > ? AND kind = ? AND client_id = ? AND detail = ? AND actor = ?", args: []any{
 		fromTime(e.At.Add(-repeatWithin)), string(e.Kind), e.ClientID, e.Detail, e.Actor,
 	}}
@@ -76,8 +84,8 @@ func (d *DB) AddRepeat(ctx context.Context, e identity.Event) error {
 	c.and(e.UserID != uuid.Nil, "user_id = ?", e.UserID)
 	c.and(e.SessionID == uuid.Nil, "session_id IS NULL")
 	c.and(e.SessionID != uuid.Nil, "session_id = ?", e.SessionID)
-	res := d.q(ctx).Exec("UPDATE events SET repeats = repeats + 1, at = ?, address = ? WHERE id = (SELECT id FROM events WHERE "+
-		c.where+" ORDER BY at DESC LIMIT 1)", append([]any{fromTime(e.At), e.Address}, c.args...)...)
+	res := d.q(ctx).Exec("UPDATE events SET repeats = repeats + 1, at = ?, address = ?, browser = ? WHERE id = (SELECT id FROM events WHERE "+
+		c.where+" ORDER BY at DESC LIMIT 1)", append([]any{fromTime(e.At), e.Address, e.Browser}, c.args...)...)
 	if res.Error != nil {
 		return d.fail("count event", res.Error)
 	}
@@ -89,9 +97,10 @@ func (d *DB) AddRepeat(ctx context.Context, e identity.Event) error {
 }
 
 // recentActs are the newest things that happened to a person; what bad networks do all day would hide the rest. What happened
-// from several addresses says none.
+// from several addresses or browsers says none.
 const recentActs = `SELECT max(CAST(id AS text)) AS id, max(at) AS at, kind, client_id, detail, actor, sum(repeats + 1) - 1 AS repeats,
-		CASE WHEN min(address) = max(address) THEN max(address) ELSE '' END AS address
+		CASE WHEN min(address) = max(address) THEN max(address) ELSE '' END AS address,
+		CASE WHEN min(browser) = max(browser) THEN max(browser) ELSE '' END AS browser
 	FROM (SELECT * FROM events WHERE user_id = ? AND kind <> 'session.forked' ORDER BY at DESC LIMIT ?) e
 	GROUP BY kind, client_id, detail, actor, at / ? ORDER BY max(at) DESC, 1 DESC LIMIT ?`
 

@@ -46,7 +46,7 @@ func TestEnd_ofMuchIsRefusedAtOnceAndWrittenLater(t *testing.T) {
 				s := p.begin(t, db, "offline_access")
 				beginMany(t, db, p, many-1)
 				e := ending(p)
-				struck, err := db.End(t.Context(), e)
+				struck, err := db.End(identity.WithActor(t.Context(), "cli:ada"), e)
 				if err != nil || !struck.More || len(struck.Sessions) != 0 {
 					t.Fatalf("%+v, %v", struck, err)
 				}
@@ -58,6 +58,11 @@ func TestEnd_ofMuchIsRefusedAtOnceAndWrittenLater(t *testing.T) {
 				tidyAll(t, db)
 				if told := p.told(t, db, identity.SessionEnded, e.Cause); told != many {
 					t.Errorf("%d of %d were told", told, many)
+				}
+				for _, told := range must[[]identity.Event](t)(db.Events(t.Context(), identity.EventQuery{UserID: p.user.ID, Limit: many})) {
+					if told.Actor != "cli:ada" && told.Kind == identity.SessionEnded {
+						t.Fatalf("it does not say who did it: %+v", told)
+					}
 				}
 				if got := must[identity.Session](t)(db.SessionByID(t.Context(), after.ID)); !got.Alive(db.Now()) {
 					t.Errorf("what began after it ended too: %s", got.EndCause)

@@ -116,6 +116,8 @@ type Happening struct {
 	When         Moment
 	// Place is where the network says it came from, and Network which that is. Empty: nobody knows.
 	Place, Network string
+	// Browser is which one it was, or empty.
+	Browser string
 	// Times is how often it happened within that hour.
 	Times int
 	// Operator is whether the people who run the service did it.
@@ -128,17 +130,9 @@ func (h Happening) Where() (string, error) {
 	case h.Operator || h.Network == "":
 		return "", nil
 	case h.Place != "":
-		return text("security.from.place", "place", h.Place)
+		return text("security.from.place", "place", h.Place, "network", h.Network)
 	}
 	return text("security.from.network", "network", h.Network)
-}
-
-// Browser is which one it was, where the Event says.
-func (h Happening) Browser() string {
-	if h.Kind == "signin.new_browser" {
-		return h.Detail
-	}
-	return ""
 }
 
 // happened says what happened in plain words.

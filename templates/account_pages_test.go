@@ -104,7 +104,7 @@ func security(a templates.Authenticator) templates.Security {
 		Activity: []templates.Happening{
 			{Kind: "signin.proved", Detail: "pwd", When: ago(time.Minute), Times: 3, Network: "192.0.2.0/24", Place: "Berlin, Germany"},
 			{Kind: "password.refused", When: ago(2 * time.Hour), Network: "192.0.2.0/24"},
-			{Kind: "signin.new_browser", Detail: "Chrome on Android", When: ago(3 * time.Hour), Network: "2001:db8::/48"},
+			{Kind: "signin.new_browser", Detail: "Chrome on Android", Browser: "Chrome on Android", When: ago(3 * time.Hour), Network: "2001:db8::/48"},
 			{Kind: "session.ended", Detail: "reuse", App: "Notes", When: ago(5 * time.Hour)},
 			{Kind: "user.unlocked", When: ago(48 * time.Hour), Operator: true},
 			{Kind: "of.tomorrow", When: ago(60 * 24 * time.Hour)},

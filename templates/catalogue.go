@@ -325,7 +325,7 @@ var english = language{
 		"security.activity":             "Recent activity",
 		"security.times.one":            "{n} time.",
 		"security.times.other":          "{n} times within an hour.",
-		"security.from.place":           "near {place}, judged by the network",
+		"security.from.place":           "near {place} / {network}",
 		"security.from.network":         "from the network {network}",
 		"security.operator":             "Done by the people who run this service.",
 

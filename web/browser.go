@@ -2,7 +2,7 @@ package web
 
 import (
 	"net/http"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/sojourn-auth/sojourn/identity"
@@ -124,44 +124,19 @@ func (p *Pages) keepTyped(w http.ResponseWriter, email string) {
 	http.SetCookie(w, cookie)
 }
 
-// sign is what a part of a User-Agent tells. It is a rough guess, for people to recognise what they use: nothing is
-// decided by it.
-type sign struct {
-	part, name string
-	kind       templates.DeviceKind
-}
-
-// The first that is found counts: newer browsers name older ones too.
-var (
-	platforms = []sign{
-		{"iPhone", "iPhone", templates.Phone},
-		{"iPad", "iPad", templates.Phone},
-		{"Android", "Android", templates.Phone},
-		{"okhttp", "Android", templates.Phone},
-		{"CrOS", "ChromeOS", templates.Computer},
-		{"Windows", "Windows", templates.Computer},
-		{"Macintosh", "Mac", templates.Computer},
-		{"Linux", "Linux", templates.Computer},
-	}
-	browsers = []sign{
-		{part: "Edg", name: "Edge"},
-		{part: "OPR/", name: "Opera"},
-		{part: "SamsungBrowser", name: "Samsung Internet"},
-		{part: "Firefox", name: "Firefox"},
-		{part: "FxiOS", name: "Firefox"},
-		{part: "CriOS", name: "Chrome"},
-		{part: "Chrome", name: "Chrome"},
-		{part: "Safari", name: "Safari"},
-	}
-)
+// phones are the platforms that are no computer's.
+var phones = []string{"iPhone", "iPad", "Android"}
 
 // machine is what people may know a device by: what its app says of it, and what the User-Agent lets guess.
 func machine(d identity.Device, userAgent string) templates.Machine {
-	platform := find(platforms, userAgent)
-	m := templates.Machine{
-		Kind: platform.kind, Name: d.Name, Model: d.Model, Browser: find(browsers, userAgent).name, Platform: platform.name,
-	}
-	if m.Kind == "" && d.Model != "" { // only apps on phones say so
+	browser, platform := identity.ReadUserAgent(userAgent)
+	m := templates.Machine{Name: d.Name, Model: d.Model, Browser: browser, Platform: platform}
+	switch {
+	case slices.Contains(phones, platform):
+		m.Kind = templates.Phone
+	case platform != "":
+		m.Kind = templates.Computer
+	case d.Model != "": // only apps on phones say so
 		m.Kind = templates.Phone
 	}
 	return m
@@ -174,13 +149,4 @@ func appOn(s identity.Session) templates.Machine {
 		m.Kind = templates.Program
 	}
 	return m
-}
-
-func find(signs []sign, userAgent string) sign {
-	for _, s := range signs {
-		if strings.Contains(userAgent, s.part) {
-			return s
-		}
-	}
-	return sign{}
 }

@@ -165,9 +165,13 @@ func toldBy(beside []identity.Event, e identity.Event) bool {
 
 func (p *Pages) happening(ctx context.Context, known clients, e identity.Event) (templates.Happening, error) {
 	c, err := p.client(ctx, known, e.ClientID)
+	if e.Kind == identity.NewBrowser { // what was written before Events named it themselves
+		e.Browser = e.Detail
+	}
 	return templates.Happening{
 		Kind: string(e.Kind), Detail: e.Detail, App: c.Called(), Operator: e.Actor != "",
 		When: templates.Moment{At: e.At}, Times: e.Repeats + 1, Place: p.Place(e.Address), Network: network(e.Address),
+		Browser: e.Browser,
 	}, err
 }
 

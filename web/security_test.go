@@ -253,10 +253,16 @@ func TestActivity_oneActIsOneLineThatSaysFromWhere(t *testing.T) {
 	run(t, near, func(t *testing.T, s *site) {
 		u := s.user("anna@example.com")
 		codes := s.withCodes(u)
+		agent := identity.Seen{UserAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
+		if err := s.db.AddEvent(identity.WithBrowser(t.Context(), agent), identity.Event{
+			ID: identity.NewID(), At: s.time(), Kind: identity.EmailVerified, UserID: u.ID, Address: "203.0.113.7",
+		}); err != nil {
+			t.Fatal(err)
+		}
 		s.signedIn(u.Email).post("/signin", "username", u.Email, "password", "wrong").is(http.StatusUnauthorized)
 		b := s.signedIn(u.Email)
 		b.post("/signin/recovery", "recovery_code", codes[0]).leadsTo("/account/totp/new")
-		page := b.get("/account/security").is(http.StatusOK, "A recovery code was used", "A wrong password was typed", "near Berlin, Germany, judged by the network")
+		page := b.get("/account/security").is(http.StatusOK, "A recovery code was used", "A wrong password was typed", "· Firefox on Linux · near Berlin, Germany / 203.0.113.7")
 		if lines := page.Find(".list .line").Text(); strings.Contains(lines, "Confirmed with a recovery code") {
 			t.Errorf("one act has two lines: %s", lines)
 		}

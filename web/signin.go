@@ -122,9 +122,6 @@ func (p *Pages) begin(r *http.Request, v visit) (cookie string, err error) {
 		Email: r.PostFormValue("username"), Password: r.PostFormValue("password"), Seen: seen(r), Before: before,
 		Browser: p.knownBrowser(r), SignUp: p.signedUpHere(r), Request: v.asked.ID,
 	}
-	if a.BrowserName, err = machine(identity.Device{}, r.UserAgent()).Called(); err != nil {
-		return "", err
-	}
 	cookie, err = p.SignIns.Begin(r.Context(), a)
 	if identity.KindOf(err) == identity.SignInAgain && before.SignedIn() {
 		a.Before = identity.Standing{}

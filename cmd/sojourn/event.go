@@ -114,6 +114,7 @@ func eventLine(e identity.Event) string {
 		{"session ", idText(e.SessionID)},
 		{"client ", e.ClientID},
 		{"from ", e.Address},
+		{"in ", e.Browser},
 		{"by ", e.Actor},
 	} {
 		if part.value != "" {
