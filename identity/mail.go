@@ -22,12 +22,13 @@ const (
 	LinkReset  LinkKind = "reset"  // choose a new password
 	LinkVerify LinkKind = "verify" // confirm the address that Detail holds: see ReadConfirmed
 	LinkEmail  LinkKind = "email"  // move the account to another address: Detail is that of the Letter, as it is
+	LinkWayIn  LinkKind = "way_in" // LinkReset from an operator: in a slot of its own, or whoever asks for a mail voided it
 	LinkNotMe  LinkKind = "not_me" // end everything, and undo what was done since the Moment that Detail spells
 )
 
 // linkLives is how long each kind works: what opens or moves an account, for as long as a mail takes to be read.
 var linkLives = map[LinkKind]time.Duration{
-	LinkReset: 30 * time.Minute, LinkVerify: 7 * 24 * time.Hour, LinkEmail: time.Hour, LinkNotMe: UndoFor,
+	LinkReset: 30 * time.Minute, LinkWayIn: 30 * time.Minute, LinkVerify: 7 * 24 * time.Hour, LinkEmail: time.Hour, LinkNotMe: UndoFor,
 }
 
 // LinkFor is whom a link is for and what it does.
@@ -103,7 +104,7 @@ func (m MailLinks) Press(ctx context.Context, text string) (first bool, err erro
 
 func (m MailLinks) judge(text string, kind LinkKind, ask func(MailLink) (string, bool, error)) (LinkFor, error) {
 	link, secret, err := m.Keys.readLink(text)
-	if err != nil || link.Kind != kind {
+	if err != nil || link.Kind != kind && (link.Kind != LinkWayIn || kind != LinkReset) {
 		return LinkFor{}, errLinkOver
 	}
 	detail, alive, err := ask(mailLink(link, secret))

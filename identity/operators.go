@@ -182,7 +182,7 @@ const wayIn = "way in"
 // ProvesMailbox reports whether a link to choose a new password with that detail came by mail.
 func ProvesMailbox(detail string) bool { return detail != wayIn }
 
-// MakeWayIn makes a link for who reads no mail of ours now; it lives as a mailed one does and takes the place of one. Who
+// MakeWayIn makes a link for who reads no mail of ours now; it lives as a mailed one does and takes the place of an earlier one. Who
 // has a second factor is asked for it after it. The person hears of it by mail. Refusals: NotFound, Invalid (field
 // reason), Conflict (the account is locked).
 func (o Operators) MakeWayIn(ctx context.Context, links MailLinks, userID ID, reason string) (w WayIn, err error) {
@@ -197,8 +197,8 @@ func (o Operators) MakeWayIn(ctx context.Context, links MailLinks, userID ID, re
 		if !user.DisabledAt.IsZero() {
 			return Refuse(Conflict, "The account is locked, and a new password would not open it. Unlock it first.")
 		}
-		w.ExpiresAt = o.Now().Add(linkLives[LinkReset])
-		if w.Link, err = links.Make(ctx, LinkFor{UserID: userID, Kind: LinkReset, Detail: wayIn, Epoch: user.Epoch}); err != nil {
+		w.ExpiresAt = o.Now().Add(linkLives[LinkWayIn])
+		if w.Link, err = links.Make(ctx, LinkFor{UserID: userID, Kind: LinkWayIn, Detail: wayIn, Epoch: user.Epoch}); err != nil {
 			return err
 		}
 		return o.tell(ctx, Event{Kind: WayInMade, UserID: userID, Detail: reason})

@@ -411,6 +411,20 @@ func TestReset_byAnOperatorsLinkUndoesNothingAndProvesNoMailbox(t *testing.T) {
 	})
 }
 
+// Whoever asks for mails to the mailbox that is lost must not void it.
+func TestWayIn_outlivesTheMailsThatStrangersAskFor(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		o := identity.Operators{Store: w.db, Now: w.clock.now}
+		way, err := o.MakeWayIn(w.Context(), w.mailLinks(), w.user.ID, "mailbox lost")
+		w.must(err)
+		mailed := w.mailed(identity.LinkReset, "")
+		w.must(w.byMail().Reset(w.Context(), way.Link, identity.NewPassword{New: "another long password"}))
+		w.wantOver(mailed, identity.LinkReset, "of before the new password")
+		w.wantOver(way.Link, identity.LinkReset, "used")
+	})
+}
+
 // What an operator did stands, whatever mail is older than it.
 func TestNotMe_nothingLeadsBackPastAnOperator(t *testing.T) {
 	t.Parallel()
