@@ -219,10 +219,20 @@ func rows(t *testing.T, doc string) (rows [][]string) {
 	return rows
 }
 
+func TestDocs_theReadmeShowsWhatTheSDKsShow(t *testing.T) {
+	for lang, sdk := range map[string]string{"go": "sdk/go/README.md", "ts": "sdk/ts/README.md"} {
+		_, rest, found := strings.Cut(read(t, "README.md"), "\n```"+lang+"\n")
+		shown, _, _ := strings.Cut(rest, "```\n")
+		if !found || !strings.Contains(read(t, sdk), shown) {
+			t.Errorf("README.md shows in %s what %s does not:\n%s", lang, sdk, shown)
+		}
+	}
+}
+
 func documents(t *testing.T) []string {
 	t.Helper()
 	all := []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"}
-	for _, pattern := range []string{"docs/*.md", "docs/decisions/*.md"} {
+	for _, pattern := range []string{"docs/*.md", "docs/decisions/*.md", "sdk/*/README.md"} {
 		found, err := fs.Glob(os.DirFS(repository), pattern)
 		if err != nil || len(found) == 0 {
 			t.Fatalf("%s: %d found, %v", pattern, len(found), err)
