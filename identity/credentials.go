@@ -3,6 +3,7 @@ package identity
 import (
 	"cmp"
 	"context"
+	"errors"
 	"time"
 )
 
@@ -31,20 +32,40 @@ type CredentialChange struct {
 }
 
 // Change makes a change: write does it, in the same transaction as all that ends by it. It returns the new value of the
-// cookie of the browser in which it was made. Refusal: SignInAgain, when that was signed out meanwhile.
+// cookie of the browser in which it was made. Refusals: SignInAgain, when that was signed out meanwhile;
+// Throttled, when there were too many lately.
 func (c Credentials) Change(ctx context.Context, s Standing, ch CredentialChange, write func(context.Context) error) (cookie string, err error) {
 	pointer := s.Pointer
 	pointer.Secret = NewSecret() // session fixation: an old copy of the cookie is worth nothing
 	next := s.SignIn
 	next.SecretHash = pointer.Secret.Hash()
+	counted := func(ctx context.Context) error {
+		if err := CountChange(ctx, c.Store, s.User.ID); err != nil {
+			return err
+		}
+		return write(ctx)
+	}
 	err = c.Store.InTx(ctx, func(ctx context.Context) error {
-		if next.Epoch, err = c.change(ctx, Ending{User: s.User.ID, Keep: s.SignIn.ID}, ch, write); err != nil {
+		if next.Epoch, err = c.change(ctx, Ending{User: s.User.ID, Keep: s.SignIn.ID}, ch, counted); err != nil {
 			return err
 		}
 		return c.Store.ProveSignIn(ctx, next, s.SignIn.SecretHash)
 	})
 	return c.Keys.CookieText(pointer), err
 }
+
+// CountChange counts a change of what opens an account, or refuses it as Throttled: each is told of by a mail, so whoever has
+// taken over a browser could bury that of the first. It belongs in the transaction of the change, once the
+// user is locked. A reset, which the reader of the mailbox alone can do, forgets them.
+func CountChange(ctx context.Context, store tryCounter, userID ID) error {
+	err := TryOrWait(ctx, store, changesOf(userID), ChangeThrottle)
+	if refusal, is := errors.AsType[*Error](err); is && refusal.Kind == Throttled {
+		refusal.Msg = "What opens this account was changed too often lately. " + waitSentence(refusal.Wait)
+	}
+	return err
+}
+
+func changesOf(userID ID) string { return ThrottleKey("change", userID.String()) }
 
 // ChangeAway makes a change that no browser outlives, of an account whose owner proved it otherwise, by a mailed link. It
 // belongs in the transaction that spends the link.
@@ -110,6 +131,9 @@ func (c Credentials) ChangePassword(ctx context.Context, s Standing, p NewPasswo
 // ResetPassword gives an account whose owner proved it by a mailed link a new password hash and ends everything. It
 // belongs in the transaction that spends the link.
 func (c Credentials) ResetPassword(ctx context.Context, userID ID, hash string, seen Seen) error {
+	if err := c.Store.ClearTries(ctx, changesOf(userID)); err != nil {
+		return err
+	}
 	return c.ChangeAway(ctx, userID, CredentialChange{Cause: EndReset, Event: PasswordReset, Seen: seen},
 		func(ctx context.Context) error { return c.Store.WritePassword(ctx, userID, hash) })
 }

@@ -132,6 +132,34 @@ func TestCredentials_aChangeKeepsThisBrowserAndEndsTheRest(t *testing.T) {
 	})
 }
 
+// Each change is mailed to the owner, and such mails are never dropped: so the changes are bounded, not the mails.
+func TestCredentials_elevenChangesInADayAreOneTooMany(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		cookie, credentials := w.signIn(), w.byMail().Credentials
+		change := identity.NewPassword{Current: password, New: password}
+		for range identity.ChangeThrottle.Free {
+			next, err := credentials.ChangePassword(w.Context(), w.standing(cookie), change)
+			if err != nil {
+				w.Fatal(err)
+			}
+			cookie = next
+		}
+		_, err := credentials.ChangePassword(w.Context(), w.standing(cookie), change)
+		w.wantKind(err, identity.Throttled)
+		if told := w.events(identity.PasswordChanged); told != identity.ChangeThrottle.Free || !w.standing(cookie).SignedIn() {
+			w.Errorf("%d changes are told of; the browser stays signed in: %v", told, w.standing(cookie).SignedIn())
+		}
+		user := w.standing(cookie).User
+		if err := credentials.ResetPassword(w.Context(), user.ID, user.PasswordHash, identity.Seen{}); err != nil { // the owner's, by mail
+			w.Fatal(err)
+		}
+		if _, err := credentials.ChangePassword(w.Context(), w.standing(w.signIn()), change); err != nil {
+			w.Errorf("the owner waits for what a thief did: %v", err)
+		}
+	})
+}
+
 func TestCredentials_oneOfSixteenChangesWins(t *testing.T) {
 	t.Parallel()
 	inWorld(t, func(w *world) {

@@ -386,6 +386,9 @@ func (m ByMail) ChangeAddress(ctx context.Context, s Standing, text string, seen
 			cookie, err = m.Credentials.Change(ctx, s, ch, write)
 			return err
 		}
+		if err := CountChange(ctx, m.Store, link.UserID); err != nil {
+			return err
+		}
 		return m.Credentials.ChangeAway(ctx, link.UserID, ch, write)
 	})
 	return email, cookie, err

@@ -45,10 +45,14 @@ type outbox interface {
 }
 
 // throttleStore counts tries that may be misses.
-type throttleStore interface {
+type tryCounter interface {
 	// CountTry counts one try against key as a miss before it is judged, so that parallel guesses count one by one.
 	// It returns the remaining wait, and counts nothing, while the key is blocked.
 	CountTry(ctx context.Context, key string, t Throttle) (wait time.Duration, err error)
+}
+
+type throttleStore interface {
+	tryCounter
 	// ForgiveTry takes one counted try back.
 	ForgiveTry(ctx context.Context, key string) error
 	// ClearTries forgets all misses of key.

@@ -24,6 +24,7 @@ var (
 	FactorThrottle   = Throttle{Free: 5, First: 30 * time.Second, Max: time.Hour, Forget: 24 * time.Hour}
 	SignUpThrottle   = Throttle{Free: 30, First: time.Minute, Max: time.Hour, Forget: time.Hour}
 	LetterThrottle   = Throttle{Free: 5, First: 5 * time.Minute, Max: time.Hour, Forget: 24 * time.Hour} // to one address
+	ChangeThrottle   = Throttle{Free: 10, First: time.Hour, Max: 24 * time.Hour, Forget: 24 * time.Hour} // of what opens an account
 )
 
 // Wait returns how long after the given miss the next try must wait: 0 for the free ones, then doubling up to Max.
@@ -38,7 +39,7 @@ func (t Throttle) Wait(misses int) time.Duration {
 }
 
 // TryOrWait counts a try against key, or refuses it as Throttled with the wait.
-func TryOrWait(ctx context.Context, store throttleStore, key string, t Throttle) error {
+func TryOrWait(ctx context.Context, store tryCounter, key string, t Throttle) error {
 	wait, err := store.CountTry(ctx, key, t)
 	if err != nil {
 		return err

@@ -145,7 +145,7 @@ func (r Recovery) Begin(ctx context.Context, user identity.User) (Renewal, error
 }
 
 // Renew makes the codes of Begin count in the place of all that the person had. Each renewal works once.
-// Refusals: Conflict (not sealed for this person within the last hour, or codes or credentials changed meanwhile), NotFound.
+// Refusals: Conflict (not sealed for this person within the last hour, or codes or credentials changed meanwhile), NotFound, Throttled.
 func (r Recovery) Renew(ctx context.Context, user identity.User, sealed string, seen identity.Seen) error {
 	mark, codes, err := r.openRenewal(user, sealed)
 	if err != nil {
@@ -167,6 +167,9 @@ func (r Recovery) Renew(ctx context.Context, user identity.User, sealed string, 
 		}
 		if subtle.ConstantTimeCompare(mark, now) == 0 {
 			return errRenewalOver // or a used code could be brought back by an old page
+		}
+		if err := identity.CountChange(ctx, r.Store, user.ID); err != nil {
+			return err
 		}
 		at := r.Now()
 		if err := r.Store.ReplaceRecoveryCodes(ctx, user.ID, recoveryHashes(r.Keys, user.ID, codes)); err != nil {

@@ -138,6 +138,19 @@ func TestRenewal_anOldPageBringsNoUsedCodeBack(t *testing.T) {
 	})
 }
 
+func TestRenewal_theEleventhInADayIsOneTooMany(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, d *desk) {
+		d.enrolled()
+		for range identity.ChangeThrottle.Free {
+			if err := d.renew(d.renewal()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d.kind(d.renew(d.renewal()), identity.Throttled)
+	})
+}
+
 func TestRenewal_isTakenOnlyFromItsPersonAndForAnHour(t *testing.T) {
 	t.Parallel()
 	run(t, func(t *testing.T, d *desk) {
