@@ -1,5 +1,5 @@
-// Package ts runs the suite of the TypeScript SDK: its own tests by node --test, its types, its size, and the package as npm would
-// publish it. sdk/contract plays it against servers.
+// Package ts runs the suite of the TypeScript SDK: its own tests by node --test, in Chromium, and along the
+// quickstarts; its types, its size, and the package as npm would publish it. sdk/contract plays it against servers.
 package ts
 
 import (
@@ -53,6 +53,7 @@ func TestTypeScript_suite(t *testing.T) {
 	node(t, ".", "node", "build.mjs", "--tests")
 	t.Run("node", func(t *testing.T) { tests(t, "build/test/*.test.js") })
 	t.Run("Chromium", func(t *testing.T) { tests(t, "build/test/e2e/browser.test.js") })
+	t.Run("quickstarts", func(t *testing.T) { tests(t, "build/test/e2e/quickstart.test.js") })
 }
 
 func TestTypeScript_theCoreIsSmall(t *testing.T) {
@@ -70,7 +71,6 @@ func TestTypeScript_theCoreIsSmall(t *testing.T) {
 
 // What npm would publish is used by a strict project, as ES modules and as CommonJS, and holds nothing else.
 func TestTypeScript_thePackageIsUsed(t *testing.T) {
-	t.Parallel()
 	dir := t.TempDir()
 	packed := strings.Fields(node(t, ".", "npm", "pack", "--loglevel=error", "--pack-destination", dir))
 	archive := filepath.Join(dir, packed[len(packed)-1])

@@ -1,15 +1,15 @@
 // An app, as its developer sees it.
 import { call } from './call.js';
-import { context, endedError, left, serverTime, spoken, type Happenings } from './context.js';
+import { context, left, serverTime, spoken, type Happenings } from './context.js';
 import type { Ended } from './ended.js';
 import { AppError, isKind } from './errors.js';
 import { hear } from './events.js';
 import type { Options } from './ports.js';
 import type { Identity } from './record.js';
 import { usable } from './refresh.js';
-import { discovery } from './server.js';
 import { begin, parametersOf, redirected, resume, waiting, type Asked } from './signin.js';
 import { flush, signOut, type HowToSignOut } from './signout.js';
+import { userInfo } from './userinfo.js';
 
 /** What is true here, without asking the server. */
 export interface State {
@@ -84,15 +84,15 @@ export function createApp(options: Options): App {
     }
   };
 
-  const app: App = {
+  return {
     state: async () => {
       const record = await ctx.records.load();
       const { session, identity, ended, signOuts } = record;
       flush(ctx);
       const endsIn = identity?.endsAt === undefined ? undefined : Math.max(0, Math.floor((identity.endsAt - serverTime(ctx)) / 1000));
-      const others = session || waiting(ctx, record).length > 0 ? 'pending' : ended ? 'ended' : 'signed_out';
+      const others = waiting(ctx, record).length > 0 ? 'pending' : ended ? 'ended' : 'signed_out';
       return {
-        status: session && !session.unverified ? 'signed_in' : others,
+        status: session ? 'signed_in' : others,
         ...(identity && { identity }),
         ...(ended && !session && { ended: spoken(ctx, ended) }),
         ...(endsIn !== undefined && { endsIn }),
@@ -104,7 +104,7 @@ export function createApp(options: Options): App {
     finish: (redirect) => redirected(ctx, redirect),
     signIn: async (asked) => {
       const { browser } = options;
-      if (!browser) throw new AppError('stop', 'Give this app a `browser`, or use begin and finish.');
+      if (!browser) throw new AppError('stop', 'There is no `browser`: use begin and finish.');
       open?.abort();
       const mine = (open = new AbortController());
       const redirectUri = (await browser.ready?.(options.redirectUri)) ?? options.redirectUri;
@@ -116,7 +116,7 @@ export function createApp(options: Options): App {
       const { state } = parametersOf(url);
       const { session, identity } = await ctx.records.load();
       if (identity && session?.id === state) return identity;
-      throw new AppError('cancelled', 'The browser was closed before the sign-in was done.');
+      throw new AppError('cancelled', 'The browser was closed.');
     },
     token: async ({ fresh = false } = {}) => {
       const record = fresh ? await ctx.records.load() : undefined;
@@ -128,12 +128,7 @@ export function createApp(options: Options): App {
       flush(ctx);
       return response;
     },
-    userInfo: async () => {
-      const { userinfo_endpoint: url } = await discovery(ctx);
-      const response = url ? await call(ctx, url) : undefined;
-      if (response?.status !== 200) throw new AppError('offline', `There is no userinfo (${response?.status ?? 'no endpoint'}).`);
-      return keepUserInfo((await response.json()) as Record<string, unknown>);
-    },
+    userInfo: () => userInfo(ctx),
     signOut: (how) => signOut(ctx, how),
     listen: () => {
       const stop = new AbortController();
@@ -151,25 +146,6 @@ export function createApp(options: Options): App {
     },
     on: (name, listener) => ctx.listen(name, listener),
   };
-
-  const keepUserInfo = (claims: Record<string, unknown>): Promise<Identity> =>
-    ctx.records.hold(async ({ record, save }) => {
-      const { identity, ended } = record;
-      if (!identity) throw ended ? endedError(ctx, ended) : new AppError('signed_out', 'Nobody is signed in.');
-      if (claims['sub'] !== identity.sub) throw new AppError('invalid', 'userinfo tells of another person.'); // OIDC Core §5.3.2
-      const { name, email } = claims;
-      const next: Identity = {
-        ...identity,
-        ...(typeof name === 'string' && { name }),
-        ...(typeof email === 'string' && { email }),
-        claims: { ...identity.claims, ...claims },
-        since: serverTime(ctx),
-      };
-      await save({ identity: next });
-      return next;
-    });
-
-  return app;
 }
 
 const superseded = (signal: AbortSignal): Promise<never> =>

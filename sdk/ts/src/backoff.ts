@@ -51,20 +51,23 @@ export class Backoff {
     if (this.stopped && this.clock.elapsed() < this.stoppedUntil) throw this.stopped;
   }
 
-  /** Waits until the next attempt may begin. It throws `offline` where that is not before the deadline (elapsed). */
+  /** Waits until the next attempt may begin. It throws `offline` at once where that is after the deadline (elapsed). */
   async turn(deadline: number): Promise<void> {
     this.refuse();
-    for (let now = this.clock.elapsed(); now < this.until; now = this.clock.elapsed()) {
-      if (now >= deadline || this.asked > deadline) throw this.notYet();
-      const left = this.until - now;
+    for (let left = this.left; left > 0; left = this.left) {
+      if (this.until > deadline) throw this.notYet();
       // The wait begins here, though a moment has gone by since the answer.
-      await this.clock.wait(Math.min(this.wait - left < 100 ? this.wait : left, deadline - now));
+      await this.clock.wait(this.wait - left < 100 ? this.wait : left);
     }
+  }
+
+  private get left(): number {
+    return this.until - this.clock.elapsed();
   }
 
   /** Whether an attempt may begin at once. */
   get ready(): boolean {
-    return this.clock.elapsed() >= this.until;
+    return this.left <= 0;
   }
 
   private notYet(): AppError {
@@ -74,20 +77,18 @@ export class Backoff {
 }
 
 /** pause is the wait after so many misses, in milliseconds. */
-export const pause = (misses: number): number => 1000 * Math.min(60, 2 ** misses) * (0.5 + Math.random() / 2);
+export const pause = (misses: number, most = 60): number => 1000 * Math.min(most, 2 ** misses) * (0.5 + Math.random() / 2);
 
-/** insist does a task until it has an answer, for as long as someone waits for it: then it throws what the last try did. */
-export async function insist<T>(clock: Clock, task: () => Promise<T>, life = patience): Promise<T> {
-  const deadline = clock.elapsed() + life;
+/** insist does a task until it has an answer, or the next wait would end too late: then it throws what the last try did. */
+export async function insist<T>(clock: Clock, task: () => Promise<T>): Promise<T> {
+  const deadline = clock.elapsed() + patience;
   for (let misses = 0; ; misses++) {
     try {
       return await task();
     } catch (error) {
-      if (!isKind(error, 'offline')) throw error;
-      const wait = Math.max(pause(misses), 1000 * (error.retryAfter ?? 0));
-      const left = deadline - clock.elapsed();
-      if (left <= 0 || (error.retryAfter ?? 0) * 1000 > left) throw error;
-      await clock.wait(Math.min(wait, left));
+      const wait = Math.max(pause(misses), 1000 * ((isKind(error) && error.retryAfter) || 0));
+      if (!isKind(error, 'offline') || clock.elapsed() + wait > deadline) throw error;
+      await clock.wait(wait);
     }
   }
 }

@@ -3,12 +3,12 @@
 import type { Ended } from './ended.js';
 import { sentence } from './ended.js';
 import { AppError } from './errors.js';
-import type { Clock, Fetch, Hash, Lock, Options, ProofKey } from './ports.js';
+import type { Clock, Fetch, Hash, Lock, Options, ProofKey, Random } from './ports.js';
 import { systemClock, taskLock } from './ports.js';
 import type { AppRecord, Records, Session } from './record.js';
 import { records } from './record.js';
 import type { Jwk } from './idtoken.js';
-import { webHash } from './crypto.js';
+import { webHash, webRandom } from './crypto.js';
 import { Backoff } from './backoff.js';
 
 /** What an app may listen to. */
@@ -29,6 +29,7 @@ export interface Context {
   readonly clock: Clock;
   readonly fetch: Fetch;
   readonly hash: Hash;
+  readonly random: Random;
   readonly memory: Memory;
   tell<K extends keyof Happenings>(name: K, ...told: Parameters<Happenings[K]>): void;
   listen<K extends keyof Happenings>(name: K, listener: Happenings[K]): () => void;
@@ -66,6 +67,7 @@ export function context(options: Options): Context {
     clock,
     memory,
     hash: options.hash ?? webHash,
+    random: options.random ?? webRandom,
     fetch: options.fetch ?? ((url, init) => fetch(url, init)),
     records: records(options.store, lock, {
       seen: (record) => notice(ctx, record),

@@ -1,6 +1,6 @@
 // Bytes, digests and random text: what PKCE (RFC 7636), JOSE (RFC 7515, 7638) and DPoP (RFC 9449) are made of.
 import { AppError } from './errors.js';
-import type { Hash, PublicJwk } from './ports.js';
+import type { Hash, PublicJwk, Random } from './ports.js';
 
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
@@ -35,20 +35,21 @@ export function fromBase64url(text: string): Uint8Array<ArrayBuffer> {
 /** WebCrypto's subtle half, or undefined: Hermes and pages of plain http have none. */
 export const subtle = (): SubtleCrypto | undefined => globalThis.crypto?.subtle;
 
+/** Random bytes by the platform. */
+export const webRandom: Random = (bytes) => {
+  if (globalThis.crypto?.getRandomValues) return globalThis.crypto.getRandomValues(bytes);
+  throw new AppError('stop', 'There is no crypto.getRandomValues: give `random`.', { code: 'no_crypto' });
+};
+
 /** 32 random bytes as 43 characters: a verifier, a state, a nonce, a jti. */
-export function random(): string {
-  if (!globalThis.crypto?.getRandomValues) {
-    throw new AppError('stop', 'There is no crypto.getRandomValues: import react-native-get-random-values or expo-crypto first.', { code: 'no_crypto' });
-  }
-  return base64url(globalThis.crypto.getRandomValues(new Uint8Array(32)));
-}
+export const token = (random: Random): string => base64url(random(new Uint8Array(32)));
 
 /** A random UUID (RFC 9562 §5.4). */
-export function uuid(): string {
-  const b = fromBase64url(random());
+export function uuid(random: Random): string {
+  const b = random(new Uint8Array(16));
   b[6] = (b[6]! & 15) | 64;
   b[8] = (b[8]! & 63) | 128;
-  const hex = Array.from(b.subarray(0, 16), (x) => x.toString(16).padStart(2, '0')).join('');
+  const hex = Array.from(b, (x) => x.toString(16).padStart(2, '0')).join('');
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
 
@@ -58,9 +59,9 @@ export const digest = async (hash: Hash, text: string): Promise<string> => base6
 /** SHA-256 by WebCrypto. */
 export const webHash: Hash = async (bytes) => {
   const s = subtle();
-  if (!s) throw new AppError('stop', 'There is no WebCrypto here: give `hash`, or import from @sojourn-auth/app/react-native.', { code: 'no_crypto' });
+  if (!s) throw new AppError('stop', 'There is no WebCrypto: give `hash`.', { code: 'no_crypto' });
   return new Uint8Array(await s.digest('SHA-256', new Uint8Array(bytes)));
 };
 
-/** The thumbprint of a public EC key (RFC 7638 §3.2): its members in the order of their names. */
-export const thumbprint = (hash: Hash, { crv, kty, x, y }: PublicJwk): Promise<string> => digest(hash, JSON.stringify({ crv, kty, x, y }));
+/** The thumbprint of a public key (RFC 7638 §3): its members, without those that only describe it, in the order of their names. */
+export const thumbprint = (hash: Hash, jwk: PublicJwk): Promise<string> => digest(hash, JSON.stringify(jwk, ['crv', 'e', 'kty', 'n', 'x', 'y']));

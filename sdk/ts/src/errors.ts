@@ -46,9 +46,9 @@ export class AppError extends Error {
   }
 }
 
-/** isKind tells errors of this package apart. It goes by name, so that two copies of the package in one app agree. */
+/** isKind tells errors of this package apart; without kinds, from all others. It goes by name, so that two copies of the package in one app agree. */
 export function isKind(error: unknown, ...kinds: Kind[]): error is AppError {
-  return error instanceof Error && error.name === 'AppError' && kinds.includes((error as AppError).kind);
+  return error instanceof Error && error.name === 'AppError' && (kinds.length === 0 || kinds.includes((error as AppError).kind));
 }
 
 export const offline = (message: string, cause?: unknown, retryAfter?: number): AppError =>

@@ -8,6 +8,7 @@ import { retryAfter } from './http.js';
 import type { Session } from './record.js';
 import { end, usable } from './refresh.js';
 import { discovery } from './server.js';
+import { userInfo } from './userinfo.js';
 
 /** A line comes every 15 seconds; without one for so long the connection is dead. */
 const silence = 40_000;
@@ -88,6 +89,7 @@ async function take(ctx: Context, session: Session, { name, data }: ServerEvent)
     return 'no more';
   }
   if (name === 'token.expired') ctx.memory.dead.add(session.access);
+  if (name === 'profile.changed') void userInfo(ctx).catch(() => undefined);
   ctx.tell('heard', name, data);
   return name === 'replaced' ? 'no more' : 'open again';
 }

@@ -64,9 +64,13 @@ async function judge(response: Response, url: string): Promise<Answer> {
     throw offline('The request was led elsewhere; a captive portal does that.');
   }
   const text = await read(response);
-  const body = /[/+]json\s*(;|$)/i.test(headers.get('Content-Type') ?? '') ? object(text) : undefined;
-  // An empty 200 is an answer where nothing was asked (RFC 7009 §2.2).
-  if (!body && !(text === '' && status < 300)) throw offline(`What came back (${status}) is not the server's answer.`, undefined, wait);
+  const type = headers.get('Content-Type') ?? '';
+  // Good news must say that it is JSON; bad news is believed by its members.
+  const body = status >= 400 || /[/+]json\s*(;|$)/i.test(type) ? object(text) : undefined;
+  // Nothing is an answer too, where nothing was asked (RFC 7009 §2.2). A page is none.
+  if (!body && (status >= 300 || /html/i.test(type) || /^\s*</.test(text))) {
+    throw offline(`What came back (${status}) is not the server's answer.`, undefined, wait);
+  }
   return { status, headers, body: body ?? {} };
 }
 

@@ -72,7 +72,7 @@ function checkClaims(c: IdClaims, want: Expected): void {
   const audience = typeof c.aud === 'string' ? [c.aud] : Array.isArray(c.aud) ? c.aud : [];
   if (c.iss !== want.issuer) throw wrong('another issuer');
   if (!audience.includes(want.clientId)) throw wrong('another audience');
-  if (audience.length > 1 && c.azp !== want.clientId) throw wrong('another authorized party');
+  if ((audience.length > 1 || c.azp !== undefined) && c.azp !== want.clientId) throw wrong('another authorized party');
   if (typeof c.sub !== 'string' || !c.sub) throw wrong('no subject');
   if (typeof c.exp !== 'number' || c.exp * 1000 <= want.now - leeway) throw wrong('over');
   if (want.nonce !== undefined && c.nonce !== want.nonce) throw wrong('another nonce');

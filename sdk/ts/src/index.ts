@@ -11,7 +11,7 @@ export type { Ended, Languages, Sentences } from './ended.js';
 export { AppError, isKind } from './errors.js';
 export type { Kind } from './errors.js';
 export { memoryStore, systemClock, taskLock } from './ports.js';
-export type { Browser, Clock, Device, Fetch, Hash, Keys, Lock, Opened, Options, Ports, ProofKey, PublicJwk, Store } from './ports.js';
+export type { Browser, Clock, Device, Fetch, Hash, Keys, Lock, Opened, Options, Ports, ProofKey, PublicJwk, Random, Store } from './ports.js';
 export { webCryptoKeys } from './proof.js';
 export type { KeyPlace } from './proof.js';
 export type { Identity } from './record.js';

@@ -71,6 +71,9 @@ export interface Clock {
 /** SHA-256. */
 export type Hash = (bytes: Uint8Array) => Promise<Uint8Array>;
 
+/** Fills bytes with random ones and returns them. */
+export type Random = (bytes: Uint8Array<ArrayBuffer>) => Uint8Array;
+
 export type Fetch = (url: string, init?: RequestInit) => Promise<Response>;
 
 export interface Ports {
@@ -84,6 +87,8 @@ export interface Ports {
   readonly clock?: Clock;
   /** Default: WebCrypto's. */
   readonly hash?: Hash;
+  /** Default: crypto.getRandomValues. */
+  readonly random?: Random;
   readonly fetch?: Fetch;
   /** A fetch whose answers can be read while they come, where the usual one can't: `expo/fetch`. */
   readonly stream?: Fetch;

@@ -1,5 +1,5 @@
 // Proofs of a key (DPoP, RFC 9449): a fresh one for every request, with the nonce that the server gave last and its time.
-import { base64url, digest, random, subtle, utf8 } from './crypto.js';
+import { base64url, digest, subtle, utf8 } from './crypto.js';
 import { AppError } from './errors.js';
 import type { Hash, Keys, ProofKey, PublicJwk } from './ports.js';
 
@@ -11,14 +11,14 @@ export interface ProofOf {
   readonly nonce?: string | undefined;
   /** The access token that the request carries; none at the token endpoint. */
   readonly token?: string | undefined;
-  readonly jti?: string;
+  readonly jti: string;
 }
 
 /** proof signs one (RFC 9449 §4.2). */
 export async function proof(hash: Hash, key: ProofKey, of: ProofOf): Promise<string> {
   const { kty, crv, x, y } = key.jwk;
   const claims = {
-    jti: of.jti ?? random(),
+    jti: of.jti,
     htm: of.method,
     htu: of.url.replace(/[?#].*$/, ''),
     iat: of.iat,
@@ -43,7 +43,7 @@ export interface KeyPlace {
  */
 export function webCryptoKeys(place: KeyPlace, extractable: boolean): Keys {
   const s = subtle();
-  if (!s) throw new AppError('stop', 'There is no WebCrypto here: leave `keys` out to go without DPoP.', { code: 'no_crypto' });
+  if (!s) throw new AppError('stop', 'There is no WebCrypto: leave `keys` out.', { code: 'no_crypto' });
   return {
     load: async () => {
       const kept = await place.load();

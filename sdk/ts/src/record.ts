@@ -16,23 +16,25 @@ export interface Identity {
   readonly endsAt?: number;
 }
 
-export interface Session {
+export interface Session extends Tokens {
   /** Its own name in this store: the state that it began with. A redirect with it that comes again is answered already. */
   readonly id: string;
   readonly sid?: string;
+  /** Thumbprint of the key that the tokens are bound to. */
+  readonly jkt?: string;
+}
+
+/** Tokens are what one answer of the token endpoint brought. */
+export interface Tokens {
   readonly access: string;
   readonly type: string;
   readonly refresh?: string;
   readonly idToken?: string;
-  /** Thumbprint of the key that the tokens are bound to. */
-  readonly jkt?: string;
   /** This device's time when the answer came, and how many milliseconds the access token was good for then. */
   readonly came: number;
   readonly life: number;
   /** The server's time when the session ends if nothing is refreshed until then. */
   readonly idleEnd?: number;
-  /** What the ID token is still to be verified with, since the server's keys could not be had. Until then nothing is used. */
-  readonly unverified?: { readonly nonce: string; readonly endsAt?: number };
 }
 
 /** Pending is a sign-in that the browser was opened for. */
@@ -46,6 +48,15 @@ export interface Pending {
   /** The code that came back, and when. */
   readonly code?: string;
   readonly came?: number;
+  /** What the code brought: written before it is looked at, and not used before its ID token is verified. */
+  readonly brought?: Brought;
+}
+
+export interface Brought {
+  readonly tokens: Tokens;
+  readonly endsAt?: number;
+  /** The server's time when it came. */
+  readonly at: number;
 }
 
 /** SignOut is one that the server has not heard yet. */
@@ -158,8 +169,9 @@ async function guard<T>(what: string, task: () => Promise<T>): Promise<T> {
   }
 }
 
-/** What a sign-out or an ending took out of the record must not come back with the record before it. */
-const forgets = (before: AppRecord, after: AppRecord): boolean => Boolean(before.session && before.session.id !== after.session?.id);
+/** What an ending or a sign-out that was heard took out of the record must not come back with the record before it. */
+const forgets = ({ session, signOuts = [] }: AppRecord, after: AppRecord): boolean =>
+  (session !== undefined && session.id !== after.session?.id) || signOuts.length > (after.signOuts?.length ?? 0);
 
 const without = (record: Change): AppRecord =>
   Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as unknown as AppRecord;

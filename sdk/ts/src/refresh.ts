@@ -3,7 +3,7 @@
 import { patience } from './backoff.js';
 import type { Context } from './context.js';
 import { endedError, left, serverTime } from './context.js';
-import { AppError, isKind, offline } from './errors.js';
+import { AppError, isKind } from './errors.js';
 import type { Answer } from './http.js';
 import type { ProofKey } from './ports.js';
 import type { AppRecord, Discovery, Held, Session } from './record.js';
@@ -27,8 +27,8 @@ const due = (ctx: Context, session: Session): boolean => left(ctx, session) < Ma
 /** usable returns a session whose access token lives. `spent` is one that must not be used any more though it seems to. */
 export async function usable(ctx: Context, spent?: string): Promise<Session> {
   const session = await current(ctx);
-  if (session.unverified === undefined && session.access !== spent && !due(ctx, session)) return session;
-  const lives = session.unverified === undefined && session.access !== spent && left(ctx, session) > 0;
+  if (session.access !== spent && !due(ctx, session)) return session;
+  const lives = session.access !== spent && left(ctx, session) > 0;
   if (lives && !ctx.memory.backoff.ready) return session;
   const deadline = ctx.clock.elapsed() + (lives ? 0 : patience);
   try {
@@ -45,7 +45,7 @@ async function current(ctx: Context): Promise<Session> {
     return sessionIn(ctx, await ctx.records.load());
   } catch (error) {
     const last = ctx.memory.record;
-    if (isKind(error, 'store') && last?.session && last.session.unverified === undefined && left(ctx, last.session) > 0) return sessionIn(ctx, last);
+    if (isKind(error, 'store') && last?.session && left(ctx, last.session) > 0) return sessionIn(ctx, last);
     throw error;
   }
 }
@@ -70,8 +70,7 @@ async function attempt(ctx: Context, spent: string | undefined): Promise<Session
   try {
     const document = await discovery(ctx);
     return await ctx.records.hold(async (held) => {
-      let session = sessionIn(ctx, held.record);
-      if (session.unverified !== undefined) session = await verifyKept(ctx, held, session, document);
+      const session = sessionIn(ctx, held.record);
       if (session.access !== spent && !due(ctx, session)) return session;
       const renewed = await refresh(ctx, held, session, document);
       backoff.clear();
@@ -85,7 +84,7 @@ async function attempt(ctx: Context, spent: string | undefined): Promise<Session
 
 async function refresh(ctx: Context, held: Held, session: Session, document: Discovery): Promise<Session> {
   const key = await keyOf(ctx, held, session);
-  if (!session.refresh) return end(ctx, held, session, 'expired');
+  if (!session.refresh) return left(ctx, session) > 0 ? session : end(ctx, held, session, 'expired');
   await held.check();
   const form = { grant_type: 'refresh_token', refresh_token: session.refresh, resource: ctx.options.resource, ...describeDevice(ctx, held.record.install) };
   const answer = await post(ctx, document.token_endpoint, form, key);
@@ -126,19 +125,4 @@ export async function end(ctx: Context, held: Held, session: Session, reason: st
   ctx.memory.over.set(session.id, ended);
   await held.save({ session: undefined, ended }).catch(() => ctx.tell('ended', endedError(ctx, ended).ended!));
   throw endedError(ctx, ended);
-}
-
-/** verifyKept checks an ID token that could not be checked when it came, since the server's keys were not to be had. */
-async function verifyKept(ctx: Context, held: Held, session: Session, document: Discovery): Promise<Session> {
-  const { unverified, ...rest } = session;
-  const { nonce, ...end } = unverified!;
-  try {
-    const { claims, verified } = await check(ctx, document, session.idToken!, { nonce });
-    if (!verified) throw offline('The server’s keys can’t be had yet.');
-    await held.save({ session: rest, identity: identityOf(ctx, claims, end) });
-    return rest;
-  } catch (error) {
-    if (isKind(error, 'invalid')) await held.save({ session: undefined });
-    throw error;
-  }
 }

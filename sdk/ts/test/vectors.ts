@@ -24,7 +24,7 @@ export async function vector(kind: string, input: Json): Promise<unknown> {
     case 'action':
       return action(input);
     case 'retry_after':
-      return retryAfter(new Headers({ 'Retry-After': textOf(input, 'value'), Date: new Date(Number(input['now']) * 1000).toUTCString() })) ?? null;
+      return retryAfter(new Headers({ 'Retry-After': textOf(input, 'value'), Date: dateOf(input) })) ?? 0;
     case 'sentence':
       return sentence(textOf(input, 'reason'), textOf(input, 'lang'), languages);
     default:
@@ -43,16 +43,19 @@ async function makeProof(input: Json): Promise<string> {
   return proof(webHash, signer, { method: htm!, url: htu!, iat: Number(iat), jti: jti!, nonce, token });
 }
 
+const dateOf = ({ now }: Json): string => new Date(Number(now) * 1000).toUTCString();
+
 /** action lets the SDK read the answer as it comes from the network. */
-async function action({ status, headers, body }: Json): Promise<Json> {
-  const text = typeof body === 'string' ? body : JSON.stringify(body);
-  const fetch = async () => new Response(text, { status: Number(status), headers: headers as Record<string, string> });
+async function action(input: Json): Promise<Json> {
+  const { status, headers, body } = input;
+  const bodiless = [204, 304].includes(Number(status));
+  const fetch = async () => new Response(bodiless ? null : String(body), { status: Number(status), headers: { Date: dateOf(input), ...(headers as object) } });
   try {
     const answer = await ask(fetch, { url: 'https://id.example/token' });
     const judged = verdict(answer);
-    return { do: judged, ...(judged === 'retry' && { after: refusal(answer).retryAfter }) };
+    return { do: judged === 'tokens' ? 'use' : judged, after: (judged === 'retry' && refusal(answer).retryAfter) || 0 };
   } catch (error) {
     if (!isKind(error, 'offline')) throw error;
-    return { do: 'retry', after: error.retryAfter };
+    return { do: 'retry', after: error.retryAfter ?? 0 };
   }
 }

@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
-import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { fillIn, openBrowser } from './person.js';
 import { person, sojourn, type Sojourn } from './sojourn.js';
 
 let server: Sojourn;
@@ -18,7 +19,7 @@ before(async () => {
   server = await sojourn();
   home = await serve(server.issuer);
   server.command('client', 'add', '--id', 'page', '--name', 'Page', '--public', '--redirect-uri', home, '--scope', 'openid profile email offline_access');
-  browser = await chromium.launch({ executablePath: process.env['SOJOURN_TEST_CHROMIUM'] ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
+  browser = await openBrowser();
   context = await browser.newContext();
   context.setDefaultTimeout(20_000);
 });
@@ -50,13 +51,7 @@ async function tab(): Promise<Page> {
 async function signIn(page: Page): Promise<void> {
   await page.evaluate(() => void window.app.signIn());
   await page.waitForURL(`${server.issuer}/**`);
-  await page.waitForSelector('[name=username], [name=consent]');
-  if (await page.locator('[name=username]').count()) {
-    await page.fill('[name=username]', person.email);
-    await page.fill('[name=password]', person.password);
-    await page.press('[name=password]', 'Enter');
-  }
-  await page.click('[name=consent][value=allow]');
+  await fillIn(page);
   await page.waitForURL(`${home}**`);
   await page.waitForFunction(() => window.came);
 }

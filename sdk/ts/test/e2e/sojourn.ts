@@ -18,7 +18,7 @@ export interface Sojourn {
 
 export async function sojourn(): Promise<Sojourn> {
   const scratch = mkdtempSync(join(tmpdir(), 'sojourn-e2e-'));
-  const program = process.env['SOJOURN_PROGRAM'] ?? build(scratch);
+  const program = build(scratch);
   const [port, admin] = [await freePort(), await freePort()];
   const issuer = `http://localhost:${port}`;
   const env = {
@@ -32,7 +32,8 @@ export async function sojourn(): Promise<Sojourn> {
   return { issuer, command, stop: () => void server.kill() };
 }
 
-function build(scratch: string): string {
+/** build makes the program in a folder. */
+export function build(scratch: string): string {
   const program = join(scratch, 'sojourn');
   execFileSync('go', ['build', '-o', program, './cmd/sojourn'], { cwd: repository, stdio: 'inherit' });
   return program;
@@ -47,7 +48,8 @@ export const freePort = (): Promise<number> =>
     });
   });
 
-async function ready(url: string): Promise<void> {
+/** ready waits until a server answers. */
+export async function ready(url: string): Promise<void> {
   for (let i = 0; i < 600; i++) {
     if (await fetch(url).then((r) => r.ok, () => false)) return;
     await new Promise((resolve) => setTimeout(resolve, 100));
