@@ -115,9 +115,11 @@ func (c fastClock) Wait(ctx context.Context, d time.Duration) error {
 // live uses the app about once a minute.
 func (p *phone) live(ctx context.Context, dice *rand.Rand, issuer string) {
 	until := time.Now().Add(halfHour / hurry)
+	client := p.Client()
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // to a portal's page
 	for time.Now().Before(until) {
 		time.Sleep((30*time.Second + time.Duration(dice.Int64N(int64(time.Minute)))) / hurry)
-		response, err := p.Client().Get(issuer + "/me")
+		response, err := client.Get(issuer + "/me")
 		if err == nil {
 			_ = response.Body.Close()
 		}

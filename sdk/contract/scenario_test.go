@@ -120,3 +120,18 @@ func TestScenarios_areWellFormed(t *testing.T) {
 		}
 	}
 }
+
+// An SDK can't stay away: each folder beside this one has its driver.
+func TestDrivers_everySDKHasOne(t *testing.T) {
+	t.Parallel()
+	folders, err := os.ReadDir("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	specs := driverSpecs(t)
+	for _, folder := range folders {
+		if _, there := specs[folder.Name()]; folder.IsDir() && folder.Name() != "contract" && !there {
+			t.Errorf("sdk/%s has no driver in drivers.json", folder.Name())
+		}
+	}
+}
