@@ -160,6 +160,18 @@ func (q *query) id(name string) identity.ID {
 	return id
 }
 
+// moment is the zero time where the parameter is absent.
+func (q *query) moment(name string) time.Time {
+	if q.text(name) == "" {
+		return time.Time{}
+	}
+	at, err := time.Parse(time.RFC3339, q.text(name))
+	if err != nil {
+		q.refuse(name, "Send a moment like 2026-11-28T22:00:00Z.")
+	}
+	return at
+}
+
 func (q *query) email(name string) string {
 	if q.text(name) == "" {
 		return ""

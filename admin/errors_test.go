@@ -41,6 +41,9 @@ func TestQuery_whatIsWrongIsNamed(t *testing.T) {
 		"GET /api/clients?after=%ff":                         `"field":"after"`,
 		"GET /api/clients?after=" + strings.Repeat("x", 257): "at most 256 bytes",
 		"GET /api/events?session=1":                          `"field":"session"`,
+		"GET /api/events?since=yesterday":                    `"field":"since"`,
+		"GET /api/events?kind=session.ended":                 `"field":"since"`,
+		"GET /api/events?client=notes":                       `"field":"since"`,
 		"DELETE /api/sessions/" + sid + "?device=maybe":      "Use true or false",
 		"DELETE /api/sessions/" + sid + "?devices=true":      "Use: device",
 	} {

@@ -72,10 +72,17 @@ func sessionIn(r *http.Request) (identity.ID, error) {
 	return id, err
 }
 
-// eventList answers GET /api/events: what happened, the newest first.
+// eventList answers GET /api/events: what happened, the newest first. That of a client or a kind is picked out of a time, a
+// person or a Session: no index finds it among all that ever happened.
 func (a *API) eventList(r *http.Request) (any, error) {
-	q := queryOf(r, "user", "session", "limit", "after")
-	asked := identity.EventQuery{UserID: q.id("user"), SessionID: q.id("session"), After: q.id("after"), Limit: q.limit()}
+	q := queryOf(r, "user", "session", "since", "client", "kind", "limit", "after")
+	asked := identity.EventQuery{
+		UserID: q.id("user"), SessionID: q.id("session"), Since: q.moment("since"), ClientID: q.text("client"),
+		Kind: identity.EventKind(q.text("kind")), After: q.id("after"), Limit: q.limit(),
+	}
+	if q.text("client")+q.text("kind") != "" && q.text("since")+q.text("user")+q.text("session") == "" {
+		q.refuse("since", "Send since, user or session beside client and kind.")
+	}
 	if q.err != nil {
 		return nil, q.err
 	}

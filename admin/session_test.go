@@ -134,6 +134,12 @@ func TestEvents_ofAPersonAndOfASession(t *testing.T) {
 		d.same(want, got)
 		got, _ = list("?session=" + s.ID.String())
 		d.same([]identity.EventKind{identity.SessionEnded}, got)
+		got, _ = list("?kind=user.locked&since=2020-01-01T00:00:00Z")
+		d.same([]identity.EventKind{identity.UserLocked, identity.UserLocked}, got)
+		got, _ = list("?client=notes&user=" + ada.ID.String())
+		d.same([]identity.EventKind{identity.SessionEnded}, got)
+		got, _ = list("?since=2200-01-01T00:00:00Z")
+		d.same(0, len(got))
 		after := ""
 		for _, kind := range want {
 			page, next := list("?limit=1&user=" + ada.ID.String() + after)
