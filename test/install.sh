@@ -27,6 +27,7 @@ lacking_services() {
   command -v redis-server >/dev/null && command -v redis-cli >/dev/null || echo redis-server
   chromium_path >/dev/null || echo chromium
   command -v zbarimg >/dev/null || echo zbar-tools
+  command -v mvn >/dev/null || echo maven default-jdk-headless # sdk/kotlin
 }
 
 # chromium_path prints the browser that the pages are tested with.

@@ -1,0 +1,108 @@
+package dev.sojourn.app
+
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.Deferred
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.SupervisorJob
+import kotlinx.coroutines.async
+import kotlinx.coroutines.channels.BufferOverflow
+import kotlinx.coroutines.flow.MutableSharedFlow
+import kotlinx.coroutines.flow.MutableStateFlow
+import kotlinx.serialization.json.JsonObject
+import java.time.Instant
+import java.util.concurrent.ConcurrentHashMap
+
+/** Something that happened by itself. */
+sealed interface Event {
+    /** A session of this app ended: its tokens are forgotten. */
+    data class SessionEnded(val ended: Ended) : Event
+
+    /** Tokens, sign-in or sign-out: read [App.state] anew. */
+    data object Changed : Event
+
+    /** A sign-out that had to wait was heard by the server. */
+    data object SignedOut : Event
+
+    /** Something came by `/me/events`, `ready` too (docs/mobile.md). */
+    data class Heard(val name: String, val data: JsonObject) : Event
+}
+
+/**
+ * What the parts of an app share: the record, the clock as the server has it, and what is remembered only while the process lives.
+ * All of it happens on one thread at a time ([run]), whatever threads the app calls from.
+ */
+internal class Context(val config: Config) : Records.Keeper {
+    val clock = config.clock
+    val http = Http(config.http)
+    val scope = CoroutineScope(SupervisorJob() + Dispatchers.Default.limitedParallelism(1))
+    val events = MutableSharedFlow<Event>(extraBufferCapacity = 256, onBufferOverflow = BufferOverflow.DROP_OLDEST)
+    val records = Records(config.storage, this)
+    val backoff = Backoff(clock)
+
+    /** The name of the session that there is. */
+    val signedIn = MutableStateFlow<String?>(null)
+
+    /** The last record that was read or written. */
+    @Volatile
+    var record: Record? = null
+
+    /** The server's clock less this device's, in milliseconds, as the last Date header taught. */
+    @Volatile
+    var skew = 0L
+
+    /** The newest DPoP nonce of each origin (RFC 9449 §8.2). */
+    val nonces = ConcurrentHashMap<String, String>()
+
+    /** Access tokens that must not be used any more. */
+    val dead = mutableSetOf<String>()
+
+    /** Sessions that are over although the store could not be told. */
+    val over = mutableMapOf<String, Ending>()
+
+    /** The access token that is kept, and when it was first seen here, by the elapsed clock. */
+    private var seen: Pair<String, Long>? = null
+
+    /** The server's time, in milliseconds since 1970. */
+    val serverTime get() = clock.wall() + skew
+
+    /** Does something to its end, whether or not the caller goes on waiting: what was begun must be written down. */
+    fun <T> run(task: suspend () -> T): Deferred<T> = scope.async { task() }
+
+    fun tell(event: Event) {
+        events.tryEmit(event)
+    }
+
+    override fun learnt() = Learnt(skew, nonces.toMap())
+
+    /** Compares a record with the last one, and tells of what another task or process has done. */
+    override fun seen(record: Record) {
+        val before = this.record
+        this.record = record
+        if (before == null) record.learnt?.let(::remember)
+        val access = record.session?.access
+        if (access != null && access != seen?.first) seen = access to clock.elapsed()
+        signedIn.value = record.session?.id
+        if (before == null) return
+        record.ended?.takeIf { it.id != before.ended?.id }?.let { tell(Event.SessionEnded(spoken(it))) }
+        if (before.session?.access != access || before.ended?.id != record.ended?.id) tell(Event.Changed)
+    }
+
+    private fun remember(learnt: Learnt) {
+        skew = learnt.skew
+        nonces.putAll(learnt.nonces)
+    }
+
+    /** What is left of an access token, in milliseconds, by the clock that says less. A wall clock that went back says nothing. */
+    fun left(session: Session): Long {
+        if (session.access in dead) return 0
+        val now = clock.elapsed()
+        val since = seen?.takeIf { it.first == session.access }?.second ?: now
+        return session.life - maxOf(0, clock.wall() - session.came, now - since)
+    }
+
+    /** An ending in the app's language. */
+    fun spoken(e: Ending) = Ended(e.reason, sentence(e.reason, config.language), Instant.ofEpochMilli(e.at))
+
+    /** What everyone is told who asks for a token of a session that is over. */
+    fun endedError(e: Ending): AppException = spoken(e).let { AppException(Kind.ENDED, it.sentence, ended = it) }
+}

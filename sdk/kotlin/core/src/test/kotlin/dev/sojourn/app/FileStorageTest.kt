@@ -1,0 +1,52 @@
+package dev.sojourn.app
+
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertNull
+import org.junit.jupiter.api.Assertions.assertThrows
+import org.junit.jupiter.api.Test
+import org.junit.jupiter.api.io.TempDir
+import java.nio.file.Files
+import java.nio.file.Path
+import java.nio.file.attribute.PosixFilePermissions
+
+class FileStorageTest {
+    @TempDir
+    lateinit var folder: Path
+
+    private val storage get() = FileStorage(folder.resolve("app"))
+    private val newest get() = folder.resolve("app/record.json")
+
+    @Test
+    fun `what is kept is the user's alone`() {
+        storage.save("""{"v":1}""", alone = false)
+        storage.makeKey()
+        for (file in listOf("record.json", "key.json")) {
+            assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(folder.resolve("app/$file"))))
+        }
+        assertEquals("rwx------", PosixFilePermissions.toString(Files.getPosixFilePermissions(folder.resolve("app"))))
+    }
+
+    @Test
+    fun `a damaged record gives way to the one before it`() {
+        storage.save("""{"v":1,"install":"one"}""", alone = false)
+        storage.save("""{"v":1,"install":"two"}""", alone = false)
+        Files.writeString(newest, """{"v":1,"inst""")
+        assertEquals("one", recordOf(storage.load()!!).install)
+    }
+
+    @Test
+    fun `what was forgotten does not come back`() {
+        storage.save("""{"v":1,"install":"one"}""", alone = false)
+        storage.save("""{"v":1,"install":"two"}""", alone = true)
+        Files.writeString(newest, "")
+        assertThrows(DamagedException::class.java) { storage.load() }
+    }
+
+    @Test
+    fun `the key is the one that was made, and a damaged one is lost`() {
+        val made = storage.makeKey()
+        assertEquals(made.thumbprint(), storage.key()!!.thumbprint())
+        Files.writeString(folder.resolve("app/key.json"), "{")
+        assertNull(storage.key())
+    }
+}
