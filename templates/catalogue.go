@@ -63,7 +63,7 @@ var english = language{
 		"reset.contested":   "Your address is confirmed. Somebody made the account more than once, and it may not have been you each time: choose its password now, and you sign in with it.",
 		"reset.changed":     "This was changed in your account within the last 7 days, and saving takes it back:",
 		"reset.keep":        "It was me: leave it as it is",
-		"reset.clean":       "Nobody has confirmed this address yet, so the account starts clean: name, authenticator, what apps may do and what they keep there go.",
+		"reset.clean":       "Nobody has confirmed this address yet, so the account starts clean: its name and authenticator, what apps may do and what they keep in it are removed.",
 		"reset.submit":      "Save password",
 		"reset.submit.busy": "Saving…",
 
@@ -368,7 +368,7 @@ var english = language{
 		"event.profile.changed":               "Your name or e-mail address was changed",
 		"event.user.locked":                   "The account was locked",
 		"event.user.unlocked":                 "The account was unlocked",
-		"event.user.undone":                   "What somebody else had changed was taken back",
+		"event.user.undone":                   "What was changed in your account before was taken back",
 		"event.user.way_in":                   "A link to choose a new password was made for you",
 		"event.user.deleted":                  "The account was deleted",
 		"event.consent.given":                 "You let {app} use your account",

@@ -285,7 +285,8 @@ func (who seeded) banner(issuer, app string) string {
             go run ./examples/thirdparty%[8]s  an app registers itself first
             %[6]s/signup  an account of your own
   Mails     appear here; none is sent
-  Kept in   %[7]s/
+  Kept in   %[7]s/, where commands find it by
+            go run ./cmd/sojourn --database sqlite:%[7]s/sojourn.db user list
 
 `, app, demoUser, who.password, who.totp, who.totp, issuer, demoFolder, at)
 }

@@ -37,6 +37,7 @@ func startDemo(t *testing.T, dir string) demo {
 	env := []string{"SOJOURN_ISSUER=" + d.issuer, "SOJOURN_LISTEN=127.0.0.1:" + ports[0], "SOJOURN_ADMIN_LISTEN=127.0.0.1:" + ports[2]}
 	d.process = start(t, dir, env, "sojourn", "demo", "--app-listen", "127.0.0.1:"+ports[1])
 	d.says("Kept in")
+	d.says("--database sqlite:sojourn-demo/sojourn.db user list")
 	d.until("readiness", func() bool { return statusOf("http://127.0.0.1:"+ports[2]+"/readyz") == http.StatusOK })
 	d.password = demoPassword.FindStringSubmatch(d.out.String())[1]
 	d.totp = demoTOTP.FindStringSubmatch(d.out.String())[1]
