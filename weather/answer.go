@@ -3,9 +3,11 @@ package weather
 import (
 	"bytes"
 	"cmp"
-	"compress/gzip"
+	"compress/flate"
 	"context"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"io"
 	"net/http"
 	"strconv"
@@ -292,17 +294,30 @@ func (p *Proxy) garbage(v *visit) {
 	_ = c.Close()
 }
 
-// bomb is JSON that never gets to its point, 256 MiB of it in 256 KiB.
+// bomb is JSON that never gets to its point, 256 MiB of it in 256 KiB. It is put together from one packed MiB, which after
+// another of the same reads the same: packing all would take a busy machine longer than a client waits.
 var bomb = sync.OnceValue(func() []byte {
+	const chunks, opening = 256, `{"access_token":"`
 	var packed bytes.Buffer
-	z := gzip.NewWriter(&packed)
-	_, _ = io.WriteString(z, `{"access_token":"`)
+	_, _ = packed.WriteString("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff") // RFC 1952 §2.3: deflate, nothing else told
+	z, _ := flate.NewWriter(&packed, flate.DefaultCompression)
 	chunk := bytes.Repeat([]byte("A"), 1<<20)
-	for range 256 {
-		_, _ = z.Write(chunk)
+	pack := func(content []byte) []byte {
+		before := packed.Len()
+		_, _ = z.Write(content)
+		_ = z.Flush()
+		return packed.Bytes()[before:]
 	}
+	pack([]byte(opening))
+	pack(chunk)
+	_, _ = packed.Write(bytes.Repeat(pack(chunk), chunks-2))
 	_ = z.Close()
-	return packed.Bytes()
+	sum := crc32.ChecksumIEEE([]byte(opening))
+	for range chunks {
+		sum = crc32.Update(sum, crc32.IEEETable, chunk)
+	}
+	end := binary.LittleEndian.AppendUint32(packed.Bytes(), sum)
+	return binary.LittleEndian.AppendUint32(end, uint32(len(opening)+chunks*len(chunk)))
 })
 
 func (p *Proxy) gzipBomb(v *visit) {
