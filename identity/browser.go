@@ -40,15 +40,18 @@ func (k *Keyring) AddressText(email string) string {
 
 // ReadAddress returns what an authentic cookie value says, or nothing.
 func (k *Keyring) ReadAddress(text string) string {
+	body, _ := k.openBrowser(text, ofAddress)
+	return string(body)
+}
+
+// openBrowser opens what a cookie of this file says that was sealed for ad; false for any other.
+func (k *Keyring) openBrowser(text string, ad []byte) (body []byte, ok bool) {
 	raw, err := fromText(browserPrefix, text)
 	if err != nil {
-		return ""
+		return nil, false
 	}
-	body, err := k.Open(ForBrowser, raw, ofAddress)
-	if err != nil {
-		return ""
-	}
-	return string(body)
+	body, err = k.Open(ForBrowser, raw, ad)
+	return body, err == nil
 }
 
 // SignUpCookieName is the name of the cookie by which a browser shows that a sign-up was sent from it; see CookieName.
@@ -62,12 +65,8 @@ func (k *Keyring) SignUpText(email, password string) string {
 
 // signedUp reports whether a cookie value is of a sign-up with this address and password.
 func (k *Keyring) signedUp(text, email, password string) bool {
-	raw, err := fromText(browserPrefix, text)
-	if err != nil {
-		return false
-	}
-	_, err = k.Open(ForBrowser, raw, ofSignUp(email, password))
-	return err == nil
+	_, ok := k.openBrowser(text, ofSignUp(email, password))
+	return ok
 }
 
 func ofSignUp(email, password string) []byte { return []byte("sign-up\n" + email + "\n" + password) }
@@ -101,12 +100,8 @@ func (k *Keyring) BrowserText(b Browser) string {
 
 // ReadBrowser returns what an authentic cookie value says; of any other, a browser that knows nobody.
 func (k *Keyring) ReadBrowser(text string) Browser {
-	raw, err := fromText(browserPrefix, text)
-	if err != nil {
-		return Browser{}
-	}
-	body, err := k.Open(ForBrowser, raw, nil)
-	if err != nil || len(body)%knownIDLen != 0 || len(body) > maxKnown*knownIDLen {
+	body, ok := k.openBrowser(text, nil)
+	if !ok || len(body)%knownIDLen != 0 || len(body) > maxKnown*knownIDLen {
 		return Browser{}
 	}
 	return Browser{slices.Collect(slices.Chunk(body, knownIDLen))}
