@@ -71,10 +71,10 @@ func readClient(r *http.Request) (b clientBody, err error) {
 			return b, identity.RefuseField(name, "Send a string.")
 		}
 	}
-	if b.secret != "" && len(b.secret) < identity.MinClientSecret {
-		return b, identity.RefuseField("client_secret", "The secret is too short: at least 8 characters, better the output of openssl rand -hex 32.")
+	if b.secret == "" {
+		return b, nil
 	}
-	return b, nil
+	return b, identity.CheckClientSecret("client_secret", b.secret)
 }
 
 // on returns a client with what the body says on top.

@@ -256,7 +256,7 @@ func (o Operators) EnableClient(ctx context.Context, id string) (changed bool, e
 	return changed, err
 }
 
-// The bounds of RotateSecret.
+// The bounds of CheckClientSecret and RotateSecret.
 const (
 	MinClientSecret = 8 // characters
 	MaxOverlap      = 30 * 24 * time.Hour
@@ -268,11 +268,19 @@ type NewClientSecret struct {
 	Overlap          time.Duration // how long the one before stays good: zero ends it at once
 }
 
+// CheckClientSecret refuses a secret that is too short, as Invalid in the field that it came in.
+func CheckClientSecret(field, secret string) error {
+	if len(secret) < MinClientSecret {
+		return RefuseField(field, "The secret is too short: at least 8 characters, better the output of openssl rand -hex 32.")
+	}
+	return nil
+}
+
 // RotateSecret gives a client another secret and ends nothing: its Sessions go on. Refusals: NotFound (no such client, or
 // it has no secret), Invalid (fields secret and overlap).
 func (o Operators) RotateSecret(ctx context.Context, keys *Keyring, n NewClientSecret) error {
-	if len(n.Secret) < MinClientSecret {
-		return RefuseField("secret", "The secret is too short: at least 8 characters, better the output of openssl rand -hex 32.")
+	if err := CheckClientSecret("secret", n.Secret); err != nil {
+		return err
 	}
 	if n.Overlap < 0 || n.Overlap > MaxOverlap {
 		return RefuseField("overlap", "Let the secret before stay good for 0 to 30 days.")
