@@ -1,7 +1,6 @@
 package contract
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -29,19 +28,9 @@ func newAny(t testing.TB) provider {
 	a.network.lead(t, "http://127.0.0.1:"+port, map[string]string{
 		"/.well-known/openid-configuration": "discovery", "/jwks": "jwks", "/token": "token", "/me": "me", "/token/revocation": "signout",
 	})
-	var said bytes.Buffer
 	serve := exec.Command("node", "serve.mjs", a.network.issuer(), port)
-	serve.Dir, serve.Stdout, serve.Stderr = anyFolder, &said, &said
-	if err := serve.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = serve.Process.Kill()
-		_ = serve.Wait()
-		if t.Failed() {
-			t.Logf("the provider said:\n%s", &said)
-		}
-	})
+	serve.Dir = anyFolder
+	run(t, serve)
 	ready(t, "http://127.0.0.1:"+port+"/.well-known/openid-configuration")
 	return a
 }

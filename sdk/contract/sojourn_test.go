@@ -86,9 +86,18 @@ func newSojourn(t testing.TB) provider {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var said bytes.Buffer
 	serve := exec.Command(file, "serve")
-	serve.Env, serve.Stdout, serve.Stderr = s.env, &said, &said
+	serve.Env = s.env
+	run(t, serve)
+	ready(t, "http://"+admin+"/readyz")
+	return s
+}
+
+// run has a server run until the test ends, and shows what it said where that failed.
+func run(t testing.TB, serve *exec.Cmd) {
+	t.Helper()
+	var said bytes.Buffer
+	serve.Stdout, serve.Stderr = &said, &said
 	if err := serve.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -99,8 +108,6 @@ func newSojourn(t testing.TB) provider {
 			t.Logf("the server said:\n%s", &said)
 		}
 	})
-	ready(t, "http://"+admin+"/readyz")
-	return s
 }
 
 // ready waits until a server answers 200.
