@@ -69,11 +69,16 @@ func (p *Pages) stateCookie(value string, maxAge int) *http.Cookie {
 
 // knownBrowser says who has signed in in this browser before.
 func (p *Pages) knownBrowser(r *http.Request) identity.Browser {
-	cookie, err := r.Cookie(identity.BrowserCookieName(p.Secure))
+	return p.Keys.ReadBrowser(cookieOf(r, identity.BrowserCookieName(p.Secure)))
+}
+
+// cookieOf is the value of a cookie, or empty.
+func cookieOf(r *http.Request, name string) string {
+	cookie, err := r.Cookie(name)
 	if err != nil { // http.ErrNoCookie is the only one there is
-		return identity.Browser{}
+		return ""
 	}
-	return p.Keys.ReadBrowser(cookie.Value)
+	return cookie.Value
 }
 
 // remember notes in the browser that a person has signed in there. That outlives signing out.
@@ -96,21 +101,13 @@ func (p *Pages) keepSignUp(w http.ResponseWriter, user identity.NewUser) {
 
 // signedUpHere is the cookie value of the last sign-up that was sent from this browser, or empty.
 func (p *Pages) signedUpHere(r *http.Request) string {
-	cookie, err := r.Cookie(identity.SignUpCookieName(p.Secure))
-	if err != nil { // http.ErrNoCookie is the only one there is
-		return ""
-	}
-	return cookie.Value
+	return cookieOf(r, identity.SignUpCookieName(p.Secure))
 }
 
 // typed is the address that was typed in this browser a moment ago, or empty. It spares people typing it again on the next
 // page, and stands in no URL.
 func (p *Pages) typed(r *http.Request) string {
-	cookie, err := r.Cookie(identity.AddressCookieName(p.Secure))
-	if err != nil { // http.ErrNoCookie is the only one there is
-		return ""
-	}
-	return p.Keys.ReadAddress(cookie.Value)
+	return p.Keys.ReadAddress(cookieOf(r, identity.AddressCookieName(p.Secure)))
 }
 
 // keepTyped has the browser keep an address that was typed, for ten minutes. What is none is not kept.

@@ -190,11 +190,7 @@ func (p *Pages) unsaved(r *http.Request, v visit) bool {
 
 // begunHere is the sealed enrolment that the browser keeps, or empty.
 func (p *Pages) begunHere(r *http.Request) string {
-	cookie, err := r.Cookie(identity.EnrolmentCookieName(p.Secure))
-	if err != nil { // http.ErrNoCookie is the only one there is
-		return ""
-	}
-	return cookie.Value
+	return cookieOf(r, identity.EnrolmentCookieName(p.Secure))
 }
 
 // keepEnrolment has the browser keep a sealed enrolment, or forget it: what is empty.

@@ -125,10 +125,8 @@ func (p *Pages) request(w http.ResponseWriter, r *http.Request) (v visit, err er
 
 // bind returns the visit with a request of this browser, which gets a cookie for it where it has none.
 func (p *Pages) bind(w http.ResponseWriter, r *http.Request, v visit) (visit, error) {
-	name, browser := identity.RequestCookieName(p.Secure), ""
-	if cookie, err := r.Cookie(name); err == nil {
-		browser = cookie.Value
-	}
+	name := identity.RequestCookieName(p.Secure)
+	browser := cookieOf(r, name)
 	if v.asked.Counts(browser, p.Now()) {
 		return v, nil
 	}

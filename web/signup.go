@@ -94,8 +94,7 @@ func (p *Pages) confirmed(w http.ResponseWriter, r *http.Request, c identity.Con
 // stillAsked reports whether an app's request counts in this browser.
 func (p *Pages) stillAsked(r *http.Request, request string) bool {
 	asked, err := p.Keys.ReadAsked(request)
-	cookie, none := r.Cookie(identity.RequestCookieName(p.Secure))
-	return err == nil && none == nil && asked.Counts(cookie.Value, p.Now())
+	return err == nil && asked.Counts(cookieOf(r, identity.RequestCookieName(p.Secure)), p.Now())
 }
 
 // askConfirm serves POST /confirm: the link once more. It looks nobody up, and says the same for every address.
