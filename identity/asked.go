@@ -65,10 +65,10 @@ func (a Asked) ScopesFor(c Client) []string {
 }
 
 // RedirectURI returns where client c wants its answer, registered or not. It may be left out where the client has but one
-// (RFC 6749 §3.1.2.3), though not with openid (OpenID Connect Core 1.0 §3.1.2.1).
+// (RFC 6749 §3.1.2.3), though not with openid (OpenID Connect Core 1.0 §3.1.2.1), nor where that one waits for a port.
 func (a Asked) RedirectURI(c Client) string {
 	uri := a.Get("redirect_uri")
-	if uri == "" && len(c.RedirectURIs) == 1 && !HasScope(a.Scopes(), "openid") {
+	if uri == "" && len(c.RedirectURIs) == 1 && !HasScope(a.Scopes(), "openid") && !onAnyPort(c.RedirectURIs[0]) {
 		return c.RedirectURIs[0]
 	}
 	return uri

@@ -123,6 +123,13 @@ func onLoopback(uri string) bool {
 	return ok
 }
 
+// onAnyPort reports whether a URI is on loopback and names no port: its app gets one from the system when it starts
+// (RFC 8252 §7.3), and says which.
+func onAnyPort(uri string) bool {
+	host, rest, ok := splitLoopback(uri)
+	return ok && uri == "http://"+host+rest
+}
+
 // splitLoopback parts a loopback URI into its host and what follows the port. It reads the text itself: nothing that one
 // parser takes for a host and another for user information gets through.
 func splitLoopback(uri string) (host, rest string, ok bool) {

@@ -136,6 +136,34 @@ func TestMatchRedirect_isExactExceptForTheLoopbackPort(t *testing.T) {
 	}
 }
 
+// An app on loopback listens on a port that it got when it started: whoever is led to the address without one finds nobody.
+func TestRedirectURI_leftOutIsTheOnlyOneThatLeadsSomewhere(t *testing.T) {
+	t.Parallel()
+	const https = "https://app.example.com/cb"
+	for _, c := range []struct {
+		registered []string
+		scope      string
+		want       string
+	}{
+		{[]string{https}, "files", https},
+		{[]string{"com.example.app:/cb"}, "files", "com.example.app:/cb"},
+		{[]string{"http://127.0.0.1:8090/cb"}, "files", "http://127.0.0.1:8090/cb"}, // always this port
+		{[]string{"http://localhost:80/cb"}, "files", "http://localhost:80/cb"},
+		{[]string{"http://localhost/cb"}, "files", ""},
+		{[]string{"http://127.0.0.1"}, "files", ""},
+		{[]string{"http://127.0.0.1?x=1"}, "files", ""},
+		{[]string{"http://[::1]/cb:8"}, "files", ""},
+		{[]string{https, "com.example.app:/cb"}, "files", ""},
+		{[]string{https}, "openid files", ""},
+		{nil, "files", ""},
+	} {
+		asked := identity.Asked{Params: url.Values{"scope": {c.scope}}}
+		if got := asked.RedirectURI(identity.Client{Metadata: identity.Metadata{RedirectURIs: c.registered}}); got != c.want {
+			t.Errorf("%v for %q: %q, want %q", c.registered, c.scope, got, c.want)
+		}
+	}
+}
+
 func TestMatchRedirect_neverLeadsToABadOne(t *testing.T) {
 	t.Parallel()
 	for _, uri := range badRedirects {

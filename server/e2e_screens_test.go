@@ -131,7 +131,7 @@ func everyPageFits(t *testing.T, c chromium, w *world) {
 	b.show(t, "broken-link")
 	b.forget(t)
 	b.visit(t, a.asking("scope", "openid nonsense")) // of an app that registered itself, before the person is known
-	b.show(t, "interstitial")
+	b.show(t, "app-problem")
 	b.visit(t, w.issuer+"/oauth2/authorize?client_id=nobody")
 	b.show(t, "unknown-app")
 }

@@ -47,6 +47,7 @@ var account = map[string]templates.Page{
 		On: true, CodesLeft: 1, CodesURL: "/account/codes", ReplaceURL: "/account/totp/replace", SaveURL: "/account/totp/codes",
 	}),
 	"security-problem": templates.Security{
+		Contact: templates.Contact{Email: "anna@example.com"},
 		Frame: alone, PasswordSet: ago(0), MinPassword: 8, NameURL: "/account/name",
 		Form: problem("current_password", "That is not your password. Try again."),
 	},

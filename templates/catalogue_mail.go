@@ -49,7 +49,7 @@ var mailSentences = map[string]string{
 	"mail.have.after":          "If it was not you, do nothing: nothing changed.",
 
 	"mail.new_browser.subject":      "New sign-in to your account at {operator}",
-	"mail.new_browser.lead":         "Your account at {operator} was opened in a browser that you had not used for it before.",
+	"mail.new_browser.lead":         "Your account at {operator} was opened in a browser that you had not used for it before, or not since its password or second step changed.",
 	"mail.new_browser.after":        "If it was you, there is nothing to do. If not, the link signs everyone out at once and lets you choose another password.",
 	"mail.password_changed.subject": "Your password for {operator} was changed",
 	"mail.password_changed.lead":    "Your account at {operator} has another password. We signed out everything else.",

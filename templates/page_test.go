@@ -75,9 +75,9 @@ func TestShow_answersWithStatusAndType(t *testing.T) {
 func TestShow_writesNothingWhenThePageFails(t *testing.T) {
 	t.Parallel()
 	pages := map[string]templates.Page{
-		"script in the way on":  templates.Interstitial{Frame: frame, URL: "javascript:alert(1)"},
+		"script in the way on":  templates.Problem{Frame: frame, Back: templates.Link{URL: "javascript:alert(1)"}},
 		"data in the way back":  templates.Problem{Frame: frame, Back: templates.Link{URL: "data:text/html,x"}},
-		"other host by slashes": templates.Interstitial{Frame: frame, URL: "//evil.example/"},
+		"other host by slashes": templates.Problem{Frame: frame, Back: templates.Link{URL: "//evil.example/"}},
 		"no otpauth link":       templates.Enrol{Frame: frame, OtpauthURL: "https://evil.example/"},
 	}
 	for name, page := range pages {

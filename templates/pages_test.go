@@ -96,7 +96,6 @@ var golden = with(account, with(mailed, map[string]templates.Page{
 	"problem-throttled": templates.Problem{
 		Frame: frame, Cause: templates.TooManyTries, Back: templates.Link{URL: "/oauth2/authorize", Label: "Try again"},
 	},
-	"interstitial": templates.Interstitial{Frame: frame, URL: "com.example.notes:/callback?code=c&state=s"},
 }))
 
 func refused() templates.Problem {

@@ -160,14 +160,3 @@ func (p Problem) Key() string {
 
 // Blameless is whether the page says that the person did nothing wrong.
 func (p Problem) Blameless() bool { return !p.Mistake && p.Cause != TooManyTries }
-
-// Interstitial has one button, for where a redirect needs a tap.
-type Interstitial struct {
-	Frame
-	// URL is where the button leads: https, http, a path of ours or a private-use scheme.
-	URL string
-	// Sentence says why the tap is needed. Empty: the catalogue's.
-	Sentence string
-}
-
-func (Interstitial) template() string { return "interstitial" }

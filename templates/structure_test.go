@@ -36,6 +36,9 @@ var rules = map[string]func(*goquery.Document) string{
 	"has no inline handler":     inlineHandler,
 	"posts its forms unchecked": func(d *goquery.Document) string { return present(d, `form:not([method=post])`) },
 	"never refills a password":  func(d *goquery.Document) string { return present(d, "input[type=password][value]") },
+	"tells password managers whose password it takes": func(d *goquery.Document) string { // or they keep it under no name
+		return present(d, "form:has(input[type=password]):not(:has(input[autocomplete^=username]))")
+	},
 	"marks a problem beside its field": func(d *goquery.Document) string {
 		return present(d, "input[aria-invalid]:not([aria-describedby])") + present(d, "input[aria-invalid]:not([autofocus])")
 	},
@@ -66,7 +69,7 @@ func TestRules_findWhatTheyForbid(t *testing.T) {
 		<meta name="viewport" content="maximum-scale=1"><style></style><script>1</script></head>
 		<body onload="x"><h1>a</h1><h1>b</h1><input id="i" autofocus tabindex="2"><img id="i" src="x">
 		<label for="nobody"></label><input autofocus aria-invalid="true" type="password" value="x">
-		<form></form></body></html>`))
+		<form><input type="password"></form></body></html>`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +130,7 @@ func silent(s *goquery.Selection) string {
 }
 
 func unlabelled(d *goquery.Document) string {
-	return first(d.Find("input:not([type=hidden])"), func(input *goquery.Selection) bool {
+	return first(d.Find("input:not([type=hidden]):not([hidden])"), func(input *goquery.Selection) bool {
 		return d.Find(`label[for="`+input.AttrOr("id", "")+`"]`).Length() != 1
 	})
 }
