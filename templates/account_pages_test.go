@@ -48,7 +48,7 @@ var account = map[string]templates.Page{
 	}),
 	"security-problem": templates.Security{
 		Contact: templates.Contact{Email: "anna@example.com"},
-		Frame: alone, PasswordSet: ago(0), MinPassword: 8, NameURL: "/account/name",
+		Frame:   alone, PasswordSet: ago(0), MinPassword: 8, NameURL: "/account/name",
 		Form: problem("current_password", "That is not your password. Try again."),
 	},
 	"renewal": templates.Renewal{

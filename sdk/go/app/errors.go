@@ -45,6 +45,15 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// Timeout reports whether the cause is that it took too long (net.Error): net/http asks it of errors of Client.
+func (e *Error) Timeout() bool {
+	slow, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](e.Err)
+	return ok && slow.Timeout()
+}
+
 // KindOf returns the kind of an error of this package, empty for others and for an [*Ended].
 func KindOf(err error) Kind {
 	if e, ok := errors.AsType[*Error](err); ok {

@@ -112,15 +112,31 @@ func (l *landing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "That answer belongs to another sign-in.", http.StatusBadRequest)
 		return
 	}
-	if err != nil {
-		fmt.Fprintln(w, "That did not work. Go back to the app.")
-	} else {
-		fmt.Fprintln(w, "Done. Go back to the app.")
-	}
+	say(w, err == nil)
 	select {
 	case l.came <- landed{who, err}:
 	default: // a reload; the first one counts
 	}
+}
+
+// say shows the last page of a sign-in. Its icon is none, or browsers would ask for one.
+func say(w http.ResponseWriter, done bool) {
+	title, text := "Signed in", "Done. Go back to the app."
+	if !done {
+		title, text = "Not signed in", "That did not work. Go back to the app."
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'")
+	fmt.Fprintf(w, `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,">
+<title>%s</title>
+<style>body { font: 1.125rem/1.5 system-ui, sans-serif; margin: 15vh auto; max-width: 30rem; padding: 0 1rem }</style>
+<main><h1>%s</h1><p>%s</p></main>
+`, title, title, text)
 }
 
 // OpenBrowser opens the system's browser: what Config.Browser is where it is nil.

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -63,6 +64,37 @@ func TestSignIn_whatDoesNotBelongToItChangesNothing(t *testing.T) {
 	})
 	if who, err := a.SignIn(t.Context()); err != nil || who.Subject != "ada" {
 		t.Errorf("%+v, %v", who, err)
+	}
+}
+
+// What the person sees last is a page for phones too, and asks the port for nothing more.
+func TestSignIn_endsOnAPage(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	pages := make(chan string, 1)
+	a := f.app(t, func(c *Config) {
+		c.Browser = func(_ context.Context, address string) error {
+			response, err := http.Get(address)
+			if err != nil {
+				return err
+			}
+			defer response.Body.Close()
+			page, err := io.ReadAll(response.Body)
+			pages <- response.Header.Get("Content-Type") + "\n" + response.Header.Get("Content-Security-Policy") + "\n" + string(page)
+			return err
+		}
+	})
+	if _, err := a.SignIn(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	page := <-pages
+	for _, part := range []string{
+		"text/html; charset=utf-8\n", "default-src 'none'", `<html lang="en">`, `name="viewport"`, `rel="icon" href="data:,"`,
+		"Done. Go back to the app.",
+	} {
+		if !strings.Contains(page, part) {
+			t.Errorf("no %s in\n%s", part, page)
+		}
 	}
 }
 

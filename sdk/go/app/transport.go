@@ -17,7 +17,7 @@ func (a *App) Client() *http.Client { return &http.Client{Transport: a.Transport
 
 // Transport adds tokens to requests for Config.Resources and the issuer, and passes the others on as they are; nil stands for
 // http.DefaultTransport. When a token is refused it renews it and sends the request once more, if its body can be had again
-// (http.Request.GetBody). An error may be an *Ended or an *Error: errors.As finds it.
+// (http.Request.GetBody). An error is an *Ended or an *Error, and errors.As finds it: Offline where the API can't be reached.
 func (a *App) Transport(base http.RoundTripper) http.RoundTripper {
 	if base == nil {
 		base = a.base
@@ -87,10 +87,11 @@ func (t *transport) send(r *http.Request, with *tokens, tries int) (*http.Respon
 		return nil, err
 	}
 	response, err := t.base.RoundTrip(r2)
-	if err == nil {
-		t.app.takeNonce(r.URL, response.Header.Get("DPoP-Nonce"))
+	if err != nil {
+		return nil, &Error{Kind: Offline, Err: err}
 	}
-	return response, err
+	t.app.takeNonce(r.URL, response.Header.Get("DPoP-Nonce"))
+	return response, nil
 }
 
 func closeBody(r *http.Request) {

@@ -1,13 +1,16 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // call posts a body with the app's client.
@@ -100,6 +103,37 @@ func TestTransport_saysWhenTheSessionIsOver(t *testing.T) {
 	var ended *Ended
 	if !errors.As(err, &ended) || !strings.HasPrefix(ended.Sentence, "Sie haben diese App lange nicht benutzt") {
 		t.Error(err)
+	}
+}
+
+// An API that can't be reached is as good as a network that is away. net/http still finds what it knows.
+func TestTransport_whatCannotBeReachedIsOffline(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	gone, silent := httptest.NewServer(nil), httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done()
+	}))
+	gone.Close()
+	t.Cleanup(silent.Close)
+	a := f.signedIn(t, func(c *Config) { c.Resources = []string{gone.URL, silent.URL} })
+	for _, address := range []string{gone.URL, silent.URL} {
+		soon, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if _, err := a.Token(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r, err := http.NewRequestWithContext(soon, http.MethodGet, address, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := a.Client().Do(r)
+		if err == nil {
+			_ = response.Body.Close()
+		}
+		var of *url.Error
+		if KindOf(err) != Offline || !errors.As(err, &of) || of.Timeout() != (address == silent.URL) {
+			t.Errorf("%v is of kind %q", err, KindOf(err))
+		}
 	}
 }
 

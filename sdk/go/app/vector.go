@@ -10,11 +10,14 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/oauth2"
+
+	"github.com/sojourn-auth/sojourn/sdk/go/internal/vector"
 )
 
-// Vector computes what the contract's vectors ask for (sdk/contract/vectors), with the functions that the app uses itself.
-// It is for the contract's driver.
-func Vector(kind string, input []byte) (any, error) {
+var _ = vector.Offer(computeVector)
+
+// computeVector computes what the contract's vectors ask for (sdk/contract/vectors), with the functions that the app uses itself.
+func computeVector(kind string, input []byte) (any, error) {
 	var in struct {
 		Verifier string            `json:"verifier"`
 		JWK      jose.JSONWebKey   `json:"jwk"`

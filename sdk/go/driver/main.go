@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/sojourn-auth/sojourn/sdk/go/app"
+	"github.com/sojourn-auth/sojourn/sdk/go/internal/vector"
 )
 
 type object = map[string]any
@@ -168,7 +169,7 @@ func (d *driver) do(ctx context.Context, c command) (object, error) {
 	case "pause":
 		d.storage.pause(c.At, max(1, c.Nth))
 	case "vectors":
-		output, err := app.Vector(c.Kind, c.Input)
+		output, err := vector.Compute(c.Kind, c.Input)
 		return object{"output": output}, err
 	default:
 		return nil, &app.Error{Kind: "unsupported"}
