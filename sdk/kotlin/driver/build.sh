@@ -2,7 +2,7 @@
 # Builds the driver into a folder, and beside it an archive of its classes as they lie in memory: a JVM that opens that starts in half the time.
 set -eu
 out=$1
-mvn -q -B -DskipTests -Dbuild.root="$out" -pl core,driver package
+mvn -q -B -DskipTests -Dbuild.root="$out" -pl jose,core,driver package
 cp "$out"/app-driver/app-driver-*.jar "$out/app-driver/lib/"
 cat >"$out/life" <<EOF
 {"id": 1, "do": "open", "issuer": "https://localhost:1", "client_id": "a", "redirect_uri": "a:/b", "store": "$out/store"}

@@ -1,5 +1,9 @@
 package dev.sojourn.app
 
+import dev.sojourn.jose.flag
+import dev.sojourn.jose.json
+import dev.sojourn.jose.list
+import dev.sojourn.jose.text
 import kotlinx.serialization.json.JsonObject
 
 /** The server's description of itself (OpenID Connect Discovery 1.0 §3), and when it was read, by this device's clock. */

@@ -1,5 +1,6 @@
 package dev.sojourn.app
 
+import dev.sojourn.jose.text
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.jsonObject
 import java.time.Instant

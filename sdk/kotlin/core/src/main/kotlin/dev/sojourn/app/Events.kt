@@ -1,5 +1,8 @@
 package dev.sojourn.app
 
+import dev.sojourn.jose.jsonObject
+import dev.sojourn.jose.long
+import dev.sojourn.jose.text
 import kotlinx.coroutines.channels.awaitClose
 import kotlinx.coroutines.channels.trySendBlocking
 import kotlinx.coroutines.delay

@@ -1,5 +1,8 @@
 package dev.sojourn.app
 
+import dev.sojourn.jose.json
+import dev.sojourn.jose.jsonObject
+import dev.sojourn.jose.text
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.NonCancellable
 import kotlinx.coroutines.sync.Mutex

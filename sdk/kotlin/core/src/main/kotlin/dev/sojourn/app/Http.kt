@@ -1,5 +1,7 @@
 package dev.sojourn.app
 
+import dev.sojourn.jose.jsonObject
+import kotlin.coroutines.resumeWithException
 import kotlinx.coroutines.suspendCancellableCoroutine
 import kotlinx.serialization.json.JsonObject
 import okhttp3.Call
@@ -20,7 +22,6 @@ import java.time.Duration
 import java.util.concurrent.SynchronousQueue
 import java.util.concurrent.ThreadPoolExecutor
 import java.util.concurrent.TimeUnit
-import kotlin.coroutines.resumeWithException
 
 /** No answer of the server is larger, decoded. */
 internal const val MAX_BODY = 1L shl 20

@@ -1,20 +1,16 @@
 package dev.sojourn.app
 
+import dev.sojourn.jose.Algorithm
+import dev.sojourn.jose.algorithms
+import dev.sojourn.jose.fromBase64url
+import dev.sojourn.jose.jsonObject
+import dev.sojourn.jose.list
+import dev.sojourn.jose.number
+import dev.sojourn.jose.text
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
-import java.math.BigInteger
-import java.security.AlgorithmParameters
 import java.security.GeneralSecurityException
-import java.security.KeyFactory
 import java.security.NoSuchAlgorithmException
-import java.security.PublicKey
-import java.security.Signature
-import java.security.spec.ECGenParameterSpec
-import java.security.spec.ECParameterSpec
-import java.security.spec.ECPoint
-import java.security.spec.ECPublicKeySpec
-import java.security.spec.RSAPublicKeySpec
-import java.security.spec.X509EncodedKeySpec
 
 /** What an ID token must say (OpenID Connect Core 1.0 §3.1.3.7, §12.2). Time is the server's: phones are hours off. */
 internal class Expected(
@@ -72,57 +68,14 @@ private class Signed(val algorithm: Algorithm, val kid: String?, val data: ByteA
         throw wrong("its signature is of none of the server’s keys")
     }
 
-    private fun fits(key: JsonObject): Boolean =
-        key["kty"].text == algorithm.kty && (key["crv"].text ?: "") == algorithm.crv && (key["use"].text ?: "sig") == "sig" &&
-            (kid == null || key["kid"].text.let { it == null || it == kid })
+    private fun fits(key: JsonObject): Boolean = algorithm.fits(key) && (kid == null || key["kid"].text.let { it == null || it == kid })
 
     private fun isBy(key: JsonObject): Boolean = try {
-        val verifier = Signature.getInstance(algorithm.jca)
-        verifier.initVerify(algorithm.open(key))
-        verifier.update(data)
-        algorithm.written(signature)?.let(verifier::verify) ?: false
+        algorithm.verifies(algorithm.key(key), data, signature)
     } catch (_: NoSuchAlgorithmException) {
         // Android before 13 has no Ed25519: TLS to the token endpoint stands for the signature, as §3.1.3.7 point 6 allows.
         algorithm.crv == "Ed25519"
     } catch (_: GeneralSecurityException) {
         false // a broken key verifies nothing
     }
-}
-
-/** A signature of JOSE's in the words of JCA. */
-private class Algorithm(
-    val kty: String,
-    val crv: String,
-    val jca: String,
-    val open: (JsonObject) -> PublicKey,
-    val written: (ByteArray) -> ByteArray? = { it },
-)
-
-private val algorithms = mapOf(
-    "ES256" to Algorithm("EC", "P-256", "SHA256withECDSA", ::ecKey, ::derSignature),
-    "RS256" to Algorithm("RSA", "", "SHA256withRSA", ::rsaKey),
-    "RS384" to Algorithm("RSA", "", "SHA384withRSA", ::rsaKey),
-    "RS512" to Algorithm("RSA", "", "SHA512withRSA", ::rsaKey),
-    "EdDSA" to Algorithm("OKP", "Ed25519", "Ed25519", ::edKey),
-)
-
-private fun JsonObject.bytes(name: String): ByteArray = this[name].text?.fromBase64url() ?: throw GeneralSecurityException("$name is missing")
-
-private fun JsonObject.positive(name: String) = BigInteger(1, bytes(name))
-
-/** The curve P-256, by the name that JCA has for it. */
-internal fun p256(): ECParameterSpec = AlgorithmParameters.getInstance("EC").run {
-    init(ECGenParameterSpec("secp256r1"))
-    getParameterSpec(ECParameterSpec::class.java)
-}
-
-internal fun ecKey(jwk: JsonObject): PublicKey =
-    KeyFactory.getInstance("EC").generatePublic(ECPublicKeySpec(ECPoint(jwk.positive("x"), jwk.positive("y")), p256()))
-
-private fun rsaKey(jwk: JsonObject): PublicKey = KeyFactory.getInstance("RSA").generatePublic(RSAPublicKeySpec(jwk.positive("n"), jwk.positive("e")))
-
-/** The 32 bytes of the key behind the head of its X.509 form (RFC 8410 §4). */
-private fun edKey(jwk: JsonObject): PublicKey {
-    val head = byteArrayOf(0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0)
-    return KeyFactory.getInstance("Ed25519").generatePublic(X509EncodedKeySpec(head + jwk.bytes("x")))
 }

@@ -1,5 +1,11 @@
 package dev.sojourn.app
 
+import dev.sojourn.jose.flag
+import dev.sojourn.jose.json
+import dev.sojourn.jose.jsonObject
+import dev.sojourn.jose.list
+import dev.sojourn.jose.long
+import dev.sojourn.jose.text
 import kotlinx.serialization.json.JsonObject
 import java.time.Instant
 

@@ -1,5 +1,7 @@
 package dev.sojourn.app
 
+import dev.sojourn.jose.over
+import dev.sojourn.jose.text
 import kotlinx.coroutines.Deferred
 import kotlinx.coroutines.async
 import java.security.KeyPair

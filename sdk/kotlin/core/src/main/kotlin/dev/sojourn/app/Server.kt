@@ -1,12 +1,15 @@
 package dev.sojourn.app
 
+import dev.sojourn.jose.list
+import dev.sojourn.jose.text
+import dev.sojourn.jose.thumbprint
+import kotlin.math.abs
 import kotlinx.serialization.json.JsonObject
 import okhttp3.Headers
 import okhttp3.Request
 import java.io.IOException
 import java.security.GeneralSecurityException
 import java.security.KeyPair
-import kotlin.math.abs
 
 private const val DAY = 86_400_000L
 

@@ -1,8 +1,12 @@
 package dev.sojourn.app
 
-import java.util.UUID
-import okhttp3.HttpUrl.Companion.toHttpUrlOrNull
+import dev.sojourn.jose.digest
+import dev.sojourn.jose.random
+import dev.sojourn.jose.text
+import dev.sojourn.jose.thumbprint
 import kotlin.math.abs
+import okhttp3.HttpUrl.Companion.toHttpUrlOrNull
+import java.util.UUID
 
 /** How a sign-in differs from the usual one. */
 class Asked @JvmOverloads constructor(

@@ -1,5 +1,6 @@
 package dev.sojourn.app
 
+import dev.sojourn.jose.text
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.launch
 

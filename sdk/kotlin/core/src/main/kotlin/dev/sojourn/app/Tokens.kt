@@ -1,5 +1,7 @@
 package dev.sojourn.app
 
+import dev.sojourn.jose.long
+import dev.sojourn.jose.text
 import kotlinx.serialization.json.JsonObject
 import java.time.Instant
 

@@ -1,5 +1,7 @@
 package dev.sojourn.app
 
+import dev.sojourn.jose.over
+import dev.sojourn.jose.text
 import okhttp3.Request
 import java.io.IOException
 import java.time.Instant

@@ -1,5 +1,7 @@
 package dev.sojourn.app
 
+import dev.sojourn.jose.text
+
 /** What an answer of the token endpoint means (docs/mobile.md, rule 5), for any OpenID provider. */
 internal enum class Verdict { TOKENS, NONCE, LOGIN, STOP, RETRY }
 

@@ -1,5 +1,6 @@
 package dev.sojourn.app
 
+import dev.sojourn.jose.thumbprint
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertThrows

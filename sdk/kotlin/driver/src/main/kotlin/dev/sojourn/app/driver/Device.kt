@@ -3,7 +3,7 @@ package dev.sojourn.app.driver
 import dev.sojourn.app.Clock
 import dev.sojourn.app.FileStorage
 import dev.sojourn.app.Storage
-import dev.sojourn.app.json
+import dev.sojourn.jose.json
 import kotlinx.coroutines.flow.MutableStateFlow
 import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.withTimeoutOrNull

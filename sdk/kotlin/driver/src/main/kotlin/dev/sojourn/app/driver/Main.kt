@@ -11,16 +11,17 @@ import dev.sojourn.app.AppException
 import dev.sojourn.app.Asked
 import dev.sojourn.app.Config
 import dev.sojourn.app.Event
-import dev.sojourn.app.json
-import dev.sojourn.app.jsonObject
-import dev.sojourn.app.list
-import dev.sojourn.app.long
-import dev.sojourn.app.number
-import dev.sojourn.app.text
+import dev.sojourn.jose.json
+import dev.sojourn.jose.jsonObject
+import dev.sojourn.jose.list
+import dev.sojourn.jose.long
+import dev.sojourn.jose.number
+import dev.sojourn.jose.text
+import kotlin.system.exitProcess
 import kotlinx.coroutines.CoroutineStart
+import kotlinx.coroutines.DelicateCoroutinesApi
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.GlobalScope
-import kotlinx.coroutines.DelicateCoroutinesApi
 import kotlinx.coroutines.async
 import kotlinx.coroutines.awaitAll
 import kotlinx.coroutines.coroutineScope
@@ -43,7 +44,6 @@ import java.util.concurrent.TimeUnit
 import javax.net.ssl.SSLContext
 import javax.net.ssl.TrustManagerFactory
 import javax.net.ssl.X509TrustManager
-import kotlin.system.exitProcess
 
 private fun say(line: JsonObject) = synchronized(System.out) { println(line) }
 

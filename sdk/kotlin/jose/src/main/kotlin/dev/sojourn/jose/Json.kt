@@ -1,4 +1,4 @@
-package dev.sojourn.app
+package dev.sojourn.jose
 
 import kotlinx.serialization.SerializationException
 import kotlinx.serialization.json.Json
