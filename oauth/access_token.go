@@ -37,6 +37,9 @@ type AccessClaims struct {
 	SessionID string `json:"sid,omitempty"`
 	ACR       string `json:"acr,omitempty"`
 	AuthTime  int64  `json:"auth_time,omitempty"`
+	// The epochs of the person and of the client that it was issued under: marks of the feed of endings go by them.
+	SubEpoch    int64 `json:"sub_epoch,omitempty"`
+	ClientEpoch int64 `json:"client_epoch,omitempty"`
 	// Confirm names the key whose proof must come with the token (RFC 9449 §6.1); nil for a bearer's.
 	Confirm *confirmation `json:"cnf,omitempty"`
 
@@ -76,13 +79,13 @@ func (e *Endpoints) accessToken(x *exchange, s identity.Session) (string, error)
 	return e.signAccess(AccessClaims{
 		Subject: s.Sub, ClientID: s.ClientID, Audience: x.answer.audience, Scope: strings.Join(x.answer.scopes, " "),
 		SessionID: s.ID.String(), ACR: s.AMR.ACR(), AuthTime: s.AuthTime.Unix(), Confirm: confirm(x.key),
+		SubEpoch: int64(s.Epoch), ClientEpoch: s.ClientEpoch, Expires: x.answer.expires.Unix(),
 	})
 }
 
+// signAccess signs what c says, with the rest filled in.
 func (e *Endpoints) signAccess(c AccessClaims) (string, error) {
-	now := e.o.Now()
-	c.Issuer, c.ID = e.o.Issuer, newJTI()
-	c.IssuedAt, c.Expires = now.Unix(), now.Add(e.o.AccessTTL).Unix()
+	c.Issuer, c.ID, c.IssuedAt = e.o.Issuer, newJTI(), e.o.Now().Unix()
 	key, err := e.keys.signer(accessAlg)
 	if err != nil {
 		return "", err
@@ -224,9 +227,8 @@ func (e *Endpoints) reference(x *exchange, s identity.Session) (string, error) {
 
 // newReference is a reference token for what the request asked and proved. As it is, the client got it for itself.
 func (e *Endpoints) newReference(x *exchange) identity.AccessToken {
-	now := e.o.Now()
 	return identity.AccessToken{
-		ID: identity.NewID(), IssuedAt: now, Expires: now.Add(e.o.AccessTTL), Key: x.key,
+		ID: identity.NewID(), IssuedAt: e.o.Now(), Expires: x.answer.expires, Key: x.key,
 		ClientID: x.client.ID, Audience: x.answer.audience, Scopes: x.answer.scopes,
 	}
 }
@@ -256,6 +258,7 @@ func (c *AccessClaims) fill(s identity.Session) {
 		return
 	}
 	c.Subject, c.ACR, c.AuthTime = s.Sub, s.AMR.ACR(), s.AuthTime.Unix()
+	c.SubEpoch, c.ClientEpoch = int64(s.Epoch), s.ClientEpoch
 	if c.Scope == "" {
 		c.Scope = strings.Join(s.Scopes, " ")
 	}

@@ -50,6 +50,7 @@ func (h clientGrant) PopulateTokenEndpointResponse(
 			return err
 		}
 	}
+	x.answer.lasts(h.e.o.Now(), h.e.o.AccessTTL)
 	x.answer.AccessToken, err = h.e.ownToken(x)
 	if err != nil {
 		return err
@@ -65,5 +66,6 @@ func (e *Endpoints) ownToken(x *exchange) (string, error) {
 	return e.signAccess(AccessClaims{
 		Subject: x.client.ID, ClientID: x.client.ID, Audience: x.answer.audience,
 		Scope: strings.Join(x.answer.scopes, " "), Confirm: confirm(x.key),
+		ClientEpoch: x.client.Epoch, Expires: x.answer.expires.Unix(),
 	})
 }

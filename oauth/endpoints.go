@@ -41,6 +41,8 @@ type Endpoints struct {
 	writes   paces
 	denials  paces
 	streams  *streams
+	followed *endingsFeed
+	polls    paces
 	feeds    *feeds
 	verdicts *verdicts
 	decoy    []byte // the hash of a secret that no client has
@@ -59,6 +61,7 @@ func New(store store, o Options) (*Endpoints, error) {
 		feeds:    &feeds{read: store.ChangesSince},
 		verdicts: &verdicts{read: store.LiveSessions},
 	}
+	e.followed = newEndingsFeed(e)
 	e.engine = newEngine(e)
 	var err error
 	if e.metadata, err = newDocument(e.describe()); err != nil {
@@ -118,6 +121,7 @@ type store interface {
 	liveStore
 	appStore
 	registrationStore
+	markStore
 }
 
 // clientStore knows clients, what people allowed them, and which of their assertions were used.

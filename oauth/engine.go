@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/ory/fosite"
 
@@ -79,7 +78,7 @@ func (e *Endpoints) identify(ctx context.Context, r *http.Request, form url.Valu
 
 // finish fills in what every token answer says, and tells fosite that there is one.
 func (e *Endpoints) finish(x *exchange, resp fosite.AccessResponder) error {
-	x.answer.TokenType, x.answer.ExpiresIn = confirm(x.key).tokenType(), int64(e.o.AccessTTL/time.Second)
+	x.answer.TokenType = confirm(x.key).tokenType()
 	x.answer.Scope = strings.Join(x.answer.scopes, " ")
 	resp.SetAccessToken(x.answer.AccessToken)
 	resp.SetTokenType(x.answer.TokenType)

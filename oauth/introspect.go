@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -27,6 +28,9 @@ type introspection struct {
 	SessionID string `json:"sid,omitempty"`
 	ACR       string `json:"acr,omitempty"`
 	AuthTime  int64  `json:"auth_time,omitempty"`
+	// What marks of the feed of endings go by.
+	SubEpoch    int64 `json:"sub_epoch,omitempty"`
+	ClientEpoch int64 `json:"client_epoch,omitempty"`
 	// Confirm lets a resource server judge the proof that came with the token (RFC 9449 §6.2).
 	Confirm *confirmation `json:"cnf,omitempty"`
 }
@@ -80,7 +84,7 @@ func (e *Endpoints) lookInto(ctx context.Context, text string) (introspection, e
 		return introspection{}, nil
 	}
 	if token.SessionID == "" {
-		return e.stillOwn(ctx, told(token))
+		return e.stillOwn(ctx, token)
 	}
 	live, ok, err := e.live(ctx, &token)
 	if err != nil || !ok {
@@ -97,24 +101,29 @@ func told(token AccessClaims) introspection {
 		Active: true, Scope: token.Scope, ClientID: token.ClientID, TokenType: token.Confirm.tokenType(),
 		Expires: token.Expires, IssuedAt: token.IssuedAt, Subject: token.Subject, Audience: token.Audience,
 		Issuer: token.Issuer, ID: token.ID, SessionID: token.SessionID, ACR: token.ACR, AuthTime: token.AuthTime,
-		Confirm: token.Confirm,
+		SubEpoch: token.SubEpoch, ClientEpoch: token.ClientEpoch, Confirm: token.Confirm,
 	}
 }
 
 // stillOwn judges a token that a client got for itself (RFC 6749 §4.4): no Session stands behind it, only the client.
-func (e *Endpoints) stillOwn(ctx context.Context, answer introspection) (introspection, error) {
-	denied, err := e.store.TokenDenied(ctx, answer.ID)
+// What it got before everything of it ended is worth nothing, also when it may come again.
+func (e *Endpoints) stillOwn(ctx context.Context, token AccessClaims) (introspection, error) {
+	denied, err := e.store.TokenDenied(ctx, token.ID)
 	if err != nil || denied {
 		return introspection{}, err
 	}
-	_, err = e.clientByID(ctx, answer.ClientID)
+	c, err := e.clientByID(ctx, token.ClientID)
 	switch {
 	case identity.KindOf(err) == identity.NotFound:
 		return introspection{}, nil
 	case err != nil:
 		return introspection{}, err
+	case token.ClientEpoch == 0 && time.UnixMicro(c.Epoch).Before(time.Unix(token.IssuedAt, 0)): // a reference, which says none
+		token.ClientEpoch = c.Epoch
+	case token.ClientEpoch != c.Epoch:
+		return introspection{}, nil
 	}
-	return answer, nil
+	return told(token), nil
 }
 
 // lookIntoRefresh calls a refresh token active when presenting it would bring tokens. The token_type keeps resource

@@ -45,6 +45,7 @@ type signingKey struct {
 	id, alg string
 	public  crypto.PublicKey
 	access  es256       // typ at+jwt; the one algorithm of access tokens
+	endings es256       // typ endings+jwt
 	idToken jose.Signer // typ JWT
 
 	introspection jose.Signer // typ token-introspection+jwt
@@ -115,6 +116,9 @@ func parseKey(row identity.SigningKey) (*signingKey, error) {
 	}
 	if private, is := private.(*ecdsa.PrivateKey); is {
 		if key.access, err = newES256(row.ID, private, "at+jwt"); err != nil {
+			return nil, err
+		}
+		if key.endings, err = newES256(row.ID, private, "endings+jwt"); err != nil {
 			return nil, err
 		}
 	}

@@ -84,7 +84,7 @@ func reload(t *testing.T, e *Endpoints) {
 
 func signed(t *testing.T, e *Endpoints) string {
 	t.Helper()
-	text, err := e.signAccess(AccessClaims{Subject: "ada"})
+	text, err := e.signAccess(AccessClaims{Subject: "ada", Expires: e.o.Now().Add(e.o.AccessTTL).Unix()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -104,9 +104,11 @@ func (o eventWriter) send(id, event string, data any) error {
 // comment is a sign of life.
 func (o eventWriter) comment() error { return o.write(":\n\n") }
 
-// write has a limit of its own for each write; the server's for a whole answer does not hold any more.
-func (o eventWriter) write(text string) error {
-	_ = o.control.SetWriteDeadline(time.Now().Add(writeWithin)) //nolint:forbidigo // sockets know no other clock
+func (o eventWriter) write(text string) error { return o.within(writeWithin, text) }
+
+// within has a limit of its own for each write; the server's for a whole answer does not hold any more.
+func (o eventWriter) within(limit time.Duration, text string) error {
+	_ = o.control.SetWriteDeadline(time.Now().Add(limit)) //nolint:forbidigo // sockets know no other clock
 	if _, err := o.w.Write([]byte(text)); err != nil {
 		return err
 	}

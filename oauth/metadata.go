@@ -24,6 +24,7 @@ type description struct {
 	RegistrationEndpoint  string `json:"registration_endpoint,omitempty"`
 	RevocationEndpoint    string `json:"revocation_endpoint"`
 	IntrospectionEndpoint string `json:"introspection_endpoint"`
+	EndingsEndpoint       string `json:"endings_endpoint"`     // of our own: what APIs must not believe any more
 	EndSessionEndpoint    string `json:"end_session_endpoint"` // RP-Initiated Logout 1.0 §2.1
 	CheckSessionFrame     string `json:"check_session_iframe"` // Session Management 1.0 §3.3
 	SignOutEndpoint       string `json:"signout_endpoint"`     // of our own: without a browser
@@ -73,6 +74,7 @@ func (e *Endpoints) describe() description {
 		Issuer:                e.o.Issuer,
 		AuthorizationEndpoint: at(authorizePath), TokenEndpoint: at(tokenPath), UserinfoEndpoint: at(userinfoPath),
 		JWKSURI: at(jwksPath), RevocationEndpoint: at(revokePath), IntrospectionEndpoint: at(introspectPath),
+		EndingsEndpoint:    at(endingsPath),
 		EndSessionEndpoint: at(logoutPath), CheckSessionFrame: at(framePath), SignOutEndpoint: at(signOutPath),
 		MeEndpoint: at(mePath), Scopes: identity.Scopes,
 		Claims: []string{

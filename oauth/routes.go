@@ -12,6 +12,7 @@ const (
 	tokenPath      = "/oauth2/token"
 	revokePath     = "/oauth2/revoke"
 	introspectPath = "/oauth2/introspect"
+	endingsPath    = "/oauth2/endings"
 	userinfoPath   = "/oauth2/userinfo"
 	registerPath   = "/oauth2/register"
 	jwksPath       = "/oauth2/jwks"
@@ -31,6 +32,7 @@ func (e *Endpoints) Routes(r *mux.Router) {
 	r.HandleFunc(tokenPath, e.token)
 	r.HandleFunc(revokePath, e.revoke)
 	r.HandleFunc(introspectPath, e.introspect)
+	r.HandleFunc(endingsPath, e.endings)
 	r.HandleFunc(userinfoPath, e.forApp(e.userinfo, http.MethodGet, http.MethodPost))
 	r.HandleFunc(logoutPath, e.logout)
 	r.HandleFunc(signOutPath, e.signOut)

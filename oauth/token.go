@@ -26,6 +26,7 @@ type answer struct {
 	RefreshExpiresIn int64 `json:"refresh_expires_in,omitempty"`
 
 	nonce    string
+	expires  time.Time // of the access token
 	scopes   []string
 	audience string
 }
@@ -94,6 +95,18 @@ func (x *exchange) permit() error {
 	return nil
 }
 
+// lasts says how long the access token does: never longer than its Session, so that nobody who reads the token alone
+// believes it longer.
+func (a *answer) lasts(now time.Time, ttl time.Duration, ends ...time.Time) {
+	a.expires = now.Add(ttl)
+	for _, end := range ends {
+		if end.Before(a.expires) {
+			a.expires = end
+		}
+	}
+	a.ExpiresIn = int64(a.expires.Sub(now) / time.Second)
+}
+
 // param returns a parameter of the body.
 func (x *exchange) param(name string) string { return x.form.Get(name) }
 
@@ -115,6 +128,7 @@ func (e *Endpoints) issue(ctx context.Context, x *exchange, s identity.Session, 
 	if err = e.address(x, s.Resources); err != nil {
 		return err
 	}
+	a.lasts(e.o.Now(), e.o.AccessTTL, s.IdleEndsAt, s.EndsAt)
 	if a.AccessToken, err = e.accessToken(x, s); err != nil {
 		return err
 	}

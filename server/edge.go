@@ -222,12 +222,18 @@ func headAsGet(next http.Handler) http.Handler {
 // eventsPath is where apps listen, for as long as they like: no limit of an ordinary request holds there.
 const eventsPath = "/me/events"
 
+// endingsPath is where APIs follow the feed of endings, which sees to its own limits.
+const endingsPath = "/oauth2/endings"
+
+// lasting reports whether an answer may go on for as long as somebody listens.
+func lasting(path string) bool { return path == eventsPath || path == endingsPath }
+
 // deadline bounds every ordinary request, and lets one that writes go on when its sender hangs up: on dead networks they all do.
 // Its write would otherwise be cut off half-way and take the database connection with it, and the retry is answered alike
 // in both cases.
 func (s *Server) deadline(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == eventsPath {
+		if lasting(r.URL.Path) {
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -61,7 +61,7 @@ func newMetrics() *metrics {
 
 func (m *metrics) count(rec *record, took time.Duration) {
 	m.requests.WithLabelValues(rec.route, strconv.Itoa(rec.status)).Inc()
-	if rec.route != eventsPath { // how long somebody listened is no measure of how long answers take
+	if !lasting(rec.route) { // how long somebody listened is no measure of how long answers take
 		m.duration.WithLabelValues(rec.route).Observe(took.Seconds())
 	}
 }

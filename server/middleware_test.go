@@ -45,6 +45,7 @@ func TestCORS_openToAppsWithoutCredentials(t *testing.T) {
 		"/oauth2/register/a/b": "",
 		"/oauth2/authorize":    "",
 		"/oauth2/introspect":   "",
+		"/oauth2/endings":      "",
 		"/signin":              "",
 		"/":                    "",
 	} {

@@ -21,6 +21,7 @@ var effects = map[string]func(s *scene, t *testing.T, want []string) []string{
 
 // refused are the Sessions that get nothing any more. A Session is refused everywhere or nowhere.
 func (s *scene) refused(t *testing.T, _ []string) (names []string) {
+	defer func() { s.judge.agrees(t, s, "after the next refresh") }()
 	for name, h := range s.held {
 		before := h.userinfo(t, h.AccessToken).status
 		answer := h.refresh(t, h.RefreshToken)

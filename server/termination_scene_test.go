@@ -25,6 +25,7 @@ type scene struct {
 	third         *app // off and far
 	held          map[string]*held
 	back          *backChannels
+	judge         *judge
 	page          sight    // what the browser shows after the cause, where it is one of a browser
 	void          []string // whose codes in flight were worth nothing
 }
@@ -77,6 +78,7 @@ func newScene(t *testing.T, kind string, c cause) *scene {
 			c.first(a)
 		}
 	})
+	s.judge = newJudge(t, w)
 	s.second, s.third = w.app(t, told("Mail")), w.app(t, told("Maps"))
 	s.begin(t, "this", s.phone, s.first, "scope", s.first.client.Scope)
 	s.begin(t, "sib", s.phone, s.second, "scope", "openid profile email")
@@ -111,7 +113,9 @@ func (s *scene) perform(t *testing.T, c cause) {
 			h.flying = h.again()
 		}
 	}
+	s.judge.agrees(t, s, "before")
 	c.play(t, s)
+	s.judge.agrees(t, s, "after")
 	s.void = s.land(t)
 }
 

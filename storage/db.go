@@ -60,6 +60,7 @@ type DB struct {
 	letters    bool
 	queued     bell
 	untidy     bell
+	marked     bell
 	journal    *journal
 	hub        hub
 	walk       walk

@@ -108,24 +108,37 @@ func (d *DB) mark(ctx context.Context, b *blow) error {
 		at := fromTime(b.At)
 		found, err := d.one(ctx, []any{&b.Below}, "UPDATE clients SET epoch = CASE WHEN epoch < ? THEN ? ELSE epoch + 1 END WHERE id = ? RETURNING epoch",
 			at, at, b.Client)
-		if err == nil && !found {
+		switch {
+		case err != nil:
+			return d.fail("mark client", err)
+		case !found:
 			return notFound("client")
 		}
-		return d.fail("mark client", err)
+		return d.markOf(ctx, *b, "")
 	}
 	return nil
 }
 
 // markUser raises the user's epoch, and lifts what is kept to it.
 func (d *DB) markUser(ctx context.Context, b *blow) error {
-	found, err := d.one(ctx, []any{&b.Below}, "UPDATE users SET epoch = epoch + 1, ended_at = ?, end_cause = ? WHERE id = ? RETURNING epoch",
+	var sub string
+	found, err := d.one(ctx, []any{&b.Below, &sub}, "UPDATE users SET epoch = epoch + 1, ended_at = ?, end_cause = ? WHERE id = ? RETURNING epoch, sub",
 		fromTime(b.At), string(b.Cause), b.User)
 	switch {
 	case err != nil:
 		return d.fail("mark user", err)
 	case !found:
 		return notFound("user")
-	case b.Keep == uuid.Nil:
+	}
+	if err := d.lift(ctx, b); err != nil {
+		return err
+	}
+	return d.markOf(ctx, *b, sub)
+}
+
+// lift lifts what an ending of a user keeps to the epoch that begins with it.
+func (d *DB) lift(ctx context.Context, b *blow) error {
+	if b.Keep == uuid.Nil {
 		return nil
 	}
 	const lift = " SET epoch = ? WHERE user_id = ? AND epoch = ? AND ended_at IS NULL AND "
@@ -232,6 +245,9 @@ func (d *DB) endSessions(ctx context.Context, b blow, limit int, c conditions) (
 		events[i].SessionID, events[i].ClientID = s.ID, s.ClientID
 	}
 	if err := d.addEvents(ctx, events); err != nil {
+		return nil, err
+	}
+	if err := d.markSessions(ctx, b, all); err != nil {
 		return nil, err
 	}
 	return all, d.queueLogouts(ctx, notices)

@@ -126,6 +126,14 @@ func listed(db *storage.DB, p person, s identity.Session) map[string]func(contex
 			_, _, err := db.ClaimDelivery(ctx, identity.DeliveryClaim{Kind: "x1", Busy: []string{"a"}, Lease: time.Second})
 			return err
 		},
+		"MarkEnd": func(ctx context.Context) error { return failed(db.MarkEnd(ctx, db.Now().Add(-time.Hour))) },
+		"HasMark": func(ctx context.Context) error {
+			return failed(db.HasMark(ctx, identity.MarkPlace{Position: 7, Tag: identity.NoTag}))
+		},
+		"MarksFrom": func(ctx context.Context) error {
+			return failed(db.MarksFrom(ctx, db.Now().Add(-time.Minute), identity.MarkPlace{}))
+		},
+		"MarksBetween": func(ctx context.Context) error { return failed(db.MarksBetween(ctx, 5, 900, 500)) },
 		"WatchChanges": func(ctx context.Context) error { db.Look(ctx); return nil },
 		"Changed":      func(ctx context.Context) error { return failed(db.Changed(ctx, user, db.Now().Add(-time.Hour))) },
 		"AddressAt":    func(ctx context.Context) error { return failed(db.AddressAt(ctx, user, db.Now().Add(-time.Hour))) },

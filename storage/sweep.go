@@ -21,7 +21,7 @@ const (
 
 // SweptRows counts what a sweep deleted.
 type SweptRows struct {
-	Sessions, SignIns, DeniedTokens, SpentAssertions, RegistrationTokens, MailLinks, FormerValues, Throttles, Events, Deliveries, Documents int
+	Sessions, SignIns, DeniedTokens, SpentAssertions, RegistrationTokens, MailLinks, FormerValues, Throttles, Events, Deliveries, Documents, Marks int
 }
 
 // rubbish is what one table holds that nobody can need any more: what is older than before by an age that an index has.
@@ -50,6 +50,8 @@ func (d *DB) Sweep(ctx context.Context) (swept SweptRows, err error) {
 		{"former_values", "at", "TRUE", now.Add(-keepFormer), &swept.FormerValues},
 		{"throttles", "last_try_at", "TRUE", forgotten, &swept.Throttles},
 		{"events", "at", "TRUE", now.Add(-keepEvents), &swept.Events},
+		// The last one stays: it tells a feed that goes on from one that was put back.
+		{"marks", "at", "(position IS NULL OR position < (SELECT l.position FROM mark_log l WHERE l.name = 'endings'))", now.Add(-keepMarks), &swept.Marks},
 		{"deliveries", "COALESCE(dead_at, next_try_at)", "TRUE", old, &swept.Deliveries},
 		{"states", "updated_at", "deleted", old, &swept.Documents},
 		{"events", "at", "kind = 'session.forked'", now.Add(-keepForks), &swept.Events},

@@ -29,7 +29,7 @@ func TestSweep_takesOnlyWhatNobodyCanNeed(t *testing.T) {
 		w.pass(31*24*time.Hour + time.Microsecond)
 		fill()
 		same(t, storage.SweptRows{
-			Sessions: 1, SignIns: 1, DeniedTokens: 1, SpentAssertions: 1, RegistrationTokens: 1, Throttles: 1,
+			Sessions: 1, SignIns: 1, DeniedTokens: 1, SpentAssertions: 1, RegistrationTokens: 1, Throttles: 1, Marks: 1,
 		}, must[storage.SweptRows](t)(db.Sweep(t.Context())))
 
 		_, err := db.SessionByID(t.Context(), bound.ID)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"gorm.io/gorm/clause"
+
+	"github.com/sojourn-auth/sojourn/identity"
 )
 
 type deniedTokenRow struct {
@@ -28,7 +30,13 @@ func (spentAssertionRow) TableName() string { return "spent_assertions" }
 // DenyToken revokes one access token (RFC 7009 §2.1). The row is needed until the token expires.
 func (d *DB) DenyToken(ctx context.Context, jti string, expires time.Time) error {
 	row := deniedTokenRow{JTI: jti, ExpiresAt: fromTime(expires)}
-	return d.fail("deny token", d.q(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row).Error)
+	return d.InTx(ctx, func(ctx context.Context) error {
+		res := d.q(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
+		if res.Error != nil || res.RowsAffected == 0 {
+			return d.fail("deny token", res.Error)
+		}
+		return d.addMarks(ctx, identity.Mark{Kind: identity.MarkToken, Subject: jti})
+	})
 }
 
 // TokenDenied reports whether an access token was revoked.
