@@ -78,7 +78,11 @@ private fun JsonObject.bytes(name: String): ByteArray = this[name].text?.fromBas
 private fun JsonObject.positive(name: String) = BigInteger(1, bytes(name))
 
 /** The curve P-256, by the name that JCA has for it. */
-internal fun p256(): ECParameterSpec = AlgorithmParameters.getInstance("EC").run {
+internal fun p256(): ECParameterSpec = curve
+
+private val curve: ECParameterSpec by lazy(LazyThreadSafetyMode.PUBLICATION) { namedCurve() }
+
+private fun namedCurve(): ECParameterSpec = AlgorithmParameters.getInstance("EC").run {
     init(ECGenParameterSpec("secp256r1"))
     getParameterSpec(ECParameterSpec::class.java)
 }

@@ -1,0 +1,188 @@
+package dev.sojourn.resource
+
+import dev.sojourn.jose.flag
+import dev.sojourn.jose.number
+import dev.sojourn.jose.text
+import kotlinx.serialization.json.JsonObject
+import java.security.MessageDigest
+import java.util.concurrent.CompletableFuture
+import java.util.concurrent.ConcurrentHashMap
+import java.util.concurrent.ExecutionException
+import java.util.concurrent.Semaphore
+import java.util.concurrent.TimeUnit
+import java.util.concurrent.TimeoutException
+
+/** No token is longer. */
+private const val MAX_TOKEN = 8 shl 10
+
+/** As many tokens, and as many answers about tokens, are remembered; then any goes. */
+private const val MOST = 10_000
+
+/** How far ahead `iat` and `nbf` may be: seconds by which clocks differ. */
+private const val AHEAD = 60
+
+/** As many are asked for at once. */
+private const val ASKING = 32
+
+/** For how long an answer about a token is kept, in milliseconds: active ones while the feed is current, and all others. */
+private const val KEPT = 60_000L
+private const val KEPT_BRIEFLY = 10_000L
+
+/** The SHA-256 of a token, as what it is remembered by. */
+private class Key(token: String) {
+    private val sum = MessageDigest.getInstance("SHA-256").digest(token.toByteArray(Charsets.ISO_8859_1))
+
+    override fun equals(other: Any?) = other is Key && MessageDigest.isEqual(sum, other.sum)
+
+    override fun hashCode() = (sum[0].toInt() shl 24) or (sum[1].toInt() and 255 shl 16) or (sum[2].toInt() and 255 shl 8) or (sum[3].toInt() and 255)
+}
+
+/** A token whose word is good, but for its end and for marks. */
+internal class Judged(val claims: Claims, val marked: Marked)
+
+private fun judged(claims: JsonObject): Judged = Claims(claims).let { Judged(it, Marked(it, epoch(claims, "sub_epoch"), epoch(claims, "client_epoch"))) }
+
+private fun epoch(claims: JsonObject, name: String): Long = claims[name].number?.toLong() ?: 0
+
+/** Judges access tokens: RFC 9068's by their signature, all others by asking. Both by the marks that the feed brought, at each use. */
+internal class Tokens(private val config: Config, private val server: Server, private val feed: Feed) {
+    private val verified = ConcurrentHashMap<Key, Judged>()
+    private val answers = Answers(config.clock, server)
+
+    val remembered: Int get() = verified.size
+
+    /** The claims of a token that is good now. It throws [InvalidException] for any other, and [UnavailableException] where that can't be told. */
+    fun judge(token: String): Claims {
+        if (token.length > MAX_TOKEN) throw InvalidException("The token is too long.")
+        val key = Key(token)
+        val jwt = token.count { it == '.' } == 2
+        val good = if (jwt) signed(key, token) else asked(key, token)
+        if (feed.marks.ended(good.marked)) throw InvalidException("The session is over.")
+        if (jwt && !feed.current) stale(key, token)
+        return good.claims
+    }
+
+    private fun signed(key: Key, token: String): Judged {
+        verified[key]?.let { known ->
+            if (lives(known.claims)) return known
+            verified.remove(key, known)
+            throw InvalidException("The token has expired.")
+        }
+        val jws = Jws.of(token) ?: throw InvalidException("The token is no JWT.")
+        check(jws)
+        if (!server.signed(jws, config.algorithms)) throw InvalidException("The token is not signed by ${config.issuer}.")
+        return judged(jws.claims).also {
+            makeRoom(verified)
+            verified[key] = it
+        }
+    }
+
+    private fun lives(claims: Claims) = claims.expires * 1000 > config.clock.wall()
+
+    /** RFC 9068 §4. */
+    private fun check(jws: Jws) {
+        val c = jws.claims
+        val now = config.clock.wall() / 1000.0
+        val typed = jws.type == "at+jwt" || (config.typJwt && jws.type in listOf("", "jwt"))
+        val expires = c["exp"].number ?: throw InvalidException("The token never ends.")
+        val issued = c["iat"].number ?: throw InvalidException("The token does not say when it was issued.")
+        when {
+            !typed -> throw InvalidException("This is no access token: its typ is not at+jwt.")
+            c["iss"].text != config.issuer -> throw InvalidException("The token is of another issuer.")
+            config.audience !in Claims.audience(c) -> throw InvalidException("The token is for another API.")
+            expires <= now -> throw InvalidException("The token has expired.")
+            issued > now + AHEAD || ("nbf" in c && (c["nbf"].number ?: Double.MAX_VALUE) > now + AHEAD) -> throw InvalidException("The token is not valid yet.")
+        }
+        listOf("sub", "client_id", "jti").forEach { c[it].text ?: throw InvalidException("The token has no $it.") }
+    }
+
+    /** What the server says of a token that nobody else can read. */
+    private fun asked(key: Key, token: String): Judged {
+        if (!feed.current && config.stale == Stale.REFUSE) throw UnavailableException("the feed is stale")
+        val answer = answers.of(key, token, feed.current)
+        if (!usable(answer) || !lives(answer.good!!.claims)) throw InvalidException("The token is not active.")
+        return answer.good
+    }
+
+    private fun usable(answer: Answer): Boolean {
+        val c = answer.good?.claims?.json ?: return false
+        return (c["iss"].text ?: config.issuer) == config.issuer && ("aud" !in c || config.audience in Claims.audience(c)) &&
+            c["token_type"].text?.lowercase().let { it == "bearer" || it == "dpop" } && c["sub"].text != null && c["client_id"].text != null
+    }
+
+    /** While endings may be unknown the operator says how a JWT is judged. */
+    private fun stale(key: Key, token: String) = when (config.stale) {
+        Stale.ACCEPT -> Unit
+        Stale.REFUSE -> throw UnavailableException("the feed is stale")
+        Stale.INTROSPECT -> if (!usable(answers.of(key, token, false))) throw InvalidException("The token is not active.") else Unit
+    }
+}
+
+private fun <T> makeRoom(memory: ConcurrentHashMap<Key, T>) {
+    if (memory.mappingCount() >= MOST) memory.keys.firstOrNull()?.let(memory::remove)
+}
+
+/** What the server said of a token: nothing where it is not active. */
+private class Answer(val at: Long, val good: Judged?, val current: Boolean)
+
+/** Answers of introspection: one request per token, however many wait for it, and [ASKING] at once. */
+private class Answers(private val clock: Clock, private val server: Server) {
+    private val all = ConcurrentHashMap<Key, CompletableFuture<Answer>>()
+
+    /** Apart, so that garbage drives nobody out. */
+    private val inactive = ConcurrentHashMap<Key, Answer>()
+    private val asking = Semaphore(ASKING)
+
+    fun of(key: Key, token: String, current: Boolean): Answer {
+        inactive[key]?.let { if (serves(it, current)) return it }
+        while (true) {
+            val held = all[key]
+            if (held != null && (!held.isDone || (!held.isCompletedExceptionally && serves(held.join(), current)))) return wait(held)
+            val mine = CompletableFuture<Answer>()
+            if (held == null) makeRoom(all)
+            val won = if (held == null) all.putIfAbsent(key, mine) == null else all.replace(key, held, mine)
+            if (won) return ask(key, token, current, mine)
+        }
+    }
+
+    /** Active answers are kept for a minute while marks judge them, others and those of worse times for ten seconds. */
+    private fun serves(answer: Answer, current: Boolean): Boolean {
+        val age = clock.elapsed() - answer.at
+        if (answer.good == null) return age < KEPT_BRIEFLY
+        return if (current) answer.current && age < KEPT else age < KEPT_BRIEFLY
+    }
+
+    private fun ask(key: Key, token: String, current: Boolean, mine: CompletableFuture<Answer>): Answer = try {
+        answer(token, current).also { answer ->
+            if (answer.good == null) {
+                makeRoom(inactive)
+                inactive[key] = answer
+                all.remove(key, mine)
+            }
+            mine.complete(answer)
+        }
+    } catch (e: Throwable) {
+        all.remove(key, mine)
+        mine.completeExceptionally(e)
+        throw e
+    }
+
+    private fun answer(token: String, current: Boolean): Answer {
+        if (!asking.tryAcquire(PATIENCE, TimeUnit.MILLISECONDS)) throw UnavailableException("too many tokens are asked for at once")
+        try {
+            val at = clock.elapsed()
+            val said = server.introspect(token)
+            return Answer(at, if (said["active"].flag) judged(said) else null, current)
+        } finally {
+            asking.release()
+        }
+    }
+
+    private fun wait(flight: CompletableFuture<Answer>): Answer = try {
+        flight.get(2 * PATIENCE, TimeUnit.MILLISECONDS)
+    } catch (e: ExecutionException) {
+        throw e.cause as? UnavailableException ?: e
+    } catch (e: TimeoutException) {
+        throw UnavailableException("the server took too long", cause = e)
+    }
+}
