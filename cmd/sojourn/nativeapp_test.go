@@ -41,7 +41,7 @@ func TestNativeapp_listensUntilItsSessionIsEnded(t *testing.T) {
 	if printedURL.MatchString(second.out.String()) {
 		t.Errorf("it asked for a sign-in: %s", second.out)
 	}
-	command(t, dir, nil, "", append(inDemo, "session", "end", sessionOf(t, dir))...)
+	command(t, dir, nil, "", append(inDemo, "session", "end", sessionsOf(t, dir, demoNative, inDemo...)[0])...)
 	if err := second.wait(); err != nil || !strings.Contains(second.out.String(), "You were signed out. Please sign in again.") {
 		t.Errorf("%v: %s", err, second.out)
 	}
@@ -52,18 +52,31 @@ func TestNativeapp_listensUntilItsSessionIsEnded(t *testing.T) {
 
 var inDemo = []string{"--database", "sqlite:sojourn-demo/sojourn.db"}
 
-// sessionOf returns the one session of the demo's native app.
-func sessionOf(t *testing.T, dir string) string {
+// sessionsOf returns Ada's living sessions of a client. flags say which database.
+func sessionsOf(t *testing.T, dir, client string, flags ...string) (sids []string) {
 	t.Helper()
-	list := exec.Command("sojourn", append(inDemo, "session", "list", "--user", demoUser, "--json")...)
+	list := exec.Command("sojourn", append(flags, "session", "list", "--user", demoUser, "--json")...)
 	list.Dir = dir
 	out, err := list.Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var listed struct{ Sessions []struct{ SID string } }
-	if err := json.Unmarshal(out, &listed); err != nil || len(listed.Sessions) != 1 {
+	var listed struct {
+		Sessions []struct {
+			SID    string
+			Client string `json:"client_id"`
+		}
+	}
+	if err := json.Unmarshal(out, &listed); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	return listed.Sessions[0].SID
+	for _, s := range listed.Sessions {
+		if s.Client == client {
+			sids = append(sids, s.SID)
+		}
+	}
+	if len(sids) == 0 {
+		t.Fatalf("no session of %s in %s", client, out)
+	}
+	return sids
 }
