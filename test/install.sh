@@ -21,14 +21,18 @@ apt_quietly() {
   out=$(DEBIAN_FRONTEND=noninteractive apt-get -y -q "$@" 2>&1) || { printf '%s\n' "$out" >&2; return 1; }
 }
 
-# lacking_services prints the Debian packages of the servers, the browser and the scanner that are not here.
+# lacking_services prints the Debian packages of the servers, the proxy, the browser and the scanner that are not here.
 lacking_services() {
   postgres_bin >/dev/null || echo postgresql
   command -v redis-server >/dev/null && command -v redis-cli >/dev/null || echo redis-server
   chromium_path >/dev/null || echo chromium
   command -v zbarimg >/dev/null || echo zbar-tools
   command -v mvn >/dev/null || echo maven default-jdk-headless # sdk/kotlin
+  nginx_path >/dev/null || echo nginx-light # sojourn gate
 }
+
+# nginx_path prints the proxy that sojourn gate is driven by: on PATH, or where Debian puts it, out of the way of users.
+nginx_path() { command -v nginx || { [[ -x /usr/sbin/nginx ]] && echo /usr/sbin/nginx; }; }
 
 # chromium_path prints the browser that the pages are tested with.
 chromium_path() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
