@@ -85,12 +85,22 @@ func (e *Endpoints) follow(w http.ResponseWriter, r *http.Request) error {
 	if err := e.polls.take(c.ID, followPace, e.o.Now()); err != nil {
 		return err
 	}
-	one, at, err := e.followed.join(r.Context(), c.ID)
+	asked.client = c
+	for range 2 { // the feed may begin anew this very moment
+		if err = e.inform(w, r, asked); !errors.Is(err, errFollowerLost) {
+			return err
+		}
+	}
+	return errFollowers
+}
+
+// inform answers a follower, or returns why it can't: errFollowerLost where it is to be asked once more.
+func (e *Endpoints) inform(w http.ResponseWriter, r *http.Request, asked following) error {
+	one, at, err := e.followed.join(r.Context(), asked.client.ID)
 	if err != nil {
 		return err
 	}
 	defer e.followed.leave(one)
-	asked.client = c
 	l := &endingsListener{e: e, following: asked, follower: one, at: at, told: at}
 	if err := l.place(r.Context()); err != nil {
 		return err
@@ -316,7 +326,7 @@ func (l *endingsListener) poll(w http.ResponseWriter, r *http.Request) error {
 	defer stop()
 	at, err := l.e.followed.seen(ctx, l.follower, l.asked)
 	if err != nil {
-		return errors.Join(identity.ErrUnavailable, err)
+		return err
 	}
 	answer := polled{Endings: []string{}}
 	for l.behind() && len(answer.Endings) < maxPolled {
@@ -347,7 +357,7 @@ func (l *endingsListener) await(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-l.over:
-		return errFollowers
+		return errFollowerLost
 	case b := <-l.batches:
 		l.held, l.told = []batch{b}, b.to
 	case <-timer.C:

@@ -271,7 +271,7 @@ func (f *endingsFeed) seen(ctx context.Context, one *follower, moment time.Durat
 		case <-one.over:
 			return end, errFollowerLost
 		case <-ctx.Done():
-			return end, ctx.Err()
+			return end, fmt.Errorf("no look for endings: %w", identity.ErrUnavailable)
 		}
 	}
 }

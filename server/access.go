@@ -73,6 +73,8 @@ func logLine(log *slog.Logger, r *http.Request, rec *record, took time.Duration)
 	level := slog.LevelInfo
 	if rec.status >= http.StatusInternalServerError {
 		level = slog.LevelError
+	} else if r.URL.Path == endingsPath && rec.status == http.StatusOK {
+		level = slog.LevelDebug // who polls comes twice in three seconds, day and night
 	}
 	attrs := append(make([]slog.Attr, 0, 10),
 		slog.String("method", methodName(r.Method)),

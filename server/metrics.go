@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/oauth"
 )
 
 // metrics counts requests for Prometheus. Labels are route templates and statuses: what strangers send can't make a
@@ -84,6 +85,20 @@ func (m *metrics) showStreams(count, refused func() int) {
 		Name: "sojourn_event_streams",
 		Help: "Apps that listen to /me/events in this process.",
 	}, func() float64 { return float64(count()) }))
+}
+
+// showFollowers adds what the feed of endings does in this process.
+func (m *metrics) showFollowers(following func() oauth.Following) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "sojourn_endings_followers",
+		Help: "APIs that follow the feed of endings in this process, by a stream or a poll under way.",
+	}, func() float64 { return float64(following().Followers) }))
+	m.showRefused("sojourn_endings_followers_refused_total", "Followers that were turned away: one too many of a client or of this process.",
+		func() int { return following().Refused })
+	m.showRefused("sojourn_endings_followers_dropped_total", "Followers that were cut off, since they read too slowly. They resume.",
+		func() int { return following().Dropped })
+	m.showRefused("sojourn_endings_messages_total", "Messages of marks that were signed, each once for all followers of this process.",
+		func() int { return following().Signed })
 }
 
 // showRefused adds what count counts, under a name, as a counter.

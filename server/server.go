@@ -62,6 +62,7 @@ func New(ctx context.Context, cfg config.Config, db *storage.DB, log *slog.Logge
 		return nil, err
 	}
 	s.metrics.showStreams(s.protocol.OpenStreams, s.protocol.RefusedStreams)
+	s.metrics.showFollowers(s.protocol.Following)
 	s.metrics.showTries(db.RefusedTries)
 	s.metrics.showRefused("sojourn_document_writes_refused_total", "Writes to /me/state that were too many of a Session.",
 		s.protocol.RefusedWrites)
