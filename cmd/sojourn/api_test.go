@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -102,5 +104,25 @@ func TestExampleAPI_refusesAnEndedSession(t *testing.T) {
 	})
 	if err := api.stop(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Beside the demo it takes no flags, but for the ports of this test; the terminal app calls it until its session is ended.
+func TestExampleAPI_isOneCommandBesideTheDemo(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	d, listen := startDemo(t, dir), "127.0.0.1:"+freePorts(t, 1)[0]
+	api := start(t, dir, nil, buildExample(t, "api"), "-issuer", d.issuer, "-listen", listen)
+	api.says("Notes at http://" + listen + "/notes")
+	app := start(t, t.TempDir(), nil, buildExample(t, "nativeapp"), "--no-browser", "--issuer", d.issuer, "--api", "http://"+listen+"/notes")
+	app.until("an address", func() bool { return printedURL.MatchString(app.out.String()) })
+	statusOf(d.person().follow(printedURL.FindString(app.out.String())).String())
+	app.says(`200 OK http://` + listen + `/notes: {"notes":[]}`)
+	command(t, dir, nil, "", append(inDemo, "session", "end", sessionsOf(t, dir, demoNative, inDemo...)[0])...)
+	if err := app.wait(); err != nil || !strings.Contains(app.out.String(), "You were signed out. Please sign in again.") {
+		t.Errorf("%v: %s", err, app.out)
+	}
+	if info, err := os.Stat(filepath.Join(dir, demoSecret)); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the secret's file: %v, %v", info, err)
 	}
 }

@@ -90,6 +90,9 @@ func (p *program) runDemo(ctx context.Context, o opened, appListen string) error
 	if err != nil {
 		return err
 	}
+	if err := o.seedAPI(ctx); err != nil {
+		return err
+	}
 	s.Handle("/demo", http.RedirectHandler(app.url+"/", http.StatusSeeOther))
 	if err := s.Listen(ctx); err != nil {
 		return err
@@ -247,7 +250,7 @@ func (o opened) seedFactor(ctx context.Context, userID identity.ID) (string, err
 }
 
 func (o opened) seedClient(ctx context.Context, n newClient) error {
-	n.public, n.Scope, n.ApplicationType = true, demoScope, "native"
+	n.public, n.Scope, n.ApplicationType = true, demoApps, "native"
 	n.IDTokenProfile = true // so that an app can greet people without asking userinfo
 	c, err := n.client()
 	if err != nil {
@@ -283,6 +286,7 @@ func (who seeded) banner(issuer, app string) string {
 
   Try       go run ./examples/nativeapp%[8]s   a terminal app signs you in
             go run ./examples/thirdparty%[8]s  an app registers itself first
+            go run ./examples/api%[8]s         an API; the terminal app calls it with -api http://127.0.0.1:8091/notes
             %[6]s/signup  an account of your own
   Mails     appear here; none is sent
   Kept in   %[7]s/, where commands find it by

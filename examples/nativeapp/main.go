@@ -5,7 +5,8 @@
 //	go run ./examples/nativeapp      # in another
 //
 // With --no-browser it only prints the address to open. With --listen it stays signed in, prints what happens until its session is
-// over, and needs no browser when it is started again.
+// over, and needs no browser when it is started again. With --api, such as http://127.0.0.1:8091/notes of examples/api, it calls an API
+// each second, until that refuses a session that is over.
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/signal"
 	"strings"
@@ -40,14 +42,18 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	scope := flags.String("scope", "openid profile email offline_access", "what to ask for")
 	printOnly := flags.Bool("no-browser", false, "print the address instead of opening it")
 	listen := flags.Bool("listen", false, "stay signed in and print what happens, until the session is ended elsewhere")
+	api := flags.String("api", "", "an API's address, to call each second until the session is over")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
+	cfg := app.Config{Scopes: strings.Fields(*scope)}
+	if *api != "" {
+		cfg.Resources, cfg.Scopes = []string{*api}, append(cfg.Scopes, "notes.read", "notes.write")
+	}
 	events := make(chan app.Event, 64)
-	notes, err := app.Open(app.Config{
-		Issuer: *issuer, ClientID: *client, Scopes: strings.Fields(*scope), Language: os.Getenv("LANG"),
-		Browser: browser(out, *printOnly), Notify: func(e app.Event) { events <- e },
-	})
+	cfg.Issuer, cfg.ClientID, cfg.Language = *issuer, *client, os.Getenv("LANG")
+	cfg.Browser, cfg.Notify = browser(out, *printOnly), func(e app.Event) { events <- e }
+	notes, err := app.Open(cfg)
 	if err != nil {
 		return err
 	}
@@ -59,6 +65,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(out, "Signed in as %s <%s>, subject %s, by %v.\n", who.Name, who.Email, who.Subject, who.Claims["amr"])
+	if *api != "" {
+		return call(ctx, out, notes, *api)
+	}
 	if *listen {
 		return hear(ctx, out, notes, events)
 	}
@@ -91,6 +100,33 @@ func hear(ctx context.Context, out io.Writer, notes *app.App, events <-chan app.
 			}
 			fmt.Fprintln(out, e.Name, string(e.Data))
 		}
+	}
+}
+
+// call calls an API each second. That is refused once the session is over, and then the app learns why.
+func call(ctx context.Context, out io.Writer, notes *app.App, api string) error {
+	for ; ; time.Sleep(time.Second) {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, api, nil)
+		if err != nil {
+			return err
+		}
+		response, err := notes.Client().Do(r)
+		var ended *app.Ended
+		switch {
+		case errors.As(err, &ended):
+			fmt.Fprintln(out, ended.Sentence)
+			return nil
+		case ctx.Err() != nil:
+			return nil // Ctrl-C
+		case err != nil:
+			return err
+		}
+		body, err := io.ReadAll(io.LimitReader(response.Body, 1<<10))
+		response.Body.Close()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%s %s: %s\n", response.Status, api, strings.TrimSpace(string(body)))
 	}
 }
 
