@@ -8,8 +8,8 @@ import java.security.KeyPair
  * Where an app keeps its record and its key; all processes of the app share it. It holds the refresh token, so it belongs into files of the
  * user alone, encrypted where the platform has a keystore, and outside of backups that may land on another device.
  *
- * The methods that don't suspend may block, and are never called on a main thread. They throw [IOException] or
- * [java.security.GeneralSecurityException] where something can't be done now.
+ * The methods that don't suspend may block, and are never called on a main thread. They throw [IOException],
+ * [java.security.GeneralSecurityException] or [java.security.ProviderException] where something can't be done now.
  */
 interface Storage {
     /** The newest record that can be read whole, null where there never was one; [DamagedException] where none is whole. */
@@ -32,7 +32,10 @@ interface Storage {
 }
 
 /** Something was kept, and no copy of it can be read. */
-class DamagedException(message: String, cause: Throwable? = null) : IOException(message, cause)
+open class DamagedException(message: String, cause: Throwable? = null) : IOException(message, cause)
+
+/** The key that it was kept with is gone: put back from a backup, onto another device. */
+class KeyLostException(message: String, cause: Throwable? = null) : DamagedException(message, cause)
 
 /** Shows a page of the server to the person. */
 interface Browser {

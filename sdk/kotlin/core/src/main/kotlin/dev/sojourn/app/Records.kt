@@ -4,6 +4,7 @@ import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.withContext
 import java.io.IOException
 import java.security.GeneralSecurityException
+import java.security.ProviderException
 
 /** The record's life in the store: written before it is used, read anew before it is changed. */
 internal class Records(private val storage: Storage, private val keeper: Keeper) {
@@ -48,8 +49,8 @@ internal class Records(private val storage: Storage, private val keeper: Keeper)
 
     private suspend fun read(): Record = try {
         guard("read") { storage.load() }?.let(::recordOf) ?: Record()
-    } catch (_: DamagedException) {
-        Record(ended = Ending("lost", "store_damaged", 0))
+    } catch (e: DamagedException) {
+        Record(ended = Ending("lost", if (e is KeyLostException) "key_lost" else "store_damaged", 0))
     }
 }
 
@@ -61,6 +62,8 @@ private suspend fun <T> guard(what: String, task: () -> T): T = withContext(Disp
     } catch (e: IOException) {
         throw storeTrouble(what, e)
     } catch (e: GeneralSecurityException) {
+        throw storeTrouble(what, e)
+    } catch (e: ProviderException) { // Android's Keystore, when its service is busy or gone
         throw storeTrouble(what, e)
     }
 }

@@ -7,9 +7,10 @@ import kotlin.math.abs
 import kotlinx.serialization.json.JsonObject
 import okhttp3.Headers
 import okhttp3.Request
-import java.io.IOException
 import java.security.GeneralSecurityException
 import java.security.KeyPair
+import java.security.ProviderException
+import kotlin.math.abs
 
 private const val DAY = 86_400_000L
 
@@ -86,7 +87,9 @@ internal class Server(private val ctx: Context) {
         try {
             key.proof(ProofOf(request.method, url, ctx.serverTime / 1000, ctx.nonces[originOf(url)], token))
         } catch (e: GeneralSecurityException) {
-            throw IOException("The key of this sign-in can't be used now.", e)
+            throw storeTrouble("used", e)
+        } catch (e: ProviderException) {
+            throw storeTrouble("used", e)
         }
     }
 
