@@ -3,7 +3,6 @@ package dev.sojourn.app
 import dev.sojourn.jose.list
 import dev.sojourn.jose.text
 import dev.sojourn.jose.thumbprint
-import kotlin.math.abs
 import kotlinx.serialization.json.JsonObject
 import okhttp3.Headers
 import okhttp3.Request

@@ -62,24 +62,24 @@ class AndroidStorage @JvmOverloads constructor(
         return keys.makeProofKey()
     }
 
-    override fun seal(text: String): ByteArray {
-        val cipher = try {
-            cipher()
-        } catch (_: KeyPermanentlyInvalidatedException) {
-            keys.makeRecordKey()
-            cipher()
-        }
-        return byteArrayOf(VERSION) + cipher.iv + cipher.doFinal(text.toByteArray())
+    override fun seal(text: String): ByteArray = try {
+        sealed(text)
+    } catch (_: KeyPermanentlyInvalidatedException) {
+        keys.makeRecordKey()
+        sealed(text)
     }
 
     /** The Keystore chooses the vector itself, as it should. */
-    private fun cipher() = Cipher.getInstance(AES_GCM).apply { init(Cipher.ENCRYPT_MODE, recordKey()) }
+    private fun sealed(text: String): ByteArray {
+        val cipher = Cipher.getInstance(AES_GCM).apply { init(Cipher.ENCRYPT_MODE, recordKey()) }
+        return byteArrayOf(VERSION) + cipher.iv + cipher.doFinal(text.toByteArray())
+    }
 
     /** Made once, under the lock that records are written under. */
     private fun recordKey() = keys.recordKey() ?: keys.makeRecordKey()
 
     override fun open(kept: ByteArray): String {
-        if (kept.size <= 1 + IV || kept[0] != VERSION) throw DamagedException("The record is damaged.")
+        if (kept.size < 1 + IV + TAG_BITS / 8 || kept[0] != VERSION) throw DamagedException("The record is damaged.")
         try {
             val key = keys.recordKey() ?: throw KeyLostException("The record was kept with a key that this phone does not have.")
             val cipher = Cipher.getInstance(AES_GCM).apply { init(Cipher.DECRYPT_MODE, key, GCMParameterSpec(TAG_BITS, kept, 1, IV)) }

@@ -112,6 +112,9 @@ internal class TestProvider : Provider(TestKeystore.NAME, 1.0, "keys that can't 
     }
 }
 
+/** Who does the arithmetic. */
+private fun other(service: String): Provider = Security.getProviders(service).first { it.name != TestKeystore.NAME }
+
 /** Holds nothing but a public key, as far as anyone asks. */
 private class Bare(private val public: PublicKey) : Certificate("X.509") {
     override fun getEncoded(): ByteArray = public.encoded
@@ -170,7 +173,7 @@ internal class TestPairs : KeyPairGeneratorSpi() {
 
     override fun generateKeyPair(): KeyPair {
         if (spec.isStrongBoxBacked) TestKeystore.strongBox?.let { throw it() }
-        val pair = KeyPairGenerator.getInstance("EC", "SunEC").apply { initialize(spec.algorithmParameterSpec) }.generateKeyPair()
+        val pair = KeyPairGenerator.getInstance("EC", other("KeyPairGenerator.EC")).apply { initialize(spec.algorithmParameterSpec) }.generateKeyPair()
         val alias = spec.keystoreAlias
         val kept = KeptPrivateKey(pair.private, alias)
         TestKeystore.put(alias, kept, pair.public)
@@ -191,13 +194,13 @@ internal class TestSecrets : KeyGeneratorSpi() {
     }
 
     override fun engineGenerateKey(): SecretKey {
-        val key = KeyGenerator.getInstance("AES", "SunJCE").apply { init(spec.keySize) }.generateKey()
+        val key = KeyGenerator.getInstance("AES", other("KeyGenerator.AES")).apply { init(spec.keySize) }.generateKey()
         return KeptSecretKey(key, spec.keystoreAlias).also { TestKeystore.put(spec.keystoreAlias, it) }
     }
 }
 
 internal class TestSignature : SignatureSpi() {
-    private val signature = Signature.getInstance("SHA256withECDSA", "SunEC")
+    private val signature = Signature.getInstance("SHA256withECDSA", other("Signature.SHA256withECDSA"))
 
     override fun engineInitSign(key: PrivateKey) {
         TestKeystore.use()
@@ -247,17 +250,17 @@ internal class TestCipher : CipherSpi() {
 
     override fun engineInit(mode: Int, key: Key, params: AlgorithmParameters?, random: SecureRandom?) = throw UnsupportedOperationException()
 
-    private fun kept(key: Key): SecretKey {
-        TestKeystore.use()
-        return (key as? KeptSecretKey ?: throw InvalidKeyException("not of this keystore")).key
-    }
+    private fun kept(key: Key): SecretKey = (key as? KeptSecretKey ?: throw InvalidKeyException("not of this keystore")).key
 
     override fun engineUpdate(input: ByteArray, off: Int, len: Int): ByteArray? = cipher.update(input, off, len)
 
     override fun engineUpdate(input: ByteArray, off: Int, len: Int, output: ByteArray, at: Int): Int = cipher.update(input, off, len, output, at)
 
-    override fun engineDoFinal(input: ByteArray?, off: Int, len: Int): ByteArray =
-        if (input == null) cipher.doFinal() else cipher.doFinal(input, off, len)
+    /** Troubles come here and not at the beginning: there, Java would try Bouncy Castle with this key, and tell of its troubles. */
+    override fun engineDoFinal(input: ByteArray?, off: Int, len: Int): ByteArray {
+        TestKeystore.use()
+        return if (input == null) cipher.doFinal() else cipher.doFinal(input, off, len)
+    }
 
     override fun engineDoFinal(input: ByteArray, off: Int, len: Int, output: ByteArray, at: Int): Int = cipher.doFinal(input, off, len, output, at)
 }
