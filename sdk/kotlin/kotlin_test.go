@@ -25,7 +25,7 @@ func TestKotlin_suite(t *testing.T) {
 		t.Skip("sdk/kotlin was not run (it needs Java 17 and Maven):", err)
 	}
 	target := t.TempDir()
-	if out, err := exec.CommandContext(t.Context(), "mvn", "-q", "-B", "-Dbuild.root="+target, "-pl", "jose,core,resource", "test").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "mvn", "-q", "-B", "-Dbuild.root="+target, "-pl", "jose,core,resource,android-testing,android", "verify").CombinedOutput(); err != nil {
 		t.Fatalf("mvn: %v\n%s", err, out)
 	}
 	files, err := filepath.Glob(filepath.Join(target, "*", "surefire-reports", "TEST-*.xml"))

@@ -11,7 +11,7 @@ class AndroidBrowser(context: Context) : Browser {
     private val context = context.applicationContext ?: context
 
     override suspend fun open(url: String, redirectUri: String): String? {
-        val waiting = Returns.Waiting(stateOf(url), CompletableDeferred())
+        val waiting = Answers.Waiting(stateOf(url), CompletableDeferred())
         Returns.wait(waiting)
         try {
             context.startActivity(SignInActivity.open(context, url, redirectUri).addFlags(Intent.FLAG_ACTIVITY_NEW_TASK))
@@ -31,7 +31,7 @@ internal fun stateOf(url: String): String? = Uri.parse(url).takeIf { it.isHierar
  * What came back from browsers, on its way to who waits for it; where nobody does, since the process was killed meanwhile, to the app itself,
  * as soon as there is one.
  */
-internal object Returns {
+internal open class Answers {
     class Waiting(val state: String?, val back: CompletableDeferred<String?>)
 
     private var waiting: Waiting? = null
@@ -77,6 +77,11 @@ internal object Returns {
         all.forEach(finish)
     }
 
-    /** So many addresses wait for an app that is not there yet. */
-    private const val MOST = 4
+    private companion object {
+        /** So many addresses wait for an app that is not there yet. */
+        const val MOST = 4
+    }
 }
+
+/** Those of this process: the activities, which Android makes, know no other way. */
+internal object Returns : Answers()
