@@ -52,17 +52,22 @@ internal class Feed(private val config: Config, private val server: Server, val 
     /** Where to go on; null asks for everything. */
     fun cursor(): String? = if (tag.isEmpty()) null else "$position.$tag"
 
-    /** Takes a signed message of the feed. `more`: others are on their way, so a beat proves nothing. */
-    fun take(text: String, on: Connection, more: Boolean = false) {
+    /** Takes a batch of marks. */
+    fun endings(text: String) = endings(open(text))
+
+    /** Takes a sign of life. `more`: marks are still on their way, so it proves nothing. */
+    fun beat(text: String, on: Connection, more: Boolean = false) = beat(open(text), on, more)
+
+    private fun open(text: String): JsonObject {
         val jws = Jws.of(text) ?: throw UnavailableException("the feed holds what is no JWS")
         if (jws.type != "endings+jwt" || !server.signed(jws, listOf("ES256"))) throw UnavailableException("the feed holds what the server has not signed")
         if (jws.claims["iss"].text != config.issuer) throw UnavailableException("the feed is of another issuer")
-        if ("to" in jws.claims) endings(jws.claims) else beat(jws.claims, on, more)
+        return jws.claims
     }
 
     private fun endings(c: JsonObject) {
         val (from, to) = whole(c, "from") to whole(c, "to")
-        val tag = c["tag"].text ?: throw UnavailableException("a batch of the feed has no tag")
+        val tag = c["tag"].text ?: if (to == 0L) "" else throw UnavailableException("a batch of the feed has no tag")
         if (from > to) throw UnavailableException("a batch of the feed ends before it begins")
         val read = (c["marks"] as? JsonArray ?: throw UnavailableException("a batch of the feed has no marks")).map(::mark)
         if (from > position) gap("the feed goes on at $from, and $position was expected")

@@ -142,7 +142,7 @@ internal class Follower(private val config: Config, private val server: Server, 
                 line.startsWith("data:") -> data += line.substring(5).trim()
                 line.startsWith("event:") -> name = line.substring(6).trim()
                 line.isEmpty() -> {
-                    if (data.isNotEmpty() && (name == "endings" || name == "beat")) take(data, on)
+                    if (data.isNotEmpty()) take(name, data, on)
                     data = ""
                     name = ""
                 }
@@ -150,8 +150,11 @@ internal class Follower(private val config: Config, private val server: Server, 
         }
     }
 
-    private fun take(text: String, on: Connection, more: Boolean = false) {
-        feed.take(text, on, more)
+    private fun take(name: String, text: String, on: Connection, more: Boolean = false) {
+        when (name) {
+            "endings" -> feed.endings(text)
+            "beat" -> feed.beat(text, on, more)
+        }
         if (!feed.current) return
         misses = 0
         if (problem != null) log.log(System.Logger.Level.INFO, "endings are followed")
@@ -185,8 +188,8 @@ internal class Follower(private val config: Config, private val server: Server, 
         val answer = server.send("feed", request(url, connection, "application/json", 2), PATIENCE) { Limited(MAX_BODY) }
         if (answer.statusCode() != 200) throw refused(answer)
         val body = jsonObject(answer.body()) ?: throw IOException("the feed is no JSON")
-        body["endings"].list.forEach { feed.take(it.text.orEmpty(), connection) }
-        body["beat"].text?.let { take(it, connection, body["more"].flag) }
+        body["endings"].list.forEach { take("endings", it.text.orEmpty(), connection) }
+        body["beat"].text?.let { take("beat", it, connection, body["more"].flag) }
     }
 
     override fun close() {

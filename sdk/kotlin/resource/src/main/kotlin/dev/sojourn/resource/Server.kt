@@ -186,16 +186,14 @@ private class Document(private val clock: Clock, private val read: () -> JsonObj
         }
     }
 
-    /** What serves without a look; null where one is due. It throws why a document can't be had that somebody needs. */
+    /** What serves without a look; null where one is due. It throws why there is none at all. */
     private fun serving(old: (Long, JsonObject) -> Boolean): JsonObject? {
         val look = last ?: return null
         val now = clock.elapsed()
         val good = look.good
         if (good != null && !old(now - good.at, good.document)) return good.document
         if (now > look.next) return null
-        // A key that may be there by now is no key that isn't there.
-        look.failure?.let { if (good == null || old(0, good.document)) throw it }
-        return good!!.document
+        return good?.document ?: throw look.failure!!
     }
 }
 

@@ -4,6 +4,7 @@ import dev.sojourn.jose.flag
 import dev.sojourn.jose.number
 import dev.sojourn.jose.text
 import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.JsonPrimitive
 import java.security.MessageDigest
 import java.util.concurrent.CompletableFuture
 import java.util.concurrent.ConcurrentHashMap
@@ -43,6 +44,11 @@ internal class Judged(val claims: Claims, val marked: Marked)
 private fun judged(claims: JsonObject): Judged = Claims(claims).let { Judged(it, Marked(it, epoch(claims, "sub_epoch"), epoch(claims, "client_epoch"))) }
 
 private fun epoch(claims: JsonObject, name: String): Long = claims[name].number?.toLong() ?: 0
+
+/** Names the claim that is not of its type, or confirms in a way that is not known here: what can't be read is not nothing. */
+private fun unreadable(c: JsonObject): String? = listOf("scope", "sid", "acr").find { it in c && (c[it] as? JsonPrimitive)?.isString != true }
+    ?: listOf("auth_time", "sub_epoch", "client_epoch").find { it in c && (c[it].number ?: -1.0) < 0 }
+    ?: "cnf".takeIf { it in c && (c[it] as? JsonObject).let { cnf -> cnf == null || cnf.keys != setOf("jkt") || cnf["jkt"].text == null } }
 
 /** Judges access tokens: RFC 9068's by their signature, all others by asking. Both by the marks that the feed brought, at each use. */
 internal class Tokens(private val config: Config, private val server: Server, private val feed: Feed) {
@@ -94,20 +100,22 @@ internal class Tokens(private val config: Config, private val server: Server, pr
             issued > now + AHEAD || ("nbf" in c && (c["nbf"].number ?: Double.MAX_VALUE) > now + AHEAD) -> throw InvalidException("The token is not valid yet.")
         }
         listOf("sub", "client_id", "jti").forEach { c[it].text ?: throw InvalidException("The token has no $it.") }
+        unreadable(c)?.let { throw InvalidException("The token's $it can't be judged.") }
     }
 
     /** What the server says of a token that nobody else can read. */
     private fun asked(key: Key, token: String): Judged {
         if (!feed.current && config.stale == Stale.REFUSE) throw UnavailableException("the feed is stale")
         val answer = answers.of(key, token, feed.current)
-        if (!usable(answer) || !lives(answer.good!!.claims)) throw InvalidException("The token is not active.")
+        if (!usable(answer) || !(answer.good!!.claims.expires == 0L || lives(answer.good.claims))) throw InvalidException("The token is not active.")
         return answer.good
     }
 
     private fun usable(answer: Answer): Boolean {
         val c = answer.good?.claims?.json ?: return false
-        return (c["iss"].text ?: config.issuer) == config.issuer && ("aud" !in c || config.audience in Claims.audience(c)) &&
-            c["token_type"].text?.lowercase().let { it == "bearer" || it == "dpop" } && c["sub"].text != null && c["client_id"].text != null
+        return (c["iss"].text ?: config.issuer) == config.issuer && config.audience in Claims.audience(c) &&
+            (c["token_type"].text?.lowercase() ?: "bearer") in listOf("bearer", "dpop") && c["sub"].text != null && c["client_id"].text != null &&
+            unreadable(c) == null
     }
 
     /** While endings may be unknown the operator says how a JWT is judged. */

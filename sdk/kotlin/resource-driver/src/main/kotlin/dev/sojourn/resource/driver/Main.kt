@@ -88,7 +88,7 @@ private fun open(c: JsonObject): JsonObject {
         Config(
             issuer = issuer, clientId = c["client_id"].text!!, clientSecret = c["client_secret"].text!!, audience = c["audience"].text ?: issuer,
             stale = Stale.valueOf((c["stale"].text ?: "introspect").uppercase()), baseUrl = c["base"].text, name = c["name"].text,
-            scopes = operations.values.flatMap { it.scopes }.distinct(), algorithms = listOf("ES256") + c["algs"].list.map { it.text!! } - "ES256",
+            scopes = operations.values.flatMap { it.scopes }.distinct(), algorithms = (listOf("ES256") + c["algs"].list.map { it.text!! }).distinct(),
             typJwt = c["typ_jwt"].flag, http = network(), clock = DriverClock,
         ),
     )
