@@ -15,7 +15,6 @@ import (
 
 // Gate answers a proxy.
 type Gate struct {
-	listen  string
 	public  string
 	scopes  []string
 	guard   *resource.Guard
@@ -33,25 +32,38 @@ const (
 	leaveTime  = 5 * time.Second
 )
 
-// New returns a gate that does not listen yet, but follows the server's endings already. Close ends that.
-func New(o Options) (*Gate, error) {
+// Open returns a gate that listens, answers, and follows the server's endings, until Close.
+func Open(ctx context.Context, o Options) (*Gate, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	guard, err := o.guard()
+	cfg, err := o.config()
 	if err != nil {
 		return nil, err
 	}
-	g := &Gate{listen: o.Listen, public: o.PublicURL, scopes: o.Scopes, guard: guard, metrics: newMetrics(guard.Status), log: o.Log}
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", o.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	guard, err := resource.Open(cfg)
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	g := &Gate{public: o.PublicURL, scopes: o.Scopes, guard: guard, metrics: newMetrics(guard.Status), log: o.Log, address: l.Addr().String()}
 	g.server = &http.Server{
-		Handler: g.Handler(), ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
+		Handler: g.handler(), ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
+	go func() {
+		if err := g.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			g.log.Error("the gate stopped listening", "problem", err.Error())
+		}
+	}()
 	return g, nil
 }
 
-// Handler answers. It takes paths as they are written: a proxy's must not be redirected to tidier ones.
-func (g *Gate) Handler() http.Handler {
+// handler answers. It takes paths as they are written: a proxy's must not be redirected to tidier ones.
+func (g *Gate) handler() http.Handler {
 	rest := http.NewServeMux()
 	rest.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	rest.HandleFunc("GET /readyz", g.ready)
@@ -122,22 +134,7 @@ func (g *Gate) ready(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(w, "ready")
 }
 
-// Start listens, and answers until Close.
-func (g *Gate) Start(ctx context.Context) error {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", g.listen)
-	if err != nil {
-		return fmt.Errorf("listen: %w", err)
-	}
-	g.address = l.Addr().String()
-	go func() {
-		if err := g.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			g.log.Error("the gate stopped listening", "problem", err.Error())
-		}
-	}()
-	return nil
-}
-
-// URL is where proxies ask, once Start has returned.
+// URL is where proxies ask.
 func (g *Gate) URL() string { return "http://" + g.address + verifyPath }
 
 // Close answers what was asked, and ends.

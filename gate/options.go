@@ -34,23 +34,17 @@ type Options struct {
 // maxSecret bounds what is read of a secret file.
 const maxSecret = 4 << 10
 
-// guard opens what judges the tokens.
-func (o Options) guard() (*resource.Guard, error) {
+// config says it to what judges the tokens.
+func (o Options) config() (resource.Config, error) {
 	if err := cmp.Or(o.checkListen(), checkIssuer(o.Issuer), checkClient(o.ClientID), checkAudience(o.Audience),
 		checkScopes(o.Scopes), checkPublicURL(o.PublicURL), checkStale(o.Stale)); err != nil {
-		return nil, err
+		return resource.Config{}, err
 	}
 	secret, err := readSecret(o.SecretFile)
-	if err != nil {
-		return nil, err
-	}
-	if o.Audience == "" {
-		o.Audience = o.Issuer
-	}
-	return resource.Open(resource.Config{
+	return resource.Config{
 		Issuer: o.Issuer, Audience: o.Audience, ClientID: o.ClientID, ClientSecret: secret, Stale: resource.Stale(o.Stale),
 		BaseURL: o.PublicURL, Name: o.Name, Scopes: o.Scopes, Log: o.Log,
-	})
+	}, err
 }
 
 func (o Options) checkListen() error {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 
@@ -47,12 +46,9 @@ func (p *program) gate() *cobra.Command {
 // runGate lets it answer until the context ends.
 func (p *program) runGate(ctx context.Context, o gate.Options) error {
 	o.Log = slog.New(slog.NewTextHandler(p.err, nil))
-	g, err := gate.New(o)
+	g, err := gate.Open(ctx, o)
 	if err != nil {
 		return fmt.Errorf("--%w", err) // it begins with the option's name
-	}
-	if err := g.Start(ctx); err != nil {
-		return errors.Join(fmt.Errorf("--%w", err), g.Close())
 	}
 	fmt.Fprintf(p.err, "sojourn: gate at %s, for tokens of %s\n", g.URL(), o.Issuer)
 	<-ctx.Done()
