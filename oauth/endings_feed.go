@@ -134,23 +134,23 @@ func (f *endingsFeed) start(ctx context.Context) error {
 	if running {
 		return nil
 	}
-	ctx, stop := context.WithTimeout(ctx, lookWithin)
+	first, stop := context.WithTimeout(ctx, lookWithin)
 	defer stop()
 	began := f.elapsed()
-	end, err := f.e.store.MarkEnd(ctx, f.since())
+	end, err := f.e.store.MarkEnd(first, f.since())
 	if err != nil {
 		return err
 	}
 	f.mu.Lock()
 	f.running, f.end, f.looked = true, end, began
 	f.mu.Unlock()
-	go f.run()
+	go f.run(context.WithoutCancel(ctx))
 	return nil
 }
 
 // run looks until nobody has followed for a while, or the process stops.
-func (f *endingsFeed) run() {
-	ctx, stop := context.WithCancel(context.Background())
+func (f *endingsFeed) run(ctx context.Context) {
+	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()

@@ -151,10 +151,21 @@ func TestEndings_refuseWhatIsNoRequestOfAFollower(t *testing.T) {
 	onStage(t, func(s *stage) {
 		api := s.app(s.confidential)
 		for _, bad := range [][]string{
-			{"nonce", ""}, {"nonce", "short"}, {"nonce", strings.Repeat("n", 129)}, {"nonce", "not base64 url!!"},
-			{"after", "x"}, {"after", "1"}, {"after", "01.00000000"}, {"after", "-1.00000000"}, {"after", "1.0000000G"},
-			{"after", "99999999999999999999.00000000"}, {"after", "9223372036854775808.00000000"},
-			{"wait", "4"}, {"wait", "-1"}, {"wait", "1.5"}, {"wait", "x"},
+			{"nonce", ""},
+			{"nonce", "short"},
+			{"nonce", strings.Repeat("n", 129)},
+			{"nonce", "not base64 url!!"},
+			{"after", "x"},
+			{"after", "1"},
+			{"after", "01.00000000"},
+			{"after", "-1.00000000"},
+			{"after", "1.0000000G"},
+			{"after", "99999999999999999999.00000000"},
+			{"after", "9223372036854775808.00000000"},
+			{"wait", "4"},
+			{"wait", "-1"},
+			{"wait", "1.5"},
+			{"wait", "x"},
 		} {
 			form := changed(url.Values{"nonce": {someNonce}, "wait": {"0"}}, bad)
 			s.askForm(endingsAt, form, asClient(api, clientSecret)).refused(http.StatusBadRequest, "invalid_request")

@@ -63,6 +63,7 @@ func fill(t *testing.T, db *storage.DB) {
 func asked(db *storage.DB, p person, s identity.Session) map[string]func(context.Context) error {
 	all := listed(db, p, s)
 	maps.Copy(all, ended(db, p, s))
+	maps.Copy(all, followed(db))
 	return all
 }
 
@@ -126,14 +127,6 @@ func listed(db *storage.DB, p person, s identity.Session) map[string]func(contex
 			_, _, err := db.ClaimDelivery(ctx, identity.DeliveryClaim{Kind: "x1", Busy: []string{"a"}, Lease: time.Second})
 			return err
 		},
-		"MarkEnd": func(ctx context.Context) error { return failed(db.MarkEnd(ctx, db.Now().Add(-time.Hour))) },
-		"HasMark": func(ctx context.Context) error {
-			return failed(db.HasMark(ctx, identity.MarkPlace{Position: 7, Tag: identity.NoTag}))
-		},
-		"MarksFrom": func(ctx context.Context) error {
-			return failed(db.MarksFrom(ctx, db.Now().Add(-time.Minute), identity.MarkPlace{}))
-		},
-		"MarksBetween": func(ctx context.Context) error { return failed(db.MarksBetween(ctx, 5, 900, 500)) },
 		"WatchChanges": func(ctx context.Context) error { db.Look(ctx); return nil },
 		"Changed":      func(ctx context.Context) error { return failed(db.Changed(ctx, user, db.Now().Add(-time.Hour))) },
 		"AddressAt":    func(ctx context.Context) error { return failed(db.AddressAt(ctx, user, db.Now().Add(-time.Hour))) },
@@ -164,6 +157,20 @@ func ended(db *storage.DB, p person, s identity.Session) map[string]func(context
 		"DeleteGrant":  func(ctx context.Context) error { return db.DeleteGrant(ctx, user, "app") },
 		"DeleteClient": func(ctx context.Context) error { return db.DeleteClient(ctx, "app") },
 		"DeleteUser":   func(ctx context.Context) error { return db.DeleteUser(ctx, user) },
+	}
+}
+
+// followed are those that a feed of endings asks.
+func followed(db *storage.DB) map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"MarkEnd": func(ctx context.Context) error { return failed(db.MarkEnd(ctx, db.Now().Add(-time.Hour))) },
+		"HasMark": func(ctx context.Context) error {
+			return failed(db.HasMark(ctx, identity.MarkPlace{Position: 7, Tag: identity.NoTag}))
+		},
+		"MarksFrom": func(ctx context.Context) error {
+			return failed(db.MarksFrom(ctx, db.Now().Add(-time.Minute), identity.MarkPlace{}))
+		},
+		"MarksBetween": func(ctx context.Context) error { return failed(db.MarksBetween(ctx, 5, 900, 500)) },
 	}
 }
 

@@ -85,11 +85,12 @@ func (f *follower) count() int {
 
 // BenchmarkFollowersCost refreshes in turns without and with 100 followers: what the feed of endings costs the hot path.
 func BenchmarkFollowersCost(b *testing.B) {
-	const followers, workers, calls, turns = 100, 16, 4000, 8
+	const followers, workers, calls, turns = 100, 16, 4000, 6
 	each(b, func(b *testing.B, s *stage, p process) {
 		s.secondAPI(b)
 		call := func(worker int) error { return s.refresh(p.base, worker) }
 		var rates, spent [2][]float64
+		var idle []float64
 		turn := func(with int) {
 			cpu, began := p.cpu(b), time.Now()
 			if _, err := volley(workers, calls, call); err != nil {
@@ -107,15 +108,26 @@ func BenchmarkFollowersCost(b *testing.B) {
 						b.Fatal(err)
 					}
 				}
+				idle = append(idle, p.idle(b))
 				turn(1)
 				stop()
 			}
 		}
 		middle := func(all []float64) float64 { slices.Sort(all); return all[len(all)/2] }
+		b.ReportMetric(middle(idle), "idle-ms/s")
 		b.ReportMetric(middle(rates[0]), "op/s")
 		b.ReportMetric(middle(rates[1])/middle(rates[0]), "throughput-ratio")
 		b.ReportMetric(middle(spent[1])/middle(spent[0]), "cpu-ratio")
 	})
+}
+
+// idle is how many milliseconds of processor time a server takes in a second in which nobody asks anything of it but to be
+// followed: what no noise of other programs hides.
+func (p process) idle(b *testing.B) float64 {
+	b.Helper()
+	cpu, began := p.cpu(b), time.Now()
+	time.Sleep(3 * time.Second)
+	return (p.cpu(b) - cpu).Seconds() * 1000 / time.Since(began).Seconds()
 }
 
 // secondAPI adds another API: one alone may not have a hundred followers.
