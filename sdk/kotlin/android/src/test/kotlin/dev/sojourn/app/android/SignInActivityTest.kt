@@ -129,6 +129,8 @@ class SignInActivityTest {
         val kept = Bundle().also(before::saveInstanceState)
         val after = Robolectric.buildActivity(SignInActivity::class.java, started).create(kept).start().newIntent(link(ANSWER)).resume()
         assertEquals(emptyList<Intent>(), after.opened())
+        val back = Robolectric.buildActivity(SignInActivity::class.java, started).create(kept).start().resume()
+        assertEquals(emptyList<Intent>(), back.opened())
         assertEquals(listOf(ANSWER), alone)
     }
 }
