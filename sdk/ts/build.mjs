@@ -1,9 +1,9 @@
-// Builds the package: dist/esm and dist/cjs, with types. --tests [FOLDER]: the sources and their tests, for node --test.
+// Builds the package of the folder that it is run in, this one or resource: dist/esm and dist/cjs, with types.
+// --tests [FOLDER]: the sources and their tests, for node --test.
 import { spawnSync } from 'node:child_process';
 import { cpSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-process.chdir(fileURLToPath(new URL('.', import.meta.url)));
 const tsc = fileURLToPath(import.meta.resolve('typescript/package.json')).replace('package.json', 'bin/tsc');
 
 function compile(out, ...options) {
@@ -20,5 +20,5 @@ if (process.argv[2] === '--tests') {
   compile('dist/esm', '-p', 'tsconfig.package.json');
   compile('dist/cjs', '-p', 'tsconfig.package.json', '--module', 'commonjs', '--verbatimModuleSyntax', 'false');
   writeFileSync('dist/cjs/package.json', '{ "type": "commonjs" }\n');
-  cpSync('../../LICENSE', 'LICENSE');
+  cpSync(new URL('../../LICENSE', import.meta.url), 'LICENSE');
 }

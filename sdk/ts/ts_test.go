@@ -71,8 +71,19 @@ func TestTypeScript_theCoreIsSmall(t *testing.T) {
 
 // What npm would publish is used by a strict project, as ES modules and as CommonJS, and holds nothing else.
 func TestTypeScript_thePackageIsUsed(t *testing.T) {
+	consume(t, ".", "signed_out", "@types")
+}
+
+// consume packs the package of a folder and has its test/consumer, which finds modules of ours beside it, say something.
+func consume(t *testing.T, folder, says string, modules ...string) {
+	t.Helper()
 	dir := t.TempDir()
-	packed := strings.Fields(node(t, ".", "npm", "pack", "--loglevel=error", "--pack-destination", dir))
+	script, err := filepath.Abs("build.mjs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	node(t, folder, "node", script) // the script prepack does not run where .npmrc has ignore-scripts
+	packed := strings.Fields(node(t, folder, "npm", "pack", "--loglevel=error", "--pack-destination", dir))
 	archive := filepath.Join(dir, packed[len(packed)-1])
 	for _, name := range strings.Fields(node(t, dir, "tar", "-tf", archive)) {
 		if !regexp.MustCompile(`^package/(dist/.*\.(js|d\.ts)|dist/cjs/package\.json|package\.json|README\.md|LICENSE)$`).MatchString(name) {
@@ -80,7 +91,7 @@ func TestTypeScript_thePackageIsUsed(t *testing.T) {
 		}
 	}
 	consumer := filepath.Join(dir, "consumer")
-	if err := os.CopyFS(consumer, os.DirFS("test/consumer")); err != nil {
+	if err := os.CopyFS(consumer, os.DirFS(filepath.Join(folder, "test/consumer"))); err != nil {
 		t.Fatal(err)
 	}
 	node(t, consumer, "npm", "install", "--offline", "--no-audit", "--no-fund", "--loglevel=error", archive)
@@ -88,12 +99,14 @@ func TestTypeScript_thePackageIsUsed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(filepath.Join(here, "@types"), filepath.Join(consumer, "node_modules", "@types")); err != nil {
-		t.Fatal(err)
+	for _, module := range modules {
+		if err := os.Symlink(filepath.Join(here, module), filepath.Join(consumer, "node_modules", module)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	node(t, consumer, filepath.Join(here, ".bin", "tsc"))
 	for _, file := range []string{"out/esm.mjs", "out/cjs.cjs"} {
-		if said := node(t, consumer, "node", file); strings.TrimSpace(said) != "signed_out" {
+		if said := node(t, consumer, "node", file); strings.TrimSpace(said) != says {
 			t.Errorf("%s says %q", file, said)
 		}
 	}
