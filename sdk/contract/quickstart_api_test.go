@@ -15,10 +15,10 @@ import (
 	"time"
 )
 
-var apiBlock = regexp.MustCompile("(?s)```(sh|go|nginx|xml|java)\n(.+?)```")
+var apiBlock = regexp.MustCompile("(?s)```(sh|go|nginx|xml|java|js)\n(.+?)```")
 
 // blockFiles are the files that blocks of a kind are written to.
-var blockFiles = map[string]string{"go": "main.go", "nginx": "nginx.conf", "xml": "pom.xml", "java": "src/main/java/Api.java"}
+var blockFiles = map[string]string{"go": "main.go", "nginx": "nginx.conf", "xml": "pom.xml", "java": "src/main/java/Api.java", "js": "api.mjs"}
 
 // TestQuickstart_api does what docs/quickstart-api.md says, word for word, once for each way to build the API: only the ports are
 // others, and the libraries come from this repository as if they were published.
@@ -75,6 +75,9 @@ func newAPIFollower(t *testing.T, name string) *apiFollower {
 	switch name {
 	case "nginx":
 		f.needs("nginx", "nginx-light")
+	case "Node":
+		f.needs("npm", "nodejs npm")
+		f.publishPackage()
 	case "JVM":
 		f.needs("mvn", "maven default-jdk-headless")
 		f.env = append(f.env, "MAVEN_OPTS=-Dmaven.repo.local="+publishedJars(t))
@@ -83,7 +86,7 @@ func newAPIFollower(t *testing.T, name string) *apiFollower {
 	ports := map[string]string{"8080": freePort(t), "3000": freePort(t), "3001": freePort(t), "8082": freePort(t)}
 	pairs := []string{}
 	for from, to := range ports {
-		pairs = append(pairs, "localhost:"+from, "localhost:"+to, "127.0.0.1:"+from, "127.0.0.1:"+to, `"localhost", `+from, `"localhost", `+to)
+		pairs = append(pairs, "localhost:"+from, "localhost:"+to, "127.0.0.1:"+from, "127.0.0.1:"+to, `"localhost", `+from, `"localhost", `+to, "listen("+from, "listen("+to)
 	}
 	f.ports = strings.NewReplacer(pairs...)
 	f.env = append(f.env, "SOJOURN_ISSUER=http://localhost:"+ports["8080"], "SOJOURN_LISTEN=127.0.0.1:"+ports["8080"], "SOJOURN_ADMIN_LISTEN=127.0.0.1:"+freePort(t))
@@ -104,6 +107,38 @@ func (f *apiFollower) needs(program, packages string) {
 		f.t.Fatalf("CI must follow the page: there is no %s", program)
 	}
 	f.t.Skipf("%s (Debian: %s) is not installed", program, packages)
+}
+
+// publishPackage gives the terminals an npm to which Node's library is published.
+func (f *apiFollower) publishPackage() {
+	f.t.Helper()
+	npm, err := exec.LookPath("npm")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	built, modules := f.t.TempDir(), "../ts/node_modules"
+	if modules, err = filepath.Abs(modules); err != nil {
+		f.t.Fatal(err)
+	}
+	if _, err := os.Stat(modules); err != nil {
+		if os.Getenv("CI") != "" {
+			f.t.Fatal(err)
+		}
+		f.t.Skip("sdk/ts has no packages (npm ci there, or test/run):", err)
+	}
+	pack := exec.CommandContext(f.t.Context(), "bash", "-ec", `
+		mkdir "$1/sdk" && cp ../../LICENSE "$1"
+		tar -C .. --exclude node_modules --exclude dist --exclude build -c ts | tar -C "$1/sdk" -x
+		ln -s "$2" "$1/sdk/ts/node_modules"
+		cd "$1/sdk/ts/resource" && npm pack --silent --pack-destination "$1" >&2
+		mv "$1"/*.tgz "$1/resource.tgz"`, "-", built, modules)
+	if out, err := pack.CombinedOutput(); err != nil {
+		f.t.Fatalf("npm pack: %v\n%s", err, out)
+	}
+	ours := "#!/bin/sh\nfor a; do shift; [ \"$a\" = @sojourn-auth/resource ] && a=" + built + "/resource.tgz; set -- \"$@\" \"$a\"; done\nexec " + npm + " \"$@\"\n"
+	if err := os.WriteFile(filepath.Join(filepath.Dir(f.opened), "bin", "npm"), []byte(ours), 0o700); err != nil {
+		f.t.Fatal(err)
+	}
 }
 
 // publishedJars is a local repository of Maven's that has the JVM's library as if it were published. What others have published is
