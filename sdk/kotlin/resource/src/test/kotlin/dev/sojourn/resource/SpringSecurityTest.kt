@@ -26,7 +26,7 @@ import java.net.http.HttpResponse
 @EnableAutoConfiguration
 internal open class Notes {
     @Bean
-    open fun guard(env: Environment) = Guard(Config(env.getProperty("issuer")!!, "api", "secret", Authority.API))
+    open fun guard(env: Environment) = Guard(Config(env.getProperty("issuer")!!, "api", "secret", Authority.API, Stale.ACCEPT))
 
     @Bean
     open fun tokens(guard: Guard) = FilterRegistrationBean(GuardFilter(guard) { Operation("notes.read") }).apply { order = -200 } // before Spring Security
