@@ -3,18 +3,11 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"embed"
 	"encoding/base32"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"maps"
-	"net"
 	"net/http"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -35,7 +28,7 @@ func (p *program) demo() *cobra.Command {
 	appListen := "127.0.0.1:8090"
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Run a server to play with: a user, two apps, and a sample app in the browser",
+		Short: "Run a server to play with: a user, a few apps, and two phones in the browser",
 		Long: "Demo runs a server with a seeded user and a sample app, on this machine alone. It keeps everything in the folder\n" +
 			demoFolder + ", whatever database is configured, so that it never touches a real one.",
 		Args: cobra.NoArgs,
@@ -77,7 +70,7 @@ func (p *program) runDemo(ctx context.Context, o opened, appListen string) error
 	if err := o.ready(ctx); err != nil {
 		return err
 	}
-	app, err := listenApp(ctx, appListen, o.cfg.Issuer)
+	app, err := listenApp(ctx, appListen)
 	if err != nil {
 		return err
 	}
@@ -93,6 +86,12 @@ func (p *program) runDemo(ctx context.Context, o opened, appListen string) error
 	if err := o.seedAPI(ctx); err != nil {
 		return err
 	}
+	guard, err := notesGuard(o.cfg.Issuer, app.url)
+	if err != nil {
+		return err
+	}
+	defer guard.Close()
+	app.handler = pages(o.cfg.Issuer, guard, stage{o, who.id, func(text string) { fmt.Fprint(p.out, text) }})
 	s.Handle("/demo", http.RedirectHandler(app.url+"/", http.StatusSeeOther))
 	if err := s.Listen(ctx); err != nil {
 		return err
@@ -102,87 +101,20 @@ func (p *program) runDemo(ctx context.Context, o opened, appListen string) error
 	return s.Serve(ctx)
 }
 
-// sampleApp is the listener of Notes, on an origin of its own as a real app would have.
-type sampleApp struct {
-	net.Listener
-	url     string
-	handler http.Handler
-}
-
-func listenApp(ctx context.Context, address, issuer string) (*sampleApp, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("--app-listen: %w", err)
-	}
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	if err != nil {
-		return nil, errors.Join(err, listener.Close())
-	}
-	// Browsers have WebCrypto on localhost although it is http.
-	return &sampleApp{listener, "http://localhost:" + port, notes(issuer)}, nil
-}
-
-func (a *sampleApp) serve(ctx context.Context, stderr io.Writer) {
-	server := &http.Server{Handler: a.handler, ReadHeaderTimeout: readHeaderTimeout}
-	context.AfterFunc(ctx, func() { _ = server.Close() })
-	if err := server.Serve(a.Listener); !errors.Is(err, http.ErrServerClosed) {
-		fmt.Fprintln(stderr, "sojourn: the sample app:", err)
-	}
-}
-
-const readHeaderTimeout = 5 * time.Second
-
-//go:embed demo
-var demoFiles embed.FS
-
-// notes serves the sample app: static files, and where its server is.
-func notes(issuer string) http.Handler {
-	files, err := fs.Sub(demoFiles, "demo")
-	if err != nil {
-		panic(err) // impossible: the folder is embedded above
-	}
-	settings, err := json.Marshal(map[string]string{
-		"issuer": issuer, "client_id": demoClient, "scope": demoScope,
-	})
-	if err != nil {
-		panic(err) // impossible: a map of strings
-	}
-	mux := http.NewServeMux()
-	mux.Handle("GET /", http.FileServerFS(files))
-	mux.HandleFunc("GET /callback", func(w http.ResponseWriter, r *http.Request) {
-		http.ServeFileFS(w, r, files, "index.html") // the page itself reads the answer in its address
-	})
-	mux.HandleFunc("GET /settings.json", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(settings)
-	})
-	return appHeaders(issuer, mux)
-}
-
-// appHeaders is what an app that keeps tokens in the browser owes its users: no script but its own, no talk but to its
-// own server and the one that signs people in, and no code in a Referer.
-func appHeaders(issuer string, next http.Handler) http.Handler {
-	policy := "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self' " + issuer +
-		"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy", policy)
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Cache-Control", "no-store")
-		next.ServeHTTP(w, r)
-	})
-}
-
 const (
 	demoUser   = "ada@example.com"
 	demoClient = "demo"
+	demoLists  = "demo-lists"
 	demoNative = "demo-native"
 	demoScope  = "openid profile email offline_access devices"
 )
 
+// demoRedirects are where the sample apps hear of a sign-in: on the stage, alone, and in the page that shows the tokens.
+var demoRedirects = []string{"http://localhost/callback", "http://localhost/phone.html", "http://localhost/tokens/callback"}
+
 // seeded is what someone needs to know to sign in to the demo.
 type seeded struct {
+	id       identity.ID
 	password string
 	totp     string // Base32
 }
@@ -190,20 +122,21 @@ type seeded struct {
 // seed makes what is missing: the user with an authenticator, and two apps. The password is a new one at every start, so
 // that none is known beforehand; who was signed in with the old one is signed out.
 func (o opened) seed(ctx context.Context) (seeded, error) {
-	text := strings.ToLower(rand.Text())
-	who := seeded{password: strings.Join([]string{text[:4], text[4:8], text[8:12], text[12:16]}, "-")}
+	who := seeded{password: newPassword()}
 	user, err := o.seedUser(ctx, who.password)
 	if err != nil {
 		return who, err
 	}
+	who.id = user.ID
 	if who.totp, err = o.seedFactor(ctx, user.ID); err != nil {
 		return who, err
 	}
 	for _, c := range []newClient{
 		// Loopback redirects match on any port (RFC 8252 §7.3), so --app-listen may change.
 		{id: demoClient, Metadata: identity.Metadata{
-			Name: "Notes", RedirectURIs: []string{"http://localhost/callback"}, PostLogoutRedirectURIs: []string{"http://localhost/"},
+			Name: "Notes", RedirectURIs: demoRedirects, PostLogoutRedirectURIs: []string{"http://localhost/"},
 		}},
+		{id: demoLists, Metadata: identity.Metadata{Name: "Lists", RedirectURIs: demoRedirects}},
 		{id: demoNative, Metadata: identity.Metadata{Name: "Notes for the terminal", RedirectURIs: []string{"http://127.0.0.1/callback"}}},
 	} {
 		if err := o.seedClient(ctx, c); err != nil {
@@ -278,7 +211,7 @@ func (who seeded) banner(issuer, app string) string {
 	}
 	return fmt.Sprintf(`Sojourn's demo is running. Ctrl-C stops it.
 
-  Open      %s/  (Notes, a sample app)
+  Open      %s/  (two phones with Notes, a sample app)
   Sign in   %s
   Password  %s  (a new one at every start)
   Code      from an authenticator app with the secret %s

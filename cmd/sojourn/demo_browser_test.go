@@ -96,7 +96,7 @@ func TestDemo_theSampleAppInABrowser(t *testing.T) {
 	c := openChromium(t)
 	dir := t.TempDir()
 	d := startDemo(t, dir)
-	c.do(chromedp.Navigate(d.app))
+	c.do(chromedp.Navigate(d.app + "/tokens/"))
 	c.signIn(d)
 	if said := c.text("sentence"); !strings.Contains(said, "Ada Lovelace") {
 		t.Error("the app does not know whom it greets:", said)
@@ -107,7 +107,7 @@ func TestDemo_theSampleAppInABrowser(t *testing.T) {
 	if !strings.HasPrefix(c.text("left"), "good for ") || !strings.Contains(c.text("access-header"), "at+jwt") {
 		t.Error("the access token is not shown:", c.text("left"), c.text("access-header"))
 	}
-	c.is(`location.pathname === "/" && location.search === ""`) // the code is out of the history
+	c.is(`location.pathname === "/tokens/" && location.search === ""`) // the code is out of the history
 
 	c.press("userinfo")
 	c.is(`document.getElementById("answer-claims").textContent.includes("ada@example.com")`)
@@ -144,7 +144,7 @@ func TestDemo_theSampleAppLearnsThatItsSessionIsOver(t *testing.T) {
 	c := openChromium(t)
 	dir := t.TempDir()
 	d := startDemo(t, dir)
-	c.do(chromedp.Navigate(d.app))
+	c.do(chromedp.Navigate(d.app + "/tokens/"))
 	c.signIn(d)
 	command(t, dir, nil, "another long password", "user", "set-password", demoUser, "--password-stdin",
 		"--database", "sqlite:"+demoFolder+"/sojourn.db")

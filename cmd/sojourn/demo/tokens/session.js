@@ -15,7 +15,7 @@ export class Failure extends Error {
 
 export class Session {
   static async open() {
-    const settings = await answer(fetch("settings.json"));
+    const settings = await answer(fetch("../settings.json"));
     const found = await answer(fetch(settings.issuer + "/.well-known/openid-configuration"));
     if (found.issuer !== settings.issuer) throw new Failure("The server calls itself by another name.", "retry");
     return new Session(settings, found);

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/target"
+	"github.com/chromedp/chromedp"
+)
+
+// The bundle that is embedded is what sdk/ts builds today: go run ./cmd/sojourn demo needs Go alone.
+func TestDemo_theBundleIsOfThisLibrary(t *testing.T) {
+	t.Parallel()
+	esbuild := filepath.Join("node_modules", ".bin", "esbuild")
+	if _, err := os.Stat(filepath.Join("..", "..", "sdk", "ts", esbuild)); err != nil {
+		absent(t, "sdk/ts has no esbuild (npm ci there brings it): the demo's bundle was not compared")
+	}
+	build := exec.Command(esbuild, "src/browser/index.ts", "--bundle", "--minify", "--format=esm", "--target=es2022", "--legal-comments=none")
+	build.Dir = filepath.Join("..", "..", "sdk", "ts")
+	built, err := build.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := os.ReadFile(filepath.Join("demo", "sdk.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(built, kept) {
+		t.Errorf("cmd/sojourn/demo/sdk.js is of another version. In sdk/ts: %s > ../../cmd/sojourn/demo/sdk.js", build)
+	}
+}
+
+// The stage's own addresses are for its own page: another site can't end anything.
+func TestDemo_theStageAnswersItsOwnPageAlone(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t, t.TempDir())
+	for name, change := range map[string]func(*http.Request){
+		"without the header":        func(r *http.Request) { r.Header.Del("X-Demo") },
+		"by another name (rebound)": func(r *http.Request) { r.Host = "evil.example:80" },
+	} {
+		r, err := http.NewRequest(http.MethodPost, d.app+"/demo/password", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Demo", "1")
+		change(r)
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer.Body.Close(); answer.StatusCode != http.StatusForbidden {
+			t.Errorf("%s: %s", name, answer.Status)
+		}
+	}
+	if strings.Contains(d.out.String(), "The new password") {
+		t.Error("a stranger changed the password")
+	}
+}
+
+// in is an expression on an element of a phone's own page.
+func in(phone, id, then string) string {
+	return fmt.Sprintf(`(() => { const e = document.querySelector("#card-%s iframe")?.contentDocument?.getElementById(%q); return !!e && (%s) })()`, phone, id, then)
+}
+
+const seen = `e.getClientRects().length > 0`
+
+// signInOn presses a phone's button, and "Continue as …" in the window that opens.
+func (c chromium) signInOn(d demo, phone string) {
+	c.t.Helper()
+	c.is(in(phone, "signin", seen+` && (e.click(), true)`))
+	windows := map[target.ID]context.Context{}
+	d.until(phone+" is signed in", func() bool {
+		c.allow(d, windows)
+		yes, err := chromedp.Run(c.ctx, chromedp.Evaluate[bool](in(phone, "in", seen)))
+		return err == nil && yes
+	})
+}
+
+// allow presses the one button of a window that the server's page is in.
+func (c chromium) allow(d demo, windows map[target.ID]context.Context) {
+	all, _ := chromedp.Targets(c.ctx)
+	for _, one := range all {
+		if one.Type != "page" || !strings.HasPrefix(one.URL, d.issuer) {
+			continue
+		}
+		window, known := windows[one.TargetID]
+		if !known {
+			// Not stopped here: that would close it before the app has heard.
+			window, _ = chromedp.NewContext(c.ctx, chromedp.WithTargetID(one.TargetID))
+			windows[one.TargetID] = window
+		}
+		// The window may close meanwhile, so what this says is not asked.
+		_, _ = chromedp.Run(window, chromedp.Evaluate[bool](`(document.querySelector("[name=consent][value=allow]")?.click(), true)`))
+	}
+}
+
+// onStage opens a browser with the stage of a demo in it, whose person has signed in in that browser.
+func onStage(t *testing.T, width, height int64) (chromium, demo) {
+	t.Helper()
+	c, d := openChromium(t), startDemo(t, t.TempDir())
+	c.do(chromedp.Navigate(d.app + "/tokens/"))
+	c.signIn(d)
+	if width > 600 {
+		c.do(chromedp.EmulateViewport(width, height))
+	}
+	c.do(chromedp.Navigate(d.app))
+	return c, d
+}
+
+// choose selects a phone, which on a narrow screen shows it.
+func (c chromium) choose(phone string) {
+	c.t.Helper()
+	c.is(fmt.Sprintf(`(() => { const r = document.querySelector("[name=phone][value=%s]"); if (!r?.offsetParent) return false; r.click(); return true })()`, phone))
+}
+
+func (c chromium) happens(text string) {
+	c.t.Helper()
+	c.is(fmt.Sprintf(`document.getElementById("said").textContent.includes(%q)`, text))
+}
+
+func TestDemo_twoPhonesAndABadDay(t *testing.T) {
+	t.Parallel()
+	for _, size := range [][2]int64{{1440, 900}, {390, 844}} {
+		t.Run(fmt.Sprint(size[0]), func(t *testing.T) {
+			t.Parallel()
+			c, d := onStage(t, size[0], size[1])
+			c.shot("begin")
+			c.signInOn(d, "a")
+			c.choose("b")
+			c.signInOn(d, "b")
+			c.choose("a")
+			c.is(in("a", "text", `(e.value = "Buy milk", e.form.requestSubmit(), true)`))
+			c.is(in("b", "list", `e.textContent.includes("Buy milk")`))
+
+			c.press("drop")
+			c.happens("asked again")
+			c.press("kill")
+			c.happens("asked again")
+			c.is(in("a", "in", seen))
+			c.press("lift")
+			c.happens("asked again")
+			c.press("lift")
+			c.press("refresh")
+			c.happens("turned in")
+			c.press("tunnel")
+			c.is(in("a", "text", `(e.value = "Written in the tunnel", e.form.requestSubmit(), true)`))
+			c.is(in("a", "list", `e.textContent.includes("not sent yet")`))
+			c.is(in("b", "list", `e.textContent.includes("Written in the tunnel")`))
+			c.is(`document.getElementById("forced").textContent === "0"`)
+			c.press("usual")
+			c.is(`document.getElementById("usual-forced").textContent === "1"`) // the killed app, a minute later
+			c.shot("bad-day")
+
+			c.press("steal")
+			c.is(`!!document.getElementById("card-thief")`)
+			c.is(in("thief", "in", seen))
+			c.press("refresh") // the phone forks beside the thief
+			c.happens("beside it")
+			c.press("refresh") // and uses its branch first
+			c.happens("turned in")
+			c.shot("thief")
+			c.choose("thief")
+			c.press("refresh")
+			c.is(in("thief", "out", seen))
+			c.is(`!document.getElementById("theft").hidden && document.getElementById("forced").textContent === "0"`)
+			c.shot("thrown-out")
+
+			c.choose("b")
+			c.press("end")
+			c.is(in("b", "out", seen))
+			c.is(`document.querySelector("#card-b .api").textContent.includes("refuses")`)
+			c.choose("a")
+			c.signInOn(d, "a")
+			c.press("password")
+			c.is(in("a", "out", seen))
+			d.says("The new password of")
+			c.is(`document.getElementById("forced").textContent === "0"`)
+			c.shot("ended")
+		})
+	}
+}
+
+// With a key in the phone a copied ticket is worth nothing; and a second app of the same device needs one tap.
+func TestDemo_aKeyAndASecondApp(t *testing.T) {
+	t.Parallel()
+	c, d := onStage(t, 1440, 900)
+	c.press("key")
+	c.signInOn(d, "a")
+	c.press("steal")
+	c.happens("refused")
+	c.press("refresh")
+	c.happens("turned in")
+	c.is(in("a", "in", seen)) // the theft did the owner no harm
+	c.is(`(document.querySelector("#card-b .lists").click(), true)`)
+	c.is(in("b", "app", `e.textContent === "Lists"`))
+	c.signInOn(d, "b")
+}
+
+// shot keeps a picture for whoever wants to look: SOJOURN_TEST_SHOTS names the folder.
+func (c chromium) shot(name string) {
+	c.t.Helper()
+	dir := os.Getenv("SOJOURN_TEST_SHOTS")
+	if dir == "" {
+		return
+	}
+	for _, scheme := range []string{"light", "dark"} {
+		media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
+		c.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+			_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, media)
+			return err
+		}))
+		picture, err := chromedp.Run(c.ctx, chromedp.FullScreenshot(100))
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		file := filepath.Join(dir, strings.ReplaceAll(c.t.Name()[strings.LastIndex(c.t.Name(), "/")+1:], " ", "")+"-"+name+"-"+scheme+".png")
+		if err := os.WriteFile(file, picture, 0o600); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+}
