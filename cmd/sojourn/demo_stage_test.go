@@ -70,7 +70,7 @@ func in(phone, id, then string) string {
 	return fmt.Sprintf(`(() => { const e = document.querySelector("#card-%s iframe")?.contentDocument?.getElementById(%q); return !!e && (%s) })()`, phone, id, then)
 }
 
-const seen = `e.getClientRects().length > 0`
+const seen = `!e.closest("[hidden]")` // on a narrow screen the others are behind a tab
 
 // signInOn presses a phone's button, and "Continue as …" in the window that opens.
 func (c chromium) signInOn(d demo, phone string) {
@@ -193,6 +193,7 @@ func TestDemo_aKeyAndASecondApp(t *testing.T) {
 	t.Parallel()
 	c, d := onStage(t, 1440, 900)
 	c.press("key")
+	c.is(in("a", "signin", `e.ownerDocument.location.search.includes("key") && `+seen)) // the phones begin anew
 	c.signInOn(d, "a")
 	c.press("steal")
 	c.happens("refused")
