@@ -1,0 +1,196 @@
+package resource
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+const (
+	clientID = "notes-api"
+	secret   = "a secret of the notes api"
+)
+
+// authority is a server of the player's own, which signs and sends what no server would.
+type authority struct {
+	t   testing.TB
+	url string
+
+	mu      sync.Mutex
+	changed chan struct{}       // closed when something did
+	is      map[string]string   // what is out of order, by where; see the step "authority"
+	keys    []*ecdsa.PrivateKey // the last one signs; all are published as k1, k2 …
+	tokens  map[string]any      // reference tokens, and what introspection says of them
+	marks   []json.RawMessage   // at position of their index + 1
+	tags    string              // what tags begin with: another one after a restore
+	window  int                 // of beats
+	acr     string              // of beats
+	ahead   time.Duration       // of its clock
+	cuts    int                 // streams of before are cut
+	sent    chan string         // raw lines for whoever streams
+	counts  map[string]int      // requests by where
+	asked   url.Values          // the last request to the feed
+	accept  string              // its Accept
+	bad     []string            // requests that no library may send
+}
+
+func newAuthority(t testing.TB) *authority {
+	t.Helper()
+	a := &authority{
+		t: t, changed: make(chan struct{}), is: map[string]string{}, keys: []*ecdsa.PrivateKey{newKey(t)}, tokens: map[string]any{},
+		tags: "a", window: 660, sent: make(chan string, 16), counts: map[string]int{},
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.url = "http://" + listener.Addr().String()
+	serve := &http.Server{Handler: a}
+	go func() { _ = serve.Serve(listener) }()
+	t.Cleanup(func() { _ = serve.Close() })
+	return a
+}
+
+func newKey(t testing.TB) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// change changes something under the lock, and wakes who waits.
+func (a *authority) change(how func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	how()
+	close(a.changed)
+	a.changed = make(chan struct{})
+}
+
+// places are where a library may go.
+var places = map[string]string{
+	"/.well-known/openid-configuration": "discovery", "/jwks": "jwks", "/introspect": "introspection", "/endings": "feed",
+}
+
+// ServeHTTP answers, or does not.
+func (a *authority) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	at, known := places[r.URL.Path]
+	body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+	form, _ := url.ParseQuery(string(body))
+	a.mu.Lock()
+	a.counts[at]++
+	state := a.is[at]
+	if at == "feed" {
+		a.asked, a.accept = form, r.Header.Get("Accept")
+	}
+	id, password, _ := r.BasicAuth()
+	switch {
+	case !known:
+		a.bad = append(a.bad, "nobody named "+r.URL.Path)
+	case r.URL.RawQuery != "" || form.Has("token") != (at == "introspection"):
+		a.bad = append(a.bad, "a token or a query goes to "+r.URL.Path)
+	case (at == "introspection" || at == "feed") != (id == clientID && password == url.QueryEscape(secret)):
+		a.bad = append(a.bad, "client authentication at "+r.URL.Path)
+	}
+	a.mu.Unlock()
+	if state != "" && state != "ok" && a.spoil(w, r, state) {
+		return
+	}
+	switch at {
+	case "discovery":
+		a.answer(w, a.document(state))
+	case "jwks":
+		a.answer(w, a.published())
+	case "introspection":
+		a.answer(w, a.about(form.Get("token")))
+	case "feed":
+		a.feed(w, r, &follower{nonce: form.Get("nonce"), after: form.Get("after"), is: state})
+	}
+}
+
+func (a *authority) answer(w http.ResponseWriter, what any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(what)
+}
+
+func (a *authority) document(state string) any {
+	d := map[string]any{
+		"issuer": a.url, "jwks_uri": a.url + "/jwks", "introspection_endpoint": a.url + "/introspect", "endings_endpoint": a.url + "/endings",
+	}
+	switch state {
+	case "foreign":
+		d["issuer"] = "https://evil.example"
+	case "feedless":
+		delete(d, "endings_endpoint")
+	}
+	return d
+}
+
+func (a *authority) published() any {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	set := jose.JSONWebKeySet{}
+	for i, key := range a.keys {
+		set.Keys = append(set.Keys, jose.JSONWebKey{Key: key.Public(), KeyID: fmt.Sprintf("k%d", i+1), Use: "sig", Algorithm: "ES256"})
+	}
+	set.Keys = append(set.Keys, jose.JSONWebKey{Key: rsaKey().Public(), KeyID: "rsa", Use: "sig"})
+	return set
+}
+
+func (a *authority) about(token string) any {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if said, ok := a.tokens[token]; ok {
+		return said
+	}
+	return map[string]any{"active": false}
+}
+
+// spoil answers in a way that no server should, and reports whether it did.
+func (a *authority) spoil(w http.ResponseWriter, r *http.Request, state string) bool {
+	events := strings.Contains(r.Header.Get("Accept"), "event-stream")
+	switch state {
+	case "away":
+		if c, _, err := w.(http.Hijacker).Hijack(); err == nil {
+			_ = c.Close()
+		}
+	case "hangs":
+		<-r.Context().Done()
+	case "buffered":
+		if !events {
+			return false
+		}
+		<-r.Context().Done()
+	case "refused":
+		http.Error(w, `{"error":"invalid_client"}`, http.StatusUnauthorized)
+	case "limited":
+		w.Header().Set("Retry-After", "20")
+		http.Error(w, `{}`, http.StatusTooManyRequests)
+	case "broken":
+		http.Error(w, `{}`, http.StatusInternalServerError)
+	case "html":
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = w.Write([]byte("<html>Sign in to the wifi</html>"))
+	case "redirect":
+		http.Redirect(w, r, a.url+"/elsewhere", http.StatusTemporaryRedirect)
+	case "huge", "bomb":
+		a.flood(w, state, events)
+	default:
+		return false
+	}
+	return true
+}

@@ -1,0 +1,260 @@
+package resource
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+const (
+	password = "a long enough password"
+	callback = "https://notes.example.com/callback"
+)
+
+// scratch is a folder for what is built.
+var scratch string
+
+// program is sojourn, built once.
+var program = sync.OnceValues(func() (string, error) {
+	file := filepath.Join(scratch, "sojourn")
+	out, err := exec.Command("go", "build", "-o", file, "../../../cmd/sojourn").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return file, nil
+})
+
+func TestMain(m *testing.M) {
+	var err error
+	if scratch, err = os.MkdirTemp("", "sojourn-resource"); err != nil {
+		panic(err)
+	}
+	flag.Parse()
+	if err := flag.Set("test.parallel", "16"); err != nil { // scenarios wait more than they work, and atOnce bounds them
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(scratch)
+	os.Exit(code)
+}
+
+// sojourn is `sojourn serve` with an API, two apps and two people.
+type sojourn struct {
+	t       testing.TB
+	file    string
+	url     string
+	admin   string
+	env     []string
+	serving *exec.Cmd
+}
+
+// newSojourn is a stage whose server is the real one.
+func newSojourn(t *testing.T, spec driverSpec) *stage {
+	t.Helper()
+	file, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	listen, admin := freeAddress(t), freeAddress(t)
+	s := &sojourn{t: t, file: file, url: "http://" + listen, admin: "http://" + admin}
+	s.env = append(os.Environ(), "SOJOURN_ISSUER="+s.url, "SOJOURN_LISTEN="+listen, "SOJOURN_ADMIN_LISTEN="+admin,
+		"SOJOURN_DATABASE=sqlite:"+filepath.Join(t.TempDir(), "sojourn.db"), "SOJOURN_LOG_LEVEL=warn", "SOJOURN_PASSWORD_COST=m=19456,t=2")
+	t.Cleanup(s.stop)
+	s.start()
+	s.command(secret, "client", "add", "--id", clientID, "--secret-stdin", "--grant-type", "client_credentials")
+	for _, app := range []string{"notes", "lists"} {
+		s.command(secret, "client", "add", "--id", app, "--secret-stdin", "--redirect-uri", callback, "--trusted",
+			"--grant-type", "authorization_code", "--grant-type", "refresh_token", "--scope", "openid offline_access notes.read")
+	}
+	for _, person := range []string{"ada", "grace"} {
+		s.command(password, "user", "add", "--email", person+"@example.com", "--password-stdin")
+	}
+	return &stage{t: t, spec: spec, issuer: s.url, sojourn: s, key: newKey(t), kept: map[string]string{}, counted: map[string]int{}}
+}
+
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+func (s *sojourn) start() {
+	s.t.Helper()
+	s.serving = exec.Command(s.file, "serve")
+	s.serving.Env = s.env
+	if err := s.serving.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		if response, err := http.Get(s.admin + "/readyz"); err == nil {
+			response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		if time.Since(began) > patience {
+			s.t.Fatal("sojourn serve is not ready")
+		}
+	}
+}
+
+func (s *sojourn) stop() {
+	if s.serving != nil {
+		_ = s.serving.Process.Kill()
+		_ = s.serving.Wait()
+	}
+	s.serving = nil
+}
+
+// command runs sojourn to its end.
+func (s *sojourn) command(input string, args ...string) {
+	s.t.Helper()
+	cmd := exec.Command(s.file, args...)
+	cmd.Env, cmd.Stdin = s.env, strings.NewReader(input+"\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		s.t.Fatalf("sojourn %s: %v: %s", strings.Join(args, " "), err, out)
+	}
+}
+
+// operate has the server do something.
+func (s *stage) operate(from step) {
+	s.t.Helper()
+	var what, of string
+	var words []string
+	s.member(from, "of", &of)
+	if json.Unmarshal(from["server"], &what) != nil {
+		s.member(from, "server", &words)
+		for i, word := range words {
+			words[i] = strings.ReplaceAll(word, "SID", s.kept[of+" sid"])
+		}
+		s.sojourn.command(password, words...)
+		return
+	}
+	switch what {
+	case "stopped":
+		s.sojourn.stop()
+	case "started":
+		s.sojourn.start()
+	case "revokes the access token":
+		s.post(s.kept[of+" app"], "/oauth2/revoke", url.Values{"token": {s.kept[of]}})
+	case "refreshes":
+		s.keep(of, s.post(s.kept[of+" app"], "/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {s.kept[of+" refresh"]}}))
+	default:
+		s.t.Fatalf("sojourn can't: %s", what)
+	}
+}
+
+// signIn brings a person's tokens: to an app of the operator's, which needs no consent.
+func (s *stage) signIn(from step) {
+	s.t.Helper()
+	var name, person string
+	app := "notes"
+	s.member(from, "signin", &name)
+	s.member(from, "as", &person)
+	s.member(from, "to", &app)
+	verifier := rand.Text() + rand.Text()
+	sum := sha256.Sum256([]byte(verifier))
+	code := s.code(person, url.Values{
+		"client_id": {app}, "redirect_uri": {callback}, "response_type": {"code"}, "scope": {"openid offline_access notes.read"}, "state": {"s"},
+		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
+	})
+	s.kept[name+" app"] = app
+	s.keep(name, s.post(app, "/oauth2/token", url.Values{
+		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {callback}, "code_verifier": {verifier},
+	}))
+}
+
+// code is what a browser brings back from authorize, after the person signed in there.
+func (s *stage) code(person string, asked url.Values) string {
+	s.t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var back *url.URL
+	browser := &http.Client{Jar: jar, Timeout: patience, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+		if !strings.HasPrefix(r.URL.String(), callback) {
+			return nil
+		}
+		back = r.URL
+		return http.ErrUseLastResponse
+	}}
+	response, err := browser.Get(s.issuer + "/oauth2/authorize?" + asked.Encode())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	drain(response)
+	response, err = browser.PostForm(response.Request.URL.String(), url.Values{
+		"username": {person + "@example.com"}, "password": {password}, "next": {response.Request.URL.Query().Get("next")},
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if page := drain(response); back == nil {
+		s.t.Fatalf("signing in leads to %s: %s", response.Status, page)
+	}
+	return back.Query().Get("code")
+}
+
+// post asks the server as an app.
+func (s *stage) post(app, path string, form url.Values) []byte {
+	s.t.Helper()
+	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.issuer+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.SetBasicAuth(app, url.QueryEscape(secret))
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, _ := io.ReadAll(response.Body)
+	if response.StatusCode != http.StatusOK {
+		s.t.Fatalf("%s answers %s: %s", path, response.Status, body)
+	}
+	return body
+}
+
+// keep keeps the tokens of an answer by a name, with the Session that they are of.
+func (s *stage) keep(name string, answer []byte) {
+	s.t.Helper()
+	var told struct {
+		AccessToken  string `json:"access_token"`
+		RefreshToken string `json:"refresh_token"`
+	}
+	var claims struct {
+		SID string `json:"sid"`
+	}
+	if err := json.Unmarshal(answer, &told); err != nil {
+		s.t.Fatal(err)
+	}
+	if parts := strings.Split(told.AccessToken, "."); len(parts) == 3 {
+		payload, _ := base64.RawURLEncoding.DecodeString(parts[1])
+		_ = json.Unmarshal(payload, &claims)
+	}
+	if claims.SID == "" {
+		s.t.Fatal("the access token names no Session")
+	}
+	s.kept[name], s.kept[name+" refresh"], s.kept[name+" sid"] = told.AccessToken, told.RefreshToken, claims.SID
+}
