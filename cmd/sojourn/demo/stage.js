@@ -124,7 +124,7 @@ function enable() {
 
 function choose() {
   for (const phone of Object.values(phones)) phone.card.classList.toggle("chosen", phone === chosen());
-  at("chosen").textContent = names[chosen().id];
+  at("chosen").textContent = names[chosen().id].replace(/^The/, "the");
   enable();
 }
 
