@@ -164,10 +164,17 @@ func (l *listener) over(ctx context.Context) (tell func() error, err error) {
 		return func() error { return l.out.send("", "token.expired", tokenOver{"revoked"}) }, nil // RFC 7009: this one alone
 	}
 	l.live = live
-	if now.Unix() >= l.token.Expires {
+	if now.Unix() >= l.token.Expires && !l.endsWithToken() {
 		return func() error { return l.out.send("", "token.expired", tokenOver{"expired"}) }, nil
 	}
 	return nil, nil
+}
+
+// endsWithToken reports whether the token expires because its Session does: a token never outlives its Session, and its exp is
+// in whole seconds, so it is over up to a second earlier. The app shall hear of the greater end.
+func (l *listener) endsWithToken() bool {
+	s := l.live.Session
+	return l.token.Expires == min(s.IdleEndsAt.Unix(), s.EndsAt.Unix())
 }
 
 // ending finds out why a Session is over that does not live any more; false when only the access token was revoked.
