@@ -39,7 +39,7 @@ func read(t testing.TB, file string, to any) {
 }
 
 // built builds the driver and returns its spec with $OUT filled in.
-func (s driverSpec) built(t *testing.T) driverSpec {
+func (s driverSpec) built(t testing.TB) driverSpec {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "driver")
 	fill := func(words []string) (filled []string) {

@@ -53,7 +53,7 @@ func vectors(t *testing.T) map[string][]step {
 const atOnce = 4
 
 // servers are what scenarios are played against: each makes a stage.
-var servers = map[string]func(*testing.T, driverSpec) *stage{"forged": newStage, "sojourn": newSojourn}
+var servers = map[string]func(*testing.T, driverSpec) *stage{"forged": newForged, "sojourn": newSojourn}
 
 func TestResource(t *testing.T) {
 	t.Parallel()
@@ -69,6 +69,11 @@ func TestResource(t *testing.T) {
 			}
 		})
 	}
+}
+
+func newForged(t *testing.T, spec driverSpec) *stage {
+	t.Helper()
+	return newStage(t, spec)
 }
 
 // playAll plays every scenario of a server, a few at once.
@@ -120,6 +125,23 @@ func TestScenarios_areWellFormed(t *testing.T) {
 			if one.word() != "call" {
 				t.Errorf("%s: %d is no call", name, i+1)
 			}
+		}
+	}
+}
+
+// A library can't stay away: each SDK that has one for APIs has its driver.
+func TestDrivers_everyLibraryHasOne(t *testing.T) {
+	t.Parallel()
+	var specs map[string]driverSpec
+	read(t, "drivers.json", &specs)
+	folders, err := filepath.Glob("../../*/resource")
+	if err != nil || len(folders) < 4 { // and this one
+		t.Fatal(folders, err)
+	}
+	for _, folder := range folders {
+		language := filepath.Base(filepath.Dir(folder))
+		if _, there := specs[language]; language != "contract" && !there {
+			t.Errorf("sdk/%s/resource has no driver in drivers.json", language)
 		}
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"os"
 	"os/exec"
@@ -53,7 +52,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// sojourn is `sojourn serve` with an API, two apps and two people.
+// sojourn is `sojourn serve` with an API, four apps and two people.
 type sojourn struct {
 	t       testing.TB
 	file    string
@@ -77,14 +76,16 @@ func newSojourn(t *testing.T, spec driverSpec) *stage {
 	t.Cleanup(s.stop)
 	s.start()
 	s.command(secret, "client", "add", "--id", clientID, "--secret-stdin", "--grant-type", "client_credentials")
-	for _, app := range []string{"notes", "lists"} {
-		s.command(secret, "client", "add", "--id", app, "--secret-stdin", "--redirect-uri", callback, "--trusted",
+	for app, flag := range map[string]string{
+		"notes": "--trusted", "lists": "--trusted", "asking": "--trusted=false", "opaque": "--access-token-format=reference",
+	} {
+		s.command(secret, "client", "add", "--id", app, "--secret-stdin", "--redirect-uri", callback, flag,
 			"--grant-type", "authorization_code", "--grant-type", "refresh_token", "--scope", "openid offline_access notes.read")
 	}
 	for _, person := range []string{"ada", "grace"} {
 		s.command(password, "user", "add", "--email", person+"@example.com", "--password-stdin")
 	}
-	return &stage{t: t, spec: spec, issuer: s.url, sojourn: s, key: newKey(t), kept: map[string]string{}, counted: map[string]int{}}
+	return &stage{t: t, spec: spec, issuer: s.url, sojourn: s, key: newKey(t), kept: map[string]string{}, people: map[string]*person{}, counted: map[string]int{}}
 }
 
 func freeAddress(t testing.TB) string {
@@ -158,61 +159,39 @@ func (s *stage) operate(from step) {
 		s.post(s.kept[of+" app"], "/oauth2/revoke", url.Values{"token": {s.kept[of]}})
 	case "refreshes":
 		s.keep(of, s.post(s.kept[of+" app"], "/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {s.kept[of+" refresh"]}}))
+	case "ends the person's other sessions":
+		s.people[of].post(s.t, s.issuer+"/account/devices", url.Values{"others": {"end"}})
+	case "withdraws consent":
+		s.people[of].post(s.t, s.issuer+"/account/apps", url.Values{"client_id": {s.kept[of+" app"]}})
 	default:
 		s.t.Fatalf("sojourn can't: %s", what)
 	}
 }
 
-// signIn brings a person's tokens: to an app of the operator's, which needs no consent.
+// signIn brings a person's tokens, in the browser that another token came by or one of their own.
 func (s *stage) signIn(from step) {
 	s.t.Helper()
-	var name, person string
+	var name, person, in string
 	app := "notes"
 	s.member(from, "signin", &name)
 	s.member(from, "as", &person)
 	s.member(from, "to", &app)
+	s.member(from, "in", &in)
+	p := s.people[in]
+	if p == nil {
+		p = newPerson(s.t, person+"@example.com")
+	}
+	s.people[name] = p
 	verifier := rand.Text() + rand.Text()
 	sum := sha256.Sum256([]byte(verifier))
-	code := s.code(person, url.Values{
+	back := p.follow(s.t, s.issuer+"/oauth2/authorize?"+url.Values{
 		"client_id": {app}, "redirect_uri": {callback}, "response_type": {"code"}, "scope": {"openid offline_access notes.read"}, "state": {"s"},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
-	})
+	}.Encode())
 	s.kept[name+" app"] = app
 	s.keep(name, s.post(app, "/oauth2/token", url.Values{
-		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {callback}, "code_verifier": {verifier},
+		"grant_type": {"authorization_code"}, "code": {back.Query().Get("code")}, "redirect_uri": {callback}, "code_verifier": {verifier},
 	}))
-}
-
-// code is what a browser brings back from authorize, after the person signed in there.
-func (s *stage) code(person string, asked url.Values) string {
-	s.t.Helper()
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	var back *url.URL
-	browser := &http.Client{Jar: jar, Timeout: patience, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
-		if !strings.HasPrefix(r.URL.String(), callback) {
-			return nil
-		}
-		back = r.URL
-		return http.ErrUseLastResponse
-	}}
-	response, err := browser.Get(s.issuer + "/oauth2/authorize?" + asked.Encode())
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	drain(response)
-	response, err = browser.PostForm(response.Request.URL.String(), url.Values{
-		"username": {person + "@example.com"}, "password": {password}, "next": {response.Request.URL.Query().Get("next")},
-	})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if page := drain(response); back == nil {
-		s.t.Fatalf("signing in leads to %s: %s", response.Status, page)
-	}
-	return back.Query().Get("code")
 }
 
 // post asks the server as an app.
@@ -242,6 +221,7 @@ func (s *stage) keep(name string, answer []byte) {
 	var told struct {
 		AccessToken  string `json:"access_token"`
 		RefreshToken string `json:"refresh_token"`
+		IDToken      string `json:"id_token"`
 	}
 	var claims struct {
 		SID string `json:"sid"`
@@ -251,10 +231,10 @@ func (s *stage) keep(name string, answer []byte) {
 	}
 	if parts := strings.Split(told.AccessToken, "."); len(parts) == 3 {
 		payload, _ := base64.RawURLEncoding.DecodeString(parts[1])
-		_ = json.Unmarshal(payload, &claims)
+		if _ = json.Unmarshal(payload, &claims); claims.SID == "" {
+			s.t.Fatal("the access token names no Session")
+		}
 	}
-	if claims.SID == "" {
-		s.t.Fatal("the access token names no Session")
-	}
+	s.kept[name+" id"] = told.IDToken
 	s.kept[name], s.kept[name+" refresh"], s.kept[name+" sid"] = told.AccessToken, told.RefreshToken, claims.SID
 }

@@ -35,7 +35,9 @@ type step map[string]json.RawMessage
 //	feed       the last request to the feed becomes so: "after", "stream"
 //	server     sojourn serve is "stopped" or "started" again, or ends something: the words of a command, in which SID is the
 //	           Session and TOKEN the access token "of" a token that was kept
-//	signin     a person ("as") signs in to an app ("to"), and gets a token by that name
+//	signin     a person ("as") signs in to an app ("to": notes and lists are trusted, asking and opaque are not, which gets
+//	           reference tokens), in a browser of their own or the one that another token came by ("in"), and gets a token by
+//	           that name, the ID and refresh tokens by the same with " id" and " refresh"
 var words = map[string]func(*stage, step){
 	"start": (*stage).start, "await": (*stage).await, "call": (*stage).call, "clock": (*stage).clock, "state": (*stage).state,
 	"counts": (*stage).counts, "authority": (*stage).outOfOrder, "mark": (*stage).mark, "restore": (*stage).restore,
@@ -45,11 +47,12 @@ var words = map[string]func(*stage, step){
 
 // stage is where one scenario is played.
 type stage struct {
-	t         *testing.T
+	t         testing.TB
 	spec      driverSpec
 	issuer    string
 	authority *authority // nil where it is sojourn
 	sojourn   *sojourn
+	people    map[string]*person // who got a token by that name
 	open      map[string]any
 	driver    *driver
 	key       *ecdsa.PrivateKey // the app's
@@ -59,7 +62,7 @@ type stage struct {
 	counted   map[string]int
 }
 
-func newStage(t *testing.T, spec driverSpec) *stage {
+func newStage(t testing.TB, spec driverSpec) *stage {
 	t.Helper()
 	a := newAuthority(t)
 	return &stage{t: t, spec: spec, issuer: a.url, authority: a, key: newKey(t), kept: map[string]string{}, counted: map[string]int{}}

@@ -109,3 +109,17 @@ func TestMarks_tooManyAreSaid(t *testing.T) {
 		t.Error("it matters for longer than a token lives")
 	}
 }
+
+// However many marks one person gets that keep sessions, memory is bounded, and what is dropped is never an ending.
+func TestMarks_ofOnePersonAreBounded(t *testing.T) {
+	m := newMarks(&stopped{})
+	for n := range 1000 {
+		m.add([]mark{{kind: 'p', name: "ada", epoch: uint64(n + 1), keep: []string{fmt.Sprint("sid", n)}}})
+	}
+	if got := m.held(); got > 2*maxKept+1 {
+		t.Errorf("%d are held", got)
+	}
+	if !m.end(&Claims{Subject: "ada", SessionID: "sid1", subEpoch: 500}) || m.end(&Claims{Subject: "ada", SessionID: "new", subEpoch: 1000}) {
+		t.Error("an ending was dropped, or one was made up")
+	}
+}

@@ -59,6 +59,22 @@ func FuzzProof(f *testing.F) {
 	})
 }
 
+// An address is compared in one form, which stays as it is.
+func FuzzNormal(f *testing.F) {
+	for _, address := range []string{"HTTPS://API.example.com:443/%7ea?x#y", "http://h/%zz", "//h", "http://:80", "https://[::1]:443"} {
+		f.Add(address)
+	}
+	f.Fuzz(func(t *testing.T, address string) {
+		once, err := normal(address)
+		if err != nil {
+			return
+		}
+		if again, err := normal(once); err != nil || again != once {
+			t.Errorf("%q is %q, and then %q %v", address, once, again, err)
+		}
+	})
+}
+
 // Addresses are compared as RFC 3986 §6.2.2 wants it.
 func TestNormal_addressesThatAreTheSame(t *testing.T) {
 	for _, two := range [][2]string{

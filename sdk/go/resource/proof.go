@@ -138,13 +138,10 @@ func (g *Guard) targetOf(r *http.Request) string {
 // normal is an address as it is compared, without query and fragment (RFC 9449 §4.3, RFC 3986 §6.2.2 and §6.2.3).
 func normal(address string) (string, error) {
 	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.User != nil {
+	if err != nil || u.Hostname() == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" { // Parse lowers it
 		return "", errors.New("the proof is for no address")
 	}
-	scheme, host := strings.ToLower(u.Scheme), strings.ToLower(u.Host)
-	if port := map[string]string{"https": ":443", "http": ":80"}[scheme]; port != "" {
-		host = strings.TrimSuffix(host, port)
-	}
+	scheme, host := u.Scheme, strings.TrimSuffix(strings.ToLower(u.Host), map[string]string{"https": ":443", "http": ":80"}[u.Scheme])
 	path := []byte(u.EscapedPath())
 	for i := 0; i+2 < len(path); i++ {
 		if path[i] == '%' {
