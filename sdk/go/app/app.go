@@ -17,6 +17,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/sojourn-auth/sojourn/sdk/go/internal/clock"
 )
 
 // Config says what app this is, at which server. Issuer and ClientID are needed, the rest has defaults.
@@ -133,7 +135,7 @@ func Open(cfg Config) (*App, error) {
 	}
 	a := &App{cfg: cfg, store: cfg.Storage, clock: cfg.Clock, base: cfg.HTTP, nonces: map[string]string{}}
 	if a.clock == nil {
-		a.clock = newSystemClock()
+		a.clock = clock.New()
 	}
 	if err := a.connect(); err != nil {
 		return nil, err

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/sojourn-auth/sojourn/sdk/go/internal/clock"
 )
 
 const (
@@ -54,7 +56,7 @@ func (a *App) listen(ctx context.Context) {
 		if a.clock.Elapsed()-began > silence {
 			n = 0
 		}
-		wait := backoff(n, 2*firstWait, longWait)
+		wait := clock.Backoff(n, 2*firstWait, longWait)
 		if lost, ok := errors.AsType[*again](err); ok {
 			wait = max(wait, lost.after)
 		}

@@ -4,6 +4,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/sojourn-auth/sojourn/sdk/go/internal/clock"
 )
 
 func TestToken_manyAtOnceRefreshOnce(t *testing.T) {
@@ -37,12 +39,12 @@ func TestBackoff_growsWithSomeChanceInIt(t *testing.T) {
 	for n, whole := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
 		whole *= time.Second
 		for range 100 {
-			if wait := backoff(n, firstWait, longWait); wait < whole/2 || wait > whole {
+			if wait := clock.Backoff(n, firstWait, longWait); wait < whole/2 || wait > whole {
 				t.Fatalf("wait %d is %v, of %v", n, wait, whole)
 			}
 		}
 	}
-	if wait := backoff(1<<30, firstWait, longWait); wait < longWait/2 || wait > longWait {
+	if wait := clock.Backoff(1<<30, firstWait, longWait); wait < longWait/2 || wait > longWait {
 		t.Errorf("after a day of waits: %v", wait)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+
+	"github.com/sojourn-auth/sojourn/sdk/go/internal/clock"
 )
 
 // maxLeaving is how many sign-outs wait to be heard.
@@ -133,7 +135,7 @@ func (a *App) nudge() {
 	}
 	a.farewell = true
 	go func() {
-		for n := 0; a.sayGoodbye(a.life) != nil && a.clock.Wait(a.life, backoff(n, firstWait, longStop)) == nil; n++ {
+		for n := 0; a.sayGoodbye(a.life) != nil && a.clock.Wait(a.life, clock.Backoff(n, firstWait, longStop)) == nil; n++ {
 		}
 		a.mu.Lock()
 		a.farewell = false

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/sojourn-auth/sojourn/sdk/go/internal/clock"
 )
 
 const (
@@ -128,7 +130,7 @@ func (f *follower) failed(err error) time.Duration {
 		f.problem = text
 		f.guard.cfg.Log.Warn("the feed of endings is away", "reason", err)
 	}
-	wait := backoff(f.failures)
+	wait := clock.Backoff(f.failures, 100*time.Millisecond, 5*time.Second)
 	f.failures++
 	refused, ok := errors.AsType[*refusedError](err)
 	if !ok {

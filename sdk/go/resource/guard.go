@@ -12,7 +12,19 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/sojourn-auth/sojourn/sdk/go/internal/clock"
 )
+
+// Clock is the two clocks of a machine, and waiting. The usual one is the system's; tests bring their own.
+type Clock interface {
+	// Wall is the time of day, which people set: tokens and proofs are judged by it.
+	Wall() time.Time
+	// Elapsed counts from any moment, and nobody sets it: how fresh the feed is goes by that alone.
+	Elapsed() time.Duration
+	// Wait returns after d of Elapsed, or with the error of a ctx that ends before.
+	Wait(ctx context.Context, d time.Duration) error
+}
 
 // Stale is what a guard does while the feed of endings is not current: more than five seconds without a sign of life.
 type Stale string
@@ -137,7 +149,7 @@ func (c Config) complete() (Config, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.Clock == nil {
-		c.Clock = systemClock{time.Now()}
+		c.Clock = clock.New()
 	}
 	return c, nil
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/sojourn-auth/sojourn/sdk/go/internal/clock"
 )
 
 const (
@@ -100,7 +102,7 @@ func (a *asked) join(ctx context.Context, token string, sum hash) (answer, error
 }
 
 func (a *asked) ask(ctx context.Context, token string, sum hash) {
-	ctx, stop := within(ctx, a.server.cfg.Clock, fetchLimit)
+	ctx, stop := clock.Within(ctx, a.server.cfg.Clock, fetchLimit)
 	defer stop()
 	at := a.server.cfg.Clock.Elapsed()
 	var claims *Claims

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sojourn-auth/sojourn/sdk/go/internal/clock"
 )
 
 // What a fetch may take.
@@ -139,7 +141,7 @@ func (e *refusedError) Error() string {
 
 // fetch reads a JSON object of bounded size in bounded time.
 func (s *server) fetch(request *http.Request, most int64, to any) error {
-	ctx, stop := within(request.Context(), s.cfg.Clock, fetchLimit)
+	ctx, stop := clock.Within(request.Context(), s.cfg.Clock, fetchLimit)
 	defer stop()
 	response, err := s.client.Do(request.WithContext(ctx))
 	if err != nil {
