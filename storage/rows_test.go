@@ -371,8 +371,9 @@ func TestCount_knowsEveryTableAndItsRows(t *testing.T) {
 			t.Errorf("counted %v, want one client and no user", rows)
 		}
 		for table := range migrated(t, db) {
-			if _, counted := rows[table]; !counted {
-				t.Errorf("the table %s was not counted", table)
+			// A migration writes the rows of mark_log: they say nothing of what has happened here.
+			if _, counted := rows[table]; counted == (table == "mark_log") {
+				t.Errorf("the table %s: counted is %t", table, counted)
 			}
 		}
 	})

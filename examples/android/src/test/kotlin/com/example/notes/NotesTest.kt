@@ -105,7 +105,7 @@ class NotesTest {
         runBlocking { assertNotEquals(notes.session.token().accessToken, notes.session.token(fresh = true).accessToken) }
         page.press("Sign out")
         page.says("Nobody is signed in.")
-        runBlocking { assertEquals(0, notes.session.state().unheard) }
+        eventually("the server did not hear of it") { runBlocking { notes.session.state().unheard } == 0 }
     }
 
     @Test
