@@ -7,13 +7,17 @@ LINT = go tool -modfile=tools/go.mod golangci-lint
 LINT_SDK = cd sdk/go && go tool -modfile=../../tools/go.mod golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test race lint format fuzz soak golden notice bench
+.PHONY: help run cluster build test race lint format fuzz soak golden notice bench
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: ## a server to play with, on http://localhost:8080, with a demo user and app
 	go run ./cmd/sojourn demo
+
+cluster: ## three servers behind HAProxy, PostgreSQL with a replica, and Redis, on free loopback ports
+	@go build -o bin/cluster ./test/cluster/start
+	@exec bin/cluster
 
 build: ## bin/sojourn, one static file
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/sojourn ./cmd/sojourn

@@ -161,6 +161,8 @@ var shortFiles = map[string]string{
 	"storage/migrations/files.go": "all of its package that is Go",
 	"sdk/go/app/owner_unix.go":    "only there has a file an owner",
 	"sdk/go/app/owner_other.go":   "what owner_unix.go says, where no file has an owner",
+	"test/cluster/death_linux.go": "only there is a program told of its parent's death",
+	"test/cluster/death_other.go": "what death_linux.go does, where no program is",
 }
 
 // CONTRIBUTING.md: one noun, one file.

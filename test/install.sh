@@ -29,10 +29,14 @@ lacking_services() {
   command -v zbarimg >/dev/null || echo zbar-tools
   command -v mvn >/dev/null || echo maven default-jdk-headless # sdk/kotlin
   nginx_path >/dev/null || echo nginx-light # sojourn gate
+  haproxy_path >/dev/null || echo haproxy # test/cluster
 }
 
 # nginx_path prints the proxy that sojourn gate is driven by: on PATH, or where Debian puts it, out of the way of users.
 nginx_path() { command -v nginx || { [[ -x /usr/sbin/nginx ]] && echo /usr/sbin/nginx; }; }
+
+# haproxy_path prints the balancer of test/cluster, which Debian puts in the same place.
+haproxy_path() { command -v haproxy || { [[ -x /usr/sbin/haproxy ]] && echo /usr/sbin/haproxy; }; }
 
 # chromium_path prints the browser that the pages are tested with.
 chromium_path() { command -v chromium || command -v chromium-browser || command -v google-chrome; }

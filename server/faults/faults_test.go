@@ -18,9 +18,9 @@ const (
 func TestKilledServer_costsNoLoginAndNoEnding(t *testing.T) {
 	t.Parallel()
 	n := rounds(4)
-	c := newCluster(t)
-	p := serve(t, c.dsn("postgres"))
-	who := newPeople(t, c.dsn("postgres"))
+	c := newDatabase(t)
+	p := serve(t, c.dsn())
+	who := newPeople(t, c.dsn())
 	l := refreshing(t, p.base, who.phones("ada@example.com", busy))
 	for round := range n {
 		out := leaving(t, p.base, who.phones(fmt.Sprintf("leaver%d@example.com", round), leave))
@@ -41,9 +41,9 @@ func TestKilledServer_costsNoLoginAndNoEnding(t *testing.T) {
 func TestCrashedDatabase_costsNoLoginAndNoEnding(t *testing.T) {
 	t.Parallel()
 	n := rounds(4)
-	c := newCluster(t, slowWriter...)
-	p := serve(t, c.dsn("postgres"))
-	who := newPeople(t, c.dsn("postgres"))
+	c := newDatabase(t, slowWriter...)
+	p := serve(t, c.dsn())
+	who := newPeople(t, c.dsn())
 	l := refreshing(t, p.base, who.phones("ada@example.com", busy))
 	for round := range n {
 		out := leaving(t, p.base, who.phones(fmt.Sprintf("leaver%d@example.com", round), leave))
@@ -52,7 +52,7 @@ func TestCrashedDatabase_costsNoLoginAndNoEnding(t *testing.T) {
 		} else {
 			time.Sleep(awhile)
 		}
-		c.stop("immediate")
+		c.crash()
 		c.start()
 		if round%2 == 1 {
 			out.gone()
@@ -72,12 +72,12 @@ func TestCrashedDatabase_costsNoLoginAndNoEnding(t *testing.T) {
 // makes the difference.
 func TestCrashedDatabase_losesNoStrictRefresh(t *testing.T) {
 	t.Parallel()
-	c := newCluster(t, slowWriter...)
-	p := serve(t, c.dsn("postgres"), "REFRESH_DURABILITY=strict")
-	l := refreshing(t, p.base, newPeople(t, c.dsn("postgres")).phones("ada@example.com", busy))
+	c := newDatabase(t, slowWriter...)
+	p := serve(t, c.dsn(), "REFRESH_DURABILITY=strict")
+	l := refreshing(t, p.base, newPeople(t, c.dsn()).phones("ada@example.com", busy))
 	for range rounds(2) {
 		time.Sleep(awhile)
-		c.stop("immediate")
+		c.crash()
 		c.start()
 		l.goesOn(3)
 	}
@@ -90,9 +90,9 @@ func TestCrashedDatabase_losesNoStrictRefresh(t *testing.T) {
 // Where commits must reach a standby that isn't there, refreshes go on and endings wait: only what may be lost is quick.
 func TestAbsentStandby_holdsUpEndingsAlone(t *testing.T) {
 	t.Parallel()
-	c := newCluster(t)
-	p := serve(t, c.dsn("postgres"))
-	phones := newPeople(t, c.dsn("postgres")).phones("ada@example.com", busy+1)
+	c := newDatabase(t)
+	p := serve(t, c.dsn())
+	phones := newPeople(t, c.dsn()).phones("ada@example.com", busy+1)
 	c.alter("synchronous_standby_names", "nobody")
 	l := refreshing(t, p.base, phones[:busy])
 	l.goesOn(3)
@@ -120,13 +120,13 @@ func TestAbsentStandby_holdsUpEndingsAlone(t *testing.T) {
 // A replica falls behind, then the primary is lost and the replica takes its place.
 func TestPromotedReplica_costsNoLoginAndNoEndingThatItHad(t *testing.T) {
 	t.Parallel()
-	primary := newCluster(t, slowWriter...)
+	primary := newDatabase(t, slowWriter...)
 	replica := primary.copied("-R")
 	replica.start()
 	wait(t, "the replica streams", func() bool {
 		return primary.ask("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'") == "1"
 	})
-	both := "postgres://postgres@127.0.0.1:" + primary.port + ",127.0.0.1:" + replica.port + "/postgres?sslmode=disable&target_session_attrs=read-write"
+	both := "postgres://postgres@127.0.0.1:" + primary.Port + ",127.0.0.1:" + replica.Port + "/postgres?sslmode=disable&target_session_attrs=read-write"
 	p := serve(t, both)
 	wait(t, "the server warns", func() bool { return strings.Contains(p.log.String(), "streaming replicas are attached (1)") })
 	who := newPeople(t, both)
@@ -141,7 +141,7 @@ func TestPromotedReplica_costsNoLoginAndNoEndingThatItHad(t *testing.T) {
 	primary.alter("synchronous_standby_names", "")
 	wait(t, "the replica is cut off", func() bool { return primary.ask("SELECT count(*) FROM pg_stat_replication") == "0" })
 	l.goesOn(5)
-	primary.stop("immediate")
+	primary.crash()
 	replica.ask("SELECT pg_promote()")
 	l.goesOn(3)
 	if living := endings.living(); living > 0 {
@@ -157,21 +157,21 @@ func TestPromotedReplica_costsNoLoginAndNoEndingThatItHad(t *testing.T) {
 // journal is replayed.
 func TestRestoredBackup_goesOnAndTheJournalEndsAgain(t *testing.T) {
 	t.Parallel()
-	c := newCluster(t)
+	c := newDatabase(t)
 	journal := filepath.Join(t.TempDir(), "endings.jsonl")
-	p := serve(t, c.dsn("postgres"), "ENDING_JOURNAL="+journal)
-	who := newPeople(t, c.dsn("postgres"))
+	p := serve(t, c.dsn(), "ENDING_JOURNAL="+journal)
+	who := newPeople(t, c.dsn())
 	l := refreshing(t, p.base, who.phones("ada@example.com", busy))
 	out, others := who.phones("leaver@example.com", leave), who.phones("bob@example.com", leave)
 	l.goesOn(3)
 	backup := c.copied()
-	backup.port = c.port
+	backup.Port = c.Port
 
 	endings := leaving(t, p.base, out)
 	endings.gone()
 	p.command("user", "set-password", "bob@example.com", "--password-stdin") // on another process, in the same journal
 	l.goesOn(3)
-	c.stop("fast")
+	c.stop()
 	backup.start()
 	l.goesOn(3)
 	endings.left = append(endings.left, others...)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/base64"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/sojourn-auth/sojourn/storage/storagetest"
+	"github.com/sojourn-auth/sojourn/test/cluster"
 )
 
 // process is `sojourn serve` under way, on addresses that it keeps when it is started again.
@@ -51,7 +51,11 @@ func (l *transcript) String() string {
 // serve migrates a database and starts the server on it. Settings are NAME=value, without SOJOURN_.
 func serve(t *testing.T, dsn string, settings ...string) *process {
 	t.Helper()
-	listen, admin := "127.0.0.1:"+freePort(t), "127.0.0.1:"+freePort(t)
+	ports, err := cluster.FreePorts(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listen, admin := "127.0.0.1:"+ports[0], "127.0.0.1:"+ports[1]
 	p := &process{t: t, base: "http://" + listen, admin: "http://" + admin, env: os.Environ()}
 	for _, s := range append(settings, "ISSUER="+p.base, "LISTEN="+listen, "ADMIN_LISTEN="+admin, "DATABASE="+dsn,
 		"SECRET="+base64.StdEncoding.EncodeToString(storagetest.Root()), "LOG_LEVEL=warn") {
@@ -136,19 +140,4 @@ func (p *process) rolledForward() int {
 		p.t.Fatal(err)
 	}
 	return count
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	var listen net.ListenConfig
-	l, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }
