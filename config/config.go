@@ -41,6 +41,7 @@ type Config struct {
 
 	TLSCert, TLSKey string // files, both or none
 	TrustedProxies  []netip.Prefix
+	Drain           time.Duration // how long a server that was asked to leave serves on, for balancers to notice
 	FetchAllow      Places
 
 	SMTP     SMTP   // empty: no mail
@@ -97,6 +98,7 @@ var settings = []setting{
 	{name: "TLS_CERT", bind: func(c *Config) value { return text{&c.TLSCert} }},
 	{name: "TLS_KEY", bind: func(c *Config) value { return text{&c.TLSKey} }},
 	{name: "TRUSTED_PROXIES", bind: func(c *Config) value { return networks{&c.TrustedProxies} }},
+	{name: "DRAIN", std: "0s", bind: func(c *Config) value { return span{&c.Drain} }},
 	{name: "FETCH_ALLOW", bind: func(c *Config) value { return &c.FetchAllow }},
 	{name: "SMTP", bind: func(c *Config) value { return &c.SMTP }, fromF: true},
 	{name: "MAIL_FROM", bind: func(c *Config) value { return text{&c.MailFrom} }},

@@ -34,6 +34,7 @@ func (c Config) problems() []problem {
 		{"SECRET", c.secretProblem()},
 		{"TLS_CERT", c.tlsProblem()},
 		{"TRUSTED_PROXIES", proxiesProblem(c.TrustedProxies)},
+		{"DRAIN", spanProblem(c.Drain, 0, 5*time.Minute)},
 		{"SMTP", c.smtpProblem()},
 		{"MAIL_FROM", c.mailFromProblem()},
 		{"PASSWORD_COST", costProblem(c.PasswordCost)},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"sync"
@@ -19,6 +20,8 @@ const (
 	writeWithin = 10 * time.Second
 	// eventsPause is at least between two looks for changes, however often the bell rings.
 	eventsPause = 50 * time.Millisecond
+	// movedWithin is how soon the apps come to other servers when this one leaves: all of them at once would be a burden there.
+	movedWithin = 3 * time.Second
 	// awayPause is before the next look while the database is away.
 	awayPause = time.Second
 )
@@ -65,6 +68,7 @@ func (l *listener) listen(ctx context.Context, s *stream, wake <-chan struct{}) 
 		case <-ctx.Done():
 			return
 		case <-l.e.streams.leaving:
+			_ = l.out.write(fmt.Sprintf("retry: %d\n\n", rand.N(movedWithin).Milliseconds())) //nolint:gosec // it spreads load, and is no secret
 			return
 		case last := <-s.over:
 			_ = l.out.send("", last.name, last.data)

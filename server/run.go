@@ -55,33 +55,33 @@ func (s *Server) Listen(ctx context.Context) (err error) {
 	if s.cfg.TLSCert == "" {
 		return nil
 	}
-	own, err := openCertificate(s.cfg.TLSCert, s.cfg.TLSKey, s.log)
+	s.own, err = openCertificate(s.cfg.TLSCert, s.cfg.TLSKey, s.log)
 	if err != nil {
 		return errors.Join(fmt.Errorf("SOJOURN_TLS_CERT: %w", err), s.ports.public.Close(), s.ports.admin.Close())
 	}
 	s.ports.public = tls.NewListener(s.ports.public, &tls.Config{
-		GetCertificate: own.get,
+		GetCertificate: s.own.get,
 		MinVersion:     tls.VersionTLS12,
 		NextProtos:     []string{"h2", "http/1.1"},
 	})
 	return nil
 }
 
-// Serve serves on what Listen took, with the loops behind it, until ctx ends or a listener breaks. Then no new request
-// is taken, and those under way have 20 seconds.
-func (s *Server) Serve(ctx context.Context) error {
-	ctx, stop := context.WithCancel(ctx)
+// Serve serves on what Listen took, with the loops behind it, until ctx ends or a listener breaks. Then it drains, streams
+// are sent elsewhere, no new request is taken, and those under way have 20 seconds.
+func (s *Server) Serve(until context.Context) error {
+	ctx, stop := context.WithCancel(context.WithoutCancel(until)) // the loops go on while it drains
 	defer stop()
 	var loops sync.WaitGroup
 	for _, loop := range []func(context.Context){
-		s.protocol.Run, s.db.Clock().Run, s.db.WatchChanges, s.sweep, s.tidy, s.warnOfRisks, s.warnOfNoMail,
+		s.protocol.Run, s.db.Clock().Run, s.db.WatchChanges, s.sweep, s.tidy, s.warnOfRisks, s.warnOfNoMail, s.own.watch,
 	} {
 		loops.Go(func() { loop(ctx) })
 	}
 	for _, c := range s.couriers() {
 		loops.Go(func() { c.run(ctx) })
 	}
-	public, admin := s.httpServer(s.handler), s.httpServer(s.Admin())
+	public, admin := s.httpServer(s.partings(s.handler)), s.httpServer(s.Admin())
 	broken := make(chan error, 2)
 	go func() { broken <- public.Serve(s.ports.public) }()
 	go func() { broken <- admin.Serve(s.ports.admin) }()
@@ -90,7 +90,8 @@ func (s *Server) Serve(ctx context.Context) error {
 
 	var err error
 	select {
-	case <-ctx.Done():
+	case <-until.Done():
+		err = s.drain(broken)
 	case err = <-broken:
 	}
 	s.leaving.Store(true)
@@ -99,6 +100,32 @@ func (s *Server) Serve(ctx context.Context) error {
 	err = errors.Join(err, shutdown(public), shutdown(admin))
 	loops.Wait()
 	return err
+}
+
+// drain serves on for a while, with /readyz saying no, so that balancers look elsewhere before the listener closes.
+func (s *Server) drain(broken <-chan error) error {
+	s.leaving.Store(true)
+	if s.cfg.Drain == 0 {
+		return nil
+	}
+	s.log.Info("leaving: /readyz says so, and requests are still served", "for", s.cfg.Drain.String())
+	select {
+	case <-time.After(s.cfg.Drain):
+		return nil
+	case err := <-broken:
+		return err
+	}
+}
+
+// partings has each answer of a server that leaves be the last on its connection: a balancer must not send the next request
+// there just when the connection is closed. Idle ones stay open while it drains, for the same reason.
+func (s *Server) partings(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.leaving.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func (s *Server) httpServer(h http.Handler) *http.Server {

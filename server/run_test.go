@@ -340,3 +340,37 @@ func TestSweep_oneOfAllServersDoesIt(t *testing.T) {
 		}
 	})
 }
+
+// Balancers find out at /readyz that a server leaves, and until they have it goes on: no request meets a closed door.
+func TestServe_drainsBeforeItLeaves(t *testing.T) {
+	t.Parallel()
+	s := assembled(t, storagetest.Open(t, storage.SQLite), map[string]string{"drain": "5m"})
+	url, admin, stop := running(t, s)
+	ask := func(address string) (int, bool) {
+		response, err := http.Get(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		_, _ = io.Copy(io.Discard, response.Body)
+		return response.StatusCode, response.Close
+	}
+	if status, last := ask(url + "/signin"); status != http.StatusOK || last {
+		t.Errorf("before: status %d, closes %v", status, last)
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- stop() }()
+	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		if status, _ := ask(admin + "/readyz"); status == http.StatusServiceUnavailable {
+			break
+		}
+		if time.Since(began) > time.Minute {
+			t.Fatal("/readyz never says that it leaves")
+		}
+	}
+	if status, last := ask(url + "/signin"); status != http.StatusOK || !last {
+		t.Errorf("while it drains: status %d, the connection closes: %v", status, last)
+	}
+	s.ports.public.Close() // nobody waits five minutes
+	<-stopped
+}

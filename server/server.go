@@ -34,6 +34,7 @@ type Server struct {
 	places   places
 	postman  *postman // nil: no mail is sent
 	ports    ports
+	own      *certificate // nil: the listener speaks no TLS
 	limits   limits
 	leaving  atomic.Bool
 	wrote    atomic.Int64 // when a write was last seen to work, by the process's own clock

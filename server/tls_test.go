@@ -13,8 +13,10 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -88,6 +90,42 @@ func TestServe_takesARenewedCertificateWithoutARestart(t *testing.T) {
 	}
 	if shown() == old {
 		t.Error("a key that went missing brought the old certificate back")
+	}
+}
+
+// A renewal may say when it is done: SIGHUP has the files read at once, and ends nothing.
+func TestServe_readsItsCertificateOnSIGHUP(t *testing.T) {
+	t.Parallel()
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, syscall.SIGHUP) // so that it never ends the test
+	defer signal.Stop(told)
+	certFile, keyFile, _ := selfSigned(t)
+	newCert, newKey, pool := selfSigned(t)
+	s := assembled(t, storagetest.Open(t, storage.SQLite), map[string]string{
+		"issuer": "https://localhost", "tls_cert": certFile, "tls_key": keyFile,
+	})
+	url, _, _ := running(t, s)
+	s.own.mu.Lock()
+	s.own.looked = time.Now().Add(time.Hour) // no handshake looks
+	s.own.mu.Unlock()
+	for from, to := range map[string]string{newCert: certFile, newKey: keyFile} {
+		if err := os.Rename(from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, DisableKeepAlives: true}}
+	for began := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		response, err := client.Get(strings.Replace(url, "http://", "https://", 1) + "/signin")
+		if err == nil {
+			response.Body.Close()
+			return
+		}
+		if time.Since(began) > time.Minute {
+			t.Fatal(err)
+		}
+		if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -31,6 +31,7 @@ type streams struct {
 func run(args []string, s streams, getenv func(string) string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // whoever asks twice does not wait for requests under way
 	p := &program{streams: s, getenv: getenv, flags: map[string]string{}}
 	root := p.root()
 	root.SetArgs(args)
