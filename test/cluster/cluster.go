@@ -233,6 +233,13 @@ func (c *Cluster) Database() string {
 	return dsn("127.0.0.1:"+c.Primary.Port+",127.0.0.1:"+c.Replica.Port, "postgres") + "&target_session_attrs=read-write"
 }
 
+// Set changes settings (NAME=value, without SOJOURN_) of the commands that are run from now on; servers have their own Set.
+func (c *Cluster) Set(settings ...string) {
+	for _, setting := range settings {
+		c.env = append(c.env, "SOJOURN_"+setting)
+	}
+}
+
 // Command runs sojourn to its end, with the servers' settings and a line on its input, and returns what it said.
 func (c *Cluster) Command(ctx context.Context, input string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, c.program, args...)
