@@ -30,6 +30,12 @@ type Config struct {
 	Database    Database
 	Secret      Secret
 
+	// PostgreSQL alone.
+	DatabaseConns            int           // connections of one process
+	DatabaseConnLife         time.Duration // how long one is used
+	DatabaseStatementTimeout time.Duration // of one statement, and of a rest inside a transaction
+	DatabaseLockTimeout      time.Duration // of waiting for one lock
+
 	MFA              string        // Optional, Required or Off
 	Signup           string        // Open or Closed: may people make accounts themselves
 	Registration     string        // Open, Token or Closed: may clients register themselves
@@ -87,6 +93,10 @@ var settings = []setting{
 	{name: "LISTEN", std: "127.0.0.1:8080", bind: func(c *Config) value { return text{&c.Listen} }},
 	{name: "ADMIN_LISTEN", std: "127.0.0.1:8081", bind: func(c *Config) value { return text{&c.AdminListen} }},
 	{name: "DATABASE", std: "sqlite:sojourn-data/sojourn.db", bind: func(c *Config) value { return &c.Database }, fromF: true},
+	{name: "DATABASE_CONNS", std: "24", bind: func(c *Config) value { return number{&c.DatabaseConns} }},
+	{name: "DATABASE_CONN_LIFE", std: "30m", bind: func(c *Config) value { return span{&c.DatabaseConnLife} }},
+	{name: "DATABASE_STATEMENT_TIMEOUT", std: "8s", bind: func(c *Config) value { return span{&c.DatabaseStatementTimeout} }},
+	{name: "DATABASE_LOCK_TIMEOUT", std: "3s", bind: func(c *Config) value { return span{&c.DatabaseLockTimeout} }},
 	{name: "SECRET", bind: func(c *Config) value { return &c.Secret }, fromF: true},
 	{name: "MFA", std: Optional, bind: func(c *Config) value { return choice{&c.MFA, []string{Optional, Required, Off}} }},
 	{name: "SIGNUP", std: Open, bind: func(c *Config) value { return choice{&c.Signup, []string{Open, Closed}} }},

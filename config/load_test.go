@@ -47,7 +47,8 @@ func TestLoad_defaults(t *testing.T) {
 	t.Parallel()
 	want := config.Config{
 		Issuer: "http://localhost:8080", Listen: "127.0.0.1:8080", AdminListen: "127.0.0.1:8081",
-		Database: "sqlite:sojourn-data/sojourn.db", MFA: "optional", Signup: "open", Registration: "token",
+		Database: "sqlite:sojourn-data/sojourn.db", DatabaseConns: 24, DatabaseConnLife: 30 * time.Minute,
+		DatabaseStatementTimeout: 8 * time.Second, DatabaseLockTimeout: 3 * time.Second, MFA: "optional", Signup: "open", Registration: "token",
 		ClientIdleExpiry: 90 * 24 * time.Hour, PasswordCost: config.HashCost{Memory: 19456, Passes: 2}, OperatorName: "Sojourn", LogFormat: "json", RefreshDurability: "async",
 		AccessTTL: 10 * time.Minute, SessionIdle: 30 * 24 * time.Hour, SessionAbsolute: 180 * 24 * time.Hour,
 		SignInIdle: 12 * time.Hour, SignInAbsolute: 14 * 24 * time.Hour,
@@ -88,6 +89,10 @@ issuer: https://id.example.com
 listen: 0.0.0.0:80
 admin_listen: "[::1]:81"
 database: postgres://u:p@db/sojourn
+database_conns: 12
+database_conn_life: 1h
+database_statement_timeout: 5s
+database_lock_timeout: 500ms
 secret: [`+oneSecret+`, `+otherSecret+`]
 mfa: off
 signup: open
@@ -112,6 +117,7 @@ signin_absolute: 4h
 `)})
 	want := config.Config{
 		Issuer: "https://id.example.com", Listen: "0.0.0.0:80", AdminListen: "[::1]:81", Database: "postgres://u:p@db/sojourn",
+		DatabaseConns: 12, DatabaseConnLife: time.Hour, DatabaseStatementTimeout: 5 * time.Second, DatabaseLockTimeout: 500 * time.Millisecond,
 		MFA: "off", Signup: "open", Registration: "open", ClientIdleExpiry: 24 * time.Hour,
 		RefreshDurability: "strict", EndingJournal: "/var/log/sojourn/endings.jsonl", RecoveryUntil: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC),
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("192.0.2.1/32")},

@@ -31,6 +31,10 @@ func (c Config) problems() []problem {
 		{"LISTEN", addressProblem(c.Listen)},
 		{"ADMIN_LISTEN", c.adminListenProblem()},
 		{"DATABASE", databaseProblem(c.Database)},
+		{"DATABASE_CONNS", connsProblem(c.DatabaseConns)},
+		{"DATABASE_CONN_LIFE", spanProblem(c.DatabaseConnLife, time.Minute, 24*time.Hour)},
+		{"DATABASE_STATEMENT_TIMEOUT", spanProblem(c.DatabaseStatementTimeout, time.Second, time.Minute)},
+		{"DATABASE_LOCK_TIMEOUT", c.lockProblem()},
 		{"SECRET", c.secretProblem()},
 		{"TLS_CERT", c.tlsProblem()},
 		{"TRUSTED_PROXIES", proxiesProblem(c.TrustedProxies)},
@@ -141,6 +145,23 @@ func databaseProblem(d Database) string {
 		return "is not a URL like postgres://user:password@host/name; what is special in the password must be percent-encoded"
 	}
 	return ""
+}
+
+// connsProblem wants room for a transaction beside the statements of every request, and less than PostgreSQL is ever set to.
+func connsProblem(n int) string {
+	const least, most = 3, 1000
+	if n < least || n > most {
+		return fmt.Sprintf("%d must be %d to %d: all servers together fewer than PostgreSQL's max_connections", n, least, most)
+	}
+	return ""
+}
+
+func (c Config) lockProblem() string {
+	if c.DatabaseLockTimeout > c.DatabaseStatementTimeout {
+		return fmt.Sprintf("%v is longer than %sDATABASE_STATEMENT_TIMEOUT (%v): make it that or less",
+			c.DatabaseLockTimeout, prefix, c.DatabaseStatementTimeout)
+	}
+	return spanProblem(c.DatabaseLockTimeout, 100*time.Millisecond, time.Minute)
 }
 
 func (c Config) secretProblem() string {

@@ -62,6 +62,13 @@ func TestLoad_everyProblemSaysWhatWouldBeRight(t *testing.T) {
 func TestLoad_everyProblemOfAPolicySaysWhatWouldBeRight(t *testing.T) {
 	t.Parallel()
 	checkProblems(t, map[string]problem{
+		"conns: none":          {"DATABASE_CONNS", "0", "3 to 1000"},
+		"conns: words":         {"DATABASE_CONNS", "many", `"many" is not a number like 24`},
+		"conns: endless":       {"DATABASE_CONNS", "1001", "max_connections"},
+		"conn life: short":     {"DATABASE_CONN_LIFE", "1s", "at least 1m0s"},
+		"statement: none":      {"DATABASE_STATEMENT_TIMEOUT", "0s", "at least 1s"},
+		"lock: long":           {"DATABASE_LOCK_TIMEOUT", "9s", "SOJOURN_DATABASE_STATEMENT_TIMEOUT (8s)"},
+		"lock: none":           {"DATABASE_LOCK_TIMEOUT", "0s", "at least 100ms"},
 		"mfa":                  {"MFA", "on", `"on" is not one of optional, required, off`},
 		"signup":               {"SIGNUP", "token", "open, closed"},
 		"registration":         {"REGISTRATION", "yes", "open, token, closed"},

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -51,6 +52,19 @@ func (v span) Set(s string) error {
 }
 
 func (v span) String() string { return v.to.String() }
+
+type number struct{ to *int }
+
+func (v number) Set(s string) error {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return fmt.Errorf("%q is not a number like 24", s)
+	}
+	*v.to = n
+	return nil
+}
+
+func (v number) String() string { return strconv.Itoa(*v.to) }
 
 type instant struct{ to *time.Time }
 

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -13,6 +15,7 @@ import (
 	"github.com/sojourn-auth/sojourn/admin"
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/mfa"
+	"github.com/sojourn-auth/sojourn/storage"
 )
 
 // routes mounts the surfaces on one router.
@@ -122,11 +125,12 @@ func (s *Server) unready(ctx context.Context) string {
 	if s.leaving.Load() {
 		return "shutting down"
 	}
-	if err := s.db.Ping(ctx); err != nil {
+	err := s.db.Ping(ctx)
+	if err != nil && !errors.Is(err, storage.ErrReadOnly) {
 		s.log.WarnContext(ctx, "not ready", "error", err)
 		return "the database does not answer"
 	}
-	if err := s.writable(ctx); err != nil {
+	if err := cmp.Or(err, s.writable(ctx)); err != nil {
 		s.log.WarnContext(ctx, "not ready", "error", err)
 		return "the database takes no writes"
 	}

@@ -85,6 +85,7 @@ func (s *Server) Serve(until context.Context) error {
 	broken := make(chan error, 2)
 	go func() { broken <- public.Serve(s.ports.public) }()
 	go func() { broken <- admin.Serve(s.ports.admin) }()
+	s.log.InfoContext(ctx, "database", s.db.Connections())
 	s.log.InfoContext(ctx, "listening", "issuer", s.cfg.Issuer,
 		"address", s.ports.public.Addr().String(), "admin", s.ports.admin.Addr().String())
 

@@ -39,9 +39,14 @@ type Options struct {
 	Journal string
 	// Log is told when an ending could not be written into the journal; nil means no one is.
 	Log *slog.Logger
-	// MaxConns bounds the connections to PostgreSQL; 0 means 32. Half as many stand beside them for what every request asks
-	// (quick). SQLite has one writer and a few readers regardless.
+	// MaxConns bounds the connections to PostgreSQL; 0 means 24. A third of them is for what every request asks (quick), and
+	// there is one of each kind at least. SQLite has one writer and a few readers regardless.
 	MaxConns int
+	// ConnLife is how long a connection to PostgreSQL is used; 0 means half an hour.
+	ConnLife time.Duration
+	// How long PostgreSQL lets us run one statement, wait for one lock, and rest inside a transaction, which is what a
+	// process does that was paused; 0 means as the server is set up.
+	StatementTimeout, LockTimeout, IdleTimeout time.Duration
 	// Volatile makes a SQLite database that need not survive a crash of the machine, for simulations and tests.
 	Volatile bool
 }
@@ -51,7 +56,8 @@ type DB struct {
 	base       *gorm.DB
 	kind       string
 	pools      []*sql.DB // the first one writes
-	quick      *quick    // nil on SQLite
+	link       *link     // nil on SQLite, as the next one
+	quick      *quick
 	migrations fs.FS
 	keys       *identity.Keyring
 	clock      *Clock

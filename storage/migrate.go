@@ -2,16 +2,25 @@ package storage
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 )
 
 // Migrate brings the schema up to what this program knows. Several processes may call it at once.
 func (d *DB) Migrate(ctx context.Context) error {
-	migrator, err := d.migrator()
+	if d.Pooled() {
+		return errors.New("migrate needs a session of its own and reached PostgreSQL through a pooler (PgBouncer or the like): " +
+			"give it the address of PostgreSQL itself, by SOJOURN_DATABASE or --database")
+	}
+	pool, done := d.migrating()
+	defer done()
+	migrator, err := d.migrator(pool)
 	if err != nil {
 		return err
 	}
@@ -31,7 +40,7 @@ func (d *DB) Migrate(ctx context.Context) error {
 // Pending returns the version that the schema has (0: none) and the one that this program needs. It writes nothing. A
 // current version above target is a newer program's, which is fine while replicas are being replaced.
 func (d *DB) Pending(ctx context.Context) (current, target int64, err error) {
-	migrator, err := d.migrator()
+	migrator, err := d.migrator(d.pools[0])
 	if err != nil {
 		return 0, 0, err
 	}
@@ -56,7 +65,17 @@ func (d *DB) version(ctx context.Context) (int64, error) {
 	return version, d.fail("read schema version", err)
 }
 
-func (d *DB) migrator() (*goose.Provider, error) {
+// migrating are the connections that a migration uses: on PostgreSQL of its own, since an index of a large table takes longer
+// than any statement of a server may.
+func (d *DB) migrating() (pool *sql.DB, done func()) {
+	if d.kind == SQLite {
+		return d.pools[0], func() {}
+	}
+	pool = stdlib.OpenDB(*d.link.config)
+	return pool, func() { _ = pool.Close() }
+}
+
+func (d *DB) migrator(pool *sql.DB) (*goose.Provider, error) {
 	dialect, options := goose.DialectSQLite3, []goose.ProviderOption{goose.WithDisableGlobalRegistry(true)}
 	if d.kind == Postgres {
 		dialect = goose.DialectPostgres
@@ -66,7 +85,7 @@ func (d *DB) migrator() (*goose.Provider, error) {
 		}
 		options = append(options, goose.WithSessionLocker(locker))
 	}
-	migrator, err := goose.NewProvider(dialect, d.pools[0], d.migrations, options...)
+	migrator, err := goose.NewProvider(dialect, pool, d.migrations, options...)
 	if err != nil {
 		return nil, fmt.Errorf("read migrations: %w", err)
 	}

@@ -38,6 +38,9 @@ func (d *DB) InTx(ctx context.Context, fn func(context.Context) error) error {
 		return d.fail("begin transaction", begun.Error)
 	}
 	t := &tx{db: begun}
+	if err := d.limit(begun); err != nil {
+		return errors.Join(d.fail("begin transaction", err), t.rollback())
+	}
 	done := false
 	defer func() {
 		if !done { // fn panicked: give the connection back and let the panic go on
@@ -56,6 +59,14 @@ func (d *DB) InTx(ctx context.Context, fn func(context.Context) error) error {
 		do()
 	}
 	return nil
+}
+
+// limit gives a transaction through a pooler the limits that sessions of our own begin with.
+func (d *DB) limit(begun *gorm.DB) error {
+	if !d.Pooled() || len(d.link.moods) == 0 {
+		return nil
+	}
+	return begun.Exec(d.link.moods.local()).Error
 }
 
 // afterCommit does something once what ctx carries has been committed, or at once where it carries no transaction. A

@@ -29,6 +29,7 @@ lacking_services() {
   command -v zbarimg >/dev/null || echo zbar-tools
   command -v mvn >/dev/null || echo maven default-jdk-headless # sdk/kotlin
   nginx_path >/dev/null || echo nginx-light # sojourn gate
+  pgbouncer_path >/dev/null || echo pgbouncer
   haproxy_path >/dev/null || echo haproxy # test/cluster
 }
 
@@ -37,6 +38,9 @@ nginx_path() { command -v nginx || { [[ -x /usr/sbin/nginx ]] && echo /usr/sbin/
 
 # haproxy_path prints the balancer of test/cluster, which Debian puts in the same place.
 haproxy_path() { command -v haproxy || { [[ -x /usr/sbin/haproxy ]] && echo /usr/sbin/haproxy; }; }
+
+# pgbouncer_path prints the pooler that storage is driven through.
+pgbouncer_path() { command -v pgbouncer || { [[ -x /usr/sbin/pgbouncer ]] && echo /usr/sbin/pgbouncer; }; }
 
 # chromium_path prints the browser that the pages are tested with.
 chromium_path() { command -v chromium || command -v chromium-browser || command -v google-chrome; }

@@ -52,6 +52,7 @@ type program struct {
 	file   string            // --config
 	json   bool              // --json
 	as     string            // --as
+	serves bool              // many wait for what the command does
 	flags  map[string]string // settings that the command line said, by their YAML names
 }
 

@@ -17,6 +17,7 @@ func (p *program) serve() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p.collectRarely()
+			p.serves = true
 			return p.work(cmd.Context(), func(ctx context.Context, o opened) error {
 				s, err := server.New(ctx, o.cfg, o.db, p.logger(o.cfg))
 				if err != nil {

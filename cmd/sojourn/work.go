@@ -67,9 +67,15 @@ func (p *program) with(ctx context.Context, cfg config.Config, job func(context.
 }
 
 func (p *program) storageOptions(o opened) storage.Options {
+	statement := o.cfg.DatabaseStatementTimeout
+	if !p.serves { // whoever waits for a command may break it off
+		statement = 0
+	}
 	return storage.Options{
 		Keys: o.keys, StrictRefresh: o.cfg.RefreshDurability == config.Strict, Journal: o.cfg.EndingJournal, Log: p.logger(o.cfg),
-		Letters: o.cfg.SMTP != "",
+		Letters:  o.cfg.SMTP != "",
+		MaxConns: o.cfg.DatabaseConns, ConnLife: o.cfg.DatabaseConnLife,
+		StatementTimeout: statement, LockTimeout: o.cfg.DatabaseLockTimeout, IdleTimeout: o.cfg.DatabaseStatementTimeout,
 	}
 }
 

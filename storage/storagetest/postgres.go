@@ -52,6 +52,9 @@ func clone(t testing.TB) string {
 			t.Error(err)
 		}
 	})
+	if os.Getenv("SOJOURN_TEST_POOLER") != "" {
+		return Pooled(t, dsnOf(name))
+	}
 	return dsnOf(name)
 }
 
