@@ -54,3 +54,34 @@ func (w *world) crowd() int {
 	}
 	return n
 }
+
+// Whoever knows a password and signs in for ever has no more browsers than their share, and the owner's newest goes on.
+func TestBegin_ofSignInsBeyondTheCapTheLeastUsedEnd(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		oldest := w.signIn()
+		for range identity.MaxSignIns - 1 {
+			w.clock.advance(time.Millisecond)
+			w.signIn()
+		}
+		if !w.standing(oldest).SignedIn() {
+			w.Fatal("the cap came too early")
+		}
+		w.clock.advance(time.Millisecond)
+		newest := w.signIn()
+		if got := w.standing(oldest); got.SignedIn() || got.Over != identity.EndCrowded {
+			w.Errorf("the one that was used longest ago: %+v", got)
+		}
+		if !w.standing(newest).SignedIn() {
+			w.Error("the newest is over")
+		}
+		if n := w.events(identity.SignInEnded); n != 1 {
+			w.Errorf("%d were told of, want 1", n)
+		}
+		race(4, func(int) error { w.signIn(); return nil }) // as many as may try at once
+		w.signIn()
+		if more, err := w.db.SurplusSignIns(w.Context(), w.user.ID, identity.MaxSignIns); err != nil || len(more) != 0 {
+			w.Errorf("%d live beyond the cap: %v", len(more), err)
+		}
+	})
+}

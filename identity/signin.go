@@ -81,6 +81,8 @@ type signInStore interface {
 	throttleStore
 	// StartSignIn writes a new SignIn, unless its user was disabled or changed a credential meanwhile: SignInAgain.
 	StartSignIn(ctx context.Context, s SignIn) error
+	// SurplusSignIns returns which living SignIns of a person are more than keep, those that were used longest ago.
+	SurplusSignIns(ctx context.Context, userID ID, keep int) ([]ID, error)
 	TouchSignIn(ctx context.Context, s SignIn) error
 	// RenewHash writes the same password's hash at another cost, unless the password was changed meanwhile.
 	RenewHash(ctx context.Context, userID ID, old, hash string) error
@@ -191,7 +193,28 @@ func (s SignIns) write(ctx context.Context, next SignIn, before Standing, again 
 			return err
 		}
 	}
-	return s.Store.StartSignIn(ctx, next)
+	if err := s.Store.StartSignIn(ctx, next); err != nil {
+		return err
+	}
+	return s.makeRoom(ctx, next)
+}
+
+// MaxSignIns is how many living SignIns a person has, give or take those that begin at the same moment. Beyond it the one
+// that was used longest ago ends. No honest person has as many browsers; whoever knows the password and signs in for ever does.
+const MaxSignIns = 200
+
+// makeRoom ends what a SignIn that begins is too many of.
+func (s SignIns) makeRoom(ctx context.Context, begins SignIn) error {
+	surplus, err := s.Store.SurplusSignIns(ctx, begins.UserID, MaxSignIns)
+	if err != nil {
+		return err
+	}
+	for _, id := range surplus {
+		if _, err := s.Store.End(ctx, Ending{SignIn: id, Cause: EndCrowded, Address: begins.Address}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // tellOfBrowser writes that a browser is new to the person, unless all of it is: everyone's first browser is new.

@@ -109,6 +109,7 @@ func listed(db *storage.DB, p person, s identity.Session) map[string]func(contex
 		},
 		"FactorsOf":      func(ctx context.Context) error { return failed(db.FactorsOf(ctx, user)) },
 		"Surplus":        func(ctx context.Context) error { return failed(db.Surplus(ctx, user, "app", identity.MaxSessions)) },
+		"SurplusSignIns": func(ctx context.Context) error { return failed(db.SurplusSignIns(ctx, user, identity.MaxSignIns)) },
 		"LockFactors":    func(ctx context.Context) error { return failed(db.LockFactors(ctx, user)) },
 		"RecoveryHashes": func(ctx context.Context) error { return failed(db.RecoveryHashes(ctx, user)) },
 		"Documents":      func(ctx context.Context) error { return failed(db.Documents(ctx, user, "app")) },
@@ -277,3 +278,41 @@ func wantUndone(t *testing.T, name string, err error) {
 		t.Errorf("%s: %v", name, err)
 	}
 }
+
+// own are the lists that end by themselves: what their rows belong to has no more of them, by another limit.
+var own = map[string]string{
+	"FactorsOf": "one of each kind", "LockFactors": "one of each kind", "RecoveryHashes": "ten codes",
+	"Documents": "64 of a person and app", "LiveSessions": "as many as are asked for",
+	"Undo": "what was there before, of each kind", "MarksBetween": "as many as the places are apart",
+}
+
+// No list grows with what there is: each statement of each says how many rows it brings.
+func TestPlans_everyListHasAnEnd(t *testing.T) {
+	t.Parallel()
+	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
+		p := someone(t, db)
+		s := p.begin(t, db, "openid", "offline_access")
+		for range 2 {
+			ok(t, db.AddEvent(t.Context(), identity.Event{ID: identity.NewID(), At: db.Now(), Kind: identity.ProfileChanged}))
+		}
+		all := asked(db, p, s)
+		for method := range reflect.TypeFor[*storage.DB]().Methods() {
+			if all[method.Name] == nil || method.Type.NumOut() == 0 || own[method.Name] != "" ||
+				!slices.Contains([]reflect.Kind{reflect.Slice, reflect.Map}, method.Type.Out(0).Kind()) {
+				continue
+			}
+			var heard []string
+			db.Hear(func(statement string) { heard = append(heard, statement) })
+			ok(t, all[method.Name](t.Context()))
+			db.Hear(func(string) {})
+			for _, statement := range heard {
+				if strings.Contains(statement, "SELECT") && !strings.Contains(statement, "LIMIT") && !alone.MatchString(statement) {
+					t.Errorf("%s reads without a limit, and is not among own:\n%s", method.Name, statement)
+				}
+			}
+		}
+	})
+}
+
+// alone are statements that bring one row.
+var alone = regexp.MustCompile(`(?i)^\s*SELECT (count|max|min|coalesce|exists|position)\b|WHERE (id|name) = ('[^']*'|[?])( FOR UPDATE)?$`)

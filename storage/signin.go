@@ -1,8 +1,10 @@
 package storage
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -81,6 +83,21 @@ func (d *DB) StartSignIn(ctx context.Context, s identity.SignIn) error {
 		return signInAgain()
 	}
 	return d.fail("start sign-in", res.Error)
+}
+
+// SurplusSignIns returns which living SignIns of a person are more than keep, those that were used longest ago and at most a
+// hundred, in the order of all endings.
+func (d *DB) SurplusSignIns(ctx context.Context, userID identity.ID, keep int) (ids []identity.ID, err error) {
+	now := fromTime(d.Now())
+	err = d.each(ctx, func(found *sql.Rows) error {
+		var id identity.ID
+		err := found.Scan((*scannedID)(&id))
+		ids = append(ids, id)
+		return err
+	}, `SELECT id FROM sign_ins WHERE user_id = ? AND ended_at IS NULL AND idle_ends_at > ? AND ends_at > ?
+		ORDER BY last_used_at DESC, id DESC LIMIT ? OFFSET ?`, userID, now, now, surplusAtOnce, keep)
+	slices.SortFunc(ids, func(a, b identity.ID) int { return bytes.Compare(a[:], b[:]) })
+	return ids, d.fail("read surplus sign-ins", err)
 }
 
 // ProveSignIn writes secret hash, epoch, methods and times of a SignIn that lives and still has the secret hash old. Else
