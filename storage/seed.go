@@ -78,6 +78,9 @@ func planted(all []Seedling) []insertion {
 	return []insertion{users, signIns, sessions}
 }
 
+// unhurried lets what an operator waits for take longer than any request may.
+const unhurried = "SET LOCAL statement_timeout = 0"
+
 // copyIn speaks PostgreSQL's COPY, on one connection of the writing pool: database/sql has no word for it.
 func (d *DB) copyIn(ctx context.Context, all []insertion) error {
 	conn, err := d.pools[0].Conn(ctx)
@@ -87,6 +90,9 @@ func (d *DB) copyIn(ctx context.Context, all []insertion) error {
 	defer func() { _ = conn.Close() }()
 	return conn.Raw(func(driver any) error {
 		return pgx.BeginFunc(ctx, driver.(*stdlib.Conn).Conn(), func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, unhurried); err != nil {
+				return err
+			}
 			for _, i := range all {
 				columns := strings.Split(i.columns, ", ")
 				if _, err := tx.CopyFrom(ctx, pgx.Identifier{i.table}, columns, pgx.CopyFromRows(i.rows)); err != nil {
@@ -120,8 +126,16 @@ func (d *DB) insertMany(ctx context.Context, i insertion) error {
 // Seeded counts the accounts whose addresses end in suffix, and reports whether there are others. It reads all of them, so it is
 // for seeds alone.
 func (d *DB) Seeded(ctx context.Context, suffix string) (seeded int, others bool, err error) {
-	_, err = d.one(ctx, []any{&seeded, &others},
-		"SELECT count(*), EXISTS (SELECT 1 FROM users o WHERE o.email NOT LIKE ?) FROM users u WHERE u.email LIKE ?", "%"+suffix, "%"+suffix)
+	err = d.InTx(ctx, func(ctx context.Context) error {
+		if d.kind == Postgres {
+			if err := d.q(ctx).Exec(unhurried).Error; err != nil {
+				return err
+			}
+		}
+		_, err := d.one(ctx, []any{&seeded, &others},
+			"SELECT count(*), EXISTS (SELECT 1 FROM users o WHERE o.email NOT LIKE ?) FROM users u WHERE u.email LIKE ?", "%"+suffix, "%"+suffix)
+		return err
+	})
 	return seeded, others, d.fail("count seeded people", err)
 }
 
@@ -131,6 +145,10 @@ func (d *DB) Analyze(ctx context.Context) error {
 	if d.kind == SQLite {
 		return nil
 	}
-	_, err := d.pools[0].ExecContext(ctx, "ANALYZE users, sign_ins, sessions")
-	return d.fail("analyze", err)
+	return d.fail("analyze", d.InTx(ctx, func(ctx context.Context) error {
+		if err := d.q(ctx).Exec(unhurried).Error; err != nil {
+			return err
+		}
+		return d.q(ctx).Exec("ANALYZE users, sign_ins, sessions").Error
+	}))
 }

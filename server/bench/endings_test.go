@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,27 +14,33 @@ import (
 	"github.com/sojourn-auth/sojourn/storage/storagetest"
 )
 
-// BenchmarkEndings ends 300,000 Sessions of one person and of one client on PostgreSQL: until they are refused everywhere,
-// until the server has written all rows, Events and notices, and what others' refreshes wait meanwhile.
+// BenchmarkEndings ends BENCH_SESSIONS (100,000) Sessions of one person, of one client, and of one person who is deleted, on
+// PostgreSQL: until they are refused by another process, until that has written all rows, Events and notices, and what others'
+// refreshes wait meanwhile.
 func BenchmarkEndings(b *testing.B) {
-	const many = 300_000
-	for what, ending := range map[string]func(*crowd) identity.Ending{
-		"person": func(c *crowd) identity.Ending {
-			return identity.Ending{User: c.standing.User.ID, Cause: identity.EndPassword}
+	for what, end := range map[string]func(*crowd) error{
+		"person": func(c *crowd) error {
+			_, err := c.db.End(b.Context(), identity.Ending{User: c.standing.User.ID, Cause: identity.EndPassword})
+			return err
 		},
-		"client": func(c *crowd) identity.Ending {
-			return identity.Ending{Client: c.app.ID, Cause: identity.EndClientOff}
+		"client": func(c *crowd) error {
+			_, err := c.db.End(b.Context(), identity.Ending{Client: c.app.ID, Cause: identity.EndClientOff})
+			return err
+		},
+		"deleted": func(c *crowd) error {
+			return identity.Operators{Store: c.db, Now: c.db.Now}.DeleteUser(b.Context(), c.standing.User.ID)
 		},
 	} {
 		b.Run(what, func(b *testing.B) {
 			dsn := storagetest.DSN(b, storage.Postgres)
-			c := newCrowd(b, dsn, many)
-			e := ending(c)
+			c := newCrowd(b, dsn, sizeOf(b, "BENCH_SESSIONS", 100_000))
+			struck := *c.stage // as it is before the phones are given away
+			ending := func() error { return end(&crowd{stage: &struck}) }
 			c.bystanders(b)
 			rows := beside(b, dsn)
 			p := startSojourn(b, dsn)
 			for b.Loop() { // once: it takes longer than any benchmark's second
-				c.endAll(b, p, rows, e)
+				c.endAll(b, p, rows, ending)
 			}
 		})
 	}
@@ -50,7 +57,7 @@ func (c *crowd) bystanders(b *testing.B) {
 }
 
 // endAll carries out an ending and measures what it takes, and what bystanders wait before it and beside it.
-func (c *crowd) endAll(b *testing.B, p process, rows *sql.DB, e identity.Ending) {
+func (c *crowd) endAll(b *testing.B, p process, rows *sql.DB, end func() error) {
 	b.Helper()
 	const workers, calls = 8, 4_000
 	refresh := func(worker int) error {
@@ -69,9 +76,11 @@ func (c *crowd) endAll(b *testing.B, p process, rows *sql.DB, e identity.Ending)
 		b.Fatal(err)
 	}
 	memory, began := p.resident(b), time.Now()
-	struck, err := c.db.End(b.Context(), e)
-	if err != nil || !struck.More {
-		b.Fatal(struck, err)
+	if err := end(); err != nil {
+		b.Fatal(err)
+	}
+	if err := c.refresh(p.base, 0, 1); err == nil || !strings.Contains(err.Error(), "login") {
+		b.Fatal("the server does not refuse it: ", err)
 	}
 	b.ReportMetric(time.Since(began).Seconds()*1000, "refused-ms")
 	most := 0
