@@ -7,7 +7,7 @@ LINT = go tool -modfile=tools/go.mod golangci-lint
 LINT_SDK = cd sdk/go && go tool -modfile=../../tools/go.mod golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster build test race lint format fuzz soak golden notice bench
+.PHONY: help run cluster build sbom deploy test race lint format fuzz soak golden notice bench
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -21,6 +21,12 @@ cluster: ## three servers behind HAProxy, PostgreSQL with a replica, and Redis, 
 
 build: ## bin/sojourn, one static file
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/sojourn ./cmd/sojourn
+
+sbom: build ## bin/sojourn.cdx.json, what the program is made of (CycloneDX)
+	go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0 bin -json -output bin/sojourn.cdx.json bin/sojourn
+
+deploy: ## docker-compose.yml and the chart read by Compose's and Helm's own code, which Go builds first
+	go test -tags deploy -count 1 -timeout 40m ./test/deploy
 
 test: ## the whole suite on SQLite and PostgreSQL, in Chromium and with foreign clients
 	test/run

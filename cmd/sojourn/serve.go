@@ -3,7 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
 	"runtime/debug"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -29,6 +35,62 @@ func (p *program) serve() *cobra.Command {
 	}
 	p.listenFlags(cmd)
 	return cmd
+}
+
+// probeWithin bounds a health check: a server that does not answer by then is not well.
+const probeWithin = 3 * time.Second
+
+// healthcheck is for images that have no shell to ask with.
+func (p *program) healthcheck() *cobra.Command {
+	var ready bool
+	cmd := &cobra.Command{
+		Use:   "healthcheck",
+		Short: "Ask the server with these settings whether it is alive",
+		Long:  "Healthcheck asks /healthz of the admin listener, on this machine or in this container, and exits with 1 unless it answers.",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := p.load(nil)
+			if err != nil {
+				return err
+			}
+			path := "/healthz"
+			if ready {
+				path = "/readyz"
+			}
+			return p.probe(cmd.Context(), here(cfg.AdminListen), path)
+		},
+	}
+	cmd.Flags().BoolVar(&ready, "ready", false, "ask /readyz: can it do its work")
+	p.setting(cmd, "admin_listen", "host:port of the server's admin listener")
+	return cmd
+}
+
+// here is where a listener is reached from beside it: one of all addresses is on loopback too.
+func here(listen string) string {
+	host, port, _ := net.SplitHostPort(listen) // it was validated
+	if address, err := netip.ParseAddr(host); host == "" || err == nil && address.IsUnspecified() {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+func (p *program) probe(ctx context.Context, address, path string) error {
+	ctx, cancel := context.WithTimeout(ctx, probeWithin)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return fmt.Errorf("the server does not answer: %w", err)
+	}
+	defer response.Body.Close()
+	said, err := io.ReadAll(io.LimitReader(response.Body, 200))
+	if err != nil || response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s: %s", path, response.Status, strings.TrimSpace(string(said)))
+	}
+	return p.print(map[string]string{"answer": strings.TrimSpace(string(said))}, strings.TrimSpace(string(said)))
 }
 
 // collectRarely lets garbage grow to four times what lives. A server keeps little, and what a request makes is gone with

@@ -18,7 +18,7 @@ type replica struct {
 	url, admin string
 }
 
-// TestTopology_twoServersOnOneDatabase is docker-compose.yml as plain processes, with a second server: migrate, then
+// TestTopology_twoServersOnOneDatabase is the least that test/cluster has more of: migrate, then
 // serve twice, sign in on one and go on at the other.
 func TestTopology_twoServersOnOneDatabase(t *testing.T) {
 	t.Parallel()
@@ -37,6 +37,9 @@ func TestTopology_twoServersOnOneDatabase(t *testing.T) {
 		p := start(t, dir, env, "sojourn", "serve", "--listen", public, "--admin-listen", admin)
 		p.until("health", func() bool { return statusOf("http://"+admin+"/healthz") == http.StatusOK })
 		p.until("readiness", func() bool { return statusOf("http://"+admin+"/readyz") == http.StatusOK })
+		for _, args := range [][]string{{"healthcheck"}, {"healthcheck", "--ready", "--json"}} {
+			command(t, dir, env, "", append(args, "--admin-listen", "0.0.0.0:"+ports[2*i+1])...)
+		}
 		replicas = append(replicas, replica{p, "http://" + public, "http://" + admin})
 	}
 
