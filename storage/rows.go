@@ -161,12 +161,12 @@ func (m *micros) timeOrZero() time.Time {
 
 // tableNames asks each kind of database for the tables that are ours.
 var tableNames = map[string]string{
-	SQLite: `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name NOT IN ('goose_db_version', 'mark_log')`,
+	SQLite: `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name NOT IN ('goose_db_version', 'mark_log', 'installation')`,
 	Postgres: `SELECT table_name::text FROM information_schema.tables
-		WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' AND table_name NOT IN ('goose_db_version', 'mark_log')`,
+		WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' AND table_name NOT IN ('goose_db_version', 'mark_log', 'installation')`,
 }
 
-// Count returns the number of rows of every table but those whose rows migrations make. It reads them all, so it is for simulations and tests.
+// Count returns the number of rows of every table but those whose rows are the same in every installation. It reads them all, so it is for simulations and tests.
 func (d *DB) Count(ctx context.Context) (map[string]int, error) {
 	var tables []string
 	if err := d.q(ctx).Raw(tableNames[d.kind]).Scan(&tables).Error; err != nil {

@@ -50,7 +50,7 @@ func (d *DB) openKey(r signingKeyRow) ([]byte, error) {
 	}
 	private, err := d.keys.Open(identity.ForKey, r.Private, []byte(r.ID))
 	if err != nil {
-		return nil, fmt.Errorf("open the signing key %s, which another root secret sealed: %w", r.ID, err)
+		return nil, fmt.Errorf("SOJOURN_SECRET is not the one of this database, or lacks the one that sealed its signing key %s: %w", r.ID, err)
 	}
 	return private, nil
 }

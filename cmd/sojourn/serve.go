@@ -29,6 +29,9 @@ func (p *program) serve() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if err := o.belongs(ctx); err != nil {
+					return err
+				}
 				return s.Run(ctx)
 			})
 		},
@@ -108,7 +111,8 @@ func (p *program) listenFlags(cmd *cobra.Command) {
 }
 
 func (p *program) migrate() *cobra.Command {
-	return &cobra.Command{
+	changeIssuer := false
+	cmd := &cobra.Command{
 		Use:   "migrate",
 		Short: "Bring the database's schema up to date",
 		Long:  "Migrate brings the database's schema up to what this program needs. On SQLite every command does so by itself.",
@@ -118,9 +122,16 @@ func (p *program) migrate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.with(cmd.Context(), cfg, p.migrateOne)
+			return p.with(cmd.Context(), cfg, func(ctx context.Context, o opened) error {
+				if err := p.migrateOne(ctx, o); err != nil || !changeIssuer {
+					return err
+				}
+				return o.db.ChangeIssuer(ctx, cfg.Issuer)
+			})
 		},
 	}
+	cmd.Flags().BoolVar(&changeIssuer, "change-issuer", false, "from now on the database's issuer is SOJOURN_ISSUER, whatever it was")
+	return cmd
 }
 
 func (p *program) migrateOne(ctx context.Context, o opened) error {

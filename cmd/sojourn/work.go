@@ -100,6 +100,20 @@ func (o opened) ready(ctx context.Context) error {
 	return o.db.Clock().Measure(ctx)
 }
 
+// belongs holds a server to the issuer that the others on its database have. A SQLite database has one server, which may be
+// tried out on another port of this machine.
+func (o opened) belongs(ctx context.Context) error {
+	held, err := o.db.HoldIssuer(ctx, o.cfg.Issuer)
+	if err != nil || held == o.cfg.Issuer {
+		return err
+	}
+	if o.db.Kind() == storage.SQLite && (config.Config{Issuer: held}).Loopback() {
+		return o.db.ChangeIssuer(ctx, o.cfg.Issuer)
+	}
+	return fmt.Errorf("SOJOURN_ISSUER: %s is not the issuer of this database, which is %s; all servers of one database have the same. "+
+		"To change it for good, for every app, run sojourn migrate --change-issuer", o.cfg.Issuer, held)
+}
+
 // logger writes to the error stream as the settings say.
 func (p *program) logger(cfg config.Config) *slog.Logger {
 	options := &slog.HandlerOptions{Level: cfg.LogLevel}
