@@ -21,7 +21,8 @@ type people struct {
 	sessions identity.Sessions
 }
 
-func newPeople(t *testing.T, dsn string) *people {
+// newPeople opens the database and adds the app, with settings of one's own.
+func newPeople(t *testing.T, dsn string, settings ...func(*identity.Client)) *people {
 	t.Helper()
 	p := &people{t: t, keys: storagetest.Keys(t)}
 	var err error
@@ -36,6 +37,9 @@ func newPeople(t *testing.T, dsn string) *people {
 		AuthMethod: "none", RedirectURIs: []string{redirect}, Scope: "openid offline_access",
 		GrantTypes: []string{"authorization_code", "refresh_token"}, ResponseTypes: []string{"code"},
 	}}
+	for _, set := range settings {
+		set(&p.app)
+	}
 	if err := p.db.CreateClient(t.Context(), p.app); err != nil {
 		t.Fatal(err)
 	}

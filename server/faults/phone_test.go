@@ -57,6 +57,11 @@ func post(ctx context.Context, to string, form url.Values, into any) (outcome, e
 		return later, err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return ask(client, req, into)
+}
+
+// ask sends a request and reads the whole answer.
+func ask(client *http.Client, req *http.Request, into any) (outcome, error) {
 	resp, err := client.Do(req)
 	if err != nil {
 		return later, nil //nolint:nilerr // the server is away, which is what these tests are about
@@ -64,7 +69,7 @@ func post(ctx context.Context, to string, form url.Values, into any) (outcome, e
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
 	switch {
-	case err != nil || resp.StatusCode == http.StatusServiceUnavailable:
+	case err != nil || resp.StatusCode >= http.StatusBadGateway && resp.StatusCode <= http.StatusGatewayTimeout:
 		return later, nil //nolint:nilerr // cut off in the middle
 	case resp.StatusCode == http.StatusOK && into == nil:
 		return served, nil
