@@ -52,7 +52,7 @@ type play struct {
 func TestChaos_costsNoLoginAndNoEnding(t *testing.T) {
 	t.Parallel()
 	seed := chaosSeed(t)
-	order := rand.New(rand.NewPCG(seed, seed)) //nolint:gosec // no secret
+	order := rand.New(rand.NewPCG(seed, seed))
 	n := rounds(1)
 	p := newPlay(t)
 	app := p.who.phones("ada@example.com", n*len(troubles)*(perTrouble+1)+busy+1)
@@ -79,7 +79,7 @@ func TestChaos_costsNoLoginAndNoEnding(t *testing.T) {
 // chaosSeed is SOJOURN_SEED, or another one each time; it orders the troubles.
 func chaosSeed(t *testing.T) uint64 {
 	t.Helper()
-	seed := rand.Uint64() //nolint:gosec // no secret
+	seed := rand.Uint64()
 	if text := os.Getenv("SOJOURN_SEED"); text != "" {
 		var err error
 		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
@@ -165,7 +165,7 @@ func (p *play) goesOn(n int64) {
 }
 
 func (p *play) someServer() *cluster.Server {
-	return p.c.Servers[rand.IntN(len(p.c.Servers))] //nolint:gosec // no secret
+	return p.c.Servers[rand.IntN(len(p.c.Servers))]
 }
 
 func (p *play) anyServer() string { return p.someServer().Address }

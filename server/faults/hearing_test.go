@@ -2,15 +2,14 @@ package faults
 
 import (
 	"bufio"
+	"encoding/base64"
+	"encoding/json"
 	"io"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -63,9 +62,11 @@ func (p *play) hearLogout(w http.ResponseWriter, r *http.Request) {
 	var said struct {
 		SessionID string `json:"sid"`
 	}
-	token, err := jwt.ParseSigned(r.PostFormValue("logout_token"), []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.EdDSA})
+	_, rest, _ := strings.Cut(r.PostFormValue("logout_token"), ".")
+	payload, _, _ := strings.Cut(rest, ".")
+	body, err := base64.RawURLEncoding.DecodeString(payload)
 	if err == nil {
-		err = token.UnsafeClaimsWithoutVerification(&said) // others test the signature
+		err = json.Unmarshal(body, &said) // others test the signature
 	}
 	if err != nil {
 		p.t.Error(err)

@@ -74,7 +74,7 @@ func (r *rider) refresh(ctx context.Context) (outcome, error) {
 	r.play.history.note(began, in, out)
 	switch {
 	case result != served:
-	case rand.IntN(lostOf) == 0: //nolint:gosec // no secret
+	case rand.IntN(lostOf) == 0:
 		return later, err
 	default:
 		r.token, r.access = got.Refresh, got.Access
@@ -136,7 +136,7 @@ func (r *rider) ride(ctx context.Context) {
 				r.play.t.Errorf("the access token of %s, which lives, was refused", r.session)
 			}
 		}
-		time.Sleep(time.Duration(20+rand.IntN(60)) * time.Millisecond) //nolint:gosec // no secret
+		time.Sleep(time.Duration(20+rand.IntN(60)) * time.Millisecond)
 	}
 }
 

@@ -117,7 +117,7 @@ func (w ways) via(t *testing.T) func(server int, name, address string) (string, 
 
 // spoil spoils one server's way to something for a while.
 func (p *play) spoil(to, how string, d time.Duration) error {
-	way := p.ways[fmt.Sprint(to, 1+rand.IntN(len(p.c.Servers)))] //nolint:gosec // no secret
+	way := p.ways[fmt.Sprint(to, 1+rand.IntN(len(p.c.Servers)))]
 	for _, stream := range []string{"upstream", "downstream"} {
 		if _, err := way.Toxics.AddToxicJson(strings.NewReader(fmt.Sprintf(how, stream, stream))); err != nil {
 			return err
