@@ -18,6 +18,10 @@ const (
 	MarkClient  MarkKind = "c" // all that a client got under an older epoch
 )
 
+// MarkProfile refuses nothing, and is no one's business but ours: what a person is called, or whether their address is
+// verified, reads otherwise now. Its subject is the user's id.
+const MarkProfile MarkKind = "u"
+
 // maxKept is how many Sessions a mark keeps by name. Where more would be, it keeps none: they refresh once.
 const maxKept = 100
 

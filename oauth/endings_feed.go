@@ -325,10 +325,12 @@ func (f *endingsFeed) sign(s stretch, marks []identity.PlacedMark) (next batch, 
 	}
 	said := endingsMessage{
 		Issuer: f.e.o.Issuer, IssuedAt: f.e.o.Now().Unix(), From: s.from, To: next.to.Position, Tag: next.to.Tag,
-		Marks: make([][]any, len(marks)),
+		Marks: make([][]any, 0, len(marks)),
 	}
-	for i, m := range marks {
-		said.Marks[i] = spell(m.Mark)
+	for _, m := range marks {
+		if m.Kind != identity.MarkProfile { // nothing ended
+			said.Marks = append(said.Marks, spell(m.Mark))
+		}
 	}
 	f.mu.Lock()
 	f.signed++
@@ -348,7 +350,7 @@ func spell(m identity.Mark) []any {
 		return []any{m.Kind, m.Subject, m.Epoch, keep}
 	case identity.MarkClient:
 		return []any{m.Kind, m.Subject, m.Epoch}
-	case identity.MarkSession, identity.MarkToken:
+	case identity.MarkSession, identity.MarkToken, identity.MarkProfile:
 	}
 	return []any{m.Kind, m.Subject}
 }

@@ -138,6 +138,8 @@ type liveStore interface {
 	SessionByID(ctx context.Context, id identity.ID) (identity.Session, error)
 	UserByID(ctx context.Context, id identity.ID) (identity.User, error)
 	LiveSession(ctx context.Context, id identity.ID, jti string) (identity.Live, error)
+	// RecentSession is LiveSession for what only tells: it may be a second old.
+	RecentSession(ctx context.Context, id identity.ID, jti string) (identity.Live, error)
 	DenyToken(ctx context.Context, jti string, expires time.Time) error
 	TokenDenied(ctx context.Context, jti string) (bool, error)
 }

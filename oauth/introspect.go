@@ -86,7 +86,7 @@ func (e *Endpoints) lookInto(ctx context.Context, text string) (introspection, e
 	if token.SessionID == "" {
 		return e.stillOwn(ctx, token)
 	}
-	live, ok, err := e.live(ctx, &token)
+	live, ok, err := e.live(ctx, e.store.RecentSession, &token)
 	if err != nil || !ok {
 		return introspection{}, err
 	}

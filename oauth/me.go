@@ -60,7 +60,7 @@ func (e *Endpoints) me(w http.ResponseWriter, r *http.Request, c caller) error {
 		return err
 	}
 	own, err := e.store.SessionByID(r.Context(), c.live.Session.ID) // with what describes its device
-	if identity.KindOf(err) == identity.NotFound {
+	if identity.KindOf(err) == identity.NotFound || err == nil && !own.Alive(e.o.Now()) {
 		return errToken
 	}
 	if err != nil {

@@ -48,6 +48,18 @@ type appHandler func(w http.ResponseWriter, r *http.Request, c caller) error
 
 // forApp makes an endpoint for apps that hold an access token; methods are those that it takes.
 func (e *Endpoints) forApp(serve appHandler, methods ...string) http.HandlerFunc {
+	return e.answering(e.store.LiveSession, serve, methods)
+}
+
+// forReader is forApp for what only tells, and writes nothing: its Session may be as it was a second ago.
+func (e *Endpoints) forReader(serve appHandler, methods ...string) http.HandlerFunc {
+	return e.answering(e.store.RecentSession, serve, methods)
+}
+
+// liveReader reads what stands behind an access token.
+type liveReader func(ctx context.Context, id identity.ID, jti string) (identity.Live, error)
+
+func (e *Endpoints) answering(read liveReader, serve appHandler, methods []string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		e.proofs.offer(w, r)
 		if !slices.Contains(methods, r.Method) {
@@ -55,7 +67,7 @@ func (e *Endpoints) forApp(serve appHandler, methods ...string) http.HandlerFunc
 			e.refuseBearer(w, r, sayf(methodNotAllowed, "Use %s.", strings.Join(methods, " or ")))
 			return
 		}
-		c, err := e.caller(w, r)
+		c, err := e.caller(w, r, read)
 		if err == nil {
 			trail := identity.TrailOf(r.Context())
 			trail.UserID, trail.SessionID, trail.ClientID = c.live.User.ID, c.live.Session.ID, c.token.ClientID
@@ -69,7 +81,7 @@ func (e *Endpoints) forApp(serve appHandler, methods ...string) http.HandlerFunc
 
 // caller judges the access token of a request, as every API of our own does: it is ours and meant for us, comes as it has
 // to, and its Session lives.
-func (e *Endpoints) caller(w http.ResponseWriter, r *http.Request) (caller, error) {
+func (e *Endpoints) caller(w http.ResponseWriter, r *http.Request, read liveReader) (caller, error) {
 	text, err := presented(w, r)
 	if err != nil {
 		return caller{}, err
@@ -84,7 +96,7 @@ func (e *Endpoints) caller(w http.ResponseWriter, r *http.Request) (caller, erro
 	if token.SessionID == "" {
 		return caller{}, errNobody
 	}
-	live, ok, err := e.live(r.Context(), &token)
+	live, ok, err := e.live(r.Context(), read, &token)
 	if err != nil {
 		return caller{}, err
 	}
@@ -121,14 +133,14 @@ func presented(w http.ResponseWriter, r *http.Request) (string, error) {
 	return token, nil
 }
 
-// live reads, in one statement, what stands behind an access token of a Session: whether the Session lives, its user may
+// live reads, in one statement or from memory, what stands behind an access token of a Session: whether the Session lives, its user may
 // sign in, and the token was not revoked. It fills in what a reference token leaves to the row.
-func (e *Endpoints) live(ctx context.Context, token *AccessClaims) (identity.Live, bool, error) {
+func (e *Endpoints) live(ctx context.Context, read liveReader, token *AccessClaims) (identity.Live, bool, error) {
 	id, err := uuid.Parse(token.SessionID)
 	if err != nil {
 		return identity.Live{}, false, nil // a token that a client got for itself
 	}
-	live, err := e.store.LiveSession(ctx, id, token.ID)
+	live, err := read(ctx, id, token.ID)
 	return e.judged(token, live, err)
 }
 

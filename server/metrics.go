@@ -12,6 +12,7 @@ import (
 
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/oauth"
+	"github.com/sojourn-auth/sojourn/storage"
 )
 
 // metrics counts requests for Prometheus. Labels are route templates and statuses: what strangers send can't make a
@@ -99,6 +100,18 @@ func (m *metrics) showFollowers(following func() oauth.Following) {
 		func() int { return following().Dropped })
 	m.showRefused("sojourn_endings_messages_total", "Messages of marks that were signed, each once for all followers of this process.",
 		func() int { return following().Signed })
+}
+
+// showRecall adds how often introspection, userinfo and /me went by what this process remembers of sessions.
+func (m *metrics) showRecall(recall func() storage.Recall) {
+	m.showRefused("sojourn_session_cache_hits_total", "Sessions that were told of from memory.",
+		func() int { return int(recall().Hits) })
+	m.showRefused("sojourn_session_cache_misses_total", "Sessions whose row was asked instead.",
+		func() int { return int(recall().Misses) })
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "sojourn_session_cache_look_age_seconds",
+		Help: "How long ago the last look for endings began that worked; 0 before the first. Beyond a second every row is asked.",
+	}, func() float64 { return recall().Age.Seconds() }))
 }
 
 // showRefused adds what count counts, under a name, as a counter.

@@ -64,6 +64,7 @@ func New(ctx context.Context, cfg config.Config, db *storage.DB, log *slog.Logge
 	}
 	s.metrics.showStreams(s.protocol.OpenStreams, s.protocol.RefusedStreams)
 	s.metrics.showFollowers(s.protocol.Following)
+	s.metrics.showRecall(db.Recall)
 	s.metrics.showTries(db.RefusedTries)
 	s.metrics.showRefused("sojourn_document_writes_refused_total", "Writes to /me/state that were too many of a Session.",
 		s.protocol.RefusedWrites)

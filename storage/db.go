@@ -67,6 +67,7 @@ type DB struct {
 	queued     bell
 	untidy     bell
 	marked     bell
+	recent     recent
 	journal    *journal
 	hub        hub
 	walk       walk
@@ -91,7 +92,7 @@ func connect(dsn string, opts Options) (*DB, error) {
 	if err := d.journal.check(); err != nil {
 		return nil, fmt.Errorf("open the ending journal: %w", err)
 	}
-	d.clock = NewClock(d)
+	d.clock, d.recent.only = NewClock(d), make(chan struct{}, 1)
 	if d.now == nil {
 		d.now = d.clock.Now
 	}

@@ -64,8 +64,16 @@ func (d *DB) addMarks(ctx context.Context, all ...identity.Mark) error {
 	if err := d.q(ctx).CreateInBatches(&rows, insertAtOnce).Error; err != nil {
 		return d.fail("write marks", err)
 	}
-	d.afterCommit(ctx, d.marked.tell)
+	d.afterCommit(ctx, func() {
+		d.recent.strike(all...)
+		d.marked.tell()
+	})
 	return nil
+}
+
+// markProfile marks that a person's profile reads otherwise now. It belongs in the transaction that changes it.
+func (d *DB) markProfile(ctx context.Context, userID identity.ID) error {
+	return d.addMarks(ctx, identity.Mark{Kind: identity.MarkProfile, Subject: userID.String()})
 }
 
 // markOf is the one mark of an ending that moved an epoch, however many Sessions it strikes.

@@ -291,7 +291,7 @@ func (d *DB) restore(ctx context.Context, row formerValueRow, since time.Time) (
 		return true, d.fail("restore factors", d.restoreFactors(ctx, row, has, since))
 	case formerName:
 		res := d.q(ctx).Exec("UPDATE users SET name = ?, updated_at = ? WHERE id = ? AND name <> ?", row.Value, now, row.UserID, row.Value)
-		return res.RowsAffected > 0, d.fail("restore name", res.Error)
+		return d.restored(ctx, row.UserID, res)
 	}
 	// Who only tried to sign up with it meanwhile gives way: nobody can have signed in to that account.
 	if err := d.q(ctx).Exec("DELETE FROM users WHERE email = ? AND id <> ? AND "+pending, row.Value, row.UserID).Error; err != nil {
@@ -299,7 +299,15 @@ func (d *DB) restore(ctx context.Context, row formerValueRow, since time.Time) (
 	}
 	res := d.q(ctx).Exec(`UPDATE users SET email = ?, email_verified = ?, updated_at = ? WHERE id = ? AND email <> ?
 		AND NOT EXISTS (SELECT 1 FROM users o WHERE o.email = ?)`, row.Value, true, now, row.UserID, row.Value, row.Value)
-	return res.RowsAffected > 0, d.fail("restore address", res.Error)
+	return d.restored(ctx, row.UserID, res)
+}
+
+// restored reports whether a statement changed a person's profile, and marks that it did.
+func (d *DB) restored(ctx context.Context, userID identity.ID, res *gorm.DB) (bool, error) {
+	if res.Error != nil || res.RowsAffected == 0 {
+		return false, d.fail("restore profile", res.Error)
+	}
+	return true, d.markProfile(ctx, userID)
 }
 
 // held reports whether an address may go back to another account, which had it lately.
@@ -324,5 +332,5 @@ func (d *DB) StartClean(ctx context.Context, userID identity.ID) error {
 			return d.fail("start clean", err)
 		}
 	}
-	return d.wrote(d.q(ctx).Exec("UPDATE users SET name = '', updated_at = ? WHERE id = ?", fromTime(d.Now()), userID), "user")
+	return d.writeProfile(ctx, userID, "UPDATE users SET name = '', updated_at = ? WHERE id = ?", fromTime(d.Now()), userID)
 }

@@ -154,8 +154,8 @@ func (d *DB) user(ctx context.Context, where string, arg any) (identity.User, er
 // may do that has proved more than who made the account, so that need not be confirmed any more.
 func (d *DB) WritePassword(ctx context.Context, userID identity.ID, hash string) error {
 	now := fromTime(d.Now())
-	return d.wrote(d.q(ctx).Exec("UPDATE users SET password_hash = ?, password_set_at = ?, updated_at = ?, confirm_first = FALSE WHERE id = ?",
-		hash, now, now, userID), "user")
+	return d.writeProfile(ctx, userID, "UPDATE users SET password_hash = ?, password_set_at = ?, updated_at = ?, confirm_first = FALSE WHERE id = ?",
+		hash, now, now, userID)
 }
 
 // RenewHash writes the same password's hash at another cost. It does nothing where the password was changed meanwhile.
@@ -239,13 +239,16 @@ func (d *DB) SetEmail(ctx context.Context, userID identity.ID, email string) err
 	if err := d.wrote(res, "user"); err != nil {
 		return err
 	}
+	if err := d.markProfile(ctx, userID); err != nil {
+		return err
+	}
 	return d.free(ctx, userID, email, "")
 }
 
 // VerifyEmail notes that the person reads mail that is sent to email; NotFound when the account has another address now.
 func (d *DB) VerifyEmail(ctx context.Context, userID identity.ID, email string) error {
-	return d.wrote(d.q(ctx).Exec("UPDATE users SET email_verified = ?, updated_at = ? WHERE id = ? AND email = ?",
-		true, fromTime(d.Now()), userID, email), "user")
+	return d.writeProfile(ctx, userID, "UPDATE users SET email_verified = ?, updated_at = ? WHERE id = ? AND email = ?",
+		true, fromTime(d.Now()), userID, email)
 }
 
 // SetName changes what a person is called. It belongs in a transaction.
@@ -253,8 +256,18 @@ func (d *DB) SetName(ctx context.Context, userID identity.ID, name string) error
 	if err := d.keepFormer(ctx, userID, formerName); err != nil {
 		return err
 	}
-	return d.wrote(d.q(ctx).Exec("UPDATE users SET name = ?, updated_at = ? WHERE id = ?",
-		name, fromTime(d.Now()), userID), "user")
+	return d.writeProfile(ctx, userID, "UPDATE users SET name = ?, updated_at = ? WHERE id = ?", name, fromTime(d.Now()), userID)
+}
+
+// writeProfile changes what userinfo tells of a person, and marks that. It refuses (NotFound) when the statement changed no
+// row.
+func (d *DB) writeProfile(ctx context.Context, userID identity.ID, statement string, args ...any) error {
+	return d.InTx(ctx, func(ctx context.Context) error {
+		if err := d.wrote(d.q(ctx).Exec(statement, args...), "user"); err != nil {
+			return err
+		}
+		return d.markProfile(ctx, userID)
+	})
 }
 
 // wrote refuses (NotFound) when a statement changed no row.
