@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/storage"
 )
 
 // scene is Ada with her two devices, as docs/termination.md describes it.
@@ -26,8 +27,10 @@ type scene struct {
 	held          map[string]*held
 	back          *backChannels
 	judge         *judge
-	page          sight    // what the browser shows after the cause, where it is one of a browser
-	void          []string // whose codes in flight were worth nothing
+	other         string      // another process, that remembers what it read
+	memory        *storage.DB // its memory
+	page          sight       // what the browser shows after the cause, where it is one of a browser
+	void          []string    // whose codes in flight were worth nothing
 }
 
 // held is one app's Session.
@@ -79,6 +82,7 @@ func newScene(t *testing.T, kind string, c cause) *scene {
 		}
 	})
 	s.judge = newJudge(t, w)
+	s.other, s.memory = w.process(t, append([]string{"access_ttl", "60m"}, c.settings...)...)
 	s.second, s.third = w.app(t, told("Mail")), w.app(t, told("Maps"))
 	s.begin(t, "this", s.phone, s.first, "scope", s.first.client.Scope)
 	s.begin(t, "sib", s.phone, s.second, "scope", "openid profile email")
@@ -114,9 +118,41 @@ func (s *scene) perform(t *testing.T, c cause) {
 		}
 	}
 	s.judge.agrees(t, s, "before")
+	s.remember(t)
 	c.play(t, s)
 	s.judge.agrees(t, s, "after")
+	s.agreeElsewhere(t)
 	s.void = s.land(t)
+}
+
+// remember has the other process tell of every Session from memory.
+func (s *scene) remember(t *testing.T) {
+	t.Helper()
+	for name, h := range s.held {
+		for until, before := time.Now().Add(patience), s.memory.Recall().Hits; s.memory.Recall().Hits == before; {
+			if got := h.at(s.other).userinfo(t, h.AccessToken); got.status != http.StatusOK {
+				return // it was over before the cause, as some rows have it
+			}
+			if time.Now().After(until) {
+				t.Fatalf("%s is never remembered", name)
+			}
+		}
+	}
+}
+
+// agreeElsewhere expects the other process to answer, a second later, as the one does in which the cause was played.
+func (s *scene) agreeElsewhere(t *testing.T) {
+	t.Helper()
+	time.Sleep(time.Second) // the promise itself
+	for name, h := range s.held {
+		if h.AccessToken == "" {
+			continue
+		}
+		here, there := h.userinfo(t, h.AccessToken), h.at(s.other).userinfo(t, h.AccessToken)
+		if here.status != there.status || here.body != there.body {
+			t.Errorf("%s: a second later another process says %d %s, this one %d %s", name, there.status, there.body, here.status, here.body)
+		}
+	}
 }
 
 // land redeems the codes in flight: whose are void?

@@ -20,6 +20,7 @@ import (
 
 // world is whole servers on one database, with a clock that runs and can be moved ahead.
 type world struct {
+	dsn       string
 	db        *storage.DB
 	keys      *identity.Keyring
 	passwords *identity.Passwords
@@ -49,20 +50,33 @@ func newWorld(t *testing.T, kind string, settings ...string) *world {
 // newWorldAt starts a server on the database behind a DSN.
 func newWorldAt(t *testing.T, dsn string, settings ...string) *world {
 	t.Helper()
-	w := &world{keys: storagetest.Keys(t), passwords: identity.NewPasswords(storagetest.CheapHash), journal: &journal{}}
+	w := &world{dsn: dsn, keys: storagetest.Keys(t), passwords: identity.NewPasswords(storagetest.CheapHash), journal: &journal{}}
 	t.Cleanup(func() { w.journal.check(t) })
-	var err error
-	if w.db, err = storage.Open(t.Context(), dsn, storage.Options{Keys: w.keys, Now: w.now, MaxConns: 8, Letters: slices.Contains(settings, "smtp")}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := w.db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	w.db = w.open(t, settings)
 	storagetest.AddSigningKeys(t, w.db, identity.KeyCurrent, identity.KeyNext)
 	w.issuer = w.replica(t, settings...)
 	return w
+}
+
+func (w *world) open(t *testing.T, settings []string) *storage.DB {
+	t.Helper()
+	db, err := storage.Open(t.Context(), w.dsn, storage.Options{Keys: w.keys, Now: w.now, MaxConns: 8, Letters: slices.Contains(settings, "smtp")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+// process starts one more server as replica does, that has a connection and a memory of its own.
+func (w *world) process(t *testing.T, settings ...string) (base string, db *storage.DB) {
+	t.Helper()
+	other := &world{db: w.open(t, settings), keys: w.keys, passwords: w.passwords, journal: w.journal, issuer: w.issuer, admin: w.admin}
+	return other.replica(t, settings...), other.db
 }
 
 func (w *world) now() time.Time {

@@ -7,6 +7,8 @@ import (
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
+
+	"github.com/sojourn-auth/sojourn/identity"
 )
 
 // Q gives tests outside the package the statements' starting point.
@@ -91,4 +93,34 @@ func RootedColumns() (all []string) {
 		all = append(all, c.table+"."+c.column)
 	}
 	return all
+}
+
+// The bounds of recent.
+const (
+	MaxRecent = maxRecent
+	MaxStruck = maxStruck
+	TrustFor  = trustFor
+)
+
+// Within is within.
+func Within(now, then time.Time, d time.Duration) bool { return within(now, then, d) }
+
+// FillRecent remembers n Sessions, and tells how many are kept, and whether the first and the last are.
+func FillRecent(n int) (kept int, first, last bool) {
+	var r recent
+	held := make([]identity.Held, n)
+	for i := range held {
+		held[i] = identity.Held{SessionID: identity.NewID()}
+		r.put(held[i], recentSession{})
+	}
+	return r.order.Len(), r.all[held[0]] != nil, r.all[held[n-1]] != nil
+}
+
+// StrikeRecent strikes n marks, and tells how many are kept, and whether what was read before counts for nothing.
+func StrikeRecent(n int) (kept int, floor bool) {
+	var r recent
+	for range n {
+		r.strike(identity.Mark{Kind: identity.MarkToken, Subject: identity.NewID().String()})
+	}
+	return len(r.struck), r.floor > 0
 }
