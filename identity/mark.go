@@ -65,6 +65,7 @@ func (m Mark) Refuses(t Marked) bool {
 			!slices.ContainsFunc(m.Keep, func(id ID) bool { return id.String() == t.SessionID })
 	case MarkClient:
 		return t.ClientID == m.Subject && t.ClientEpoch < m.Epoch
+	case MarkProfile:
 	}
 	return false
 }

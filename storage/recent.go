@@ -166,7 +166,7 @@ func (r *recent) get(held identity.Held, now time.Time) (live identity.Live, rea
 	if !known || !r.trusted(now) {
 		return identity.Live{}, r.count, false
 	}
-	one := item.Value.(*recentSession)
+	one := of(item)
 	if now.Sub(one.began) >= recallFor || one.read < r.lastStruck(one) {
 		r.drop(item)
 		return identity.Live{}, r.count, false
@@ -207,7 +207,7 @@ func (r *recent) put(held identity.Held, one recentSession) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if item, known := r.all[held]; known {
-		if item.Value.(*recentSession).read <= one.read {
+		if of(item).read <= one.read {
 			item.Value = &one
 		}
 		return
@@ -222,7 +222,7 @@ func (r *recent) put(held identity.Held, one recentSession) {
 }
 
 func (r *recent) drop(item *list.Element) {
-	delete(r.all, item.Value.(*recentSession).held)
+	delete(r.all, of(item).held)
 	r.order.Remove(item)
 }
 
@@ -337,4 +337,10 @@ func (d *DB) Recall() Recall {
 		said.Age = time.Since(r.looked)
 	}
 	return said
+}
+
+// of is what an element of the order holds.
+func of(item *list.Element) *recentSession {
+	one, _ := item.Value.(*recentSession)
+	return one
 }
