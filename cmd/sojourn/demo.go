@@ -133,10 +133,10 @@ func (o opened) seed(ctx context.Context) (seeded, error) {
 	}
 	for _, c := range []newClient{
 		// Loopback redirects match on any port (RFC 8252 §7.3), so --app-listen may change.
-		{id: demoClient, Metadata: identity.Metadata{
+		{id: demoClient, trusted: true, Metadata: identity.Metadata{
 			Name: "Notes", RedirectURIs: demoRedirects, PostLogoutRedirectURIs: []string{"http://localhost/"},
 		}},
-		{id: demoLists, Metadata: identity.Metadata{Name: "Lists", RedirectURIs: demoRedirects}},
+		{id: demoLists, trusted: true, Metadata: identity.Metadata{Name: "Lists", RedirectURIs: demoRedirects}},
 		{id: demoNative, Metadata: identity.Metadata{Name: "Notes for the terminal", RedirectURIs: []string{"http://127.0.0.1/callback"}}},
 	} {
 		if err := o.seedClient(ctx, c); err != nil {
@@ -194,7 +194,7 @@ func (o opened) seedClient(ctx context.Context, n newClient) error {
 	}
 	// An earlier start made it, maybe one of an earlier version.
 	_, _, err = o.operators().UpdateClient(ctx, c.ID, func(before identity.Client) (identity.Client, error) {
-		before.Metadata = c.Metadata
+		before.Metadata, before.Trusted = c.Metadata, c.Trusted
 		return before, nil
 	})
 	return err

@@ -67,7 +67,7 @@ func (c chromium) text(id string) string {
 // press waits until a button can be seen and pressed, and presses it.
 func (c chromium) press(id string) {
 	c.t.Helper()
-	c.is(fmt.Sprintf(`(() => { const b = document.getElementById(%q); if (!b?.offsetParent || b.disabled) return false; b.click(); return true })()`, id))
+	c.is(fmt.Sprintf(`(() => { const b = document.getElementById(%q); if (!b?.offsetParent || b.disabled || b.ariaDisabled === "true") return false; b.click(); return true })()`, id))
 }
 
 // send fills in fields of the form that has them and sends it.

@@ -36,8 +36,11 @@ func (s stage) ours(next func(http.ResponseWriter, *http.Request) error) http.Ha
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxStageBody)
-		if err := next(w, r); err != nil {
+		switch err := next(w, r); {
+		case identity.KindOf(err) == identity.NotFound:
 			http.Error(w, "There is no such session.", http.StatusNotFound)
+		case err != nil:
+			http.Error(w, "That did not work. Try again.", http.StatusInternalServerError)
 		}
 	}
 }
@@ -48,7 +51,7 @@ const maxStageBody = 4 << 10
 func (s stage) session(r *http.Request) (identity.Session, error) {
 	id, err := uuid.Parse(r.FormValue("sid"))
 	if err != nil {
-		return identity.Session{}, err
+		return identity.Session{}, identity.Refuse(identity.NotFound, "That is no session.")
 	}
 	row, err := s.db.SessionByID(r.Context(), id)
 	if err == nil && row.UserID != s.user {

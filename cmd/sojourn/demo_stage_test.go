@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 )
@@ -76,6 +75,12 @@ const seen = `!e.closest("[hidden]")` // on a narrow screen the others are behin
 func (c chromium) signInOn(d demo, phone string) {
 	c.t.Helper()
 	c.is(in(phone, "signin", seen+` && (e.click(), true)`))
+	c.signedInOn(d, phone)
+}
+
+// signedInOn waits until a phone whose button was pressed is signed in.
+func (c chromium) signedInOn(d demo, phone string) {
+	c.t.Helper()
 	windows := map[target.ID]context.Context{}
 	d.until(phone+" is signed in", func() bool {
 		c.allow(d, windows)
@@ -213,11 +218,7 @@ func (c chromium) shot(name string) {
 		return
 	}
 	for _, scheme := range []string{"light", "dark"} {
-		media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
-		c.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
-			_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, media)
-			return err
-		}))
+		c.media("prefers-color-scheme", scheme)
 		picture, err := chromedp.Run(c.ctx, chromedp.FullScreenshot(100))
 		if err != nil {
 			c.t.Fatal(err)

@@ -2,9 +2,9 @@
 export class Notes {
   constructor(app, me, name, key) {
     Object.assign(this, { app, name, me: `${me}/state/${key}` });
-    const kept = JSON.parse(localStorage.getItem(name)) ?? {};
-    this.all = kept.all ?? {};
-    this.unsent = kept.unsent ?? {};
+    const kept = read(name);
+    this.all = { ...kept?.all };
+    this.unsent = { ...kept?.unsent };
   }
 
   get list() {
@@ -47,5 +47,15 @@ export class Notes {
 
   #keep() {
     localStorage.setItem(this.name, JSON.stringify({ all: this.all, unsent: this.unsent }));
+  }
+}
+
+// read returns what was kept, and nothing where it can't be read any more.
+function read(name) {
+  try {
+    return JSON.parse(localStorage.getItem(name));
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
   }
 }

@@ -6,9 +6,9 @@ import { Notes } from "./notes.js";
 const at = (id) => document.getElementById(id);
 const asked = new URLSearchParams(location.search);
 const staged = parent !== window;
-const phone = asked.get("phone") ?? "own";
 const lists = asked.get("app") === "lists";
 const names = { a: "Ada’s phone", b: "Ada’s tablet", thief: "Someone else’s phone", own: "This browser" };
+const phone = staged && Object.hasOwn(names, asked.get("phone")) ? asked.get("phone") : "own";
 const store = [lists ? "lists" : "notes", phone, asked.has("key") ? "key" : "plain"].join("-");
 const tell = (what) => staged && parent.postMessage({ phone, ...what }, location.origin);
 const faults = new Faults((refresh) => tell({ refresh }));
@@ -19,6 +19,7 @@ const systemBrowser = {
     const channel = new BroadcastChannel("sign-in");
     const state = new URL(url).searchParams.get("state");
     const opened = window.open(url, "sign-in", "popup,width=440,height=780");
+    blocked = !opened;
     const done = (how) => (clearInterval(watch), channel.close(), resolve(how));
     const watch = setInterval(() => (!opened || opened.closed) && done({ type: "closed" }), 500);
     signal.addEventListener("abort", () => done({ type: "closed" }), { once: true });
@@ -42,15 +43,17 @@ async function ports() {
   return { ...usual, lock: undefined, store: stolen };
 }
 
-let app, notes, kept, settings, last;
+let app, notes, kept, settings, last, blocked;
 
 async function show() {
   const { status, identity, ended } = await app.state();
   const inside = status === "signed_in";
+  const turned = at("in").hidden === inside && document.activeElement?.closest("#in, #out");
   at("in").hidden = !inside;
   at("out").hidden = inside;
   at("title").textContent = inside ? `${identity?.name?.split(" ")[0] ?? "Your"}’s ${lists ? "lists" : "notes"}` : status === "ended" ? "Please sign in again" : "Welcome";
   if (ended) say(ended.message);
+  if (turned) at("title").focus(); // the button that had the focus is gone
   draw();
   const { session } = (await kept.load()) ?? {};
   if (inside && session) last = session;
@@ -58,21 +61,23 @@ async function show() {
 }
 
 function draw() {
+  const held = document.activeElement?.dataset.note;
   at("list").replaceChildren(...notes.list.map((note) => {
     const item = document.createElement("li");
     const remove = Object.assign(document.createElement("button"), { className: "link", textContent: "Delete", onclick: () => (notes.remove(note.id), draw(), sync()) });
     remove.setAttribute("aria-label", `Delete “${note.text}”`);
+    remove.dataset.note = note.id;
     const text = document.createElement("span");
     text.textContent = note.text + (note.waits ? " · not sent yet" : "");
     item.append(text, remove);
     return item;
   }));
-  at("net").textContent = faults.offline ? "No network" : names[phone];
+  if (held) ([...document.querySelectorAll("[data-note]")].find((one) => one.dataset.note === held) ?? at("text")).focus();
+  at("net").textContent = faults.offline || !navigator.onLine ? "No network" : names[phone];
 }
 
 function say(message) {
   at("notice").textContent = message ?? "";
-  at("notice").hidden = !message;
 }
 
 async function sync() {
@@ -91,6 +96,7 @@ async function signIn() {
     await app.signIn({ extra: { login_hint: settings.user } });
   } catch (error) {
     if (!isKind(error, "cancelled")) say(error.message);
+    else if (blocked) say("Your browser did not let the sign-in window open. Allow windows for this page, and press again.");
   }
   await show();
   await sync();
@@ -130,7 +136,9 @@ const commands = {
 };
 
 async function start() {
-  settings = await (await fetch("settings.json")).json();
+  settings = await fetch("settings.json").then((answer) => answer.json(), () => {
+    throw new Error("The demo’s server is away. Start it again, then reload this page.");
+  });
   const use = await ports();
   kept = use.store;
   app = createApp({
@@ -148,11 +156,16 @@ async function start() {
   at("form").onsubmit = (event) => (event.preventDefault(), notes.write(at("text").value), (at("text").value = ""), draw(), sync());
   addEventListener("message", ({ data, origin, source }) => origin === location.origin && source === parent && commands[data.do]?.(data));
   addEventListener("online", sync);
+  addEventListener("offline", draw);
   if (!staged) navigator.serviceWorker?.register("sw.js");
   await finishHere(app).catch((error) => say(error.message));
   await show();
   app.listen();
   if (phone === "thief") await refresh();
+  else if (!at("in").hidden) await sync(); // says so where there is no answer
 }
 
-start().catch(() => say("The demo’s server is away. Start it again, then reload this page."));
+start().catch((error) => {
+  at("title").textContent = "Notes can’t start";
+  say(error.name === "SecurityError" ? "This browser lets the page keep nothing. Allow it to keep data, then reload." : error.message);
+});

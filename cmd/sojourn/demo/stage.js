@@ -18,25 +18,30 @@ function stand(id) {
   card.querySelector("h2").textContent = names[id];
   const frame = card.querySelector("iframe");
   frame.title = names[id];
-  at("phones").append(card);
+  frame.src = address({ id }, "notes");
   const phone = (phones[id] = { id, card, frame, steps: [] });
   if (id === "thief") card.querySelector(".apps").remove();
   else for (const app of ["notes", "lists"]) card.querySelector("." + app).onclick = () => load(phone, app);
-  load(phone, "notes");
+  at("phones").append(card);
+  paint(phone);
   return phone;
 }
 
+const address = ({ id }, app) => "phone.html?" + new URLSearchParams({ phone: id, ...(app === "lists" && { app }), ...(at("key").checked && { key: 1 }) });
+
 function load(phone, app) {
-  const asked = new URLSearchParams({ phone: phone.id, ...(app === "lists" && { app }), ...(at("key").checked && { key: 1 }) });
-  Object.assign(phone, { steps: [], sid: undefined, over: false, status: undefined, asked: false, askedAt: 0 });
-  phone.frame.src = "phone.html?" + asked;
+  Object.assign(phone, { steps: [], sid: undefined, over: false, status: undefined, asked: false, askedAt: 0, lift: false, killing: false, killed: false });
+  phone.frame.contentWindow.location.replace(address(phone, app)); // not a step that the back button takes back
+  phone.card.querySelector(".api").textContent = "";
   for (const button of phone.card.querySelectorAll(".apps button")) button.setAttribute("aria-pressed", button.classList.contains(app));
   paint(phone);
+  enable();
 }
 
 const chosen = () => phones[document.querySelector("[name=phone]:checked").value];
 const order = (phone, what) => phone.frame.contentWindow.postMessage(what, location.origin);
 const say = (text) => (at("said").textContent = text);
+const write = (id, text) => at(id).textContent !== String(text) && (at(id).textContent = text); // what is written again is read out again
 
 function paint(phone) {
   // A thief walks on the same line as the phone that was robbed, so both see all of it.
@@ -49,8 +54,8 @@ function paint(phone) {
 
 // hear takes what a phone tells.
 function hear({ data, origin, source }) {
-  const phone = phones[data.phone];
-  if (origin !== location.origin || source !== phone?.frame.contentWindow) return;
+  const phone = origin === location.origin && Object.values(phones).find((one) => one.frame.contentWindow === source);
+  if (!phone) return;
   if (data.ready) order(phone, { stolen: phone.loot });
   if (data.loot) rob(phone, data.loot);
   if (data.refusedAt) refusedBy(phone, data.refusedAt);
@@ -79,17 +84,21 @@ function status(phone, { status: now, reason, sid }) {
   if (phone.killed) {
     phone.killed = false;
     usual.later(60_000);
-    order(phone, { do: "refresh" });
+    if (phone.lift) order(phone, { do: "lift", on: true });
+    else order(phone, { do: "refresh" });
   }
   paint(phone);
   enable();
 }
 
+// wished are the reasons that a person gave, here or in another tab.
+const wished = ["signed_out", "ended_by_user", "password_changed", "replaced"];
+
 function ended(phone, reason) {
   phone.over = true;
   const robbed = phones.thief && phones.thief.sid === phone.sid;
   if (robbed && reason === "reuse") at("theft").hidden = false;
-  else if (phone.id !== "thief" && !phone.asked) forced++;
+  else if (phone.id !== "thief" && !phone.asked && !wished.includes(reason)) forced++;
   phone.asked = false;
   count();
 }
@@ -108,18 +117,41 @@ function rob(phone, loot) {
   Object.assign(thief, { loot, sid: phone.sid, shared: [...phone.steps] });
   at("which-thief").hidden = false;
   at("theft").hidden = true;
-  say("The thief has a copy of the ticket, and uses it at once.");
+  say("A thief has a copy of the ticket, and uses it at once. Choose the thief or the phone, and renew: see who stays.");
 }
 
 function count() {
-  at("forced").textContent = forced;
-  at("usual-forced").textContent = usual.forced;
-  at("usual-thief").textContent = usual.thief;
+  write("forced", forced);
+  write("usual-forced", usual.forced);
+  write("usual-thief", usual.thief);
 }
 
+// enable says which buttons can be pressed. One that can't keeps the focus, and a press says why.
 function enable() {
+  if (!chosen()) return;
+  for (const button of document.querySelectorAll("#panel button")) button.setAttribute("aria-disabled", Boolean(unable(button)));
+  at("lift").setAttribute("aria-pressed", Boolean(chosen().lift));
+}
+
+function unable(button) {
   const { status: now, id } = chosen();
-  for (const button of document.querySelectorAll("#panel button")) button.disabled = now !== "signed_in" || (id === "thief" && button.id !== "refresh");
+  if (now !== "signed_in" && id === "thief") return "The thief holds nothing that works any more.";
+  if (now !== "signed_in") return `${names[id]} is not signed in. Press “Sign in” on it first.`;
+  if (id === "thief" && button.id !== "refresh") return "A thief can only show the ticket. Choose a phone for the rest.";
+  return button.busy ? "One moment." : undefined;
+}
+
+async function press({ currentTarget: button }) {
+  const why = unable(button);
+  if (why) return void say(why);
+  say("The phone asks the server.");
+  button.busy = true;
+  try {
+    await jobs[button.id](chosen());
+  } finally {
+    button.busy = false;
+    enable();
+  }
 }
 
 function choose() {
@@ -132,17 +164,19 @@ function choose() {
 const ask = (phone) => Object.assign(phone, { asked: true, askedAt: Date.now() });
 
 async function post(path, fields) {
-  const answer = await fetch(path, { method: "POST", headers: { "X-Demo": "1" }, body: new URLSearchParams(fields) });
-  say(answer.ok ? await answer.text() : "That did not work. Try again.");
+  const answer = await fetch(path, { method: "POST", headers: { "X-Demo": "1" }, body: new URLSearchParams(fields) }).catch(() => undefined);
+  if (!answer?.ok) Object.values(phones).forEach((phone) => (phone.asked = false));
+  say(answer?.ok ? await answer.text() : answer ? "That did not work. Try again." : "The demo’s server is away. Start it again, then try again.");
 }
 
 const jobs = {
   refresh: (phone) => order(phone, { do: "refresh" }),
   drop: (phone) => order(phone, { do: "drop" }),
   tunnel: (phone) => (order(phone, { do: "tunnel", seconds: 20 }), say("No network for 20 seconds. Write a note meanwhile: it waits.")),
-  lift: (phone, button) => {
+  lift: (phone) => {
     phone.lift = !phone.lift;
-    button.setAttribute("aria-pressed", phone.lift);
+    enable();
+    if (!phone.lift) say("Every answer arrives again.");
     order(phone, { do: "lift", on: phone.lift });
   },
   kill: (phone) => ((phone.killing = true), order(phone, { do: "kill" })),
@@ -161,7 +195,7 @@ function keySaid() {
 }
 
 addEventListener("message", hear);
-for (const [id, job] of Object.entries(jobs)) at(id).onclick = ({ currentTarget }) => (say("The phone asks the server."), job(chosen(), currentTarget));
+for (const id of Object.keys(jobs)) at(id).onclick = press;
 at("which").onchange = choose;
 at("usual").onchange = () => (at("usual-said").hidden = !at("usual").checked);
 at("key").onchange = () => {
