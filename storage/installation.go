@@ -39,7 +39,9 @@ func (d *DB) issuer(ctx context.Context, held *string) (bool, error) {
 	return found, d.fail("read the issuer", err)
 }
 
-// ChangeIssuer gives this database another issuer. Servers that run go on under theirs; only those that start are held to it.
+// ChangeIssuer gives this database another issuer, which may be the one it has. Servers that run go on under theirs; only
+// those that start are held to it, so the operator stops all of them first: two issuers at once would refuse each other's
+// tokens.
 func (d *DB) ChangeIssuer(ctx context.Context, issuer string) error {
 	row := installationRow{Name: issuerName, Value: issuer}
 	err := d.q(ctx).Clauses(clause.OnConflict{
