@@ -33,7 +33,7 @@ func TestExamples_dropAndSetEveryHeaderThatSaysWhoCalls(t *testing.T) {
 			}
 		}
 	}
-	for _, line := range []string{"failure_mode_allow: false", "path_prefix: " + verifyPath + "\n", "- exact: dpop\n", "- exact: www-authenticate\n"} {
+	for _, line := range []string{"headers_with_underscores_action: REJECT_REQUEST", "failure_mode_allow: false", "path_prefix: " + verifyPath + "\n", "- exact: dpop\n", "- exact: www-authenticate\n"} {
 		if !strings.Contains(envoy, line) {
 			t.Errorf("envoy.yaml has no %q", line)
 		}

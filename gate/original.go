@@ -32,6 +32,11 @@ func (g *Gate) read(r *http.Request) (asked, error) {
 	if r.URL.Path != verifyPath {
 		return g.named(r, r.Method, strings.TrimPrefix(r.RequestURI, verifyPath))
 	}
+	for _, name := range []string{"X-Original-Method", "X-Original-URI"} {
+		if len(r.Header.Values(name)) > 1 { // one is the caller's, and nobody knows which
+			return asked{}, fmt.Errorf("%s came twice: the proxy must set it in place of a caller's", name)
+		}
+	}
 	method, uri := r.Header.Get("X-Original-Method"), r.Header.Get("X-Original-URI")
 	if (method == "") != (uri == "") {
 		return asked{}, fmt.Errorf("the proxy must send both of X-Original-Method (%q) and X-Original-URI (%q), or none", method, uri)
