@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -18,14 +19,19 @@ func (g *Guard) Require(op Operation, next http.Handler) http.Handler {
 			refusal.Write(w)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), claimsKey{}, c)))
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller{c, g})))
 	})
 }
 
 // Check judges a request, of which it reads Method, URL, Host and Header alone: who calls, or why not. A URL with a host is where
-// the caller sent it, if that is below Config.BaseURL.
+// the caller sent it, if that is below Config.BaseURL. Behind a [Guard.Require] of the same guard only what op needs beyond it is
+// judged: a proof is good for one look.
 func (g *Guard) Check(r *http.Request, op Operation) (*Claims, *Refusal) {
 	w := want{g: g, r: r, op: op}
+	if known, _ := r.Context().Value(callerKey{}).(caller); known.guard == g {
+		w.dpop = known.claims.thumbprint != ""
+		return known.claims, w.enough(known.claims)
+	}
 	credential, err := readCredential(r.Header)
 	w.dpop = credential.dpop
 	switch {
@@ -77,17 +83,17 @@ func (g *Guard) judge(ctx context.Context, token string) (*Claims, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case !current && g.cfg.Stale == Refuse:
-		return nil, errStale
-	case !current && g.cfg.Stale == Introspect && jwt:
-		if _, err := g.asked.about(ctx, token, sum, life); err != nil {
-			return nil, err
-		}
-	}
-	if g.marks.end(c) {
+	case g.marks.end(c): // what is known is known, however old the rest is
 		return nil, errEnded
+	case current || !jwt || g.cfg.Stale == Accept:
+		return c, nil
+	case g.cfg.Stale == Refuse:
+		return nil, errStale
 	}
-	return c, nil
+	if _, err = g.asked.about(ctx, token, sum, life); err == nil && g.marks.end(c) { // meanwhile
+		err = errEnded
+	}
+	return c, err
 }
 
 // verdict spells what judge found.
@@ -134,8 +140,12 @@ func (w want) enough(c *Claims) *Refusal {
 			return w.no(http.StatusForbidden, "insufficient_scope", "The token lacks a scope.", "scope", strings.Join(w.op.Scopes, " "))
 		}
 	}
-	acr := w.op.ACR
-	if everyone := w.g.follower.acr(); acr == "" && c.SessionID != "" {
+	everyone := "" // who is a person
+	if c.SessionID != "" {
+		everyone = w.g.follower.acr()
+	}
+	acr := cmp.Or(w.op.ACR, everyone)
+	if c.ACR == acr && everyone != "" { // both are needed
 		acr = everyone
 	}
 	seconds := ""

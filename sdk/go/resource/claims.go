@@ -30,12 +30,18 @@ type Claims struct {
 // HasScope reports whether the token has a scope.
 func (c *Claims) HasScope(scope string) bool { return slices.Contains(c.Scopes, scope) }
 
-type claimsKey struct{}
+// caller is who calls, as a guard found.
+type caller struct {
+	claims *Claims
+	guard  *Guard
+}
+
+type callerKey struct{}
 
 // ClaimsOf returns who calls, in a handler behind [Guard.Require]; nil anywhere else.
 func ClaimsOf(ctx context.Context) *Claims {
-	c, _ := ctx.Value(claimsKey{}).(*Claims)
-	return c
+	known, _ := ctx.Value(callerKey{}).(caller)
+	return known.claims
 }
 
 // slack is how far ahead a clock that says when something was made may be.
@@ -59,10 +65,10 @@ func readClaims(all map[string]any) (*Claims, error) {
 	if _, there := all["scope"]; there && !ok {
 		return nil, errors.New("its scope is no text")
 	}
-	c.Scopes = strings.Fields(scope)
+	c.Scopes = slices.DeleteFunc(strings.Split(scope, " "), func(one string) bool { return one == "" }) // RFC 6749 §3.3: spaces alone
 	if confirm, there := all["cnf"]; there {
 		members, _ := confirm.(map[string]any)
-		if c.thumbprint, _ = members["jkt"].(string); c.thumbprint == "" {
+		if c.thumbprint, _ = members["jkt"].(string); c.thumbprint == "" || len(members) > 1 {
 			return nil, errors.New("it is bound to something that is not known here") // such as a certificate (RFC 8705)
 		}
 	}

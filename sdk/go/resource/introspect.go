@@ -18,6 +18,7 @@ const (
 	staleLife    = 10 * time.Second // of active answers while the feed is stale
 	maxAsked     = 10_000           // answers that are kept of each kind
 	maxAsking    = 32               // at once
+	maxWaiting   = 1000             // to be asked
 )
 
 // answer is what introspection said about a token, and when it was asked.
@@ -50,7 +51,10 @@ func newAsked(s *server) *asked {
 	}
 }
 
-var errInactive = errors.New("the server does not know it, or it is over")
+var (
+	errInactive     = errors.New("the server does not know it, or it is over")
+	errTooManyAsked = errors.New("too many introspections at once")
+)
 
 // about returns what a token says that the server calls active, by an answer that is no older than life.
 func (a *asked) about(ctx context.Context, token string, sum hash, life time.Duration) (*Claims, error) {
@@ -87,6 +91,10 @@ func (a *asked) find(sum hash, life time.Duration) (answer, bool) {
 func (a *asked) join(ctx context.Context, token string, sum hash) (answer, error) {
 	a.mu.Lock()
 	one, ok := a.asking[sum]
+	if !ok && len(a.asking) >= maxAsking+maxWaiting { // callers who left are still asked for: a flood must not pile up
+		a.mu.Unlock()
+		return answer{}, errTooManyAsked
+	}
 	if !ok {
 		one = &asking{done: make(chan struct{})}
 		a.asking[sum] = one
@@ -113,7 +121,7 @@ func (a *asked) ask(ctx context.Context, token string, sum hash) {
 		claims, err = a.server.introspect(ctx, token)
 		<-a.free
 	case <-ctx.Done():
-		err = errors.New("too many introspections at once")
+		err = errTooManyAsked
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -167,7 +175,7 @@ func (s *server) introspect(ctx context.Context, token string) (*Claims, error) 
 		return nil, nil
 	}
 	c, err := readClaims(all)
-	if err != nil || !s.ours(all) {
+	if err != nil || !s.ours(all) || c.Subject == "" || c.ClientID == "" { // whom no mark could strike
 		return nil, nil //nolint:nilerr // an answer that does not fit is no yes
 	}
 	return c, nil

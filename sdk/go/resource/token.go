@@ -31,10 +31,10 @@ func (e *unavailableError) Unwrap() error { return e.err }
 
 // header is that of a JWS (RFC 7515 §4).
 type header struct {
-	Alg  string `json:"alg"`
-	Typ  string `json:"typ"`
-	Kid  string `json:"kid"`
-	Crit any    `json:"crit"`
+	Alg  string          `json:"alg"`
+	Typ  string          `json:"typ"`
+	Kid  string          `json:"kid"`
+	Crit json.RawMessage `json:"crit"`
 }
 
 // readHeader reads the header of a compact JWS, strictly.
