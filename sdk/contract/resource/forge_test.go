@@ -69,7 +69,10 @@ func (s *stage) token(f forgery) string {
 		"iat": now, "exp": now + 600, "acr": "pwd", "auth_time": now - 60,
 	}
 	if f.Bound {
-		claims["cnf"] = map[string]any{"jkt": thumbprint(s.t, s.key)}
+		more, _ := f.Claims["cnf"].(map[string]any)
+		claims["cnf"] = over(map[string]any{"jkt": thumbprint(s.t, s.key)}, more)
+		f.Claims = maps.Clone(f.Claims)
+		delete(f.Claims, "cnf")
 	}
 	if f.Long > 0 {
 		claims["long"] = strings.Repeat("x", f.Long)

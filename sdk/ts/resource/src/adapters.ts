@@ -4,13 +4,20 @@ import type { Claims } from './claims.js';
 import type { Guard, Incoming, Operation } from './guard.js';
 import { Refusal } from './refusal.js';
 
-const callers = new WeakMap<object, Claims>();
+const callers = new WeakMap<object, { claims: Claims; guard: Guard }>();
+
+/** Judges a request; behind another check by the same guard, only what the operation needs beyond that one. */
+async function judge(guard: Guard, operation: Operation, request: object, asked: Incoming): Promise<void> {
+  const known = callers.get(request);
+  const claims = known?.guard === guard ? guard.more(known.claims, asked, operation) : await guard.check(asked, operation);
+  callers.set(request, { claims, guard });
+}
 
 /** Who calls, by the request that a handler behind a guard got (Express', Fastify's, or a Request). */
 export function claimsOf(request: object): Claims {
-  const claims = callers.get(request);
-  if (!claims) throw new TypeError('This request came through no guard.');
-  return claims;
+  const known = callers.get(request);
+  if (!known) throw new TypeError('This request came through no guard.');
+  return known.claims;
 }
 
 /** Each value of a header, as it came: Node drops or joins those that come twice. */
@@ -38,11 +45,8 @@ const metadataHeaders = { 'Content-Type': 'application/json', 'Access-Control-Al
 export const express =
   (guard: Guard, operation: Operation = {}) =>
   (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void => {
-    guard.check(incoming(request), operation).then(
-      (claims) => {
-        callers.set(request, claims);
-        next();
-      },
+    judge(guard, operation, request, incoming(request)).then(
+      () => next(),
       (error: unknown) => (error instanceof Refusal ? answer(response, error) : next(error)),
     );
   };
@@ -70,7 +74,7 @@ export const fastify =
   (guard: Guard, operation: Operation = {}) =>
   async (request: FastifyRequestLike, reply: FastifyReplyLike): Promise<void> => {
     try {
-      callers.set(request, await guard.check(incoming(request.raw), operation));
+      await judge(guard, operation, request, incoming(request.raw));
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       reply.hijack();
@@ -97,7 +101,7 @@ export const handler =
     if (request.method === 'GET' && guard.isMetadata(path)) return Response.json(guard.metadata({ origin }), { headers: metadataHeaders });
     try {
       const [authorization, dpop] = [joined(request, 'authorization'), joined(request, 'dpop')];
-      callers.set(request, await guard.check({ method: request.method, origin, path, authorization, dpop }, operation));
+      await judge(guard, operation, request, { method: request.method, origin, path, authorization, dpop });
     } catch (error) {
       if (error instanceof Refusal) return error.toResponse();
       throw error;

@@ -61,7 +61,7 @@ export function number(all: Json, name: string): number | undefined {
 function thumbprint(all: Json): string | undefined {
   if (all['cnf'] === undefined) return undefined;
   const jkt = isObject(all['cnf']) ? all['cnf']['jkt'] : undefined;
-  if (typeof jkt !== 'string' || jkt === '') throw new Bad('it is bound to something that is not known here'); // such as a certificate (RFC 8705)
+  if (typeof jkt !== 'string' || jkt === '' || Object.keys(all['cnf'] as Json).length > 1) throw new Bad('it is bound to something that is not known here'); // such as a certificate (RFC 8705)
   return jkt;
 }
 

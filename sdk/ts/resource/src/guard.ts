@@ -88,6 +88,12 @@ export class Guard {
     return claims;
   }
 
+  /** What an operation needs beyond a check of the same request: a proof is good for one look. */
+  more(claims: Claims, request: Incoming, operation: Operation = {}): Claims {
+    this.#enough(claims, request, operation);
+    return claims;
+  }
+
   /** What a client must know to get tokens for the API (RFC 9728 §2): serve it at the well-known path. */
   metadata(request: Pick<Incoming, 'origin'>): Record<string, unknown> {
     const { issuer, audience, scopes, algs, name } = this.#settings;
@@ -138,9 +144,11 @@ export class Guard {
     const refused = !current && stale === 'refuse' ? new Unavailable('the feed of endings is not current') : undefined;
     if (refused && !jwt) throw refused;
     const claims = jwt ? (this.#jwts.remembered(sum) ?? (await this.#jwts.verify(token, sum))) : await this.#asked.about(token, sum, current);
+    if (this.#marks.end(claims)) throw new Bad(ended); // what is known is known, however old the rest is
     if (refused) throw refused;
-    if (jwt && !current && stale === 'introspect') await this.#asked.about(token, sum, current);
-    if (this.#marks.end(claims)) throw new Bad(ended);
+    if (!jwt || current || stale !== 'introspect') return claims;
+    await this.#asked.about(token, sum, current);
+    if (this.#marks.end(claims)) throw new Bad(ended); // meanwhile
     return claims;
   }
 
@@ -176,7 +184,8 @@ export class Guard {
     if (!scopes.every((scope) => c.scopes.includes(scope))) {
       throw this.#no(request, dpop, 403, 'insufficient_scope', 'The token lacks a scope.', { scope: scopes.join(' ') });
     }
-    const acr = own ?? (c.sid ? this.#follower.acr : undefined);
+    const everyone = c.sid ? this.#follower.acr : undefined;
+    const acr = !own || (everyone && c.acr === own) ? everyone : own; // both are needed
     const stepUp = (description: string): Refusal =>
       this.#no(request, dpop, 401, 'insufficient_user_authentication', description, { acr_values: acr, max_age: maxAge?.toString() });
     if (acr && c.acr !== acr) throw stepUp('The person must sign in in another way.');

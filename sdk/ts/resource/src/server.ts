@@ -166,7 +166,8 @@ export class Server {
     if (typeof all['active'] !== 'boolean') throw new Error('introspection: the answer has no active');
     if (!all['active'] || !this.#isOurs(all)) return undefined;
     try {
-      return readClaims(all);
+      const claims = readClaims(all);
+      return claims.sub && claims.clientId ? claims : undefined; // without them no mark could strike it
     } catch (error) {
       if (error instanceof Bad) return undefined; // an answer that does not fit is no yes
       throw error;

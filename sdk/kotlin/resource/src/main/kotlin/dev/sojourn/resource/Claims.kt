@@ -25,7 +25,7 @@ class Claims internal constructor(internal val json: JsonObject) : Principal {
 
     /** The token's own id. */
     val id: String? = json["jti"].text
-    val scopes: Set<String> = json["scope"].text.orEmpty().split(' ', '\t', '\n', '\r').filterTo(LinkedHashSet()) { it.isNotEmpty() }
+    val scopes: Set<String> = json["scope"].text.orEmpty().split(' ').filterTo(LinkedHashSet()) { it.isNotEmpty() }
 
     /** How the person signed in: `pwd`, `mfa`. */
     val acr: String? = json["acr"].text

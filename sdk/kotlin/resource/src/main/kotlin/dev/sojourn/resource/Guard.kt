@@ -38,6 +38,10 @@ class Guard(private val config: Config) : AutoCloseable {
         }
     }
 
+    /** What an operation needs beyond a check of the same request: a proof is good for one look. */
+    internal fun more(request: Incoming, claims: Claims, operation: Operation) =
+        permit(claims, if (claims.bound) "DPoP" else "Bearer", operation, Refusals(operation, metadataUrl(request), config.algorithms))
+
     /** The one credential of a request (RFC 6750 §2.1, RFC 9449 §7.1). */
     private fun presented(request: Incoming, refusals: Refusals): Pair<String, String> {
         val all = request.headers("Authorization")

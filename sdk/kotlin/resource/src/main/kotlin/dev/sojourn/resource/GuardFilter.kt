@@ -1,5 +1,6 @@
 package dev.sojourn.resource
 
+import jakarta.servlet.DispatcherType
 import jakarta.servlet.FilterChain
 import jakarta.servlet.http.HttpFilter
 import jakarta.servlet.http.HttpServletRequest
@@ -22,16 +23,18 @@ class GuardFilter(private val guard: Guard, private val operations: Operations) 
     constructor(guard: Guard, vararg scopes: String) : this(guard, Operation(*scopes).let { all -> Operations { all } })
 
     override fun doFilter(request: HttpServletRequest, response: HttpServletResponse, chain: FilterChain) {
-        if (request.getAttribute(CLAIMS) != null) return chain.doFilter(request, response) // a forward, or an error page
+        val known = (request.getAttribute(JUDGED) as? Pair<*, *>)?.takeIf { it.first === guard }?.second as? Claims
+        if (known != null && request.dispatcherType != DispatcherType.REQUEST) return chain.doFilter(request, response) // a forward, or an error page
         val incoming = ServletIncoming(request)
         if (guard.isMetadata(request.requestURI)) return metadata(incoming, response)
         val operation = operations.of(request) ?: return chain.doFilter(request, response)
         val claims = try {
-            guard.check(incoming, operation)
+            known?.also { guard.more(incoming, it, operation) } ?: guard.check(incoming, operation) // a filter before this one asked for less
         } catch (e: RefusedException) {
             return refuse(e, response)
         }
         request.setAttribute(CLAIMS, claims)
+        request.setAttribute(JUDGED, guard to claims)
         chain.doFilter(Guarded(request, claims), response)
     }
 
@@ -54,6 +57,7 @@ class GuardFilter(private val guard: Guard, private val operations: Operations) 
     companion object {
         /** The attribute of a request that has its [Claims]. */
         const val CLAIMS = "dev.sojourn.claims"
+        private const val JUDGED = "dev.sojourn.judged"
 
         /** Whose request this is; null where no token was asked for. */
         @JvmStatic

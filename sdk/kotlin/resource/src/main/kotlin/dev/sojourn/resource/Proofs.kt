@@ -77,6 +77,7 @@ private val secrets = listOf("d", "p", "q", "dp", "dq", "qi", "oth", "k")
 /** An address as it is compared (RFC 3986 §6.2.2, RFC 9449 §4.3): without query and fragment. Null where it is none. */
 internal fun normal(address: String): String? = try {
     val uri = URI(address.substringBefore('#').substringBefore('?'))
+    if (uri.rawUserInfo != null) return null
     val scheme = uri.scheme?.lowercase()
     val port = uri.port.takeUnless { it == -1 || (scheme == "https" && it == 443) || (scheme == "http" && it == 80) }
     val host = uri.host?.lowercase() ?: return null

@@ -86,7 +86,7 @@ internal class Authority : AutoCloseable {
     }
 
     /** A token that is bound to a key. */
-    fun bound(to: KeyPair): String = token("cnf" to json("jkt" to to.thumbprint()))
+    fun bound(to: KeyPair, vararg more: Pair<String, Any?>): String = token("cnf" to json("jkt" to to.thumbprint()), *more)
 
     private fun jws(type: String, claims: JsonObject) = signed(key, json("typ" to type, "alg" to "ES256", "kid" to "k"), claims)
 

@@ -33,6 +33,7 @@ class GuardFilterTest {
         val handler = ServletContextHandler("/api")
         val filter = GuardFilter(guard) { if (it.requestURI == "/api/open") null else Operation("notes.read") }
         handler.addFilter(FilterHolder(filter), "/*", EnumSet.of(DispatcherType.REQUEST, DispatcherType.ERROR))
+        handler.addFilter(FilterHolder(GuardFilter(guard, "notes.write")), "/write/*", EnumSet.of(DispatcherType.REQUEST))
         handler.addServlet(ServletHolder(Told()), "/*")
         jetty.handler = handler
         jetty.addConnector(ServerConnector(jetty).apply { host = "127.0.0.1" })
@@ -88,6 +89,19 @@ class GuardFilterTest {
     @Test
     fun `what fails behind the filter is not judged again`() {
         assertEquals(500, get("/api/broken", "Authorization", "Bearer ${authority.token()}").statusCode())
+    }
+
+    @Test
+    fun `a filter behind another one asks for its own scopes, and for no second proof`() {
+        val key = Authority.keyPair()
+        val answers = listOf("notes.read" to 403, "notes.read notes.write" to 200).map { (scope, _) ->
+            val token = authority.bound(key, "scope" to scope)
+            val proof = Authority.proof(key, "GET", "$url/api/write/1", token)
+            get("/api/write/1", "Authorization", "DPoP $token", "DPoP", proof)
+        }
+        assertEquals(listOf(403, 200), answers.map { it.statusCode() })
+        assertTrue("scope=\"notes.write\"" in answers[0].headers().firstValue("WWW-Authenticate").get())
+        assertEquals(403, get("/api/write/1", "Authorization", "Bearer ${authority.token()}").statusCode())
     }
 
     @Test
