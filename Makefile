@@ -48,7 +48,7 @@ fuzz: ## each fuzz target for FUZZTIME (10s)
 soak: ## what kills servers, databases and connections, twenty times as often as the tests do
 	SOJOURN_SOAK=1 go test ./server/faults -count 1 -v -timeout 60m
 	SOJOURN_SOAK=1 go test ./server -run Toxiproxy -count 1 -v -timeout 60m
-	SOJOURN_SOAK=1 go test ./sdk/contract -run 'Contract/.*/train' -count 1 -v -timeout 60m
+	SOJOURN_SOAK=1 go test ./sdk/contract -run 'Contract/.*/(train|crowd)' -count 1 -v -timeout 60m
 
 golden: ## write the golden pages of templates anew; look at the diff
 	go test ./templates -update

@@ -136,7 +136,7 @@ func (p *phone) count(err error) {
 }
 
 // calmed is a network without weather.
-func calmed(b *testing.B, upstream string) *weather.Proxy {
+func calmed(b testing.TB, upstream string) *weather.Proxy {
 	b.Helper()
 	p, err := weather.New(weather.Options{Upstream: upstream})
 	if err != nil {

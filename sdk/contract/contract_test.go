@@ -23,6 +23,9 @@ func TestContract(t *testing.T) {
 				t.Run(name, func(t *testing.T) { playAll(t, spec, name) })
 			}
 			t.Run("train", func(t *testing.T) { ride(t, spec) })
+			if len(spec.Crowd) > 0 { // that of Go is BenchmarkProfiles
+				t.Run("crowd", func(t *testing.T) { crowdOut(t, spec) })
+			}
 		})
 	}
 }

@@ -21,6 +21,7 @@ type driverSpec struct {
 	Dir   string   `json:"dir"`
 	Build []string `json:"build"`
 	Run   []string `json:"run"`
+	Crowd []string `json:"crowd"` // the same for many devices in one process
 }
 
 // driverSpecs reads drivers.json.
@@ -47,7 +48,7 @@ func (s driverSpec) built(t *testing.T) driverSpec {
 		}
 		return filled
 	}
-	s.Build, s.Run = fill(s.Build), fill(s.Run)
+	s.Build, s.Run, s.Crowd = fill(s.Build), fill(s.Run), fill(s.Crowd)
 	if len(s.Build) > 0 {
 		build := exec.CommandContext(t.Context(), s.Build[0], s.Build[1:]...)
 		build.Dir = s.Dir

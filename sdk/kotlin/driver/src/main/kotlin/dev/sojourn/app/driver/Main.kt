@@ -45,7 +45,7 @@ import javax.net.ssl.SSLContext
 import javax.net.ssl.TrustManagerFactory
 import javax.net.ssl.X509TrustManager
 
-private fun say(line: JsonObject) = synchronized(System.out) { println(line) }
+internal fun say(line: JsonObject) = synchronized(System.out) { println(line) }
 
 private val clock = DriverClock(::say)
 private lateinit var storage: DriverStorage
@@ -56,7 +56,7 @@ private var listening: AutoCloseable? = null
 private var names = true
 
 /** Trusts the player's authority, keeps no connection, and can be made unable to resolve names. */
-private fun network(): OkHttpClient = OkHttpClient.Builder().connectionPool(ConnectionPool(0, 1, TimeUnit.SECONDS)).dns(object : Dns {
+internal fun network(): OkHttpClient = OkHttpClient.Builder().connectionPool(ConnectionPool(0, 1, TimeUnit.SECONDS)).dns(object : Dns {
     override fun lookup(hostname: String): List<InetAddress> = if (names) Dns.SYSTEM.lookup(hostname) else throw UnknownHostException(hostname)
 }).apply { System.getenv("CONTRACT_CA")?.let { trust(Path.of(it)) } }.build()
 
