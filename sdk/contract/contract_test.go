@@ -2,6 +2,7 @@ package contract
 
 import (
 	"maps"
+	"os"
 	"slices"
 	"testing"
 )
@@ -23,7 +24,7 @@ func TestContract(t *testing.T) {
 				t.Run(name, func(t *testing.T) { playAll(t, spec, name) })
 			}
 			t.Run("train", func(t *testing.T) { ride(t, spec) })
-			if len(spec.Crowd) > 0 { // that of Go is BenchmarkProfiles
+			if len(spec.Crowd) > 0 && os.Getenv("SOJOURN_SOAK") != "" { // that of Go is BenchmarkProfiles
 				t.Run("crowd", func(t *testing.T) { crowdOut(t, spec) })
 			}
 		})

@@ -2,44 +2,27 @@ package contract
 
 import (
 	"net/http"
-	"os"
 	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
 )
 
-// outing is how many devices of one process live how long in which weather.
-type outing struct {
-	devices  int
-	life     time.Duration // of the devices' time
-	profiles []string
-}
-
-// outings are BenchmarkProfiles's where there is time.
-func outings() outing {
-	if os.Getenv("SOJOURN_SOAK") != "" {
-		return outing{crowd, halfHour, []string{"train", "lift", "portal", "night"}}
-	}
-	return outing{20, 4 * time.Minute, []string{"train"}}
-}
-
 // crowdOut has one process of the SDK's language be many devices, each with a store of its own, in weather twenty times as fast as
 // life. To kill one, its instance is cut off from store and network and another is opened on the same store: nobody else's process
 // ends. (ride ends whole processes.) The Go SDK's crowd is BenchmarkProfiles.
 func crowdOut(t *testing.T, spec driverSpec) {
 	spec.Run = spec.Crowd
-	o := outings()
-	for _, profile := range o.profiles {
+	for _, profile := range []string{"train", "lift", "portal", "night"} {
 		t.Run(profile, func(t *testing.T) {
 			p := newSojourn(t).(*sojourn)
 			d := startDriver(t, spec, "CONTRACT_CA="+p.network.ca.file)
-			enter(t, d, p, o.devices)
+			enter(t, d, p, crowd)
 			p.network.storm(t, profile)
-			life := d.send(map[string]any{"do": "live", "url": p.network.issuer() + "/me", "seconds": o.life.Seconds(), "hurry": hurry})
+			life := d.send(map[string]any{"do": "live", "url": p.network.issuer() + "/me", "seconds": halfHour.Seconds(), "hurry": hurry})
 			answer(t, d, life, time.Hour)
 			p.network.stormy = calmed(t, p.network.upstream)
-			settled(t, answer(t, d, d.send(map[string]any{"do": "settle"}), time.Hour), p.network, o.devices)
+			settled(t, answer(t, d, d.send(map[string]any{"do": "settle"}), time.Hour), p.network, crowd)
 		})
 	}
 }

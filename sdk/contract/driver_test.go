@@ -169,7 +169,7 @@ func (d *driver) send(command map[string]any) int {
 	d.said.WriteString("> " + string(text) + "\n")
 	d.mu.Unlock()
 	if _, err := d.in.Write(append(text, '\n')); err != nil {
-		d.t.Fatalf("the driver takes no command: %v", err)
+		d.t.Errorf("the driver takes no command: %v", err) // whoever waits for its answer gives up: this may be another test's goroutine
 	}
 	return id
 }
