@@ -125,7 +125,7 @@ func (s *seeding) begin(ctx context.Context) (err error) {
 
 // openTokens opens a file for its owner alone. Tokens that an interrupted seed wrote stay in front.
 func openTokens(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // the operator names it
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("--tokens: %w", err)
 	}

@@ -78,6 +78,7 @@ func (d *DB) doomed(table, where, age string) string {
 func (d *DB) sweep(ctx context.Context, r rubbish) error {
 	query := "DELETE FROM " + r.table + " WHERE " + d.doomed(r.table, r.where+" AND "+r.age+" < ?", r.age)
 	for {
+		began := time.Now()
 		res := d.q(ctx).Exec(query, fromTime(r.before))
 		if res.Error != nil {
 			return d.fail("sweep "+r.table, res.Error)
@@ -86,6 +87,16 @@ func (d *DB) sweep(ctx context.Context, r rubbish) error {
 		if res.RowsAffected < batch {
 			return nil
 		}
+		rest(ctx, time.Since(began))
+	}
+}
+
+// rest leaves the database to others for as long as a sweep just had it: SQLite's one writer is else the quickest to come
+// back, and a process beside it gets no turn.
+func rest(ctx context.Context, had time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(had):
 	}
 }
 

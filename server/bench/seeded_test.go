@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sojourn-auth/sojourn/simulate"
 	"github.com/sojourn-auth/sojourn/storage"
 	"github.com/sojourn-auth/sojourn/storage/storagetest"
 )
@@ -45,7 +44,10 @@ func newTown(b *testing.B, users, sessions int) *town {
 	if err != nil {
 		b.Fatal(err, said.String())
 	}
-	var report simulate.SeedReport
+	var report struct {
+		Users, Sessions int
+		Seconds         float64
+	}
 	if err := json.Unmarshal(out, &report); err != nil || report.Users != users || report.Sessions != sessions {
 		b.Fatal(err, string(out))
 	}
@@ -75,7 +77,7 @@ func (t *town) refresh(worker int) error {
 	i := t.turn(worker)
 	var got tokens
 	err := post(t.base+"/oauth2/token", url.Values{
-		"grant_type": {"refresh_token"}, "client_id": {simulate.SeedClient}, "refresh_token": {t.tokens[worker][i]},
+		"grant_type": {"refresh_token"}, "client_id": {"seeded-phone"}, "refresh_token": {t.tokens[worker][i]},
 	}, &got)
 	t.tokens[worker][i], t.access[worker][i] = cmp.Or(got.Refresh, t.tokens[worker][i]), got.Access
 	return err
