@@ -240,6 +240,14 @@ func (c *Cluster) Set(settings ...string) {
 	}
 }
 
+// Upgrade has commands, and servers from their next start on, be another program.
+func (c *Cluster) Upgrade(program string) {
+	c.program = program
+	for _, s := range c.Servers {
+		s.command[0] = program
+	}
+}
+
 // Command runs sojourn to its end, with the servers' settings and a line on its input, and returns what it said.
 func (c *Cluster) Command(ctx context.Context, input string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, c.program, args...)
