@@ -372,5 +372,5 @@ func TestServe_drainsBeforeItLeaves(t *testing.T) {
 		t.Errorf("while it drains: status %d, the connection closes: %v", status, last)
 	}
 	s.ports.public.Close() // nobody waits five minutes
-	<-stopped
+	<-stopped              //nolint:errcheck // its listener was closed under it
 }

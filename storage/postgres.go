@@ -80,7 +80,8 @@ func newLink(dsn string, opts Options) (*link, error) {
 		name string
 		most time.Duration
 	}{
-		{"statement_timeout", opts.StatementTimeout}, {"lock_timeout", opts.LockTimeout},
+		{"statement_timeout", opts.StatementTimeout},
+		{"lock_timeout", opts.LockTimeout},
 		{"idle_in_transaction_session_timeout", opts.IdleTimeout},
 	} {
 		if _, asked := config.RuntimeParams[limit.name]; limit.most > 0 && !asked { // what the DSN says beats us

@@ -3,6 +3,7 @@ package storagetest
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"fmt"
 	"net"
 	"net/url"
@@ -47,7 +48,7 @@ func Pooled(t testing.TB, dsn string) string {
 	if err := os.WriteFile(path, []byte(ini), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	runPooler(t, exec.Command(program, append(asSomebody(t), path)...), port)
+	runPooler(t, exec.CommandContext(context.Background(), program, append(asSomebody(t), path)...), port) //nolint:gosec // Debian's program, and a file of ours
 	to.Host = "127.0.0.1:" + port
 	return to.String()
 }
@@ -99,7 +100,7 @@ func runPooler(t testing.TB, cmd *exec.Cmd, port string) {
 		}
 	})
 	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		conn, err := net.Dial("tcp", "127.0.0.1:"+port)
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", "127.0.0.1:"+port)
 		if err == nil {
 			_ = conn.Close()
 			return
@@ -112,7 +113,7 @@ func runPooler(t testing.TB, cmd *exec.Cmd, port string) {
 
 func freePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,11 +63,12 @@ open class FileStorage(private val folder: Path) : Storage {
     }
 
     override suspend fun <T> hold(task: suspend () -> T): T = mutexes.getOrPut(folder.toAbsolutePath().normalize()) { Mutex() }.withLock {
-        val channel = withContext(Dispatchers.IO) { locked() }
+        var channel: FileChannel? = null // not what withContext returns: who is cancelled meanwhile would never see it, nor give it back
         try {
+            withContext(Dispatchers.IO) { channel = locked() }
             task()
         } finally {
-            withContext(NonCancellable + Dispatchers.IO) { channel.close() }
+            channel?.let { withContext(NonCancellable + Dispatchers.IO) { it.close() } }
         }
     }
 

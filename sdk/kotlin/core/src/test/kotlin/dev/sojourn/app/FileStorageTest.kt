@@ -1,6 +1,11 @@
 package dev.sojourn.app
 
 import dev.sojourn.jose.thumbprint
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.yield
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertThrows
@@ -41,6 +46,16 @@ class FileStorageTest {
         storage.save("""{"v":1,"install":"two"}""", alone = true)
         Files.writeString(newest, "")
         assertThrows(DamagedException::class.java) { storage.load() }
+    }
+
+    @Test
+    fun `who is cancelled while waiting for the lock does not keep it`() = runBlocking {
+        repeat(500) {
+            val waiting = launch(Dispatchers.Default) { storage.hold { } }
+            yield()
+            waiting.cancelAndJoin()
+        }
+        assertEquals("held", storage.hold { "held" })
     }
 
     @Test
