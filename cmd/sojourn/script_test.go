@@ -52,12 +52,23 @@ func rotateRoot(ts *testscript.TestScript, _ bool, _ []string) {
 // TestScripts_postgres runs those in testdata/postgres, on a PostgreSQL database of its own.
 func TestScripts_postgres(t *testing.T) {
 	t.Parallel()
-	dsn := storagetest.DSN(t, storage.Postgres)
 	if _, err := exec.LookPath("psql"); err != nil {
 		absent(t, "psql is not in $PATH: what the program says of a schema that is behind or ahead was not tested")
 	}
+	runOnPostgres(t, "testdata/postgres")
+}
+
+func TestScripts_serversOfOneDatabase(t *testing.T) {
+	t.Parallel()
+	runOnPostgres(t, "testdata/servers")
+}
+
+// runOnPostgres runs the scripts of a folder, all on one fresh database.
+func runOnPostgres(t *testing.T, dir string) {
+	t.Helper()
+	dsn := storagetest.DSN(t, storage.Postgres)
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/postgres",
+		Dir: dir,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SOJOURN_DATABASE", dsn)
 			env.Setenv("SOJOURN_SECRET", testSecret)
