@@ -28,6 +28,7 @@ type Config struct {
 	Listen      string // host:port
 	AdminListen string // host:port
 	Database    Database
+	Redis       Redis // empty: none
 	Secret      Secret
 
 	// PostgreSQL alone.
@@ -97,6 +98,7 @@ var settings = []setting{
 	{name: "DATABASE_CONN_LIFE", std: "30m", bind: func(c *Config) value { return span{&c.DatabaseConnLife} }},
 	{name: "DATABASE_STATEMENT_TIMEOUT", std: "8s", bind: func(c *Config) value { return span{&c.DatabaseStatementTimeout} }},
 	{name: "DATABASE_LOCK_TIMEOUT", std: "3s", bind: func(c *Config) value { return span{&c.DatabaseLockTimeout} }},
+	{name: "REDIS", bind: func(c *Config) value { return &c.Redis }, fromF: true},
 	{name: "SECRET", bind: func(c *Config) value { return &c.Secret }, fromF: true},
 	{name: "MFA", std: Optional, bind: func(c *Config) value { return choice{&c.MFA, []string{Optional, Required, Off}} }},
 	{name: "SIGNUP", std: Open, bind: func(c *Config) value { return choice{&c.Signup, []string{Open, Closed}} }},

@@ -183,6 +183,45 @@ func (d Database) String() string {
 	if err != nil || !d.IsPostgres() {
 		return hidden
 	}
+	return redacted(u)
+}
+
+// Format hides the password from every verb of fmt.
+func (d Database) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, d.String()) }
+
+// MarshalText hides it from JSON and slog.
+func (d Database) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// Redis is where servers wake each other and share what may be lost: redis://, or rediss:// for TLS; empty: nowhere. It
+// shows itself without passwords; convert it to string to connect.
+type Redis string
+
+// Set keeps the text; validate judges it.
+func (r *Redis) Set(text string) error {
+	*r = Redis(text)
+	return nil
+}
+
+// String hides passwords, and everything where it cannot be told which part that is.
+func (r Redis) String() string {
+	u, err := url.Parse(string(r))
+	switch {
+	case r == "":
+		return ""
+	case err != nil || u.Host == "":
+		return hidden
+	}
+	return redacted(u)
+}
+
+// Format hides passwords from every verb of fmt.
+func (r Redis) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, r.String()) }
+
+// MarshalText hides them from JSON and slog.
+func (r Redis) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// redacted is a URL without its passwords.
+func redacted(u *url.URL) string {
 	query := u.Query()
 	for key := range query {
 		if strings.Contains(strings.ToLower(key), "password") {
@@ -192,12 +231,6 @@ func (d Database) String() string {
 	u.RawQuery = query.Encode()
 	return u.Redacted()
 }
-
-// Format hides the password from every verb of fmt.
-func (d Database) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, d.String()) }
-
-// MarshalText hides it from JSON and slog.
-func (d Database) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
 // SMTP says how mail leaves: smtp://user:password@host:port, smtps://…, or print: to show it on the terminal. Empty: no
 // mail at all. It shows itself without the password; convert it to string to connect.

@@ -35,6 +35,7 @@ func (c Config) problems() []problem {
 		{"DATABASE_CONN_LIFE", spanProblem(c.DatabaseConnLife, time.Minute, 24*time.Hour)},
 		{"DATABASE_STATEMENT_TIMEOUT", spanProblem(c.DatabaseStatementTimeout, time.Second, time.Minute)},
 		{"DATABASE_LOCK_TIMEOUT", c.lockProblem()},
+		{"REDIS", redisProblem(c.Redis)},
 		{"SECRET", c.secretProblem()},
 		{"TLS_CERT", c.tlsProblem()},
 		{"TRUSTED_PROXIES", proxiesProblem(c.TrustedProxies)},
@@ -162,6 +163,21 @@ func (c Config) lockProblem() string {
 			c.DatabaseLockTimeout, prefix, c.DatabaseStatementTimeout)
 	}
 	return spanProblem(c.DatabaseLockTimeout, 100*time.Millisecond, time.Minute)
+}
+
+// redisProblem never repeats the text: it may hold a password. What may follow the question mark is known where it is used.
+func redisProblem(r Redis) string {
+	const like = "is not a URL like redis://user:password@host:6379/0 or rediss://host"
+	u, err := url.Parse(string(r))
+	switch {
+	case r == "":
+		return ""
+	case err != nil:
+		return like + "; what is special in the password must be percent-encoded"
+	case u.Scheme != "redis" && u.Scheme != "rediss" || !isServer(u.Hostname()) || !isPort(u.Port()):
+		return like
+	}
+	return ""
 }
 
 func (c Config) secretProblem() string {

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -54,10 +55,17 @@ type proofs struct {
 	now    func() time.Time
 	nonces nonces
 	used   *usedProofs
+	store  proofStore
 }
 
-func newProofs(o Options) *proofs {
-	return &proofs{issuer: o.Issuer, now: o.Now, nonces: nonces{o.Keys, o.Now}, used: newUsedProofs(o.Now)}
+// proofStore is what processes know of each other's proofs.
+type proofStore interface {
+	// ProofUsed reports whether another process saw the proof used, and tells them that it is used now.
+	ProofUsed(ctx context.Context, id string, until time.Time) bool
+}
+
+func newProofs(store proofStore, o Options) *proofs {
+	return &proofs{issuer: o.Issuer, now: o.Now, nonces: nonces{o.Keys, o.Now}, used: newUsedProofs(o.Now), store: store}
 }
 
 // proof is what a DPoP proof showed that passed; the zero proof is none.
@@ -98,11 +106,18 @@ func (p *proofs) check(w http.ResponseWriter, r *http.Request, token string) (pr
 
 // spend uses a proof up: of many requests with one proof exactly one passes. It comes after everything that can be checked
 // without it, so that only who may get something fills the memory.
-func (p *proofs) spend(shown proof) error {
-	if shown.key == (identity.Thumbprint{}) || p.used.first(shown) {
+//
+// The memory of this process decides first and always. Then that of all processes is asked, where there is one: it can
+// refuse what passed here, never let pass what was refused.
+func (p *proofs) spend(ctx context.Context, shown proof) error {
+	if shown.key == (identity.Thumbprint{}) {
 		return nil
 	}
-	return errReplayed
+	id := shown.use()
+	if !p.used.first(shown) || p.store.ProofUsed(ctx, string(id[:]), shown.until) {
+		return errReplayed
+	}
+	return nil
 }
 
 // usesDPoP reports whether a request has a token with the scheme DPoP.
@@ -131,7 +146,7 @@ func (e *Endpoints) proven(w http.ResponseWriter, r *http.Request, text string, 
 	case shown.key.String() != token.Confirm.JKT:
 		return errOtherKey
 	}
-	return e.proofs.spend(shown)
+	return e.proofs.spend(r.Context(), shown)
 }
 
 // dpopChallenge is WWW-Authenticate of the scheme DPoP (RFC 9449 §7.1); without an error for who sent no token (§7.2).
@@ -179,8 +194,8 @@ func (n nonces) madeAt(nonce string) (made time.Time, ok bool) {
 // usedProofs remembers which proofs were used, by key and jti, for as long as they would pass again (RFC 9449 §11.1). When
 // it is full, those that would pass for the shortest time are forgotten: no honest phone is refused for the crowd.
 //
-// It is one process's memory. Replicas share it only once Redis carries it (DESIGN §7), so until then a captured request
-// can be sent to another replica within the proof's minutes. At the token endpoint that gains nothing: the tokens that come
+// It is one process's memory. Processes share theirs by Redis (proofStore). Without it, or while it is away, a captured request
+// can be sent to another one within the proof's minutes. At the token endpoint that gains nothing: the tokens that come
 // back are bound to the key, which the thief does not have, and the owner's next refresh goes on by the rule for holders
 // who prove their key (DESIGN §2). At userinfo it tells once more what the captured answer told.
 type usedProofs struct {
@@ -199,10 +214,15 @@ func newUsedProofs(now func() time.Time) *usedProofs {
 	return &usedProofs{now: now, max: maxUsedProofs, minutes: map[int64]map[usedProof]struct{}{}}
 }
 
+// use stands for the proof among those that were used.
+func (p proof) use() usedProof {
+	sum := sha256.Sum256(append(p.key[:], p.id...))
+	return usedProof(sum[:16])
+}
+
 // first reports whether the proof was not used before, and remembers it.
 func (u *usedProofs) first(p proof) bool {
-	sum := sha256.Sum256(append(p.key[:], p.id...))
-	id, last := usedProof(sum[:16]), minuteOf(p.until)
+	id, last := p.use(), minuteOf(p.until)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.forget()

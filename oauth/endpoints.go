@@ -55,7 +55,7 @@ func New(store store, o Options) (*Endpoints, error) {
 		o: o, store: store,
 		keys:     newKeys(o),
 		sets:     newKeySets(o.Fetch, o.Now),
-		proofs:   newProofs(o),
+		proofs:   newProofs(store, o),
 		decoy:    o.Keys.HashSecret(identity.RandomText(32)),
 		streams:  newStreams(),
 		feeds:    &feeds{read: store.ChangesSince},
@@ -122,6 +122,7 @@ type store interface {
 	appStore
 	registrationStore
 	markStore
+	proofStore
 }
 
 // clientStore knows clients, what people allowed them, and which of their assertions were used.

@@ -62,7 +62,7 @@ func (e *Endpoints) revokeRefresh(w http.ResponseWriter, r *http.Request, t iden
 	if c.Public() { // RFC 9449 §5: no other client's Sessions are bound to a key
 		shown, err := e.proofs.check(w, r, "")
 		if err == nil {
-			err = e.proofs.spend(shown)
+			err = e.proofs.spend(r.Context(), shown)
 		}
 		if err != nil {
 			return err

@@ -119,7 +119,7 @@ func (e *Endpoints) signOutApp(w http.ResponseWriter, r *http.Request) (signedOu
 	if !a.Token.Of(c.ID) {
 		return signedOut{}, errForeign
 	}
-	if err := e.proofs.spend(shown); err != nil {
+	if err := e.proofs.spend(r.Context(), shown); err != nil {
 		return signedOut{}, err
 	}
 	return e.endApp(r, a)

@@ -81,7 +81,7 @@ func (e *Endpoints) admit(w http.ResponseWriter, r *http.Request) (*exchange, er
 	if x.access, err = e.engine.NewAccessRequest(r.Context(), r, x); err != nil {
 		return nil, err
 	}
-	return x, e.proofs.spend(shown)
+	return x, e.proofs.spend(r.Context(), shown)
 }
 
 // permit asks that the client is registered for the grant, and came with a proof if it always has to.

@@ -120,6 +120,31 @@ func (m *metrics) showRefused(name, help string, count func() int) {
 		func() float64 { return float64(count()) }))
 }
 
+// showCarrier adds how wake-ups go between processes, and what became of the questions to Redis.
+func (m *metrics) showCarrier(db *storage.DB) {
+	carrier := db.Carrying().Carrier
+	if carrier == "" {
+		return
+	}
+	of := prometheus.Labels{"carrier": carrier}
+	gauge := func(name, help string, value func() float64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: of}, value))
+	}
+	counter := func(name, help string, value func() int) {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: of},
+			func() float64 { return float64(value()) }))
+	}
+	gauge("sojourn_carrier_beat_age_seconds", "How long ago the heartbeat was sent that came back last; above 1 servers look for themselves.",
+		func() float64 { return db.Carrying().Age.Seconds() })
+	counter("sojourn_carrier_said_total", "Wake-ups and heartbeats that this process handed over.", func() int { return db.Carrying().Said })
+	counter("sojourn_carrier_heard_total", "Wake-ups of other processes.", func() int { return db.Carrying().Heard })
+	counter("sojourn_carrier_ignored_total", "Wake-ups that made no sense or were too many.", func() int { return db.Carrying().Ignored })
+	counter("sojourn_carrier_failures_total", "Packets that were not taken, connections that broke and questions without an answer in time.",
+		func() int { return db.Carrying().Failures + db.SharedMemory().Failed })
+	counter("sojourn_carrier_unasked_total", "Questions that went by the memory of this process alone, since Redis did not answer lately.",
+		func() int { return db.SharedMemory().Skipped })
+}
+
 // refusals shows what was one too many, by the limit that it met.
 type refusals struct {
 	desc  *prometheus.Desc

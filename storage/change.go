@@ -41,7 +41,7 @@ func (n news) concerns(f identity.Feed) bool {
 }
 
 // Subscribe returns a channel that is written to when there may be changes that a Feed asks for: at once for what this
-// process commits, within half a second for what others do, as long as WatchChanges runs. Who stops listening calls cancel.
+// process commits and, while Carry gets through, for what others do; else within half a second, as long as WatchChanges runs. Who stops listening calls cancel.
 func (d *DB) Subscribe(f identity.Feed) (wake <-chan struct{}, cancel func()) {
 	bell := make(chan struct{}, 1)
 	h := &d.hub
@@ -133,7 +133,7 @@ func (d *DB) ringFor(events []identity.Event) {
 			if e.Kind == identity.SessionEnded {
 				n.client = e.ClientID
 			}
-			d.hub.ring(e.UserID, n)
+			d.tellNews(e.UserID, n)
 		}
 	}
 }
@@ -215,7 +215,8 @@ func (d *DB) ChangesSince(ctx context.Context, f identity.Feed) ([]identity.Chan
 }
 
 const (
-	// watchEvery is how often the database is asked what other processes committed, while somebody listens.
+	// watchEvery is how often the database is asked what other processes committed, while somebody listens; half as often
+	// while they say it themselves.
 	watchEvery = 500 * time.Millisecond
 	// lateCommit is how long after the time that a row carries it may be committed: no request runs longer than ten seconds.
 	lateCommit = 12 * time.Second
@@ -239,11 +240,15 @@ func (d *DB) WatchChanges(ctx context.Context) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	w := watcher{db: d, from: d.Now()}
-	for {
+	for skipped := false; ; {
 		select {
 		case <-ctx.Done():
 			return
+		case <-d.lookNow:
 		case <-tick.C:
+			if skipped = !skipped && d.Carried(); skipped {
+				continue
+			}
 		}
 		if d.hub.empty() {
 			w = watcher{db: d, from: d.Now()}

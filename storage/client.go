@@ -133,7 +133,7 @@ func (d *DB) CreateClient(ctx context.Context, c identity.Client) error {
 			Kind: identity.Conflict, Field: "client_id", Msg: "There is a client with that id already. Choose another.",
 		}
 	}
-	d.clients.drop(c.ID, d.Now())
+	d.clientChanged(ctx, c.ID)
 	return d.fail("create client", res.Error)
 }
 
@@ -148,7 +148,7 @@ func (d *DB) MarkClientUsed(ctx context.Context, id string) error {
 // DeleteClient removes a client with all that rests on it: its Sessions end, with an Event each, and what people allowed
 // it and kept with it is forgotten; of much, Tidy forgets the rest. NotFound when there is none.
 func (d *DB) DeleteClient(ctx context.Context, id string) error {
-	defer func() { d.clients.drop(id, d.Now()) }()
+	defer func() { d.clientChanged(ctx, id) }()
 	return d.InTx(ctx, func(ctx context.Context) error {
 		struck, err := d.End(ctx, identity.Ending{Client: id, Cause: identity.EndClientGone})
 		if err != nil {
@@ -182,7 +182,7 @@ func (d *DB) forgetClient(ctx context.Context, id string, limit int) (more bool,
 // SetClientDisabled disables a client, or enables it for the zero time. It returns false when it was so already, and
 // NotFound where there is no such client.
 func (d *DB) SetClientDisabled(ctx context.Context, id string, at time.Time) (bool, error) {
-	defer func() { d.clients.drop(id, d.Now()) }()
+	defer func() { d.clientChanged(ctx, id) }()
 	query := "UPDATE clients SET disabled_at = ? WHERE id = ? AND disabled_at IS NULL"
 	if at.IsZero() {
 		query = "UPDATE clients SET disabled_at = ? WHERE id = ? AND disabled_at IS NOT NULL"
@@ -241,7 +241,7 @@ func (d *DB) UpdateClient(ctx context.Context, c identity.Client) error {
 	row := newClientRow(c)
 	res := d.q(ctx).Model(&clientRow{}).Where("id = ?", row.ID).Select("SecretHash", "FormerSecretHash", "FormerSecretUntil",
 		"Trusted", "TrustedNative", "Metadata", "IdleSeconds", "AbsoluteSeconds").Updates(&row)
-	d.clients.drop(c.ID, d.Now())
+	d.clientChanged(ctx, c.ID)
 	return d.wrote(res, "client")
 }
 
@@ -256,7 +256,7 @@ func (d *DB) UpdateRegistration(ctx context.Context, c identity.Client, read []b
 			row.ID, blob(read), row.PreviousHash, row.PreviousHash).
 		Select("SecretHash", "Metadata", "IdleSeconds", "AbsoluteSeconds", "RegistrationHash", "PreviousHash").
 		Updates(&row)
-	d.clients.drop(c.ID, d.Now())
+	d.clientChanged(ctx, c.ID)
 	if res.Error == nil && res.RowsAffected == 0 {
 		return identity.Refuse(identity.Conflict, "The client was changed meanwhile. Read it again, then send the change.")
 	}
@@ -268,7 +268,7 @@ func (d *DB) UpdateRegistration(ctx context.Context, c identity.Client, read []b
 func (d *DB) RotateSecret(ctx context.Context, id string, hash []byte, formerUntil time.Time) error {
 	res := d.q(ctx).Exec(`UPDATE clients SET former_secret_hash = secret_hash, former_secret_until = ?, secret_hash = ?
 		WHERE id = ? AND length(secret_hash) > 0`, fromTime(formerUntil), hash, id)
-	d.clients.drop(id, d.Now())
+	d.clientChanged(ctx, id)
 	if res.Error == nil && res.RowsAffected == 0 {
 		return identity.Refuse(identity.NotFound, "There is no such client, or it has no secret.")
 	}
@@ -278,7 +278,7 @@ func (d *DB) RotateSecret(ctx context.Context, id string, hash []byte, formerUnt
 // RehashSecret keeps another hash of the secret that a client has, unless that was changed meanwhile.
 func (d *DB) RehashSecret(ctx context.Context, c identity.Client, hash []byte) error {
 	res := d.q(ctx).Exec("UPDATE clients SET secret_hash = ? WHERE id = ? AND secret_hash = ?", hash, c.ID, c.SecretHash)
-	d.clients.drop(c.ID, d.Now())
+	d.clientChanged(ctx, c.ID)
 	return d.fail("rehash secret", res.Error)
 }
 
@@ -286,7 +286,7 @@ func (d *DB) RehashSecret(ctx context.Context, c identity.Client, hash []byte) e
 func (d *DB) ConfirmRegistrationToken(ctx context.Context, id string, hash []byte) error {
 	res := d.q(ctx).Exec(`UPDATE clients SET previous_hash = ?
 		WHERE id = ? AND registration_hash = ? AND length(previous_hash) > 0`, []byte{}, id, hash)
-	d.clients.drop(id, d.Now())
+	d.clientChanged(ctx, id)
 	return d.fail("confirm registration token", res.Error)
 }
 
@@ -376,6 +376,17 @@ func (c *clientCache) drop(id string, now time.Time) {
 	defer c.mu.Unlock()
 	c.keep(id, cachedClient{dropped: true, until: now.Add(clientFor)})
 	c.reads.Forget(id)
+}
+
+// clear forgets all clients, but not which ones this process wrote, and has nobody join a read that is under way.
+func (c *clientCache) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id, e := range c.entries {
+		if c.reads.Forget(id); !e.dropped {
+			delete(c.entries, id)
+		}
+	}
 }
 
 // used notes in what is kept of a client that it got a token. Who still reads that it got none only notes it again.

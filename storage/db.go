@@ -47,6 +47,9 @@ type Options struct {
 	// How long PostgreSQL lets us run one statement, wait for one lock, and rest inside a transaction, which is what a
 	// process does that was paused; 0 means as the server is set up.
 	StatementTimeout, LockTimeout, IdleTimeout time.Duration
+	// Redis is where processes wake each other and share what is worth forgetting, redis://…; empty means PostgreSQL wakes
+	// them and nothing is shared. Issuer keeps apart who shares one Redis.
+	Redis, Issuer string
 	// Volatile makes a SQLite database that need not survive a crash of the machine, for simulations and tests.
 	Volatile bool
 }
@@ -72,6 +75,9 @@ type DB struct {
 	hub        hub
 	walk       walk
 	refused    refusedTries
+	wire       *wire   // nil: there is one process alone
+	shared     *shared // nil without Redis
+	lookNow    chan struct{}
 }
 
 // Open connects to dsn, "sqlite:PATH" or "postgres://…", and checks that it answers. A missing SQLite file and its folder
@@ -84,11 +90,17 @@ func Open(ctx context.Context, dsn string, opts Options) (*DB, error) {
 	if err := d.Ping(ctx); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
+	if err := d.openWire(ctx, dsn, opts); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
 	return d, nil
 }
 
 func connect(dsn string, opts Options) (*DB, error) {
-	d := &DB{keys: opts.Keys, now: opts.Now, letters: opts.Letters, journal: &journal{path: opts.Journal, log: opts.Log}}
+	d := &DB{
+		keys: opts.Keys, now: opts.Now, letters: opts.Letters, journal: &journal{path: opts.Journal, log: opts.Log},
+		lookNow: make(chan struct{}, 1),
+	}
 	if err := d.journal.check(); err != nil {
 		return nil, fmt.Errorf("open the ending journal: %w", err)
 	}
@@ -127,9 +139,9 @@ func connect(dsn string, opts Options) (*DB, error) {
 	return d, nil
 }
 
-// Close ends every connection. Statements under way finish first.
+// Close tells other processes what they were not told yet, and ends every connection. Statements under way finish first.
 func (d *DB) Close() error {
-	var problems []error
+	problems := []error{d.closeWire()}
 	for _, pool := range d.pools {
 		problems = append(problems, pool.Close())
 	}

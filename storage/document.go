@@ -70,7 +70,7 @@ func (d *DB) WriteDocument(ctx context.Context, was, next identity.Document) (id
 	if err != nil || !won {
 		return identity.Document{}, false, err
 	}
-	d.afterCommit(ctx, func() { d.hub.ring(next.UserID, news{next.ClientID, true}) })
+	d.afterCommit(ctx, func() { d.tellNews(next.UserID, news{next.ClientID, true}) })
 	return next, true, nil
 }
 

@@ -46,7 +46,7 @@ type markLogRow struct {
 // TableName is the table's name for GORM.
 func (markLogRow) TableName() string { return "mark_log" }
 
-// addMarks writes marks in the transaction of what they tell, and wakes this process's followers after its commit.
+// addMarks writes marks in the transaction of what they tell, and wakes who follows them after its commit.
 func (d *DB) addMarks(ctx context.Context, all ...identity.Mark) error {
 	if len(all) == 0 {
 		return nil
@@ -66,7 +66,7 @@ func (d *DB) addMarks(ctx context.Context, all ...identity.Mark) error {
 	}
 	d.afterCommit(ctx, func() {
 		d.recent.strike(all...)
-		d.marked.tell()
+		d.tellMarks()
 	})
 	return nil
 }
@@ -108,8 +108,8 @@ func (d *DB) markSessions(ctx context.Context, b blow, ended []identity.Ended) e
 	return d.addMarks(ctx, all...)
 }
 
-// Marked returns a channel that is closed once this process has committed a mark. Whoever takes it before looking misses
-// none; those of other processes have to be looked for.
+// Marked returns a channel that is closed once this process has committed a mark, or another one said that it has. Whoever
+// takes it before looking misses none of this process; those of others have to be looked for, too: Carried says how often.
 func (d *DB) Marked() <-chan struct{} { return d.marked.listen() }
 
 const tagLen = 8

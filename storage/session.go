@@ -275,7 +275,7 @@ func (d *DB) RedeemCode(ctx context.Context, p identity.Promise, s identity.Sess
 	if err != nil || !won {
 		return identity.Session{}, false, d.fail("redeem code", err)
 	}
-	d.afterCommit(ctx, func() { d.hub.ring(s.UserID, news{client: s.ClientID}) })
+	d.afterCommit(ctx, func() { d.tellNews(s.UserID, news{client: s.ClientID}) })
 	return s, true, nil
 }
 

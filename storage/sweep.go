@@ -192,7 +192,7 @@ func (d *DB) sweepClients(ctx context.Context, before time.Time) (int, error) {
 	}
 	events := make([]identity.Event, len(ids))
 	for i, id := range ids {
-		d.clients.drop(id, now)
+		d.clientChanged(ctx, id)
 		events[i] = identity.Event{
 			ID: identity.NewID(), At: now, Kind: identity.ClientDeleted, ClientID: id, Detail: "never used",
 		}
