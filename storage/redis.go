@@ -36,6 +36,7 @@ func (c redisCarrier) say(ctx context.Context, packet string) error {
 func (c redisCarrier) hear(ctx context.Context, listening func(), heard func(string)) error {
 	subscribed := c.client.Subscribe(ctx, c.channel)
 	defer func() { _ = subscribed.Close() }()
+	defer context.AfterFunc(ctx, func() { _ = subscribed.Close() })() // receiving does not heed ctx by itself
 	for {
 		said, err := subscribed.ReceiveTimeout(ctx, silence)
 		if err != nil {
