@@ -61,8 +61,10 @@ func redisServer(t testing.TB, args ...string) (address string, process *os.Proc
 		t.Skip("redis-server is not installed")
 	}
 	port, dir := freePort(t), t.TempDir()
-	args = append([]string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", dir,
-		"--logfile", filepath.Join(dir, "log")}, args...)
+	args = append([]string{
+		"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", dir,
+		"--logfile", filepath.Join(dir, "log"),
+	}, args...)
 	cmd := osexec.Command(program, args...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
