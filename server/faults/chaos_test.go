@@ -59,6 +59,7 @@ func TestChaos_costsNoLoginAndNoEnding(t *testing.T) {
 	listener := p.rider(app[0].token)
 	stop := p.ride(app[1 : busy+1])
 	go p.listen(listener)
+	p.listening()
 	rest := app[busy+1:]
 	for range n {
 		for _, i := range order.Perm(len(troubles)) {
