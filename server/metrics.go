@@ -68,56 +68,61 @@ func (m *metrics) count(rec *record, took time.Duration) {
 	}
 }
 
+// shown are numbers that are asked for when somebody looks.
+type shown struct{ registry prometheus.Registerer }
+
+func (m *metrics) shown() shown { return shown{m.registry} }
+
+func (s shown) counter(name, help string, count func() int) {
+	s.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help},
+		func() float64 { return float64(count()) }))
+}
+
+func (s shown) gauge(name, help string, value func() float64) {
+	s.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+}
+
 // showJournal adds what count counts: endings that are missing from the journal.
 func (m *metrics) showJournal(count func() int64) {
-	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "sojourn_ending_journal_failures_total",
-		Help: "Endings that could not be written into the journal of SOJOURN_ENDING_JOURNAL.",
-	}, func() float64 { return float64(count()) }))
+	m.shown().counter("sojourn_ending_journal_failures_total", "Endings that could not be written into the journal of SOJOURN_ENDING_JOURNAL.",
+		func() int { return int(count()) })
 }
 
 // showStreams adds what count and refused count: apps that listen to /me/events, and those that were one too many.
 func (m *metrics) showStreams(count, refused func() int) {
-	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "sojourn_event_streams_refused_total",
-		Help: "Apps that were turned away from /me/events: one too many of a person or of this process.",
-	}, func() float64 { return float64(refused()) }))
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "sojourn_event_streams",
-		Help: "Apps that listen to /me/events in this process.",
-	}, func() float64 { return float64(count()) }))
+	m.shown().counter("sojourn_event_streams_refused_total",
+		"Apps that were turned away from /me/events: one too many of a person or of this process.", refused)
+	m.shown().gauge("sojourn_event_streams", "Apps that listen to /me/events in this process.", func() float64 { return float64(count()) })
 }
 
 // showFollowers adds what the feed of endings does in this process.
 func (m *metrics) showFollowers(following func() oauth.Following) {
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "sojourn_endings_followers",
-		Help: "APIs that follow the feed of endings in this process, by a stream or a poll under way.",
-	}, func() float64 { return float64(following().Followers) }))
-	m.showRefused("sojourn_endings_followers_refused_total", "Followers that were turned away: one too many of a client or of this process.",
+	to := m.shown()
+	to.gauge("sojourn_endings_followers", "APIs that follow the feed of endings in this process, by a stream or a poll under way.",
+		func() float64 { return float64(following().Followers) })
+	to.counter("sojourn_endings_followers_refused_total", "Followers that were turned away: one too many of a client or of this process.",
 		func() int { return following().Refused })
-	m.showRefused("sojourn_endings_followers_dropped_total", "Followers that were cut off, since they read too slowly. They resume.",
+	to.counter("sojourn_endings_followers_dropped_total", "Followers that were cut off, since they read too slowly. They resume.",
 		func() int { return following().Dropped })
-	m.showRefused("sojourn_endings_messages_total", "Messages of marks that were signed, each once for all followers of this process.",
+	to.counter("sojourn_endings_messages_total", "Messages of marks that were signed, each once for all followers of this process.",
 		func() int { return following().Signed })
 }
 
 // showRecall adds how often introspection, userinfo and /me went by what this process remembers of sessions.
 func (m *metrics) showRecall(recall func() storage.Recall) {
-	m.showRefused("sojourn_session_cache_hits_total", "Sessions that were told of from memory.",
+	to := m.shown()
+	to.counter("sojourn_session_cache_hits_total", "Sessions that were told of from memory.",
 		func() int { return int(recall().Hits) })
-	m.showRefused("sojourn_session_cache_misses_total", "Sessions whose row was asked instead.",
+	to.counter("sojourn_session_cache_misses_total", "Sessions whose row was asked instead.",
 		func() int { return int(recall().Misses) })
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "sojourn_session_cache_look_age_seconds",
-		Help: "How long ago the last look for endings began that worked; 0 before the first. Beyond a second every row is asked.",
-	}, func() float64 { return recall().Age.Seconds() }))
+	to.gauge("sojourn_session_cache_look_age_seconds",
+		"How long ago the last look for endings began that worked; 0 before the first. Beyond a second every row is asked.",
+		func() float64 { return recall().Age.Seconds() })
 }
 
-// showRefused adds what count counts, under a name, as a counter.
-func (m *metrics) showRefused(name, help string, count func() int) {
-	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help},
-		func() float64 { return float64(count()) }))
+// showCount adds what count counts, under a name, as a counter.
+func (m *metrics) showCount(name, help string, count func() int) {
+	m.shown().counter(name, help, count)
 }
 
 // showCarrier adds how wake-ups go between processes, and what became of the questions to Redis.
@@ -126,22 +131,15 @@ func (m *metrics) showCarrier(db *storage.DB) {
 	if carrier == "" {
 		return
 	}
-	of := prometheus.Labels{"carrier": carrier}
-	gauge := func(name, help string, value func() float64) {
-		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: of}, value))
-	}
-	counter := func(name, help string, value func() int) {
-		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: of},
-			func() float64 { return float64(value()) }))
-	}
-	gauge("sojourn_carrier_beat_age_seconds", "How long ago the heartbeat was sent that came back last; above 1 servers look for themselves.",
+	to := shown{prometheus.WrapRegistererWith(prometheus.Labels{"carrier": carrier}, m.registry)}
+	to.gauge("sojourn_carrier_beat_age_seconds", "How long ago the heartbeat was sent that came back last; above 1 servers look for themselves.",
 		func() float64 { return db.Carrying().Age.Seconds() })
-	counter("sojourn_carrier_said_total", "Wake-ups and heartbeats that this process handed over.", func() int { return db.Carrying().Said })
-	counter("sojourn_carrier_heard_total", "Wake-ups of other processes.", func() int { return db.Carrying().Heard })
-	counter("sojourn_carrier_ignored_total", "Wake-ups that made no sense or were too many.", func() int { return db.Carrying().Ignored })
-	counter("sojourn_carrier_failures_total", "Packets that were not taken, connections that broke and questions without an answer in time.",
+	to.counter("sojourn_carrier_said_total", "Wake-ups and heartbeats that this process handed over.", func() int { return db.Carrying().Said })
+	to.counter("sojourn_carrier_heard_total", "Wake-ups of other processes.", func() int { return db.Carrying().Heard })
+	to.counter("sojourn_carrier_ignored_total", "Wake-ups that made no sense or were too many.", func() int { return db.Carrying().Ignored })
+	to.counter("sojourn_carrier_failures_total", "Packets that were not taken, connections that broke and questions without an answer in time.",
 		func() int { return db.Carrying().Failures + db.SharedMemory().Failed })
-	counter("sojourn_carrier_unasked_total", "Questions that went by the memory of this process alone, since Redis did not answer lately.",
+	to.counter("sojourn_carrier_unasked_total", "Questions that went by the memory of this process alone, since Redis did not answer lately.",
 		func() int { return db.SharedMemory().Skipped })
 }
 

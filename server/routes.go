@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -130,7 +129,10 @@ func (s *Server) unready(ctx context.Context) string {
 		s.log.WarnContext(ctx, "not ready", "error", err)
 		return "the database does not answer"
 	}
-	if err := cmp.Or(err, s.writable(ctx)); err != nil {
+	if err == nil {
+		err = s.writable(ctx)
+	}
+	if err != nil {
 		s.log.WarnContext(ctx, "not ready", "error", err)
 		return "the database takes no writes"
 	}

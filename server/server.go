@@ -67,9 +67,9 @@ func New(ctx context.Context, cfg config.Config, db *storage.DB, log *slog.Logge
 	s.metrics.showRecall(db.Recall)
 	s.metrics.showTries(db.RefusedTries)
 	s.metrics.showCarrier(db)
-	s.metrics.showRefused("sojourn_document_writes_refused_total", "Writes to /me/state that were too many of a Session.",
+	s.metrics.showCount("sojourn_document_writes_refused_total", "Writes to /me/state that were too many of a Session.",
 		s.protocol.RefusedWrites)
-	s.metrics.showRefused("sojourn_token_revocations_refused_total", "Revoked access tokens that were too many of a Session.",
+	s.metrics.showCount("sojourn_token_revocations_refused_total", "Revoked access tokens that were too many of a Session.",
 		s.protocol.RefusedRevocations)
 	s.handler, err = s.wrap(s.routes())
 	return s, err

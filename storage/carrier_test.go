@@ -94,6 +94,14 @@ type house struct {
 	proxy      *toxiproxy.Proxy // nil: the carrier cannot be cut apart from the database
 }
 
+// carried are two processes that hear each other.
+func (h *house) carried(t testing.TB) (one, other *storage.DB) {
+	t.Helper()
+	one, other = h.process(t), h.process(t)
+	eventually(t, "both are carried", func() bool { return one.Carried() && other.Carried() })
+	return one, other
+}
+
 // process opens the database as another process does, with its loops.
 func (h *house) process(t testing.TB) *storage.DB {
 	t.Helper()
@@ -153,8 +161,7 @@ func heard(t testing.TB, what string, bell <-chan struct{}) {
 func TestCarrier_anEndingIsHeardByOtherProcesses(t *testing.T) {
 	t.Parallel()
 	onCarriers(t, func(t *testing.T, h *house) {
-		one, other := h.process(t), h.process(t)
-		eventually(t, "both are carried", func() bool { return one.Carried() && other.Carried() })
+		one, other := h.carried(t)
 		p := someone(t, one)
 		s := p.begin(t, one, "offline_access")
 		bell := other.Marked()
@@ -171,8 +178,7 @@ func TestCarrier_anEndingIsHeardByOtherProcesses(t *testing.T) {
 func TestCarrier_aPersonsAppsAreWokenInOtherProcesses(t *testing.T) {
 	t.Parallel()
 	onCarriers(t, func(t *testing.T, h *house) {
-		one, other := h.process(t), h.process(t)
-		eventually(t, "both are carried", func() bool { return one.Carried() && other.Carried() })
+		one, other := h.carried(t)
 		p, q := someone(t, one), someone(t, one)
 		bell, cancel := other.Subscribe(identity.Feed{UserID: p.user.ID, ClientID: "app"})
 		t.Cleanup(cancel)
@@ -191,8 +197,7 @@ func TestCarrier_aPersonsAppsAreWokenInOtherProcesses(t *testing.T) {
 func TestCarrier_aChangedClientIsForgottenInOtherProcesses(t *testing.T) {
 	t.Parallel()
 	onCarriers(t, func(t *testing.T, h *house) {
-		one, other := h.process(t), h.process(t)
-		eventually(t, "both are carried", func() bool { return one.Carried() && other.Carried() })
+		one, other := h.carried(t)
 		before := other.Carrying().Heard
 		if err := one.CreateClient(t.Context(), identity.Client{ID: "shop", CreatedAt: one.Now(), Epoch: 1}); err != nil {
 			t.Fatal(err)
@@ -209,8 +214,7 @@ func TestCarrier_aChangedClientIsForgottenInOtherProcesses(t *testing.T) {
 func TestCarrier_whatIsRolledBackIsNotTold(t *testing.T) {
 	t.Parallel()
 	onCarriers(t, func(t *testing.T, h *house) {
-		one, other := h.process(t), h.process(t)
-		eventually(t, "both are carried", func() bool { return one.Carried() && other.Carried() })
+		one, other := h.carried(t)
 		p := someone(t, one)
 		s := p.begin(t, one, "offline_access")
 		no := errors.New("no")
@@ -265,8 +269,7 @@ func TestCarrier_cutAndMendedItGoesOn(t *testing.T) {
 			h.proxy = proxyTo(t, hostOf(t, h.dsn))
 			h.dsn = strings.Replace(h.dsn, hostOf(t, h.dsn), h.proxy.Listen, 1)
 		}
-		one, other := h.process(t), h.process(t)
-		eventually(t, "both are carried", func() bool { return one.Carried() && other.Carried() })
+		one, other := h.carried(t)
 		h.proxy.Stop()
 		eventually(t, "both notice", func() bool { return !one.Carried() && !other.Carried() })
 		if err := h.proxy.Start(); err != nil {

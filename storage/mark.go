@@ -83,12 +83,8 @@ func (d *DB) markOf(ctx context.Context, b blow, sub string) error {
 	}
 	var kept []identity.ID
 	if b.KeepSessions {
-		err := d.each(ctx, func(rows *sql.Rows) error {
-			var id identity.ID
-			err := rows.Scan((*scannedID)(&id))
-			kept = append(kept, id)
-			return err
-		}, "SELECT id FROM sessions WHERE sign_in_id = ? AND user_id = ? AND epoch = ? AND ended_at IS NULL LIMIT 101", b.Keep, b.User, b.Below)
+		var err error
+		kept, err = d.ids(ctx, "SELECT id FROM sessions WHERE sign_in_id = ? AND user_id = ? AND epoch = ? AND ended_at IS NULL LIMIT 101", b.Keep, b.User, b.Below)
 		if err != nil {
 			return d.fail("read kept sessions", err)
 		}

@@ -65,54 +65,30 @@ func openRedis(text string) (redis.UniversalClient, error) {
 		return nil, errRedisURL
 	}
 	q := u.Query()
-	cluster := q.Get("cluster") == "true"
-	q.Del("cluster")
-	switch u.RawQuery = q.Encode(); {
-	case q.Has("master_name"):
-		return openSentinel(u)
-	case cluster:
-		return openCluster(u)
+	o := &redis.UniversalOptions{
+		MasterName: q.Get("master_name"), IsClusterMode: q.Get("cluster") == "true",
+		SentinelUsername: q.Get("sentinel_username"), SentinelPassword: q.Get("sentinel_password"),
+		MaxRetries: -1, PoolSize: redisConns, DialerRetries: 1, ContextTimeoutEnabled: true, DisableIdentity: true,
+		DialTimeout: redisConnect, ReadTimeout: redisConnect, WriteTimeout: redisConnect,
+		// What only one vendor's service tells is not asked for.
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
-	o, err := redis.ParseURL(u.String())
-	if err != nil {
-		return nil, errRedisURL
+	own := []string{"cluster"}
+	if o.MasterName != "" || o.IsClusterMode {
+		o.Addrs = q["addr"]
+		own = append(own, "addr", "master_name", "sentinel_username", "sentinel_password")
 	}
-	o.MaxRetries, o.PoolSize, o.DialerRetries, o.ContextTimeoutEnabled = -1, redisConns, 1, true
-	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.DisableIdentity = redisConnect, redisConnect, redisConnect, true
-	o.MaintNotificationsConfig = noMaintenance()
-	return redis.NewClient(o), nil
-}
-
-func openSentinel(u *url.URL) (redis.UniversalClient, error) {
-	q := u.Query()
-	password, user := q.Get("sentinel_password"), q.Get("sentinel_username")
-	q.Del("sentinel_password")
-	q.Del("sentinel_username")
+	for _, name := range own {
+		q.Del(name)
+	}
 	u.RawQuery = q.Encode()
-	o, err := redis.ParseFailoverURL(u.String())
+	one, err := redis.ParseURL(u.String())
 	if err != nil {
 		return nil, errRedisURL
 	}
-	o.SentinelUsername, o.SentinelPassword = user, password
-	o.MaxRetries, o.PoolSize, o.DialerRetries, o.ContextTimeoutEnabled = -1, redisConns, 1, true
-	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.DisableIdentity = redisConnect, redisConnect, redisConnect, true
-	return redis.NewFailoverClient(o), nil
-}
-
-func openCluster(u *url.URL) (redis.UniversalClient, error) {
-	o, err := redis.ParseClusterURL(u.String())
-	if err != nil {
-		return nil, errRedisURL
-	}
-	o.MaxRetries, o.PoolSize, o.DialerRetries, o.ContextTimeoutEnabled = -1, redisConns, 1, true
-	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.DisableIdentity = redisConnect, redisConnect, redisConnect, true
-	o.MaintNotificationsConfig = noMaintenance()
-	return redis.NewClusterClient(o), nil
-}
-
-// noMaintenance keeps the client from asking for what only one vendor's service tells.
-func noMaintenance() *maintnotifications.Config {
-	return &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	o.Addrs = append([]string{one.Addr}, o.Addrs...)
+	o.Username, o.Password, o.DB, o.TLSConfig, o.Protocol = one.Username, one.Password, one.DB, one.TLSConfig, one.Protocol
+	return redis.NewUniversalClient(o), nil
 }
 
 // mute is the client's own log: what it has to say comes back as errors.

@@ -1,10 +1,12 @@
 package storage
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -112,6 +114,22 @@ func (d *DB) each(ctx context.Context, scan func(*sql.Rows) error, query string,
 		}
 	}
 	return rows.Err()
+}
+
+// ids returns the ids that a statement selects.
+func (d *DB) ids(ctx context.Context, query string, args ...any) (all []identity.ID, err error) {
+	err = d.each(ctx, func(found *sql.Rows) error {
+		var id identity.ID
+		err := found.Scan((*scannedID)(&id))
+		all = append(all, id)
+		return err
+	}, query, args...)
+	return all, err
+}
+
+// inEndingOrder sorts ids as all endings go by them: two that meet wait for each other, and neither for ever.
+func inEndingOrder(ids []identity.ID) {
+	slices.SortFunc(ids, func(a, b identity.ID) int { return bytes.Compare(a[:], b[:]) })
 }
 
 // conditions are the parts of a WHERE clause that a query names.

@@ -104,6 +104,18 @@ func (d *DB) copyIn(ctx context.Context, all []insertion) error {
 	})
 }
 
+// unhurriedly is a transaction whose statements may take as long as they do.
+func (d *DB) unhurriedly(ctx context.Context, do func(context.Context) error) error {
+	return d.InTx(ctx, func(ctx context.Context) error {
+		if d.kind == Postgres {
+			if err := d.q(ctx).Exec(unhurried).Error; err != nil {
+				return err
+			}
+		}
+		return do(ctx)
+	})
+}
+
 // insertMany inserts by statements of a few hundred rows, since SQLite takes 32,766 values in one.
 func (d *DB) insertMany(ctx context.Context, i insertion) error {
 	width := strings.Count(i.columns, ",") + 1
@@ -126,12 +138,7 @@ func (d *DB) insertMany(ctx context.Context, i insertion) error {
 // Seeded counts the accounts whose addresses end in suffix, and reports whether there are others. It reads all of them, so it is
 // for seeds alone.
 func (d *DB) Seeded(ctx context.Context, suffix string) (seeded int, others bool, err error) {
-	err = d.InTx(ctx, func(ctx context.Context) error {
-		if d.kind == Postgres {
-			if err := d.q(ctx).Exec(unhurried).Error; err != nil {
-				return err
-			}
-		}
+	err = d.unhurriedly(ctx, func(ctx context.Context) error {
 		_, err := d.one(ctx, []any{&seeded, &others},
 			"SELECT count(*), EXISTS (SELECT 1 FROM users o WHERE o.email NOT LIKE ?) FROM users u WHERE u.email LIKE ?", "%"+suffix, "%"+suffix)
 		return err
@@ -145,10 +152,7 @@ func (d *DB) Analyze(ctx context.Context) error {
 	if d.kind == SQLite {
 		return nil
 	}
-	return d.fail("analyze", d.InTx(ctx, func(ctx context.Context) error {
-		if err := d.q(ctx).Exec(unhurried).Error; err != nil {
-			return err
-		}
+	return d.fail("analyze", d.unhurriedly(ctx, func(ctx context.Context) error {
 		return d.q(ctx).Exec("ANALYZE users, sign_ins, sessions").Error
 	}))
 }

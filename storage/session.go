@@ -1,13 +1,11 @@
 package storage
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -246,15 +244,10 @@ func (d *DB) Surplus(ctx context.Context, userID identity.ID, clientID string, k
 		return nil, err
 	}
 	now := fromTime(d.Now())
-	err = d.each(ctx, func(found *sql.Rows) error {
-		var id identity.ID
-		err := found.Scan((*scannedID)(&id))
-		ids = append(ids, id)
-		return err
-	}, `SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id AND u.epoch = s.epoch
+	ids, err = d.ids(ctx, `SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id AND u.epoch = s.epoch
 		WHERE s.user_id = ? AND s.client_id = ? AND s.ended_at IS NULL AND s.idle_ends_at > ? AND s.ends_at > ?
 		ORDER BY s.last_used_at DESC, s.id DESC LIMIT ? OFFSET ?`, userID, clientID, now, now, surplusAtOnce, keep)
-	slices.SortFunc(ids, func(a, b identity.ID) int { return bytes.Compare(a[:], b[:]) }) // the order of all endings
+	inEndingOrder(ids)
 	return ids, d.fail("read surplus sessions", err)
 }
 

@@ -1,10 +1,8 @@
 package storage
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
-	"slices"
 
 	"github.com/google/uuid"
 
@@ -89,14 +87,9 @@ func (d *DB) StartSignIn(ctx context.Context, s identity.SignIn) error {
 // hundred, in the order of all endings.
 func (d *DB) SurplusSignIns(ctx context.Context, userID identity.ID, keep int) (ids []identity.ID, err error) {
 	now := fromTime(d.Now())
-	err = d.each(ctx, func(found *sql.Rows) error {
-		var id identity.ID
-		err := found.Scan((*scannedID)(&id))
-		ids = append(ids, id)
-		return err
-	}, `SELECT id FROM sign_ins WHERE user_id = ? AND ended_at IS NULL AND idle_ends_at > ? AND ends_at > ?
+	ids, err = d.ids(ctx, `SELECT id FROM sign_ins WHERE user_id = ? AND ended_at IS NULL AND idle_ends_at > ? AND ends_at > ?
 		ORDER BY last_used_at DESC, id DESC LIMIT ? OFFSET ?`, userID, now, now, surplusAtOnce, keep)
-	slices.SortFunc(ids, func(a, b identity.ID) int { return bytes.Compare(a[:], b[:]) })
+	inEndingOrder(ids)
 	return ids, d.fail("read surplus sign-ins", err)
 }
 
