@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -151,7 +152,7 @@ func BenchmarkFollowersSoon(b *testing.B) {
 			s := newStage(b, dsn)
 			var apis []*follower
 			for range 3 {
-				f, err := follow(b.Context(), startSojourn(b, dsn).base, "api")
+				f, err := follow(b.Context(), startSojourn(b, dsn, "SOJOURN_ISSUER=http://localhost:8080").base, "api")
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -162,6 +163,24 @@ func BenchmarkFollowersSoon(b *testing.B) {
 			}
 		})
 	}
+}
+
+// endAt ends sessions in their order, one every so often, says after each commit which one that was, and reports how many it was a
+// second.
+func (s *stage) endAt(b *testing.B, every time.Duration, ids []string, ended func(i int, at time.Time)) {
+	b.Helper()
+	began, at := time.Now(), atomic.Int64{}
+	_, err := volley(24, len(ids), func(int) error {
+		i := int(at.Add(1)) - 1
+		time.Sleep(time.Until(began.Add(time.Duration(i) * every)))
+		_, err := s.db.End(b.Context(), identity.Ending{Session: uuid.MustParse(ids[i]), Cause: identity.EndDevice})
+		ended(i, time.Now())
+		return err
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(len(ids))/time.Since(began).Seconds(), "endings/s")
 }
 
 // endMany ends sessions, one each time, and reports how long the slowest API took to hear of each.
@@ -176,23 +195,8 @@ func (s *stage) endMany(b *testing.B, apis []*follower, n int, every time.Durati
 		ids[i] = s.ids[0]
 	}
 	before := apis[0].count()
-	done, began := make([]time.Time, n), time.Now()
-	var next sync.Mutex
-	at := -1
-	_, err := volley(24, n, func(int) error {
-		next.Lock()
-		at++
-		i := at
-		next.Unlock()
-		time.Sleep(time.Until(began.Add(time.Duration(i) * every)))
-		_, err := s.db.End(b.Context(), identity.Ending{Session: uuid.MustParse(ids[i]), Cause: identity.EndDevice})
-		done[i] = time.Now()
-		return err
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.ReportMetric(float64(n)/time.Since(began).Seconds(), "endings/s")
+	done := make([]time.Time, n)
+	s.endAt(b, every, ids, func(i int, at time.Time) { done[i] = at })
 	var took []time.Duration
 	for _, f := range apis {
 		for until := time.Now().Add(time.Minute); f.count() < before+n; time.Sleep(10 * time.Millisecond) {

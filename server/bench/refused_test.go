@@ -12,9 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
-	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/storage"
 	"github.com/sojourn-auth/sojourn/storage/storagetest"
 )
@@ -127,28 +124,17 @@ func (w *watch) prepare(b *testing.B, server process, crowd int) (ids []string) 
 func (w *watch) end(b *testing.B, ids []string, every time.Duration) {
 	b.Helper()
 	each := len(ids) / len(w.tokens)
-	began := time.Now()
 	var asking sync.WaitGroup
-	var next sync.Mutex
-	at := -1
-	_, err := volley(24, len(ids), func(int) error {
-		next.Lock()
-		at++
-		i := at
-		next.Unlock()
-		time.Sleep(time.Until(began.Add(time.Duration(i) * every)))
-		_, err := w.db.End(b.Context(), identity.Ending{Session: uuid.MustParse(ids[i]), Cause: identity.EndDevice})
-		if done := time.Now(); i%each == 0 {
+	w.endAt(b, every, ids, func(i int, done time.Time) {
+		if i%each == 0 {
 			for _, api := range w.apis {
 				asking.Go(func() { w.ask(b, api, w.tokens[i/each], done) })
 			}
 		}
-		return err
 	})
-	b.ReportMetric(float64(len(ids))/time.Since(began).Seconds(), "endings/s")
 	asking.Wait()
-	if err != nil || len(w.took) != 3*len(w.tokens) {
-		b.Fatalf("%d refusals, %v", len(w.took), err)
+	if len(w.took) != 3*len(w.tokens) {
+		b.Fatalf("%d refusals", len(w.took))
 	}
 	reportWaits(b, w.took)
 }

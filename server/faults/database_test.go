@@ -88,6 +88,15 @@ func (d *database) alter(name, value string) {
 	d.must(d.Alter(d.t.Context(), name, value))
 }
 
+// replica starts a copy that streams from here.
+func (d *database) replica() *database {
+	d.t.Helper()
+	r := d.copied("-R")
+	r.start()
+	wait(d.t, "the replica streams", func() bool { return d.Replicas(d.t.Context()) == 1 })
+	return r
+}
+
 // copied is a base backup of it while it runs, not started; extra are pg_basebackup's further arguments.
 func (d *database) copied(extra ...string) *database {
 	d.t.Helper()

@@ -14,11 +14,7 @@ import (
 func TestFailover_errorsLastAsLongAsThereIsNoPrimary(t *testing.T) {
 	t.Parallel()
 	primary := newDatabase(t)
-	replica := primary.copied("-R")
-	replica.start()
-	wait(t, "the replica streams", func() bool {
-		return primary.ask("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'") == "1"
-	})
+	replica := primary.replica()
 	// The standby comes first: it has to be passed over, also while the primary lives.
 	both := "postgres://postgres@127.0.0.1:" + replica.Port + ",127.0.0.1:" + primary.Port + "/postgres?sslmode=disable"
 	p := serve(t, both)

@@ -121,11 +121,7 @@ func TestAbsentStandby_holdsUpEndingsAlone(t *testing.T) {
 func TestPromotedReplica_costsNoLoginAndNoEndingThatItHad(t *testing.T) {
 	t.Parallel()
 	primary := newDatabase(t, slowWriter...)
-	replica := primary.copied("-R")
-	replica.start()
-	wait(t, "the replica streams", func() bool {
-		return primary.ask("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'") == "1"
-	})
+	replica := primary.replica()
 	both := "postgres://postgres@127.0.0.1:" + primary.Port + ",127.0.0.1:" + replica.Port + "/postgres?sslmode=disable&target_session_attrs=read-write"
 	p := serve(t, both)
 	wait(t, "the server warns", func() bool { return strings.Contains(p.log.String(), "streaming replicas are attached (1)") })
