@@ -67,17 +67,23 @@ func (d *DB) WatchMarks(ctx context.Context) {
 	}
 	wait := time.NewTimer(0)
 	defer wait.Stop()
+	var marked <-chan struct{} // rings for wake-ups of other processes, too
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-marked: // who rings and rings is answered as often as half of the clock is
+			marked = nil
+			wait.Reset(r.rest(time.Now()))
+			continue
 		case <-wait.C:
 		}
 		if !r.wanted(ctx) {
 			return
 		}
+		marked = d.marked.listen()
 		_ = d.lookForMarks(ctx) // what fails shows in the age of the last look, and has every question asked of the row
-		wait.Reset(r.pace())
+		wait.Reset(r.pace(d.Carried()))
 	}
 }
 
@@ -140,7 +146,7 @@ type recent struct {
 	floor   uint64              // what was read before is worth nothing
 	place   identity.MarkPlace  // up to which marks were struck
 	looked  time.Time           // when the last look that worked began
-	asked   int                 // since then
+	asked   int                 // since the last pace
 	lastAsk time.Time
 	rung    bell          // somebody asks
 	only    chan struct{} // holds whoever looks, one at a time
@@ -290,14 +296,24 @@ func (r *recent) from(now time.Time) (identity.MarkPlace, bool) {
 func (r *recent) vouch(began time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.looked, r.asked = began, 0
+	r.looked = began
 }
 
-// pace is how long to wait before the next look: it costs a statement, as a question to a row does.
-func (r *recent) pace() time.Duration {
+// rest is how long to wait where there is something to look for.
+func (r *recent) rest(now time.Time) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.asked >= worthwhile {
+	return max(0, lookOften/2-now.Sub(r.looked))
+}
+
+// pace is how long to wait before the next look: it costs a statement, as a question to a row does. While wake-ups tell of
+// what others commit, the clock only makes up for one that was lost.
+func (r *recent) pace(carried bool) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	asked := r.asked
+	r.asked = 0
+	if asked >= worthwhile && !carried {
 		return lookOften
 	}
 	return lookSeldom

@@ -41,11 +41,24 @@ func BenchmarkCache(b *testing.B) {
 	})
 }
 
-// BenchmarkEndedElsewhere ends Sessions in one process and asks another one, which remembers them, until it refuses.
+// BenchmarkEndedElsewhere ends Sessions in one process and asks another one, which remembers them, until it refuses: told by
+// PostgreSQL's NOTIFY, and, as of a command that tells nobody, by its own looks alone.
 func BenchmarkEndedElsewhere(b *testing.B) {
+	for _, carried := range []bool{true, false} {
+		b.Run(fmt.Sprintf("notify=%v", carried), func(b *testing.B) { endElsewhere(b, carried) })
+	}
+}
+
+func endElsewhere(b *testing.B, carried bool) {
 	dsn := storagetest.DSN(b, storage.Postgres)
 	s := newStage(b, dsn)
 	p := startSojourn(b, dsn)
+	if carried {
+		go s.db.Carry(b.Context())
+		for !s.db.Carried() {
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
 	n := min(len(s.ids), 40)
 	took := make([]time.Duration, n)
 	for i := range n {
