@@ -160,12 +160,24 @@ function choose() {
   enable();
 }
 
+// Other tabs hear of a wish before they see what came of it: they may only find their phone refused, and not why.
+const tabs = new BroadcastChannel("stage");
+tabs.onmessage = ({ data: { id, asked } }) => phones[id] && Object.assign(phones[id], { asked });
+
+function wish(phone, asked) {
+  phone.asked = asked;
+  tabs.postMessage({ id: phone.id, asked });
+}
+
 // ask notes that the person wants this phone ended, so that it is no forced sign-in.
-const ask = (phone) => Object.assign(phone, { asked: true, askedAt: Date.now() });
+function ask(phone) {
+  wish(phone, true);
+  phone.askedAt = Date.now();
+}
 
 async function post(path, fields) {
   const answer = await fetch(path, { method: "POST", headers: { "X-Demo": "1" }, body: new URLSearchParams(fields) }).catch(() => undefined);
-  if (!answer?.ok) Object.values(phones).forEach((phone) => (phone.asked = false));
+  if (!answer?.ok) Object.values(phones).forEach((phone) => wish(phone, false));
   say(answer?.ok ? await answer.text() : answer ? "That did not work. Try again." : "The demo’s server is away. Start it again, then try again.");
 }
 
