@@ -7,7 +7,7 @@ report() {
   say 'exercised'
   line SQLite "$(passed sqlite)" "tests on $(module modernc.org/sqlite)"
   line PostgreSQL "$(passed postgres)" "tests on $postgres_version, $(count 'connection authorized' postgres.log) connections"
-  printf '   %-14s %s\n' Redis "$redis_version answered PING; the server does not use it yet"
+  line Redis "$(passed redis)" "tests on $redis_version"
   line Chromium "$(count started chromium.log)" "starts of $("$chromium" --version 2>/dev/null | head -n 1)"
   line go-oidc "$(packages_using github.com/coreos/go-oidc/v3/oidc)" \
     "test packages, $(module github.com/coreos/go-oidc/v3), $(module golang.org/x/oauth2)"
