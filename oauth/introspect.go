@@ -31,6 +31,9 @@ type introspection struct {
 	// What marks of the feed of endings go by.
 	SubEpoch    int64 `json:"sub_epoch,omitempty"`
 	ClientEpoch int64 `json:"client_epoch,omitempty"`
+	// AuthorizationExpiresIn is of a refresh token (draft-ietf-oauth-refresh-token-expiration-03 §7). Its refresh_token_timeout is
+	// not told: it would say when the Session was last refreshed.
+	AuthorizationExpiresIn int64 `json:"authorization_expires_in,omitempty"`
 	// Confirm lets a resource server judge the proof that came with the token (RFC 9449 §6.2).
 	Confirm *confirmation `json:"cnf,omitempty"`
 }
@@ -149,7 +152,7 @@ func (e *Endpoints) lookIntoRefresh(ctx context.Context, t identity.RefreshToken
 		Active: true, Scope: strings.Join(s.Scopes, " "), ClientID: s.ClientID, Username: usernameOf(live.User, s.Scopes),
 		TokenType: "refresh_token", Expires: s.EndsAt.Unix(), Subject: s.Sub, Issuer: e.o.Issuer,
 		SessionID: s.ID.String(), ACR: s.AMR.ACR(), AuthTime: s.AuthTime.Unix(),
-		Confirm: confirm(s.Key),
+		AuthorizationExpiresIn: e.secondsUntil(s.EndsAt), Confirm: confirm(s.Key),
 	}, nil
 }
 

@@ -82,6 +82,7 @@ func TestIntrospect_refreshTokenIsNoAccessToken(t *testing.T) {
 			"active": true, "scope": "openid offline_access", "client_id": c.ID, "token_type": "refresh_token",
 			"sub": s.user.Sub, "iss": issuer, "sid": row.ID.String(), "acr": "pwd",
 			"auth_time": float64(row.AuthTime.Unix()), "exp": float64(row.EndsAt.Unix()),
+			"authorization_expires_in": float64(tokens.SessionExpiresIn),
 		}
 		if diff := cmp.Diff(want, s.introspect(asker, tokens.RefreshToken).json); diff != "" {
 			t.Error(diff)
@@ -111,8 +112,8 @@ func TestIntrospect_nothingSaysWhenTheFamilyLastRefreshed(t *testing.T) {
 	onStage(t, func(s *stage) {
 		asker, c := s.app(s.confidential), s.app()
 		first := s.begin(c)
-		before := s.introspect(asker, first.RefreshToken).body
 		s.pass(time.Hour)
+		before := s.introspect(asker, first.RefreshToken).body
 		s.good(s.post(refreshing(c, first.RefreshToken)))
 		if after := s.introspect(asker, first.RefreshToken).body; after != before {
 			t.Errorf("told %s, then %s", before, after)

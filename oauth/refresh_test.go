@@ -174,14 +174,44 @@ func TestRefresh_expiresInIsToldWithARefreshTokenOnly(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) {
 		without := s.begin(s.app(func(c *identity.Client) { c.GrantTypes = []string{"authorization_code"} }))
-		if without.RefreshToken != "" || without.RefreshExpiresIn != 0 || without.SessionExpiresIn == 0 {
+		if without.RefreshToken != "" || without.RefreshExpiresIn != 0 || without.SessionExpiresIn == 0 ||
+			without.AuthorizationExpiresIn != 0 || without.RefreshTokenTimeout != 0 {
 			t.Errorf("answered %+v", without)
 		}
 		own := s.post(url.Values{"grant_type": {"client_credentials"}}, asClient(s.app(s.confidential), clientSecret))
 		s.good(own)
-		if own.RefreshExpiresIn != 0 || own.SessionExpiresIn != 0 {
+		if own.RefreshExpiresIn != 0 || own.SessionExpiresIn != 0 || own.AuthorizationExpiresIn != 0 || own.RefreshTokenTimeout != 0 {
 			t.Errorf("answered %+v", own)
 		}
+	})
+}
+
+// draft-ietf-oauth-refresh-token-expiration-03 §6.3: the worked example, seven days between two refreshes and ten in all.
+func TestRefresh_theDraftsExampleOfExpirations(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		const day = 24 * 60 * 60
+		c := s.app(func(c *identity.Client) {
+			c.Lives = identity.Lifetimes{Idle: 7 * day * time.Second, Absolute: 10 * day * time.Second}
+		})
+		check := func(got told, timeout, authorization int) {
+			t.Helper()
+			s.good(got)
+			if got.RefreshTokenTimeout != timeout || got.AuthorizationExpiresIn != authorization ||
+				got.RefreshExpiresIn != timeout || got.SessionExpiresIn != authorization {
+				t.Errorf("answered %+v, want %d and %d seconds", got, timeout, authorization)
+			}
+		}
+		got, late := s.begin(c), s.begin(c)
+		check(got, 7*day, 10*day)
+		s.pass(2 * day * time.Second)
+		got = s.post(refreshing(c, got.RefreshToken))
+		check(got, 7*day, 8*day)
+		s.pass(5 * day * time.Second)
+		got = s.post(refreshing(c, got.RefreshToken))
+		check(got, 3*day, 3*day)
+		s.pass(day * time.Second)
+		s.invalidGrant(s.post(refreshing(c, late.RefreshToken)))
 	})
 }
 

@@ -319,9 +319,13 @@ type told struct {
 	ExpiresIn        int    `json:"expires_in"`
 	SessionExpiresIn int    `json:"session_expires_in"`
 	RefreshExpiresIn int    `json:"refresh_expires_in"`
-	Error            string `json:"error"`
-	Description      string `json:"error_description"`
-	Action           string `json:"action"`
+	// The names of draft-ietf-oauth-refresh-token-expiration for both.
+	AuthorizationExpiresIn int `json:"authorization_expires_in"`
+	RefreshTokenTimeout    int `json:"refresh_token_timeout"`
+
+	Error       string `json:"error"`
+	Description string `json:"error_description"`
+	Action      string `json:"action"`
 }
 
 // post sends a token request; edit may change it.

@@ -24,6 +24,9 @@ type answer struct {
 	SessionExpiresIn int64 `json:"session_expires_in,omitempty"`
 	// RefreshExpiresIn is the number of seconds for which the refresh token is good if nobody uses it.
 	RefreshExpiresIn int64 `json:"refresh_expires_in,omitempty"`
+	// The names of draft-ietf-oauth-refresh-token-expiration-03 §6.1 for both, told with a refresh token alone.
+	AuthorizationExpiresIn int64 `json:"authorization_expires_in,omitempty"`
+	RefreshTokenTimeout    int64 `json:"refresh_token_timeout,omitempty"`
 
 	nonce    string
 	expires  time.Time // of the access token
@@ -143,8 +146,10 @@ func (e *Endpoints) issue(ctx context.Context, x *exchange, s identity.Session, 
 
 // giveRefresh puts the refresh token into the answer, and how long it is good: IdleEndsAt is never after EndsAt.
 func (e *Endpoints) giveRefresh(x *exchange, s identity.Session, t identity.RefreshToken) {
-	x.answer.RefreshToken = e.o.Keys.RefreshText(t)
-	x.answer.RefreshExpiresIn = e.secondsUntil(s.IdleEndsAt)
+	a := &x.answer
+	a.RefreshToken = e.o.Keys.RefreshText(t)
+	a.RefreshExpiresIn = e.secondsUntil(s.IdleEndsAt)
+	a.RefreshTokenTimeout, a.AuthorizationExpiresIn = a.RefreshExpiresIn, a.SessionExpiresIn
 }
 
 func (e *Endpoints) secondsUntil(at time.Time) int64 {

@@ -344,6 +344,7 @@ func TestDiscovery_saysOnlyWhatIsTrue(t *testing.T) {
 			"response_types_supported":                       []any{"code"},
 			"response_modes_supported":                       []any{"query"},
 			"id_token_signing_alg_values_supported":          []any{"ES256", "RS256", "EdDSA"},
+			"refresh_token_expiration_types_supported":       []any{"authorization", "token_timeout"},
 			"acr_values_supported":                           []any{"pwd", "mfa"},
 			"prompt_values_supported":                        []any{"none", "login", "consent", "select_account"},
 		} {
