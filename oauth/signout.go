@@ -28,7 +28,7 @@ func (e *Endpoints) logout(w http.ResponseWriter, r *http.Request) {
 	e.note(r.Context(), v, err)
 	e.o.Problem(w, r, Problem{
 		Status: v.status, Title: "This sign-out cannot go on",
-		Msg:    "What the app asked us for is not right. You are still signed in: go back to the app and try again, or sign out here.",
+		Msg:    "What we were asked for is not right. You are still signed in: go back to where you came from and try again, or sign out here.",
 		Detail: v.Description,
 	})
 }

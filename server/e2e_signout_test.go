@@ -214,6 +214,9 @@ func hearsOfSignOut(t *testing.T, c chromium, w *world) {
 	elsewhere.visit(t, a.leaving("id_token_hint", got.IDToken))
 	elsewhere.out(t, a, a.home+"?state=bye")
 	b.hears(t, w, a.client.ID+" "+answer.Get("session_state"), "changed")
+	// What a browser keeps from frames of another site looks to the frame as if it were not there.
+	b.evaluate(t, `document.cookie = "sojourn_state=; path=/; max-age=0"`)
+	b.hears(t, w, a.client.ID+" "+answer.Get("session_state"), "error")
 }
 
 // hears asks the frame and waits for what it says.

@@ -62,9 +62,16 @@ func (s *Server) Listen(ctx context.Context) (err error) {
 	s.ports.public = tls.NewListener(s.ports.public, &tls.Config{
 		GetCertificate: s.own.get,
 		MinVersion:     tls.VersionTLS12,
+		CipherSuites:   suites,
 		NextProtos:     []string{"h2", "http/1.1"},
 	})
 	return nil
+}
+
+// suites are those of TLS 1.2, the ones of RFC 9325 §4.2 and no other; TLS 1.3 has its own, all good.
+var suites = []uint16{
+	tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+	tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
 }
 
 // Serve serves on what Listen took, with the loops behind it, until ctx ends or a listener breaks. Then it drains, streams

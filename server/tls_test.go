@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -45,6 +46,33 @@ func TestServe_speaksTLSByItself(t *testing.T) {
 	if response, err := old.Get(url); err == nil {
 		response.Body.Close()
 		t.Error("TLS 1.1 was spoken")
+	}
+}
+
+// RFC 9325 §4.2: with TLS 1.2 its GCM suites alone, however much else a client offers.
+func TestServe_withTLS12OffersTheGCMSuitesAlone(t *testing.T) {
+	t.Parallel()
+	cert, key, pool := selfSigned(t)
+	s := assembled(t, storagetest.Open(t, storage.SQLite), map[string]string{
+		"issuer": "https://localhost", "tls_cert": cert, "tls_key": key,
+	})
+	url, _, _ := running(t, s)
+	shakes := func(suite uint16) bool {
+		conn, err := tls.Dial("tcp", strings.TrimPrefix(url, "http://"), &tls.Config{
+			RootCAs: pool, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite},
+		})
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	}
+	for _, suite := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
+		if !slices.Contains(suite.SupportedVersions, tls.VersionTLS12) || strings.Contains(suite.Name, "RSA_WITH") {
+			continue // of TLS 1.3 alone, or for another kind of certificate than this one
+		}
+		if got, want := shakes(suite.ID), strings.Contains(suite.Name, "_GCM_"); got != want {
+			t.Errorf("%s: taken is %t, want %t", suite.Name, got, want)
+		}
 	}
 }
 

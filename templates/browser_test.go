@@ -110,6 +110,30 @@ const (
 const glued = `[...document.querySelectorAll("body *")].filter((e) => getComputedStyle(e).display.includes("flex") && e.children.length &&
 	[...e.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.textContent.trim())).map((e) => e.outerHTML).join(" ")`
 
+// Many logos are words: as small squares, nobody could read them.
+func TestBrowser_aWideLogoKeepsItsShapeAndASize(t *testing.T) {
+	t.Parallel()
+	b := browse(t)
+	b.do(t, chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile), chromedp.Navigate(b.url+"signin"))
+	const wide = `(async () => {
+		const logo = document.querySelector(".app img"), sheet = Object.assign(document.createElement("canvas"), { width: 500, height: 125 });
+		logo.src = sheet.toDataURL();
+		await logo.decode();
+		const { width, height } = logo.getBoundingClientRect();
+		return [width, height, innerWidth];
+	})()`
+	size, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]float64](wide, chromedp.EvalAwaitPromise))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if size[1] < 24 || size[0] != 4*size[1] || size[0] > size[2]*2/3 {
+		t.Errorf("a logo of 500 to 125 is shown as %v to %v in %v", size[0], size[1], size[2])
+	}
+	if by := evaluate[int](t, b, sideways); by != 0 {
+		t.Errorf("the page scrolls sideways by %d px", by)
+	}
+}
+
 func TestBrowser_everyPageFitsAPhone(t *testing.T) {
 	t.Parallel()
 	b := browse(t)

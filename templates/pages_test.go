@@ -76,7 +76,8 @@ var golden = with(account, with(mailed, map[string]templates.Page{
 		Frame: alone, SignInURL: "/signin", Host: "notes.example",
 		Back: templates.Link{URL: "https://notes.example/bye", Label: templates.Say(templates.BackTo, "app", "Notes")},
 	},
-	"signedout-stranded": templates.SignedOut{Frame: alone, SignInURL: "/signin", Stranded: true},
+	"signedout-stranded": templates.SignedOut{Frame: alone, SignInURL: "/signin", Stranded: true, Asker: "Notes"},
+	"signedout-nowhere":  templates.SignedOut{Frame: alone, SignInURL: "/signin", Stranded: true},
 	"signedout-frames": templates.SignedOut{
 		Frame: alone, SignInURL: "/signin", Onward: true,
 		Back: templates.Link{URL: "https://notes.example/bye?state=s", Label: templates.Say(templates.BackTo, "app", "Notes")},

@@ -106,8 +106,10 @@ type SignedOut struct {
 	Onward bool
 	// Frames are the addresses of other apps that learn of it by being loaded.
 	Frames []string
-	// Stranded is whether the app asked for a way back that it had not registered.
+	// Stranded is whether a way back was asked for that is not registered.
 	Stranded bool
+	// Asker is the name of the app that asked. Empty: it is not known.
+	Asker string
 }
 
 func (SignedOut) template() string { return "signedout" }

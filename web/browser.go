@@ -39,10 +39,11 @@ func (p *Pages) keep(w http.ResponseWriter, r *http.Request, value string) error
 	return nil
 }
 
-// forget takes the cookies from the browser.
+// forget takes the cookie from the browser. Its state stays and says that nobody is signed in, for our frame in apps' pages:
+// without a cookie it could not tell that from a browser that hides them (check_session.js).
 func (p *Pages) forget(w http.ResponseWriter) {
 	http.SetCookie(w, p.cookie("", -1))
-	http.SetCookie(w, p.stateCookie("", -1))
+	http.SetCookie(w, p.stateCookie(identity.Standing{}.BrowserState(), int(identity.BrowserLastsFor/time.Second)))
 }
 
 // cookie has what the __Host- prefix demands (RFC 6265bis §4.1.3.2). Lax, because the way here from an app is a

@@ -104,6 +104,7 @@ func (p *Pages) signedOut(w http.ResponseWriter, r *http.Request, o signOut, fra
 	page := templates.SignedOut{
 		Frame: p.frame(visit{}), SignInURL: o.to(signInPath), Frames: frames,
 		Onward: leads && identity.WebOrigin(back) != "", Stranded: back == "" && o.request.Back != "",
+		Asker: o.client.Called(),
 	}
 	if page.Stranded {
 		identity.TrailOf(r.Context()).Refusal = "unregistered_post_logout_redirect_uri"

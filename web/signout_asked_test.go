@@ -419,8 +419,8 @@ func TestStateCookie_changesWithWhoIsSignedIn(t *testing.T) {
 		if second := state(); second == first || second != b.standing().BrowserState() {
 			t.Errorf("after the second factor the state is %q, was %q", second, first)
 		}
-		if b.post("/signout"); state() != "" {
-			t.Errorf("after sign-out the state is %q", state())
+		if b.post("/signout"); state() != (identity.Standing{}).BrowserState() {
+			t.Errorf("after sign-out the state is %q, want one that says nobody is signed in", state())
 		}
 	})
 }
