@@ -21,14 +21,18 @@ import (
 	"github.com/sojourn-auth/sojourn/mfa"
 )
 
-// store is what the API lists; what it changes, it asks of the domain.
+// store is what the API shows one of; what it changes, it asks of the domain.
 type store interface {
-	Accounts(ctx context.Context, q identity.AccountQuery) ([]identity.Account, error)
 	AccountByID(ctx context.Context, id identity.ID) (identity.Account, error)
-	FindSessions(ctx context.Context, q identity.SessionQuery) ([]identity.Live, error)
-	Clients(ctx context.Context, q identity.ClientQuery) ([]identity.Client, error)
 	// RegisteredClient returns a client, disabled or not, or NotFound.
 	RegisteredClient(ctx context.Context, id string) (identity.Client, error)
+}
+
+// lists are what it lists, which a replica may know.
+type lists interface {
+	Accounts(ctx context.Context, q identity.AccountQuery) ([]identity.Account, error)
+	FindSessions(ctx context.Context, q identity.SessionQuery) ([]identity.Live, error)
+	Clients(ctx context.Context, q identity.ClientQuery) ([]identity.Client, error)
 	Events(ctx context.Context, q identity.EventQuery) ([]identity.Event, error)
 	Deliveries(ctx context.Context, f identity.DeliveryFilter) ([]identity.ListedDelivery, error)
 }
@@ -36,6 +40,7 @@ type store interface {
 // Options are what the API is made of. Every field is needed.
 type Options struct {
 	Store     store
+	Lists     lists
 	Operators identity.Operators
 	Tokens    identity.AdminTokens
 	TOTP      mfa.TOTP

@@ -20,7 +20,7 @@ func (a *API) clientList(r *http.Request) (any, error) {
 	}
 	limit := asked.Limit
 	asked.Limit++
-	all, err := a.o.Store.Clients(r.Context(), asked)
+	all, err := a.o.Lists.Clients(r.Context(), asked)
 	clients, next := cut(all, limit, func(one identity.Client) (Client, string) { return NewClient(one), one.ID })
 	return struct {
 		Clients []Client `json:"clients"`

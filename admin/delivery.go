@@ -43,7 +43,7 @@ func (a *API) deliveryList(r *http.Request) (any, error) {
 	}
 	limit := asked.Limit
 	asked.Limit++
-	all, err := a.o.Store.Deliveries(r.Context(), asked)
+	all, err := a.o.Lists.Deliveries(r.Context(), asked)
 	list, next := cut(all, limit, func(one identity.ListedDelivery) (Delivery, string) {
 		return NewDelivery(one), one.ID.String()
 	})

@@ -56,7 +56,7 @@ func newDesk(t *testing.T, kind string) *desk {
 	d.db = storagetest.OpenAt(t, kind, d.now)
 	d.tokens = identity.AdminTokens{Store: d.db, Now: d.now}
 	admin.New(admin.Options{
-		Store: d.db, Tokens: d.tokens, Operators: identity.Operators{Store: d.db, Now: d.now},
+		Store: d.db, Lists: d.db.Lists(), Tokens: d.tokens, Operators: identity.Operators{Store: d.db, Now: d.now},
 		Links: identity.MailLinks{Store: d.db, Keys: storagetest.Keys(t), Now: d.now}, Issuer: "https://id.example",
 		Keys: storagetest.Keys(t),
 		TOTP: mfa.TOTP{Store: d.db, Keys: storagetest.Keys(t), Now: d.now}, Log: slog.New(slog.NewTextHandler(&d.log, nil)),

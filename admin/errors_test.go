@@ -108,7 +108,7 @@ func refusedWith(t *testing.T, err error) (*httptest.ResponseRecorder, string) {
 	var log strings.Builder
 	router := mux.NewRouter()
 	admin.New(admin.Options{
-		Store: broken{db, err}, Tokens: tokens, Operators: identity.Operators{Store: db, Now: db.Now},
+		Store: broken{db, err}, Lists: broken{db, err}, Tokens: tokens, Operators: identity.Operators{Store: db, Now: db.Now},
 		Log: slog.New(slog.NewTextHandler(&log, nil)),
 	}).Routes(router)
 	r := httptest.NewRequest(http.MethodGet, "/api/users", nil)

@@ -15,7 +15,7 @@ func (a *API) sessionList(r *http.Request) (any, error) {
 	}
 	limit := asked.Limit
 	asked.Limit++
-	all, err := a.o.Store.FindSessions(r.Context(), asked)
+	all, err := a.o.Lists.FindSessions(r.Context(), asked)
 	sessions, next := cut(all, limit, func(one identity.Live) (Session, string) {
 		return NewSession(one), one.Session.ID.String()
 	})
@@ -88,7 +88,7 @@ func (a *API) eventList(r *http.Request) (any, error) {
 	}
 	limit := asked.Limit
 	asked.Limit++
-	all, err := a.o.Store.Events(r.Context(), asked)
+	all, err := a.o.Lists.Events(r.Context(), asked)
 	events, next := cut(all, limit, func(one identity.Event) (Event, string) { return NewEvent(one), one.ID.String() })
 	return struct {
 		Events []Event `json:"events"`

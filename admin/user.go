@@ -17,7 +17,7 @@ func (a *API) userList(r *http.Request) (any, error) {
 	}
 	limit := asked.Limit
 	asked.Limit++
-	all, err := a.o.Store.Accounts(r.Context(), asked)
+	all, err := a.o.Lists.Accounts(r.Context(), asked)
 	users, next := cut(all, limit, func(one identity.Account) (User, string) { return NewUser(one), one.ID.String() })
 	return struct {
 		Users []User `json:"users"`

@@ -32,6 +32,7 @@ type Config struct {
 	Secret      Secret
 
 	// PostgreSQL alone.
+	DatabaseRead             Database      // a standby that lists are read from; empty: none
 	DatabaseConns            int           // connections of one process
 	DatabaseConnLife         time.Duration // how long one is used
 	DatabaseStatementTimeout time.Duration // of one statement, and of a rest inside a transaction
@@ -94,6 +95,7 @@ var settings = []setting{
 	{name: "LISTEN", std: "127.0.0.1:8080", bind: func(c *Config) value { return text{&c.Listen} }},
 	{name: "ADMIN_LISTEN", std: "127.0.0.1:8081", bind: func(c *Config) value { return text{&c.AdminListen} }},
 	{name: "DATABASE", std: "sqlite:sojourn-data/sojourn.db", bind: func(c *Config) value { return &c.Database }, fromF: true},
+	{name: "DATABASE_READ", bind: func(c *Config) value { return &c.DatabaseRead }, fromF: true},
 	{name: "DATABASE_CONNS", std: "24", bind: func(c *Config) value { return number{&c.DatabaseConns} }},
 	{name: "DATABASE_CONN_LIFE", std: "30m", bind: func(c *Config) value { return span{&c.DatabaseConnLife} }},
 	{name: "DATABASE_STATEMENT_TIMEOUT", std: "8s", bind: func(c *Config) value { return span{&c.DatabaseStatementTimeout} }},

@@ -31,6 +31,7 @@ func (c Config) problems() []problem {
 		{"LISTEN", addressProblem(c.Listen)},
 		{"ADMIN_LISTEN", c.adminListenProblem()},
 		{"DATABASE", databaseProblem(c.Database)},
+		{"DATABASE_READ", c.readProblem()},
 		{"DATABASE_CONNS", connsProblem(c.DatabaseConns)},
 		{"DATABASE_CONN_LIFE", spanProblem(c.DatabaseConnLife, time.Minute, 24*time.Hour)},
 		{"DATABASE_STATEMENT_TIMEOUT", spanProblem(c.DatabaseStatementTimeout, time.Second, time.Minute)},
@@ -146,6 +147,19 @@ func databaseProblem(d Database) string {
 		return "is not a URL like postgres://user:password@host/name; what is special in the password must be percent-encoded"
 	}
 	return ""
+}
+
+// readProblem never repeats the text: it may hold a password.
+func (c Config) readProblem() string {
+	switch {
+	case c.DatabaseRead == "":
+		return ""
+	case !c.DatabaseRead.IsPostgres():
+		return "is not a URL like postgres://user:password@replica/name: a standby of the same PostgreSQL"
+	case !c.Database.IsPostgres():
+		return fmt.Sprintf("is for PostgreSQL alone, and %sDATABASE is another", prefix)
+	}
+	return databaseProblem(c.DatabaseRead)
 }
 
 // connsProblem wants room for a transaction beside the statements of every request, and less than PostgreSQL is ever set to.

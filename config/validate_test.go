@@ -62,6 +62,8 @@ func TestLoad_everyProblemSaysWhatWouldBeRight(t *testing.T) {
 func TestLoad_everyProblemOfAPolicySaysWhatWouldBeRight(t *testing.T) {
 	t.Parallel()
 	checkProblems(t, map[string]problem{
+		"read: a file":         {"DATABASE_READ", "sqlite:copy.db", "like postgres://user:password@replica/name"},
+		"read: of SQLite":      {"DATABASE_READ", "postgres://u:tiger@replica/db", "for PostgreSQL alone"},
 		"conns: none":          {"DATABASE_CONNS", "0", "3 to 1000"},
 		"conns: words":         {"DATABASE_CONNS", "many", `"many" is not a number like 24`},
 		"conns: endless":       {"DATABASE_CONNS", "1001", "max_connections"},

@@ -143,6 +143,23 @@ func (m *metrics) showCarrier(db *storage.DB) {
 		func() int { return db.SharedMemory().Skipped })
 }
 
+// showReading adds where lists were read, where a replica is set.
+func (m *metrics) showReading(db *storage.DB) {
+	reading := func() storage.Reading {
+		r, _ := db.Reading()
+		return r
+	}
+	if _, set := db.Reading(); !set {
+		return
+	}
+	to := m.shown()
+	to.counter("sojourn_replica_reads_total", "Lists that were read from the replica.", func() int { return reading().Replica })
+	to.counter("sojourn_replica_reads_missed_total", "Lists that were read from the primary, since the replica was away or behind.",
+		func() int { return reading().Primary })
+	to.gauge("sojourn_replica_behind_bytes", "Bytes of log that the replica had not replayed when it was asked last.",
+		func() float64 { return float64(reading().Behind) })
+}
+
 // refusals shows what was one too many, by the limit that it met.
 type refusals struct {
 	desc  *prometheus.Desc

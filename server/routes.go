@@ -70,7 +70,7 @@ func (s *Server) Admin() http.Handler {
 // adminAPI is the management API, with what is true of every request around it.
 func (s *Server) adminAPI() http.Handler {
 	api := admin.New(admin.Options{
-		Store: s.db, Log: s.log,
+		Store: s.db, Lists: s.db.Lists(), Log: s.log,
 		Operators: Operators(s.db),
 		Tokens:    identity.AdminTokens{Store: s.db, Now: s.db.Now},
 		TOTP:      mfa.TOTP{Store: s.db, Keys: s.keys, Now: s.db.Now},

@@ -52,7 +52,7 @@ func New(ctx context.Context, cfg config.Config, db *storage.DB, log *slog.Logge
 	}
 	s := &Server{cfg: cfg, db: db, log: slog.New(withRequest{log.Handler()}), metrics: newMetrics(), limits: ordinary}
 	s.metrics.showJournal(db.JournalFailures)
-	s.metrics.showDeliveries(db.CountDeliveries)
+	s.metrics.showDeliveries(db.Lists().CountDeliveries)
 	if s.logo, err = readLogo(cfg.OperatorLogo); err != nil {
 		return nil, err
 	}
@@ -67,6 +67,7 @@ func New(ctx context.Context, cfg config.Config, db *storage.DB, log *slog.Logge
 	s.metrics.showRecall(db.Recall)
 	s.metrics.showTries(db.RefusedTries)
 	s.metrics.showCarrier(db)
+	s.metrics.showReading(db)
 	s.metrics.showCount("sojourn_document_writes_refused_total", "Writes to /me/state that were too many of a Session.",
 		s.protocol.RefusedWrites)
 	s.metrics.showCount("sojourn_token_revocations_refused_total", "Revoked access tokens that were too many of a Session.",

@@ -50,6 +50,8 @@ type Options struct {
 	// Redis is where processes wake each other and share what is worth forgetting, redis://…; empty means PostgreSQL wakes
 	// them and nothing is shared. Issuer keeps apart who shares one Redis.
 	Redis, Issuer string
+	// Read is a standby of the same PostgreSQL that Lists are read from, postgres://…; empty means there is none.
+	Read string
 	// Volatile makes a SQLite database that need not survive a crash of the machine, for simulations and tests.
 	Volatile bool
 }
@@ -61,6 +63,7 @@ type DB struct {
 	pools      []*sql.DB // the first one writes
 	link       *link     // nil on SQLite, as the next one
 	quick      *quick
+	replica    *replica // nil: there is none
 	migrations fs.FS
 	keys       *identity.Keyring
 	clock      *Clock
@@ -90,7 +93,7 @@ func Open(ctx context.Context, dsn string, opts Options) (*DB, error) {
 	if err := d.Ping(ctx); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
-	if err := d.openWire(ctx, dsn, opts); err != nil {
+	if err := errors.Join(d.openReplica(ctx, opts), d.openWire(ctx, dsn, opts)); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
@@ -147,6 +150,9 @@ func (d *DB) Close() error {
 	}
 	if d.quick != nil {
 		d.quick.pool.Close()
+	}
+	if d.replica != nil {
+		problems = append(problems, d.replica.pool.Close())
 	}
 	return errors.Join(problems...)
 }

@@ -55,6 +55,19 @@ func (m moods) local() string {
 	return "SELECT " + strings.Join(all, ", ")
 }
 
+// attrsNamed reports whether a DSN says which servers will do.
+func attrsNamed(dsn string) bool { return strings.Contains(dsn, "target_session_attrs=") }
+
+// whichDatabase is the same for a database and its standbys, and for nothing else: a restored dump is another one.
+const whichDatabase = `(SELECT (SELECT system_identifier FROM pg_control_system()) || ' ' || oid
+	FROM pg_database WHERE datname = current_database())`
+
+// which tells the database from others, whatever the name that it is reached by.
+func (d *DB) which(ctx context.Context) (name string, err error) {
+	_, err = d.one(ctx, []any{&name}, "SELECT "+whichDatabase)
+	return name, d.fail("tell the database from others", err)
+}
+
 // newLink reads a DSN. Nothing is connected yet.
 func newLink(dsn string, opts Options) (*link, error) {
 	config, err := pgx.ParseConfig(dsn)

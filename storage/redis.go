@@ -101,10 +101,9 @@ func (mute) Printf(context.Context, string, ...any) {}
 func (d *DB) prefixOf(ctx context.Context, dsn, issuer string) (string, error) {
 	which := dsn
 	if d.kind == Postgres { // replicas may reach it by other names; a copy of it is another one
-		_, err := d.one(ctx, []any{&which}, `SELECT (SELECT system_identifier FROM pg_control_system()) || ' ' || oid
-			FROM pg_database WHERE datname = current_database()`)
-		if err != nil {
-			return "", d.fail("tell the database from others", err)
+		var err error
+		if which, err = d.which(ctx); err != nil {
+			return "", err
 		}
 	}
 	sum := sha256.Sum256([]byte(issuer + "\n" + which))

@@ -22,8 +22,8 @@ func SessionColumns() map[string]bool {
 	return all
 }
 
-// Lists are the column lists of plain SQL, beside the number of values that each is scanned into.
-var Lists = map[string]struct {
+// ColumnLists are the column lists of plain SQL, beside the number of values that each is scanned into.
+var ColumnLists = map[string]struct {
 	Columns string
 	Values  int
 }{

@@ -74,7 +74,7 @@ func TestSchema_listsOfColumnsAreComplete(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
 		schema := migrated(t, db)
-		for table, list := range storage.Lists {
+		for table, list := range storage.ColumnLists {
 			listed := strings.Split(list.Columns, ", ")
 			if len(listed) != list.Values {
 				t.Errorf("%s: %d columns are scanned into %d values", table, len(listed), list.Values)

@@ -38,7 +38,7 @@ func (p *program) clientList() *cobra.Command {
 }
 
 func (p *program) listClients(ctx context.Context, o opened, limit int) error {
-	all, err := o.db.Clients(ctx, identity.ClientQuery{Limit: limit + 1})
+	all, err := o.db.Lists().Clients(ctx, identity.ClientQuery{Limit: limit + 1})
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func deliveryLine(d identity.ListedDelivery) string {
 }
 
 func (p *program) listDeliveries(ctx context.Context, o opened, f identity.DeliveryFilter) error {
-	all, err := o.db.Deliveries(ctx, f)
+	all, err := o.db.Lists().Deliveries(ctx, f)
 	if err != nil {
 		return err
 	}

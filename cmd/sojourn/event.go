@@ -94,7 +94,7 @@ func sinceTime(text string, now time.Time) (at time.Time, err error) {
 func (p *program) listEvents(ctx context.Context, o opened, q identity.EventQuery) error {
 	limit := q.Limit
 	q.Limit++
-	all, err := o.db.Events(ctx, q)
+	all, err := o.db.Lists().Events(ctx, q)
 	if err != nil {
 		return err
 	}

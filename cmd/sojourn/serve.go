@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -29,7 +30,7 @@ func (p *program) serve() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if err := o.belongs(ctx); err != nil {
+				if err := errors.Join(o.belongs(ctx), o.db.CheckReplica(ctx)); err != nil {
 					return err
 				}
 				return s.Run(ctx)

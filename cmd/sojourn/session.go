@@ -60,7 +60,7 @@ func (o opened) sessionQuery(ctx context.Context, email, client string) (identit
 }
 
 func (p *program) listSessions(ctx context.Context, o opened, q identity.SessionQuery) error {
-	all, err := o.db.FindSessions(ctx, q)
+	all, err := o.db.Lists().FindSessions(ctx, q)
 	if err != nil {
 		return err
 	}

@@ -136,7 +136,7 @@ func (p *program) userList() *cobra.Command {
 }
 
 func (p *program) listUsers(ctx context.Context, o opened, limit int) error {
-	all, err := o.db.Accounts(ctx, identity.AccountQuery{Limit: limit + 1})
+	all, err := o.db.Lists().Accounts(ctx, identity.AccountQuery{Limit: limit + 1})
 	if err != nil {
 		return err
 	}

@@ -76,7 +76,7 @@ func (p *program) storageOptions(o opened) storage.Options {
 		Letters:  o.cfg.SMTP != "",
 		MaxConns: o.cfg.DatabaseConns, ConnLife: o.cfg.DatabaseConnLife,
 		StatementTimeout: statement, LockTimeout: o.cfg.DatabaseLockTimeout, IdleTimeout: o.cfg.DatabaseStatementTimeout,
-		Redis: string(o.cfg.Redis), Issuer: o.cfg.Issuer,
+		Redis: string(o.cfg.Redis), Issuer: o.cfg.Issuer, Read: string(o.cfg.DatabaseRead),
 	}
 }
 

@@ -52,6 +52,9 @@ securityContext:
 {{- $secret := required "secret.name: the name of a Secret with the database's address and the root secret" .Values.secret.name -}}
 - {name: SOJOURN_ISSUER, value: {{ required "issuer: as apps know it, like https://id.example.com" .Values.issuer | quote }}}
 {{ include "sojourn.fromSecret" (dict "name" "SOJOURN_SECRET" "secret" $secret "key" .Values.secret.secretKey) }}
+{{- with .Values.secret.databaseReadKey }}
+{{ include "sojourn.fromSecret" (dict "name" "SOJOURN_DATABASE_READ" "secret" $secret "key" .) }}
+{{- end }}
 {{- with .Values.secret.redisKey }}
 {{ include "sojourn.fromSecret" (dict "name" "SOJOURN_REDIS" "secret" $secret "key" .) }}
 {{- end }}
