@@ -41,6 +41,7 @@ type Config struct {
 	MFA              string        // Optional, Required or Off
 	Signup           string        // Open or Closed: may people make accounts themselves
 	Registration     string        // Open, Token or Closed: may clients register themselves
+	RedirectSchemes  []string      // without a dot, by which apps may be led back
 	ClientIdleExpiry time.Duration // how long a self-registered client lives that nobody ever signed in with
 
 	RefreshDurability string    // Async or Strict: may PostgreSQL answer a refresh before it is on the disk
@@ -105,6 +106,7 @@ var settings = []setting{
 	{name: "MFA", std: Optional, bind: func(c *Config) value { return choice{&c.MFA, []string{Optional, Required, Off}} }},
 	{name: "SIGNUP", std: Open, bind: func(c *Config) value { return choice{&c.Signup, []string{Open, Closed}} }},
 	{name: "REGISTRATION", std: Token, bind: func(c *Config) value { return choice{&c.Registration, []string{Open, Token, Closed}} }},
+	{name: "REDIRECT_SCHEMES", bind: func(c *Config) value { return schemes{&c.RedirectSchemes} }},
 	{name: "CLIENT_IDLE_EXPIRY", std: "2160h", bind: func(c *Config) value { return span{&c.ClientIdleExpiry} }},
 	{name: "REFRESH_DURABILITY", std: Async, bind: func(c *Config) value { return choice{&c.RefreshDurability, []string{Async, Strict}} }},
 	{name: "ENDING_JOURNAL", bind: func(c *Config) value { return text{&c.EndingJournal} }},

@@ -74,6 +74,8 @@ func TestLoad_everyProblemOfAPolicySaysWhatWouldBeRight(t *testing.T) {
 		"mfa":                  {"MFA", "on", `"on" is not one of optional, required, off`},
 		"signup":               {"SIGNUP", "token", "open, closed"},
 		"registration":         {"REGISTRATION", "yes", "open, token, closed"},
+		"schemes: a URI":       {"REDIRECT_SCHEMES", "cursor://", `"cursor://" is not a scheme like cursor`},
+		"schemes: a dot":       {"REDIRECT_SCHEMES", "cursor,com.example", `"com.example" is not a scheme like cursor`},
 		"idle expiry: no unit": {"CLIENT_IDLE_EXPIRY", "90", `"90" is not a duration like 10m or 720h`},
 		"idle expiry: short":   {"CLIENT_IDLE_EXPIRY", "1m", "at least 1h"},
 		"TLS: half":            {"TLS_CERT", "cert.pem", "set both SOJOURN_TLS_CERT and SOJOURN_TLS_KEY"},

@@ -117,6 +117,23 @@ func (v networks) Set(s string) error {
 
 func (v networks) String() string { return joined(*v.to) }
 
+type schemes struct{ to *[]string }
+
+func (v schemes) Set(s string) error {
+	var all []string
+	for _, item := range list(s) {
+		odd := func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '+' }
+		if item[0] < 'a' || strings.ContainsFunc(item, odd) {
+			return fmt.Errorf("%q is not a scheme like cursor: lower case, without a dot (those with one need no leave) and without ://", item)
+		}
+		all = append(all, item)
+	}
+	*v.to = all
+	return nil
+}
+
+func (v schemes) String() string { return strings.Join(*v.to, ",") }
+
 // HashCost is what hashing a password with argon2id takes.
 type HashCost struct {
 	Memory uint32 // KiB

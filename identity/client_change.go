@@ -117,7 +117,7 @@ func (o Operators) cleanClient(c Client) (clean Client, err error) {
 			return clean, RefuseField(field, "That is too short: at least a minute.")
 		}
 	}
-	if clean.Metadata, err = cleanOperators(c.Metadata); err != nil {
+	if clean.Metadata, err = o.cleanMetadata(c); err != nil {
 		return clean, err
 	}
 	if clean.JWKS != nil {
@@ -138,8 +138,12 @@ func (o Operators) cleanClient(c Client) (clean Client, err error) {
 	return c, nil
 }
 
-// cleanOperators is CleanRegistration for what an operator says.
-func cleanOperators(m Metadata) (Metadata, error) {
+// cleanMetadata is CleanRegistration for what an operator says.
+func (o Operators) cleanMetadata(c Client) (Metadata, error) {
+	m := c.Metadata
+	if m.ApplicationType == webApp && slices.ContainsFunc(m.RedirectURIs, ofAnApp) {
+		return m, RefuseField("redirect_uris", "Use https, or http on loopback. A scheme of the app's own needs application_type native.")
+	}
 	m.IDTokenAlg = cmp.Or(m.IDTokenAlg, "ES256")
 	if len(m.GrantTypes) == 0 {
 		m.GrantTypes = []string{GrantTypeCode, GrantTypeRefresh}
@@ -150,7 +154,7 @@ func cleanOperators(m Metadata) (Metadata, error) {
 	}
 	asked := m
 	m.Scope = ""
-	if m, err = CleanRegistration(m); err != nil {
+	if m, err = (ways{o.Schemes, c.SelfRegistered}).clean(m); err != nil {
 		return m, err
 	}
 	if slices.ContainsFunc(asked.GrantTypes, func(grant string) bool { return !m.allows(grant) }) {

@@ -120,12 +120,14 @@ func placeOf(uri string) string {
 }
 
 // RemembersConsent reports whether a consent lasts beyond one request. Anyone can pose as a self-registered public
-// client that is reached on a private-use scheme or on loopback (RFC 8252 §8.6), so its consent never does.
+// client that is reached on a private-use scheme or on loopback (RFC 8252 §8.6), so its consent never does; nor does that
+// of one whose scheme is nobody's domain, however it proves itself.
 func (c Client) RemembersConsent() bool {
-	if !c.SelfRegistered || !c.Public() {
-		return true
+	lent := undotted
+	if c.Public() {
+		lent = func(uri string) bool { return !claimed(uri) }
 	}
-	return !slices.ContainsFunc(c.RedirectURIs, func(uri string) bool { return !claimed(uri) })
+	return !c.SelfRegistered || !slices.ContainsFunc(c.RedirectURIs, lent)
 }
 
 // PosableAt reports whether someone else could pose as the client by having its answers sent to uri: it proves nothing of

@@ -3,6 +3,7 @@ package identity
 import (
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -18,18 +19,57 @@ const (
 	nativeApp = "native"
 )
 
-// CheckRedirectURI judges a redirect URI at registration: nil, or an Invalid refusal of redirect_uris that says what would
-// be right. applicationType is "native" or "web"; empty counts as web (OpenID Connect Registration 1.0 §2).
-//
-// Right are, by RFC 8252 §7: https; http on loopback, for web apps too while they are being developed; and for native apps
-// a private-use scheme with a dot, which no other app has by chance. Everything that a browser runs, reads from the disk
-// or could take for another host is refused.
-func CheckRedirectURI(uri, applicationType string) error {
-	return checkWayBack("redirect_uris", uri, applicationType)
+// ways are the schemes of their own by which apps may be led back, beside those with a dot: one without it could be any
+// other app's by chance (RFC 8252 §7.1).
+type ways struct {
+	schemes []string // without a dot, that the operator lets through
+	hosts   bool     // any other too, if a host follows: of clients that registered themselves, as they are sold today
 }
 
-// checkWayBack judges an address that browsers will be led back to, of the metadata member called field.
-func checkWayBack(field, uri, applicationType string) error {
+// check judges an address that browsers will be led back to, of the metadata member called field: nil, or an Invalid refusal
+// of that member that says what would be right.
+//
+// Right are, by RFC 8252 §7: https; http on loopback, for web apps too while they are being developed; and a private-use
+// scheme. Everything that a browser runs, reads from the disk or could take for another host is refused.
+func (w ways) check(field, uri string) error { return checkWayBack(field, uri, w.own) }
+
+// own reports whether apps may be led back by the scheme of u. One without a dot may be another app's too: who is led back by
+// it is asked each time, and proves by PKCE that the request was theirs.
+func (w ways) own(u *url.URL) bool {
+	return privateUse(u) || anApps(u) && (slices.Contains(w.schemes, u.Scheme) || w.hosts && u.Host != "")
+}
+
+// anApps reports whether a scheme could be an app's: with a dot no browser acts on it, and without one none that we know of.
+func anApps(u *url.URL) bool {
+	return privateUse(u) || u.Scheme != "" && !strings.Contains(u.Scheme, ".") && !systems(u.Scheme)
+}
+
+// undotted reports whether a URI has a scheme of an app's own that is nobody's domain.
+func undotted(uri string) bool {
+	scheme, _, _ := strings.Cut(uri, ":")
+	return ofAnApp(uri) && !strings.Contains(scheme, ".")
+}
+
+// systems reports whether a scheme is one that browsers or systems act on themselves, or that any web site may take
+// (web+ and ext+: HTML §8.8.1).
+func systems(scheme string) bool {
+	for _, prefix := range []string{"chrome", "edge", "ext+", "itms", "moz-", "ms-", "safari-", "web+", "x-apple"} {
+		if strings.HasPrefix(scheme, prefix) {
+			return true
+		}
+	}
+	return slices.Contains(systemSchemes, scheme)
+}
+
+var systemSchemes = []string{
+	"about", "android-app", "blob", "cid", "content", "data", "devtools", "facetime", "feed", "file", "filesystem", "ftp", "ftps",
+	"geo", "git", "gopher", "hcp", "help", "http", "https", "intent", "irc", "jar", "javascript", "ldap", "ldaps", "livescript",
+	"mailto", "maps", "market", "mhtml", "mid", "mk", "mms", "mocha", "news", "nfs", "nntp", "res", "resource", "rtsp", "search",
+	"search-ms", "sftp", "shell", "sip", "sips", "smb", "sms", "smsto", "ssh", "svn", "tel", "telnet", "urn", "vbscript",
+	"view-source", "webcal", "ws", "wss", "wyciwyg", "xmpp",
+}
+
+func checkWayBack(field, uri string, own func(*url.URL) bool) error {
 	if err := checkText(field, uri); err != nil {
 		return err
 	}
@@ -48,20 +88,21 @@ func checkWayBack(field, uri, applicationType string) error {
 	case u.Scheme == "https" || u.Scheme == "http":
 		return RefuseField(field, "Use https with a plain host name, "+
 			"or http on 127.0.0.1, [::1] or localhost.")
-	case !privateUse(u):
+	case !own(u):
 		return RefuseField(field, "Use a scheme that is a domain name of yours in reverse order, with a dot in it, "+
 			"such as com.example.app:/callback (RFC 8252 section 7.1), or https.")
-	case applicationType != nativeApp:
-		return RefuseField(field, "Use https, or http on loopback. "+
-			"A scheme of the app's own needs application_type native.")
 	}
 	return nil
 }
 
+// ofAnApp reports whether a URI has a scheme of an app's own.
+func ofAnApp(uri string) bool { return !claimed(uri) && !onLoopback(uri) }
+
 // MatchRedirect reports whether an authorization request may lead back to uri: it is a registered one, character for
 // character (RFC 9700 §4.1.3), or it is on loopback and differs from a registered one in nothing but the port, which a
-// native app gets from the system when it starts (RFC 8252 §7.3; localhost too, since apps in use register it).
-// A URI that registration would refuse never matches, however it came into the row.
+// native app gets from the system when it starts (RFC 8252 §7.3; localhost too, since apps in use register it), and in
+// whether an empty path is written as one.
+// A URI that no registration would take never matches, however it came into the row.
 func (c Client) MatchRedirect(uri string) bool { return matches(uri, c.RedirectURIs) }
 
 // MatchSignedOut reports whether a sign-out may lead back to uri (RP-Initiated Logout 1.0 §3: it is a registered one). The
@@ -69,7 +110,7 @@ func (c Client) MatchRedirect(uri string) bool { return matches(uri, c.RedirectU
 func (c Client) MatchSignedOut(uri string) bool { return matches(uri, c.PostLogoutRedirectURIs) }
 
 func matches(uri string, among []string) bool {
-	if CheckRedirectURI(uri, nativeApp) != nil {
+	if checkWayBack("redirect_uri", uri, anApps) != nil {
 		return false
 	}
 	host, rest, loopback := splitLoopback(uri)
@@ -78,11 +119,19 @@ func matches(uri string, among []string) bool {
 			return true
 		}
 		h, r, ok := splitLoopback(registered)
-		if loopback && ok && h == host && r == rest {
+		if loopback && ok && h == host && withPath(r) == withPath(rest) {
 			return true
 		}
 	}
 	return false
+}
+
+// withPath is what follows host and port as browsers write it: an empty path is one of a slash (RFC 3986 §6.2.3).
+func withPath(rest string) string {
+	if !strings.HasPrefix(rest, "/") {
+		return "/" + rest
+	}
+	return rest
 }
 
 // checkText refuses what no URI of a registration may hold. RFC 3986 §2 knows only visible ASCII; browsers disagree with

@@ -42,18 +42,20 @@ var (
 
 const maxRedirectURIs = 20
 
-// CleanRegistration judges what a client that registers itself says of itself, and returns it as it will be registered:
-// with defaults filled in, and without what this server does not offer. Whoever registers is told the result (RFC 7591
-// §3.2.1), so each field is honoured, or returned as changed, or refused: an Invalid *Error whose Field is the member's
-// name and whose message says what would be right. Cleaning twice changes nothing more.
+// CleanRegistration judges what a client says of itself, and returns it as it will be registered: with defaults filled in,
+// and without what this server does not offer. Whoever registers is told the result (RFC 7591 §3.2.1), so each field is
+// honoured, or returned as changed, or refused: an Invalid *Error whose Field is the member's name and whose message says
+// what would be right. Cleaning twice changes nothing more. TakeRegistration refuses less.
 //
 // What is in jwks is not judged here: package oauth does, which knows keys.
 //
 // An empty token_endpoint_auth_method stays empty: client_secret_basic by default, with client_secret_post taken too.
-func CleanRegistration(m Metadata) (Metadata, error) {
+func CleanRegistration(m Metadata) (Metadata, error) { return ways{}.clean(m) }
+
+func (w ways) clean(m Metadata) (Metadata, error) {
 	for _, clean := range []func(*Metadata) error{
-		cleanType, cleanGrants, cleanResponses, cleanKeys, cleanAuth, cleanRedirects, cleanScope, cleanTexts, cleanPages,
-		cleanTokens, cleanAccess, cleanRotation, cleanLogout, cleanDevice,
+		cleanType, cleanGrants, cleanResponses, cleanKeys, cleanAuth, w.cleanRedirects, cleanScope, cleanTexts, cleanPages,
+		cleanTokens, cleanAccess, cleanRotation, w.cleanLogout, cleanDevice,
 	} {
 		if err := clean(&m); err != nil {
 			return Metadata{}, err
@@ -73,34 +75,26 @@ func cleanKeys(m *Metadata) error {
 	return nil
 }
 
-// cleanType takes a client that says nothing for a web app, as OpenID Connect Registration 1.0 §2 does, unless one of its
-// redirect URIs can only be a native app's: RFC 7591 knows no application_type.
+// cleanType takes a client that says nothing for a web app, as OpenID Connect Registration 1.0 §2 does, unless its redirect
+// URIs say otherwise (RFC 7591 knows no application_type): only a native app has a scheme of its own, whatever it says, and
+// a public client that is reached on loopback alone is one.
 func cleanType(m *Metadata) error {
-	onlyNative := func(uri string) bool {
-		return CheckRedirectURI(uri, webApp) != nil && CheckRedirectURI(uri, nativeApp) == nil
-	}
-	switch m.ApplicationType {
-	case "":
-		m.ApplicationType = webApp
-		if slices.ContainsFunc(m.RedirectURIs, onlyNative) {
-			m.ApplicationType = nativeApp
-		}
-	case webApp, nativeApp:
-	default:
+	remote := func(uri string) bool { return !onLoopback(uri) }
+	switch {
+	case m.ApplicationType != "" && m.ApplicationType != webApp && m.ApplicationType != nativeApp:
 		return RefuseField("application_type", "Use web or native.")
+	case slices.ContainsFunc(m.RedirectURIs, ofAnApp),
+		m.ApplicationType == "" && m.AuthMethod == "none" && !slices.ContainsFunc(m.RedirectURIs, remote):
+		m.ApplicationType = nativeApp
+	case m.ApplicationType == "":
+		m.ApplicationType = webApp
 	}
 	return nil
 }
 
-// cleanGrants keeps the grants that are offered. Who asks for offline_access without naming grants wants a refresh token.
+// cleanGrants keeps the grants that are offered.
 func cleanGrants(m *Metadata) error {
-	asked := m.GrantTypes
-	if len(asked) == 0 {
-		asked = []string{GrantTypeCode}
-		if HasScope(SplitScope(m.Scope), "offline_access") {
-			asked = append(asked, GrantTypeRefresh)
-		}
-	}
+	asked := m.askedGrants()
 	m.GrantTypes = offered(asked, GrantTypes)
 	if !m.signsIn() { // refresh tokens begin with a code
 		m.GrantTypes = offered(asked, []string{GrantTypeClient})
@@ -113,6 +107,22 @@ func cleanGrants(m *Metadata) error {
 		return RefuseField("grant_types", "The grant client_credentials needs a token_endpoint_auth_method other than none.")
 	}
 	return nil
+}
+
+// askedGrants are the grants that a client means. An app on a device that names none, and whoever names none but wants
+// offline_access, wants to stay signed in; whoever wants to refresh and says nothing of how it begins means a code.
+func (m *Metadata) askedGrants() []string {
+	offline := m.ApplicationType == nativeApp || HasScope(SplitScope(m.Scope), "offline_access")
+	begins := len(m.ResponseTypes) == 0 || HasScope(m.ResponseTypes, "code")
+	switch {
+	case len(m.GrantTypes) == 0 && offline:
+		return []string{GrantTypeCode, GrantTypeRefresh}
+	case len(m.GrantTypes) == 0:
+		return []string{GrantTypeCode}
+	case m.allows(GrantTypeRefresh) && !m.allows(GrantTypeCode) && !m.allows(GrantTypeClient) && begins:
+		return append([]string{GrantTypeCode}, m.GrantTypes...)
+	}
+	return m.GrantTypes
 }
 
 // cleanResponses keeps response types and grants in step (RFC 7591 §2.1).
@@ -150,7 +160,8 @@ func cleanAuth(m *Metadata) error {
 	return nil
 }
 
-func cleanRedirects(m *Metadata) error {
+// cleanRedirects has a client prove by PKCE that an answer is its own, where other apps could take the address that it goes to.
+func (w ways) cleanRedirects(m *Metadata) error {
 	if !m.signsIn() {
 		m.RedirectURIs = nil
 		return nil
@@ -160,9 +171,10 @@ func cleanRedirects(m *Metadata) error {
 			"the grant authorization_code leads back to one of them.")
 	}
 	for _, uri := range m.RedirectURIs {
-		if err := CheckRedirectURI(uri, m.ApplicationType); err != nil {
+		if err := w.check("redirect_uris", uri); err != nil {
 			return err
 		}
+		m.RequirePKCE = m.RequirePKCE || m.AuthMethod != "none" && undotted(uri) // public clients always do
 	}
 	m.RedirectURIs = once(m.RedirectURIs)
 	return nil
@@ -319,13 +331,13 @@ func checkPage(field, uri string) error {
 
 // cleanLogout judges where a client is led back to, and told of it, when people sign out. One that signs nobody in is
 // told nothing.
-func cleanLogout(m *Metadata) error {
+func (w ways) cleanLogout(m *Metadata) error {
 	if !m.signsIn() {
 		m.PostLogoutRedirectURIs, m.BackchannelLogoutURI, m.FrontchannelLogoutURI = nil, "", ""
 	}
 	m.BackchannelSession = m.BackchannelSession && m.BackchannelLogoutURI != ""
 	m.FrontchannelSession = m.FrontchannelSession && m.FrontchannelLogoutURI != ""
-	if err := cleanSignedOut(m); err != nil {
+	if err := w.cleanSignedOut(m); err != nil {
 		return err
 	}
 	if err := checkLogoutURI("backchannel_logout_uri", m.BackchannelLogoutURI); err != nil {
@@ -342,13 +354,13 @@ func cleanLogout(m *Metadata) error {
 }
 
 // cleanSignedOut judges post_logout_redirect_uris like redirect_uris.
-func cleanSignedOut(m *Metadata) error {
+func (w ways) cleanSignedOut(m *Metadata) error {
 	const field = "post_logout_redirect_uris"
 	if len(m.PostLogoutRedirectURIs) > maxRedirectURIs {
 		return RefuseField(field, "Register at most 20.")
 	}
 	for _, uri := range m.PostLogoutRedirectURIs {
-		if err := checkWayBack(field, uri, m.ApplicationType); err != nil {
+		if err := w.check(field, uri); err != nil {
 			return err
 		}
 	}

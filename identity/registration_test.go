@@ -182,7 +182,9 @@ func TestCleanRegistration_refusesByField(t *testing.T) {
 	checkRefused(t, []refused{
 		{"application_type", func(m *identity.Metadata) { m.ApplicationType = "desktop" }},
 		{"grant_types", func(m *identity.Metadata) { m.GrantTypes = []string{"implicit", "password"} }},
-		{"grant_types", func(m *identity.Metadata) { m.GrantTypes = []string{"refresh_token"} }},
+		{"grant_types", func(m *identity.Metadata) {
+			m.GrantTypes, m.ResponseTypes = []string{"refresh_token"}, []string{"token"}
+		}},
 		{"grant_types", func(m *identity.Metadata) { m.GrantTypes = []string{"client_credentials"} }}, // a public client
 		{"grant_types", func(m *identity.Metadata) {
 			m.AuthMethod, m.GrantTypes = "", []string{"client_credentials"} // but response_types has code
@@ -228,7 +230,7 @@ func TestCleanRegistration_refusesAddressesByField(t *testing.T) {
 		{"redirect_uris", func(m *identity.Metadata) { m.RedirectURIs = nil }},
 		{"redirect_uris", func(m *identity.Metadata) { m.RedirectURIs = make([]string, 21) }},
 		{"redirect_uris", func(m *identity.Metadata) { m.RedirectURIs = []string{"https://ok.example.com/", "javascript:x"} }},
-		{"redirect_uris", func(m *identity.Metadata) { m.ApplicationType = "web" }}, // a private-use scheme is among them
+		{"redirect_uris", func(m *identity.Metadata) { m.RedirectURIs = []string{"cursor://anysphere.cursor-mcp/cb"} }},
 		{"client_uri", func(m *identity.Metadata) { m.URI = "http://example.com/" }},
 		{"logo_uri", func(m *identity.Metadata) { m.LogoURI = "data:image/png;base64,AA==" }},
 		{"policy_uri", func(m *identity.Metadata) { m.PolicyURI = "javascript:alert(1)" }},

@@ -23,6 +23,7 @@ type Options struct {
 	Documents    identity.Documents
 	Policy       identity.MFAPolicy
 	Registration string       // open, token or closed
+	Schemes      []string     // without a dot, by which apps may be led back
 	Fetch        *http.Client // must guard itself against private addresses
 	Problem      func(http.ResponseWriter, *http.Request, Problem)
 	Log          *slog.Logger

@@ -39,7 +39,11 @@ type registered struct {
 	Secret          string `json:"client_secret,omitempty"` // only where it has just been made: the row has its hash
 	SecretExpiresAt *int   `json:"client_secret_expires_at,omitempty"`
 	AccessToken     string `json:"registration_access_token"`
-	URI             string `json:"registration_client_uri"`
+
+	// LeftOut is of no standard: RFC 7591 §3.2.1 lets a server leave out what it cannot take, and has no word for why.
+	LeftOut []identity.LeftOut `json:"redirect_uris_left_out,omitempty"`
+
+	URI string `json:"registration_client_uri"`
 	identity.Metadata
 }
 
@@ -67,7 +71,8 @@ func (e *Endpoints) registerClient(w http.ResponseWriter, r *http.Request) (regi
 		return registered{}, err
 	}
 	c := identity.Client{ID: identity.RandomText(16), SelfRegistered: true, CreatedAt: e.o.Now()}
-	if c.Metadata, err = cleanRegistration(asked.Metadata); err != nil {
+	var left []identity.LeftOut
+	if c.Metadata, left, err = takeRegistration(asked.Metadata, e.o.Schemes); err != nil {
 		return registered{}, err
 	}
 	if err := e.throttleRegistration(r); err != nil {
@@ -75,8 +80,9 @@ func (e *Endpoints) registerClient(w http.ResponseWriter, r *http.Request) (regi
 	}
 	access, hash := identity.NewManagementToken()
 	c.RegistrationHash = hash
-	secret := e.settleSecret(&c)
-	return e.informationOf(c, secret, access), e.create(r, c, token)
+	answer := e.informationOf(c, e.settleSecret(&c), access)
+	answer.LeftOut = left
+	return answer, e.create(r, c, token)
 }
 
 // create spends the initial access token, if one is needed, and makes the client: together or not at all, so that of many
@@ -226,14 +232,16 @@ func (e *Endpoints) update(w http.ResponseWriter, r *http.Request, c identity.Cl
 	if secret := asked.credentials.Secret; secret != "" && !e.secretMatches(secret, c) {
 		return registered{}, identity.RefuseField("client_secret", "Send the current one, or leave it out: it cannot be chosen.")
 	}
-	if c.Metadata, err = cleanRegistration(asked.Metadata); err != nil {
+	var left []identity.LeftOut
+	if c.Metadata, left, err = takeRegistration(asked.Metadata, e.o.Schemes); err != nil {
 		return registered{}, err
 	}
 	access, hash := identity.NewManagementToken()
 	read := c.RegistrationHash
 	c.RegistrationHash, c.PreviousHash = hash, identity.HashToken(identity.Bearer(r.Header.Values("Authorization")))
-	secret := e.settleSecret(&c)
-	return e.informationOf(c, secret, access), e.store.InTx(r.Context(), func(ctx context.Context) error {
+	answer := e.informationOf(c, e.settleSecret(&c), access)
+	answer.LeftOut = left
+	return answer, e.store.InTx(r.Context(), func(ctx context.Context) error {
 		if err := e.store.UpdateRegistration(ctx, c, read); err != nil {
 			return err
 		}
@@ -286,7 +294,7 @@ func readRegistration(w http.ResponseWriter, r *http.Request) (asked registratio
 		return asked, say(unapprovedSoftware, "software_statement: None is accepted here. Send its claims as plain members.")
 	}
 	for _, name := range protections {
-		if given(members[name]) {
+		if given(members[name]) && string(members[name]) != `"none"` { // an algorithm that protects nothing
 			return asked, sayf(invalidMetadata, "%s: This server does not offer it. Leave it out.", name)
 		}
 	}

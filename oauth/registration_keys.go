@@ -25,13 +25,27 @@ const (
 // of post-quantum drafts).
 var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}
 
-// cleanRegistration is identity.CleanRegistration, and judges the keys too: an Invalid *identity.Error says what would be right.
-func cleanRegistration(m identity.Metadata) (identity.Metadata, error) {
-	m, err := identity.CleanRegistration(m)
-	if err == nil && m.JWKS != nil {
-		m.JWKS, err = CleanKeys(m.JWKS)
+// takeRegistration is identity.TakeRegistration, and judges the keys too.
+func takeRegistration(asked identity.Metadata, schemes []string) (m identity.Metadata, left []identity.LeftOut, err error) {
+	if m, left, err = identity.TakeRegistration(asked, schemes); err == nil {
+		err = takeKeys(&m)
 	}
-	return m, err
+	return m, left, err
+}
+
+// takeKeys keeps the keys of use. Without one, a client that proves itself otherwise has none; a set that could not be kept is
+// refused all the same, and so is a key that should not have been shown.
+func takeKeys(m *identity.Metadata) (err error) {
+	if m.JWKS == nil {
+		return nil
+	}
+	keys, err := readKeys(m.JWKS)
+	if err == nil && len(keys) == 0 && m.AuthMethod != methodJWT {
+		m.JWKS = nil
+		return nil
+	}
+	m.JWKS, err = keptKeys(keys, err)
+	return err
 }
 
 // The moduli of RSA that we verify with, in bits: a shorter one can be broken, a longer one costs us time (RFC 7518 §3.3).
@@ -42,26 +56,33 @@ const (
 
 // CleanKeys judges a client's JWK set and returns what is kept of it: the public keys of the types that client assertions are
 // verified with. Refusals: Invalid, field jwks.
-func CleanKeys(jwks json.RawMessage) (json.RawMessage, error) {
-	var set struct {
-		Keys []json.RawMessage `json:"keys"`
-	}
-	if len(jwks) > maxJWKS || json.Unmarshal(jwks, &set) != nil || len(set.Keys) == 0 || len(set.Keys) > maxKeys {
-		return nil, identity.RefuseField("jwks", "Send a JWK set of 1 to 10 public keys and at most 16 KiB (RFC 7517 section 5).")
-	}
-	keys, err := publicKeys(set.Keys)
+func CleanKeys(jwks json.RawMessage) (json.RawMessage, error) { return keptKeys(readKeys(jwks)) }
+
+// keptKeys writes the keys of use as a set, or refuses them.
+func keptKeys(keys []jose.JSONWebKey, err error) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	if jwks, err = json.Marshal(jose.JSONWebKeySet{Keys: keys}); err != nil || len(jwks) > maxJWKS {
+	if len(keys) == 0 {
+		return nil, identity.RefuseField("jwks", "Send at least one key of use: RSA of 2048 to 8192 bits, EC on P-256, or Ed25519; "+
+			"key ids have at most 255 bytes and no control characters.")
+	}
+	jwks, err := json.Marshal(jose.JSONWebKeySet{Keys: keys})
+	if err != nil || len(jwks) > maxJWKS {
 		return nil, identity.RefuseField("jwks", "Send fewer or smaller keys: at most 16 KiB.")
 	}
 	return jwks, nil
 }
 
-// publicKeys keeps the keys of use. A private one is refused and not passed over: it was shown, and its owner must know.
-func publicKeys(raws []json.RawMessage) (keys []jose.JSONWebKey, err error) {
-	for _, raw := range raws {
+// readKeys returns the keys of use. A private one is refused and not passed over: it was shown, and its owner must know.
+func readKeys(jwks json.RawMessage) (keys []jose.JSONWebKey, err error) {
+	var set struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if len(jwks) > maxJWKS || json.Unmarshal(jwks, &set) != nil || len(set.Keys) > maxKeys {
+		return nil, identity.RefuseField("jwks", "Send a JWK set of 1 to 10 public keys and at most 16 KiB (RFC 7517 section 5).")
+	}
+	for _, raw := range set.Keys {
 		if hasPrivate(raw) {
 			return nil, identity.RefuseField("jwks",
 				"A private or symmetric key is inside. Send public keys only, and make a new pair: this one was shown.")
@@ -69,10 +90,6 @@ func publicKeys(raws []json.RawMessage) (keys []jose.JSONWebKey, err error) {
 		if key, ok := usableKey(raw); ok {
 			keys = append(keys, key)
 		}
-	}
-	if len(keys) == 0 {
-		return nil, identity.RefuseField("jwks", "Send at least one key of use: RSA of 2048 to 8192 bits, EC on P-256, or Ed25519; "+
-			"key ids have at most 255 bytes and no control characters.")
 	}
 	return keys, nil
 }

@@ -33,7 +33,7 @@ func TestRegisteredKeys_arePublicKeysAndNothingElse(t *testing.T) {
 	}
 	withMore := strings.Replace(string(text), `{"keys":[`,
 		`{"x": 1, "keys": [{"kty":"OKP","crv":"X25519","x":"AAAA"}, {"kty":"new"}, `, 1)
-	got, err := cleanRegistration(withKeys(withMore))
+	got, _, err := takeRegistration(withKeys(withMore), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestKeys_ofNoUseArePassedOver(t *testing.T) {
 		"null":             `null`,
 	} {
 		jwks := `{"keys":[` + key + `,` + string(public) + `]}`
-		got, err := cleanRegistration(withKeys(jwks))
+		got, _, err := takeRegistration(withKeys(jwks), nil)
 		if want := `{"keys":[` + string(public) + `]}`; err != nil || string(got.JWKS) != want {
 			t.Errorf("%s: registered as %s: %v", name, got.JWKS, err)
 		}
@@ -136,7 +136,7 @@ func TestRegisteredKeys_refusesThoseThatAreOfNoUse(t *testing.T) {
 		"NUL in the id":    `{"keys":[` + strings.Replace(string(public), "{", `{"kid":"a\u0000b",`, 1) + `]}`,
 		"long id":          `{"keys":[` + strings.Replace(string(public), "{", `{"kid":"`+strings.Repeat("a", 256)+`",`, 1) + `]}`,
 	} {
-		_, err := cleanRegistration(withKeys(jwks))
+		_, _, err := takeRegistration(withKeys(jwks), nil)
 		if refusal, ok := errors.AsType[*identity.Error](err); !ok || refusal.Field != "jwks" {
 			t.Errorf("%s: %v", name, err)
 		}

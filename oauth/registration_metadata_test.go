@@ -32,7 +32,7 @@ func FuzzReadRegistration(f *testing.F) {
 		asked, err := readRegistration(httptest.NewRecorder(), r)
 		var once identity.Metadata
 		if err == nil {
-			once, err = cleanRegistration(asked.Metadata)
+			once, _, err = takeRegistration(asked.Metadata, nil)
 		}
 		if err == nil {
 			settled(t, once)
@@ -48,7 +48,7 @@ func FuzzReadRegistration(f *testing.F) {
 // settled fails when cleaning what was cleaned changes it again, or its row would say something else.
 func settled(t *testing.T, once identity.Metadata) {
 	t.Helper()
-	twice, err := cleanRegistration(once)
+	twice, _, err := takeRegistration(once, nil)
 	if err != nil {
 		t.Fatalf("what was accepted is refused the second time: %v", err)
 	}

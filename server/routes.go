@@ -71,7 +71,7 @@ func (s *Server) Admin() http.Handler {
 func (s *Server) adminAPI() http.Handler {
 	api := admin.New(admin.Options{
 		Store: s.db, Lists: s.db.Lists(), Log: s.log,
-		Operators: Operators(s.db),
+		Operators: Operators(s.db, s.cfg),
 		Tokens:    identity.AdminTokens{Store: s.db, Now: s.db.Now},
 		TOTP:      mfa.TOTP{Store: s.db, Keys: s.keys, Now: s.db.Now},
 		Links:     identity.MailLinks{Store: s.db, Keys: s.keys, Now: s.db.Now},

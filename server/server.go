@@ -116,15 +116,15 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 		},
 		SignIns: signIns, SigningKeys: identity.SigningKeys{Store: db, Now: db.Now}, Policy: policy,
 		Devices: devices, Documents: identity.Documents{Store: db},
-		Registration: cfg.Registration, Fetch: bounded(fetch, keysAtOnce, s.metrics.fetches.WithLabelValues("keys")), Log: s.log,
+		Registration: cfg.Registration, Schemes: cfg.RedirectSchemes, Fetch: bounded(fetch, keysAtOnce, s.metrics.fetches.WithLabelValues("keys")), Log: s.log,
 		Problem: func(w http.ResponseWriter, r *http.Request, p oauth.Problem) { s.pages.Problem(w, r, web.Problem(p)) },
 	})
 	return err
 }
 
 // Operators is what operators may do to a database, by the admin API and by commands.
-func Operators(db *storage.DB) identity.Operators {
-	return identity.Operators{Store: db, Now: db.Now, CleanKeys: oauth.CleanKeys}
+func Operators(db *storage.DB, cfg config.Config) identity.Operators {
+	return identity.Operators{Store: db, Now: db.Now, CleanKeys: oauth.CleanKeys, Schemes: cfg.RedirectSchemes}
 }
 
 // secure reports whether people reach us by https, be it through a proxy.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sojourn-auth/sojourn/config"
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/mfa"
 )
@@ -307,7 +308,7 @@ func secretRotated(t *testing.T, s *scene) {
 
 func clientChanged(change func(c *identity.Client)) func(*testing.T, *scene) {
 	return func(t *testing.T, s *scene) {
-		after, _, err := Operators(s.w.db).UpdateClient(ctx, s.first.client.ID, func(c identity.Client) (identity.Client, error) {
+		after, _, err := Operators(s.w.db, config.Config{}).UpdateClient(ctx, s.first.client.ID, func(c identity.Client) (identity.Client, error) {
 			change(&c)
 			return c, nil
 		})

@@ -125,7 +125,7 @@ func (p *program) logger(cfg config.Config) *slog.Logger {
 }
 
 func (o opened) operators() identity.Operators {
-	return server.Operators(o.db)
+	return server.Operators(o.db, o.cfg)
 }
 
 // actor is who says so with --as, who called sudo, or who the system says it is. It is no proof: whoever reaches the
