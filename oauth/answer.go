@@ -8,19 +8,36 @@ import (
 	"github.com/sojourn-auth/sojourn/identity"
 )
 
-// sendToApp is how every answer to an authorization request reaches the app, a code or an error.
-func (e *Endpoints) sendToApp(w http.ResponseWriter, a *authorization, answer url.Values) {
-	redirect(w, e.wayBack(a, answer))
+// The response modes that there are: in the query of the redirect URI, which is the default for a code (OAuth 2.0 Multiple
+// Response Type Encoding Practices §2.1), or by a form that the browser posts there (OAuth 2.0 Form Post Response Mode §2).
+const (
+	modeQuery    = "query"
+	modeFormPost = "form_post"
+)
+
+// posts reports whether the answer reaches the app by a form. Browsers post forms to web addresses alone: on a device, where
+// an app has claimed a scheme, there is nobody to take one.
+func (a *authorization) posts() bool {
+	return a.asked.Get("response_mode") == modeFormPost && identity.WebOrigin(a.back) != ""
 }
 
-// wayBack is where an answer reaches the app: the redirect URI with the answer in its query, the only response_mode that
-// there is. state comes back if it was sent, and iss says who answers (RFC 9207 §2).
-func (e *Endpoints) wayBack(a *authorization, answer url.Values) string {
+// sendToApp is how every answer to an authorization request reaches the app, a code or an error.
+func (e *Endpoints) sendToApp(w http.ResponseWriter, r *http.Request, a *authorization, answer url.Values) {
+	answer = e.complete(a, answer)
+	if a.posts() {
+		e.o.Handover(w, r, Handover{Client: a.client, To: a.back, Answer: answer})
+		return
+	}
+	redirect(w, identity.AddQuery(a.back, answer))
+}
+
+// complete adds what every answer says: state comes back if it was sent, and iss says who answers (RFC 9207 §2).
+func (e *Endpoints) complete(a *authorization, answer url.Values) url.Values {
 	if state := a.asked.Get("state"); state != "" {
 		answer.Set("state", state)
 	}
 	answer.Set("iss", e.o.Issuer)
-	return identity.AddQuery(a.back, answer)
+	return answer
 }
 
 // redirect answers 303 (RFC 9700 §4.12: a 307 would post a password on to the app).
@@ -37,7 +54,7 @@ func (e *Endpoints) issueCode(w http.ResponseWriter, r *http.Request, a *authori
 	}
 	answer := resp.GetParameters()
 	e.addSessionState(r, a, answer)
-	e.sendToApp(w, a, answer)
+	e.sendToApp(w, r, a, answer)
 	return nil
 }
 
@@ -47,7 +64,7 @@ func (e *Endpoints) sendBack(w http.ResponseWriter, r *http.Request, a *authoriz
 	e.note(r.Context(), v, err)
 	answer := url.Values{"error": {v.Code}, "error_description": {v.Description}}
 	if a.back != "" && e.mayReturn(r, a, v.Code) {
-		e.sendToApp(w, a, answer)
+		e.sendToApp(w, r, a, answer)
 		return
 	}
 	problem := Problem{
@@ -60,8 +77,12 @@ func (e *Endpoints) sendBack(w http.ResponseWriter, r *http.Request, a *authoriz
 		w.Header().Set("Retry-After", identity.RetryAfter(v.wait))
 		problem.Title, problem.Msg, problem.Detail = "That did not work just now", "Nothing was lost. Try again in a moment.", ""
 		problem.BackURL, problem.BackLabel = e.again(a), "Try again"
+	case a.posts():
+		problem.BackURL, problem.Answer = a.back, e.complete(a, answer)
+		problem.BackLabel = "Back to " + placeOf(a.back)
 	case a.back != "":
-		problem.BackURL, problem.BackLabel = e.wayBack(a, answer), "Back to "+placeOf(a.back)
+		problem.BackURL = identity.AddQuery(a.back, e.complete(a, answer))
+		problem.BackLabel = "Back to " + placeOf(a.back)
 	}
 	e.o.Problem(w, r, problem)
 }

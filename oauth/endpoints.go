@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/sojourn-auth/sojourn/identity"
@@ -26,6 +27,7 @@ type Options struct {
 	Schemes      []string     // without a dot, by which apps may be led back
 	Fetch        *http.Client // must guard itself against private addresses
 	Problem      func(http.ResponseWriter, *http.Request, Problem)
+	Handover     func(http.ResponseWriter, *http.Request, Handover)
 	Log          *slog.Logger
 	Beat         time.Duration // between two signs of life of an event stream; zero means 15 seconds
 }
@@ -169,4 +171,12 @@ type Problem struct {
 	Client    identity.Client // the app that asked; zero when it is not known
 	BackURL   string          // a way back to the app, or empty
 	BackLabel string
+	Answer    url.Values // what a form posts to BackURL; empty: BackURL is a link
+}
+
+// Handover is a page whose form brings an answer to the app (web.Handover, field by field).
+type Handover struct {
+	Client identity.Client
+	To     string // its redirect URI, http or https
+	Answer url.Values
 }

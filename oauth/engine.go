@@ -94,12 +94,16 @@ func (e *Endpoints) checkFrame(ctx context.Context, a *authorization) (err error
 			form.Set(name, v)
 		}
 	}
+	modes := []fosite.ResponseModeType{fosite.ResponseModeQuery}
+	if a.posts() {
+		modes = append(modes, fosite.ResponseModeFormPost)
+	}
 	ctx = context.WithValue(ctx, matched{}, &fosite.DefaultResponseModeClient{
 		DefaultClient: &fosite.DefaultClient{
 			ID: a.client.ID, RedirectURIs: []string{a.back},
 			ResponseTypes: a.client.ResponseTypes,
 		},
-		ResponseModes: []fosite.ResponseModeType{fosite.ResponseModeQuery},
+		ResponseModes: modes,
 	})
 	a.authorize, err = e.engine.NewAuthorizeRequest(ctx, &http.Request{Method: http.MethodGet, Form: form})
 	if err != nil {
@@ -144,7 +148,8 @@ func inOurWords(err error) error {
 			"The app asked for an answer of a kind that is not given here: response_type must be code.")
 	case fosite.ErrUnsupportedResponseMode.ErrorField: // no RFC knows its code
 		return say(invalidRequest,
-			"The app asked for an answer in a way that is not offered here: response_mode must be query.")
+			"The app asked for an answer in a way that is not offered here: response_mode must be query, "+
+				"or form_post with a redirect URI of https, or of http on loopback.")
 	case fosite.ErrInvalidRequest.ErrorField:
 		return say(invalidRequest, "The request is not one that can be answered: a parameter is missing, or has a wrong value.")
 	}

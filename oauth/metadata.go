@@ -83,7 +83,7 @@ func (e *Endpoints) describe() description {
 			"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash",
 			"name", "updated_at", "email", "email_verified",
 		},
-		ResponseTypes: []string{"code"}, ResponseModes: []string{"query"},
+		ResponseTypes: []string{"code"}, ResponseModes: []string{modeQuery, modeFormPost},
 		GrantTypes: identity.GrantTypes, ACRValues: e.o.Policy.ACRValues(),
 		SubjectTypes: []string{"public"}, PromptValues: identity.Prompts, ChallengeMethods: []string{"S256"},
 		IDTokenAlgs: identity.SigningAlgs, RefreshExpirations: []string{"authorization", "token_timeout"},

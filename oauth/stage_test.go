@@ -42,6 +42,7 @@ type stage struct {
 	ends     *oauth.Endpoints
 	server   http.Handler
 	problems chan oauth.Problem
+	handed   chan oauth.Handover
 	user     identity.User
 }
 
@@ -61,7 +62,7 @@ func onStage(t *testing.T, f func(s *stage), changes ...with) {
 
 func newStage(t testing.TB, kind string, changes ...with) *stage {
 	t.Helper()
-	s := &stage{TB: t, keys: storagetest.Keys(t), ahead: new(atomic.Int64), problems: make(chan oauth.Problem, 64)}
+	s := &stage{TB: t, keys: storagetest.Keys(t), ahead: new(atomic.Int64), problems: make(chan oauth.Problem, 64), handed: make(chan oauth.Handover, 64)}
 	s.db = storagetest.OpenAt(t, kind, s.now)
 	s.signIns = identity.SignIns{
 		Store: s.db, Keys: s.keys, Passwords: identity.NewPasswords(storagetest.CheapHash), Now: s.now,
@@ -86,7 +87,8 @@ func (s *stage) rebuild(changes ...with) {
 			s.problems <- p
 			w.WriteHeader(p.Status)
 		},
-		Log: slog.New(slog.NewTextHandler(testLog{s.TB}, nil)), Beat: time.Hour, // streams hear by their bell or not at all
+		Handover: func(_ http.ResponseWriter, _ *http.Request, h oauth.Handover) { s.handed <- h },
+		Log:      slog.New(slog.NewTextHandler(testLog{s.TB}, nil)), Beat: time.Hour, // streams hear by their bell or not at all
 	}
 	for _, change := range changes {
 		change(&o)

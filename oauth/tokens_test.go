@@ -342,7 +342,7 @@ func TestDiscovery_saysOnlyWhatIsTrue(t *testing.T) {
 			"authorization_response_iss_parameter_supported": true,
 			"code_challenge_methods_supported":               []any{"S256"},
 			"response_types_supported":                       []any{"code"},
-			"response_modes_supported":                       []any{"query"},
+			"response_modes_supported":                       []any{"query", "form_post"},
 			"id_token_signing_alg_values_supported":          []any{"ES256", "RS256", "EdDSA"},
 			"refresh_token_expiration_types_supported":       []any{"authorization", "token_timeout"},
 			"acr_values_supported":                           []any{"pwd", "mfa"},

@@ -82,7 +82,12 @@ func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/start":
 		http.Redirect(w, r, a.asking(), http.StatusSeeOther)
 	case "/callback":
-		a.arrived <- r.URL.Query()
+		if r.Method == http.MethodPost && r.ParseForm() == nil {
+			r.PostForm.Set("origin", r.Header.Get("Origin"))
+			a.arrived <- r.PostForm
+		} else {
+			a.arrived <- r.URL.Query()
+		}
 		fmt.Fprint(w, `<!doctype html><title>Notes</title><h1>Back in the app</h1>`)
 	default:
 		http.NotFound(w, r)

@@ -26,6 +26,27 @@ func TestOpenIDClient_keepsEveryPromise(t *testing.T) {
 	}
 }
 
+// TestOpenIDClient_usesTheFurtherProfiles has it answered by a form.
+func TestOpenIDClient_usesTheFurtherProfiles(t *testing.T) {
+	t.Parallel()
+	node, dir := foreignClient(t)
+	for _, kind := range storagetest.Kinds(t) {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, kind)
+			p := w.person(t)
+			cmd := exec.CommandContext(t.Context(), node, "profiles.mjs")
+			cmd.Dir = dir
+			cmd.Env = append(os.Environ(), "ISSUER="+w.issuer, "USERNAME="+p.email, "PASSWORD="+p.password)
+			out, err := cmd.CombinedOutput()
+			t.Logf("\n%s", out)
+			if err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), " 0 failed") {
+				t.Errorf("openid-client: %v", err)
+			}
+		})
+	}
+}
+
 // foreignClient finds node, and the folder where openid-client is.
 func foreignClient(t *testing.T) (node, dir string) {
 	t.Helper()

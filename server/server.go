@@ -118,6 +118,9 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 		Devices: devices, Documents: identity.Documents{Store: db},
 		Registration: cfg.Registration, Schemes: cfg.RedirectSchemes, Fetch: bounded(fetch, keysAtOnce, s.metrics.fetches.WithLabelValues("keys")), Log: s.log,
 		Problem: func(w http.ResponseWriter, r *http.Request, p oauth.Problem) { s.pages.Problem(w, r, web.Problem(p)) },
+		Handover: func(w http.ResponseWriter, r *http.Request, h oauth.Handover) {
+			s.pages.Handover(w, r, web.Handover(h))
+		},
 	})
 	return err
 }

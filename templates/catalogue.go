@@ -410,6 +410,10 @@ var english = language{
 		"cause.idle":              "it had not been used for a long time",
 		"cause.expired":           "it had lasted as long as it may",
 
+		"handover.title": "One moment",
+		"handover.lead":  "We lead you back. If nothing happens, press the button.",
+		"handover.busy":  "Leading you back…",
+
 		"signedout.title":            "You are signed out",
 		"signedout.lead":             "This browser no longer opens your account.",
 		"signedout.signin":           "Sign in again",

@@ -1,6 +1,10 @@
 package templates_test
 
-import "github.com/sojourn-auth/sojourn/templates"
+import (
+	"net/url"
+
+	"github.com/sojourn-auth/sojourn/templates"
+)
 
 var (
 	operator = templates.Operator{Name: "Harbour", LogoURL: "/logo/operator"}
@@ -84,6 +88,14 @@ var golden = with(account, with(mailed, map[string]templates.Page{
 		Frames: []string{
 			"https://notes.example/out?iss=https%3A%2F%2Fdoor.example&sid=1", "https://maps.example/out?iss=https%3A%2F%2Fdoor.example&sid=2",
 		},
+	},
+	"handover": templates.Handover{
+		Frame: templates.Frame{Operator: operator, App: notes}, To: "https://notes.example/cb?from=door",
+		Answer: templates.Answer(url.Values{"code": {"sealed-code"}, "state": {`a"b<c>`}, "iss": {"https://door.example"}}),
+	},
+	"problem-posted": templates.Problem{
+		Frame: frame, Cause: templates.BadRequest, Back: templates.Link{URL: "https://notes.example/cb"},
+		Answer: templates.Answer(url.Values{"error": {"invalid_scope"}, "state": {"s"}}),
 	},
 	"signout":         templates.SignOut{Frame: leaving, Asker: "Notes", StayURL: "/signin"},
 	"signout-unknown": templates.SignOut{Frame: leaving, StayURL: "/signin"},

@@ -1,5 +1,11 @@
 package templates
 
+import (
+	"maps"
+	"net/url"
+	"slices"
+)
+
 // SignIn asks for e-mail address and password (fields "username", "password", hidden "next").
 type SignIn struct {
 	Frame
@@ -114,6 +120,27 @@ type SignedOut struct {
 
 func (SignedOut) template() string { return "signedout" }
 
+// Handover brings an answer to the app by a form, which goes by itself where scripts run.
+type Handover struct {
+	Frame
+	// To is the app's redirect URI, on the web.
+	To     string
+	Answer []Parameter
+}
+
+func (Handover) template() string { return "handover" }
+
+// Parameter is one hidden field of a form that leads to an app.
+type Parameter struct{ Name, Value string }
+
+// Answer puts what an app is answered into an order.
+func Answer(values url.Values) (answer []Parameter) {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		answer = append(answer, Parameter{Name: name, Value: values.Get(name)})
+	}
+	return answer
+}
+
 // Cause is why a page could not be shown; it chooses the words of Problem.
 type Cause string
 
@@ -148,6 +175,8 @@ type Problem struct {
 	Mistake bool
 	// Back is the way on. An empty label says "Back to <app>".
 	Back Link
+	// Answer is what a form posts there. Empty: Back is a link.
+	Answer []Parameter
 }
 
 func (Problem) template() string { return "problem" }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -141,6 +142,7 @@ type Problem struct {
 	Client    identity.Client // the app that asked; zero when it is not known
 	BackURL   string          // a way back to the app, or empty
 	BackLabel string
+	Answer    url.Values // what a form posts to BackURL; empty: BackURL is a link
 }
 
 // Problem shows the friendly error page: what happened, whose fault it is, and the way back.
@@ -148,13 +150,32 @@ func (p *Pages) Problem(w http.ResponseWriter, r *http.Request, problem Problem)
 	shown := templates.Problem{
 		Frame: p.frame(visit{client: problem.Client}), Cause: causeOf(problem.Status),
 		Sentence: problem.Msg, Detail: problem.Detail, Mistake: problem.Yours,
-		Back: templates.Link{URL: problem.BackURL, Label: problem.BackLabel},
+		Back: templates.Link{URL: problem.BackURL, Label: problem.BackLabel}, Answer: templates.Answer(problem.Answer),
 	}
 	shown.Title = problem.Title
 	if problem.BackURL != "" {
 		shown.App = app(problem.Client, problem.BackURL)
 	}
 	p.showProblem(w, r, problem.Status, shown)
+}
+
+// Handover is a page whose form brings an answer to the app.
+type Handover struct {
+	Client identity.Client
+	To     string // its redirect URI, http or https
+	Answer url.Values
+}
+
+// Handover shows the page, which sends its form by itself where scripts run (OAuth 2.0 Form Post Response Mode §2, §4). The
+// app is told our origin, which no other page tells a stranger: many frameworks refuse posts from nowhere.
+func (p *Pages) Handover(w http.ResponseWriter, r *http.Request, h Handover) {
+	frame := p.frame(visit{client: h.Client})
+	frame.App = app(h.Client, h.To)
+	w.Header().Set("Referrer-Policy", "strict-origin")
+	err := templates.Show(w, http.StatusOK, templates.Handover{Frame: frame, To: h.To, Answer: templates.Answer(h.Answer)})
+	if err != nil {
+		p.refuse(w, r, err)
+	}
 }
 
 func causeOf(status int) templates.Cause {

@@ -55,6 +55,9 @@ each("a[data-continue]", (link) => {
   addEventListener("load", () => { clearTimeout(late); go(); });
 });
 
+// An answer to an app goes to it by itself, once the page knows how to send a form.
+addEventListener("DOMContentLoaded", () => each("form[data-send]", (form) => form.requestSubmit(form.querySelector("button"))));
+
 // A form is sent once. It can be sent again after coming back, or when the answer is lost.
 const idle = () => each("[aria-busy]", (button) => {
   button.removeAttribute("aria-busy");

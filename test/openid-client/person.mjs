@@ -21,7 +21,7 @@ export class Person {
   }
 
   // authorize opens url and does what the pages ask until the server sends the browser to redirectUri; it returns
-  // that whole URL, which belongs to the app.
+  // that whole URL, which belongs to the app, or the request that posts a form there.
   authorize(url, redirectUri) {
     return this.#follow(url, redirectUri, (html, status, at) => this.#fillIn(html, status, at));
   }
@@ -41,7 +41,9 @@ export class Person {
 
   async #follow(url, destination, answer) {
     let request = { url: new URL(url) };
+    const arrived = (url) => url.href.split('?')[0] === new URL(destination).href.split('?')[0];
     for (let step = 0; step < maxSteps; step++) {
+      if (request.body && arrived(request.url)) return new Request(request.url, { method: 'POST', body: request.body });
       const response = await this.#send(request);
       const location = response.headers.get('location');
       if (location === null) {
@@ -49,7 +51,7 @@ export class Person {
         continue;
       }
       const next = new URL(location, request.url);
-      if (next.href.split('?')[0] === new URL(destination).href.split('?')[0]) return next;
+      if (arrived(next)) return next;
       request = { url: next };
     }
     throw new Error(`no way back to the app within ${maxSteps} pages`);
@@ -72,9 +74,9 @@ export class Person {
     else this.#cookies.set(name, pair.slice(name.length + 1));
   }
 
-  // fillIn answers the one form on the page that a person would.
+  // fillIn answers the one form on the page that a person would, or that a script sends: an answer to the app.
   async #fillIn(html, status, url) {
-    const form = choose(forms(html), ['password', 'totp', 'consent']);
+    const form = choose(forms(html), ['password', 'totp', 'consent', 'iss']);
     if (!form) throw new Error(`${url.pathname} answered ${status} with nothing to fill in: ${textOf(html)}`);
     const tries = 'totp' in form.fields ? maxRefusedCodes : 0;
     if (status >= 400 && ++this.#refused > tries) {
