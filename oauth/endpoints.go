@@ -50,6 +50,7 @@ type Endpoints struct {
 	verdicts *verdicts
 	decoy    []byte // the hash of a secret that no client has
 	metadata document
+	apis     []ownAPI
 }
 
 // New makes the endpoints and, where the database has none, the first signing keys. It fails when the database is away.
@@ -68,6 +69,9 @@ func New(store store, o Options) (*Endpoints, error) {
 	e.engine = newEngine(e)
 	var err error
 	if e.metadata, err = newDocument(e.describe()); err != nil {
+		return nil, err
+	}
+	if e.apis, err = e.ownAPIs(); err != nil {
 		return nil, err
 	}
 	ctx := context.Background()

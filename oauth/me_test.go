@@ -229,7 +229,7 @@ func TestMe_refusesAsEveryAPIBehindAToken(t *testing.T) {
 		tokens := s.begin(s.app())
 		for path, method := range ourOwn {
 			none := s.ask(httptest.NewRequest(method, path, nil)).refused(http.StatusUnauthorized, "invalid_token")
-			if got := none.header.Get("WWW-Authenticate"); got != `Bearer realm="`+issuer+`"` {
+			if got := none.header.Get("WWW-Authenticate"); !strings.HasPrefix(got, bareBearer+`, scope="openid", resource_metadata="`) {
 				t.Errorf("%s without a token: %s", path, got)
 			}
 			s.as("x", method, path).refused(http.StatusUnauthorized, "invalid_token")

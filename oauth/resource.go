@@ -36,11 +36,10 @@ func (e *Endpoints) checkTargets(c identity.Client, asked []string) error {
 	return nil
 }
 
-// resources returns the resources that a request names (RFC 8707 §2), this server by its one name: it is called with a
-// slash at its end as well.
+// resources returns the resources that a request names (RFC 8707 §2), this server by its one name.
 func (e *Endpoints) resources(params url.Values) (named []string) {
 	for _, resource := range identity.ResourcesOf(params) {
-		if resource == e.o.Issuer+"/" {
+		if e.ours(resource) {
 			resource = e.o.Issuer
 		}
 		if !slices.Contains(named, resource) {

@@ -27,6 +27,9 @@ const (
 func (e *Endpoints) Routes(r *mux.Router) {
 	r.HandleFunc("/.well-known/openid-configuration", e.discovery)
 	r.HandleFunc("/.well-known/oauth-authorization-server", e.discovery)
+	for _, api := range e.apis {
+		r.HandleFunc(resourcePath+api.path, e.resourceMetadata)
+	}
 	r.HandleFunc(jwksPath, e.jwks)
 	r.HandleFunc(authorizePath, e.authorize)
 	r.HandleFunc(tokenPath, e.token)

@@ -170,25 +170,26 @@ func (e *Endpoints) refuseBearer(w http.ResponseWriter, r *http.Request, err err
 	e.tell(w, r, v, err)
 }
 
-// challenges say what was wrong in the scheme that was tried, name the scope that is missing, and tell nothing to someone
-// who sent no token at all. Beside a bearer's stands that there is DPoP, too (RFC 9449 §7.2).
+// challenges say what was wrong in the scheme that was tried, where to learn how to get a token and with which scope, and no
+// error to someone who sent no token at all. Beside a bearer's stands that there is DPoP, too (RFC 9449 §7.2).
 func (e *Endpoints) challenges(r *http.Request, v verdict, err error) []string {
-	none, scope := e.dpopChallenge(verdict{}), ""
+	more := e.whereResource(r)
 	switch v.status {
-	case http.StatusBadRequest, http.StatusUnauthorized:
-	case http.StatusForbidden:
-		scope = `, scope="openid"`
+	case http.StatusBadRequest:
+	case http.StatusUnauthorized, http.StatusForbidden:
+		more = `, scope="openid"` + more
 	default:
 		return nil
 	}
+	none := e.dpopChallenge(verdict{}) + more
 	switch {
 	case errors.Is(err, errNoToken):
-		return []string{`Bearer realm="` + e.o.Issuer + `"`, none}
+		return []string{`Bearer realm="` + e.o.Issuer + `"` + more, none}
 	case usesDPoP(r):
-		return []string{e.dpopChallenge(v) + scope}
+		return []string{e.dpopChallenge(v) + more}
 	case v.status == http.StatusUnauthorized:
-		return []string{e.challenge(v), none}
+		return []string{e.challenge(v) + more, none}
 	default:
-		return []string{e.challenge(v) + scope}
+		return []string{e.challenge(v) + more}
 	}
 }

@@ -251,6 +251,7 @@ func (w *world) endpoints(t *testing.T) map[string]endpoint {
 	got := a.redeem(t, v.signIn(t, a, p))
 	all := map[string]endpoint{
 		"discovery":   {request{method: "GET", path: "/.well-known/openid-configuration"}, 200, map[string]string{"wrong method": "405 "}},
+		"resource":    {request{method: "GET", path: "/.well-known/oauth-protected-resource/me"}, 200, map[string]string{"wrong method": "405 "}},
 		"metadata":    {request{method: "GET", path: "/.well-known/oauth-authorization-server"}, 200, map[string]string{"wrong method": "405 "}},
 		"jwks":        {request{method: "GET", path: "/oauth2/jwks"}, 200, map[string]string{"wrong method": "405 "}},
 		"nothing":     {request{method: "POST", path: "/oauth2/nothing", form: a.with("token", got.RefreshToken)}, 404, nil},

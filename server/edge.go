@@ -96,7 +96,7 @@ func headers(secure bool, images string) func(http.Handler) http.Handler {
 // endpoints look at no cookie, so a star without credentials gives away nothing that a program could not have.
 func crossOrigin(urlPath string) (methods string) {
 	switch urlPath {
-	case "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/oauth2/jwks":
+	case "/oauth2/jwks":
 		return "GET, HEAD"
 	case "/oauth2/token", "/oauth2/revoke", "/oauth2/signout", "/oauth2/register":
 		return "POST"
@@ -104,6 +104,9 @@ func crossOrigin(urlPath string) (methods string) {
 		return "GET, POST"
 	case "/me", eventsPath, "/me/state":
 		return "GET"
+	}
+	if strings.HasPrefix(urlPath, "/.well-known/") { // where there is nothing, too: who tries one place after the other must read that
+		return "GET, HEAD"
 	}
 	if strings.HasPrefix(urlPath, "/me/sessions/") {
 		return "DELETE"

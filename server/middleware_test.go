@@ -31,23 +31,26 @@ func ask(h http.Handler, r *http.Request) *http.Response {
 func TestCORS_openToAppsWithoutCredentials(t *testing.T) {
 	t.Parallel()
 	for path, methods := range map[string]string{
-		"/.well-known/openid-configuration":       "GET, HEAD",
-		"/.well-known/oauth-authorization-server": "GET, HEAD",
-		"/oauth2/jwks":         "GET, HEAD",
-		"/oauth2/token":        "POST",
-		"/oauth2/revoke":       "POST",
-		"/oauth2/signout":      "POST",
-		"/oauth2/logout":       "",
-		"/oauth2/userinfo":     "GET, POST",
-		"/oauth2/register":     "POST",
-		"/oauth2/register/abc": "GET, PUT, DELETE",
-		"/oauth2/register/":    "",
-		"/oauth2/register/a/b": "",
-		"/oauth2/authorize":    "",
-		"/oauth2/introspect":   "",
-		"/oauth2/endings":      "",
-		"/signin":              "",
-		"/":                    "",
+		"/.well-known/openid-configuration":        "GET, HEAD",
+		"/.well-known/oauth-authorization-server":  "GET, HEAD",
+		"/.well-known/oauth-protected-resource":    "GET, HEAD",
+		"/.well-known/oauth-protected-resource/me": "GET, HEAD",
+		"/.well-known/openid-configuration/mcp":    "GET, HEAD", // nothing is there, which must be read
+		"/oauth2/jwks":                             "GET, HEAD",
+		"/oauth2/token":                            "POST",
+		"/oauth2/revoke":                           "POST",
+		"/oauth2/signout":                          "POST",
+		"/oauth2/logout":                           "",
+		"/oauth2/userinfo":                         "GET, POST",
+		"/oauth2/register":                         "POST",
+		"/oauth2/register/abc":                     "GET, PUT, DELETE",
+		"/oauth2/register/":                        "",
+		"/oauth2/register/a/b":                     "",
+		"/oauth2/authorize":                        "",
+		"/oauth2/introspect":                       "",
+		"/oauth2/endings":                          "",
+		"/signin":                                  "",
+		"/":                                        "",
 	} {
 		r := httptest.NewRequest(http.MethodOptions, path, nil)
 		r.Header.Set("Origin", "https://app.example")

@@ -137,7 +137,7 @@ func (w want) bound(c *Claims, came credential) *Refusal {
 func (w want) enough(c *Claims) *Refusal {
 	for _, scope := range w.op.Scopes {
 		if !c.HasScope(scope) {
-			return w.no(http.StatusForbidden, "insufficient_scope", "The token lacks a scope.", "scope", strings.Join(w.op.Scopes, " "))
+			return w.no(http.StatusForbidden, "insufficient_scope", "The token lacks a scope.")
 		}
 	}
 	everyone := "" // who is a person

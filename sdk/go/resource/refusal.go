@@ -48,8 +48,10 @@ type want struct {
 	dpop bool // the scheme that came
 }
 
-// challenge spells one (RFC 9110 §11.6.1) with the parameters that were set, in their order.
+// challenge spells one (RFC 9110 §11.6.1) with the parameters that were set, in their order. All scopes of the operation stand in
+// each: a client that must ask the person anew asks for these, and else for all that the metadata names.
 func (w want) challenge(scheme string, params ...string) string {
+	params = append(params, "scope", strings.Join(w.op.Scopes, " "))
 	if scheme == "DPoP" {
 		params = append(params, "algs", strings.Join(w.g.cfg.Algs, " "))
 	}
@@ -68,10 +70,9 @@ func (w want) challenge(scheme string, params ...string) string {
 
 // unknown is the answer to who brought no credential: both schemes, and no error.
 func (w want) unknown() *Refusal {
-	scopes := strings.Join(w.op.Scopes, " ")
 	return &Refusal{
 		Status: http.StatusUnauthorized, Description: "Send an access token: Authorization: Bearer, or DPoP with its proof.",
-		Challenges: []string{w.challenge("Bearer", "scope", scopes), w.challenge("DPoP", "scope", scopes)},
+		Challenges: []string{w.challenge("Bearer"), w.challenge("DPoP")},
 	}
 }
 

@@ -33,6 +33,12 @@ export interface Status extends FeedStatus {
   calls: { discovery: number; jwks: number; introspection: number; feed: number };
 }
 
+/** A request and what its operation needs: so what a challenge must say. */
+interface Want {
+  request: Incoming;
+  operation: Operation;
+}
+
 interface Credential {
   dpop: boolean; // the scheme: DPoP, or else Bearer
   token: string;
@@ -76,21 +82,22 @@ export class Guard {
 
   /** Who calls; a Refusal is thrown where they may not. */
   async check(request: Incoming, operation: Operation = {}): Promise<Claims> {
-    const credential = this.#credential(request, operation);
+    const want = { request, operation };
+    const credential = this.#credential(want);
     let claims: Claims;
     try {
       claims = await this.#judge(credential.token);
     } catch (error) {
-      throw this.#verdict(error, request, credential.dpop);
+      throw this.#verdict(error, want, credential.dpop);
     }
-    this.#bound(claims, request, credential);
-    this.#enough(claims, request, operation);
+    this.#bound(claims, want, credential);
+    this.#enough(claims, want);
     return claims;
   }
 
   /** What an operation needs beyond a check of the same request: a proof is good for one look. */
   more(claims: Claims, request: Incoming, operation: Operation = {}): Claims {
-    this.#enough(claims, request, operation);
+    this.#enough(claims, { request, operation });
     return claims;
   }
 
@@ -121,16 +128,15 @@ export class Guard {
   }
 
   /** Reads Authorization, and nothing else: a token in an address ends in logs (RFC 9700 §4.3.2). */
-  #credential(request: Incoming, { scopes = [] }: Operation): Credential {
-    const [value, ...more] = request.authorization;
+  #credential(want: Want): Credential {
+    const [value, ...more] = want.request.authorization;
     const [, scheme = '', token = ''] = /^(bearer|dpop)(?: +(.*))?$/i.exec(value ?? '') ?? [];
     const dpop = scheme.toLowerCase() === 'dpop';
     if (more.length > 0 || (scheme && !/^[A-Za-z0-9\-._~+/]+=*$/.test(token))) {
-      throw this.#no(request, dpop, 400, 'invalid_request', 'send one Authorization header with one token');
+      throw this.#no(want, dpop, 400, 'invalid_request', 'send one Authorization header with one token');
     }
     if (scheme) return { dpop, token };
-    const all = { scope: scopes.join(' ') };
-    const challenges = ['Bearer', 'DPoP'].map((one) => this.#challenge(request, one, all));
+    const challenges = ['Bearer', 'DPoP'].map((one) => this.#challenge(want, one));
     throw new Refusal(401, undefined, 'Send an access token: Authorization: Bearer, or DPoP with its proof.', challenges);
   }
 
@@ -152,57 +158,61 @@ export class Guard {
     return claims;
   }
 
-  #verdict(error: unknown, request: Incoming, dpop: boolean): Refusal {
+  #verdict(error: unknown, want: Want, dpop: boolean): Refusal {
     if (error instanceof Unavailable) {
       this.#settings.log(`No verdict about a token: ${error.message}`);
       return later('There is no verdict about the token at the moment. Ask again.');
     }
     if (!(error instanceof Bad)) throw error;
     const description = error.message === ended ? ended : `The access token is not good here: ${error.message}.`;
-    return this.#no(request, dpop, 401, 'invalid_token', description);
+    return this.#no(want, dpop, 401, 'invalid_token', description);
   }
 
   /** Judges whether the token came as it must: with its key's proof, or without any (RFC 9449 §7.1). */
-  #bound({ thumbprint }: Claims, request: Incoming, { dpop, token }: Credential): void {
+  #bound({ thumbprint }: Claims, want: Want, { dpop, token }: Credential): void {
+    const { request } = want;
     if (thumbprint === undefined) {
       if (!dpop && request.dpop.length === 0) return;
-      throw this.#no(request, false, 401, 'invalid_token', 'The token is bound to no key: send it as Bearer, without a proof.');
+      throw this.#no(want, false, 401, 'invalid_token', 'The token is bound to no key: send it as Bearer, without a proof.');
     }
-    if (!dpop) throw this.#no(request, true, 401, 'invalid_token', 'The token is bound to a key: send it as DPoP, with its proof.');
+    if (!dpop) throw this.#no(want, true, 401, 'invalid_token', 'The token is bound to a key: send it as DPoP, with its proof.');
     try {
       this.#proofs.check(request.dpop, { method: request.method, url: this.#base(request) + request.path, token, thumbprint });
     } catch (error) {
       if (error instanceof Unavailable) throw later('There is no verdict about the proof at the moment. Ask again.');
       if (!(error instanceof Bad)) throw error;
-      throw this.#no(request, true, 401, 'invalid_dpop_proof', error.message);
+      throw this.#no(want, true, 401, 'invalid_dpop_proof', error.message);
     }
   }
 
   /** Judges whether the token is enough for the operation. */
-  #enough(c: Claims, request: Incoming, { scopes = [], acr: own, maxAge }: Operation): void {
+  #enough(c: Claims, want: Want): void {
+    const { scopes = [], acr: own, maxAge } = want.operation;
     const dpop = c.thumbprint !== undefined;
     if (!scopes.every((scope) => c.scopes.includes(scope))) {
-      throw this.#no(request, dpop, 403, 'insufficient_scope', 'The token lacks a scope.', { scope: scopes.join(' ') });
+      throw this.#no(want, dpop, 403, 'insufficient_scope', 'The token lacks a scope.');
     }
     const everyone = c.sid ? this.#follower.acr : undefined;
     const acr = !own || (everyone && c.acr === own) ? everyone : own; // both are needed
     const stepUp = (description: string): Refusal =>
-      this.#no(request, dpop, 401, 'insufficient_user_authentication', description, { acr_values: acr, max_age: maxAge?.toString() });
+      this.#no(want, dpop, 401, 'insufficient_user_authentication', description, { acr_values: acr, max_age: maxAge?.toString() });
     if (acr && c.acr !== acr) throw stepUp('The person must sign in in another way.');
     if (maxAge === undefined) return;
     if (!c.authTime || this.#settings.clock.wall() - c.authTime.getTime() > 1000 * maxAge) throw stepUp('The person must sign in anew.');
   }
 
   /** Refuses with a word of RFC 6750, 9449 or 9470, and more parameters of the challenge. */
-  #no(request: Incoming, dpop: boolean, status: number, code: string, description: string, more: Record<string, string | undefined> = {}): Refusal {
+  #no(want: Want, dpop: boolean, status: number, code: string, description: string, more: Record<string, string | undefined> = {}): Refusal {
     const text = plain(description);
-    return new Refusal(status, code, text, [this.#challenge(request, dpop ? 'DPoP' : 'Bearer', { error: code, error_description: text, ...more })]);
+    return new Refusal(status, code, text, [this.#challenge(want, dpop ? 'DPoP' : 'Bearer', { error: code, error_description: text, ...more })]);
   }
 
-  #challenge(request: Incoming, scheme: string, params: Record<string, string | undefined>): string {
+  /** All scopes of the operation stand in each: a client that must ask the person anew asks for these, and else for all that the metadata names. */
+  #challenge({ request, operation }: Want, scheme: string, params: Record<string, string | undefined> = {}): string {
     const { origin, pathname } = new URL(this.#base(request));
     const resource_metadata = origin + wellKnown + pathname.replace(/\/$/, ''); // the well-known path comes before the API's own (RFC 9728 §3.1)
-    return challenge(scheme, { ...params, ...(scheme === 'DPoP' && { algs: this.#settings.algs.join(' ') }), resource_metadata });
+    const algs = scheme === 'DPoP' ? this.#settings.algs.join(' ') : undefined;
+    return challenge(scheme, { ...params, scope: operation.scopes?.join(' '), algs, resource_metadata });
   }
 }
 
