@@ -35,8 +35,8 @@ type Metadata struct {
 	DefaultACRValues []string        `json:"default_acr_values,omitempty"`
 	RequireMFA       bool            `json:"require_mfa,omitempty"`
 	RequirePKCE      bool            `json:"require_pkce,omitempty"`
-	IDTokenOnRefresh bool            `json:"id_token_on_refresh,omitempty"`
-	IDTokenProfile   bool            `json:"id_token_profile,omitempty"`                  // profile and e-mail claims in the ID token too
+	IDTokenOnRefresh *bool           `json:"id_token_on_refresh,omitempty"`               // nil: see RenewsIDToken
+	IDTokenProfile   *bool           `json:"id_token_profile,omitempty"`                  // nil: see TellsProfile
 	Rotation         Rotation        `json:"refresh_rotation,omitempty"`                  // empty: rotate
 	DPoPBound        bool            `json:"dpop_bound_access_tokens,omitempty"`          // RFC 9449 §5.2
 	AccessFormat     string          `json:"access_token_format,omitempty"`               // jwt (empty) or reference
@@ -90,6 +90,24 @@ func (c Client) Public() bool { return c.AuthMethod == "none" }
 
 // Allows reports whether the client was registered for a grant type.
 func (c Client) Allows(grantType string) bool { return HasScope(c.GrantTypes, grantType) }
+
+// TellsProfile reports whether the claims of profile and email, where their scopes were granted, stand in the ID token too
+// (OpenID Connect Core 1.0 §5.4). Where nobody said, they do for the operator's web clients: many of those read nothing else.
+func (c Client) TellsProfile() bool {
+	if c.IDTokenProfile != nil {
+		return *c.IDTokenProfile
+	}
+	return !c.SelfRegistered && c.ApplicationType == webApp
+}
+
+// RenewsIDToken reports whether a refresh brings an ID token (OpenID Connect Core 1.0 §12.2). Where nobody said, it does
+// where that costs little, and for whoever needs a hint for signing out that is not too old.
+func (c Client) RenewsIDToken() bool {
+	if c.IDTokenOnRefresh != nil {
+		return *c.IDTokenOnRefresh
+	}
+	return c.IDTokenAlg == "ES256" || len(c.PostLogoutRedirectURIs) > 0
+}
 
 // Known returns what of the scopes asked the client is registered for. The others are left out (OpenID Connect Core 1.0
 // §3.1.2.1: "Scope values used that are not understood by an implementation SHOULD be ignored").

@@ -42,7 +42,7 @@ func TestCleanRegistration_aPrivateUseSchemeMakesANativeApp(t *testing.T) {
 
 // full is a registration in which every field is honoured as it is.
 func full() identity.Metadata {
-	age := 0
+	age, yes := 0, true
 	return identity.Metadata{
 		RedirectURIs: []string{"com.example.app:/cb", "http://127.0.0.1/cb"}, AuthMethod: "none",
 		GrantTypes: []string{"authorization_code", "refresh_token"}, ResponseTypes: []string{"code"}, ApplicationType: "native",
@@ -50,7 +50,7 @@ func full() identity.Metadata {
 		PolicyURI: "https://example.com/#/privacy", TermsURI: "http://localhost:8000/terms", Scope: "openid offline_access",
 		Contacts: []string{"dev@example.com"}, JWKSURI: "https://example.com/jwks", SoftwareID: "4NRB1-0XZABZI9E6-5SM3R",
 		SoftwareVersion: "2.1", SubjectType: "public", IDTokenAlg: "EdDSA", DefaultMaxAge: &age, RequireAuthTime: true,
-		DefaultACRValues: []string{"mfa"}, RequireMFA: true, RequirePKCE: true, IDTokenOnRefresh: true, IDTokenProfile: true,
+		DefaultACRValues: []string{"mfa"}, RequireMFA: true, RequirePKCE: true, IDTokenOnRefresh: &yes, IDTokenProfile: &yes,
 		AccessFormat: "reference", IntrospectionAlg: "EdDSA",
 		PostLogoutRedirectURIs: []string{"com.example.app:/bye", "https://example.com/bye?x=1"},
 		BackchannelLogoutURI:   "https://example.com/back?x=1", BackchannelSession: true,

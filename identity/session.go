@@ -33,6 +33,8 @@ type Session struct {
 	Epoch       int   // of the user, when it began; another one ended it
 	ClientEpoch int64 // likewise of the client
 
+	Person *User // with what apps are told of them, where whoever began or refreshed it wanted that; never kept here
+
 	Crowded bool // as it begins: CrowdedFrom others of its person and client live already, or more
 }
 
@@ -97,6 +99,7 @@ type Turn struct {
 	Address     string
 	Resources   []string // the Session was granted just these, or none
 	Device      Device   // the parts that it says are written, the others stay
+	Person      bool     // read the person along with the row
 }
 
 type sessionStore interface {
@@ -193,11 +196,15 @@ func (s Sessions) redeem(ctx context.Context, p Promise, h Holder) (row Session,
 		return Session{}, false, nil
 	}
 	ends := now.Add(lives.Absolute)
+	var person *User
+	if h.Person {
+		person = &User{}
+	}
 	return s.Store.RedeemCode(ctx, p, Session{
 		ID: p.SessionID, ClientID: h.Client.ID, SignInID: p.SignInID, SecretHash: p.SessionSecret.Hash(), Key: h.sessionKey(),
 		Scopes: p.Scopes, Resources: p.Resources, AMR: p.AMR, AuthTime: p.AuthTime, CreatedAt: now, LastUsedAt: now,
 		IdleEndsAt: lives.IdleFrom(now, ends), EndsAt: ends, Address: h.Seen.Address, UserAgent: h.Seen.UserAgent,
-		Device: h.Device.Or(p.Device).Or(h.Client.Device),
+		Device: h.Device.Or(p.Device).Or(h.Client.Device), Person: person,
 	})
 }
 
@@ -235,6 +242,7 @@ type Holder struct {
 	Device Device // as this request describes it
 	// Granted are the resources that the Session has, if it has any and they were read; else what the client may reach.
 	Granted []string
+	Person  bool // what apps are told of the person is wanted too
 }
 
 // sessionKey is the key that this holder's refresh tokens are bound to: a client that authenticates is bound to its own
@@ -263,7 +271,7 @@ func (s Sessions) Refresh(ctx context.Context, t RefreshToken, h Holder) (Sessio
 			SessionID: t.SessionID, ClientID: h.Client.ID, SecretHash: t.Secret.Hash(), Generation: t.Generation,
 			Keep: h.Client.Rotation == RotateNone && h.proves(), Key: h.sessionKey(), ClientEpoch: h.Client.Epoch, NeedMFA: s.Policy.AsksAtRefresh(h.Client),
 			IdleEndsAt: s.Now().Add(h.Client.LivesOr(s.Lives).Idle), Address: h.Seen.Address,
-			Resources: h.Granted, Device: h.Device,
+			Resources: h.Granted, Device: h.Device, Person: h.Person,
 		})
 		if err != nil {
 			return Session{}, RefreshToken{}, err

@@ -68,14 +68,27 @@ func (e *Endpoints) idToken(ctx context.Context, c identity.Client, s identity.S
 		Expires: now.Add(idTokenTTL).Unix(), IssuedAt: now.Unix(), AuthTime: s.AuthTime.Unix(), Nonce: a.nonce,
 		ACR: s.AMR.ACR(), AMR: s.AMR.Names(), SessionID: s.ID.String(), AccessHash: halfHash(key.alg, a.AccessToken),
 	}
-	if c.IDTokenProfile {
-		user, err := e.store.UserByID(ctx, s.UserID)
+	if tellsPerson(c, a.scopes) {
+		user, err := e.person(ctx, s)
 		if err != nil {
 			return "", err
 		}
 		claims.person = personOf(user, a.scopes)
 	}
 	return sign(key.idToken, claims)
+}
+
+// tellsPerson reports whether an ID token of these scopes says more of the person than who it is.
+func tellsPerson(c identity.Client, scopes []string) bool {
+	return c.TellsProfile() && (identity.HasScope(scopes, "profile") || identity.HasScope(scopes, "email"))
+}
+
+// person is the user of a Session, whom the refresh has read along with it where it could.
+func (e *Endpoints) person(ctx context.Context, s identity.Session) (identity.User, error) {
+	if s.Person != nil {
+		return *s.Person, nil
+	}
+	return e.store.UserByID(ctx, s.UserID)
 }
 
 func algFor(c identity.Client) string {

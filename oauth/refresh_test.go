@@ -139,7 +139,7 @@ func TestRefresh_whereNoScopeIsLeftNothingIsTouched(t *testing.T) {
 func TestRefresh_anIDTokenComesWhereTheClientAsks(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) {
-		c := s.app(func(c *identity.Client) { c.IDTokenOnRefresh = true })
+		c := s.app(func(c *identity.Client) { c.IDTokenOnRefresh = &yes })
 		first := s.begin(c)
 		got := s.post(refreshing(c, first.RefreshToken))
 		s.good(got)
@@ -147,6 +147,54 @@ func TestRefresh_anIDTokenComesWhereTheClientAsks(t *testing.T) {
 		_, claims := s.decode(got.IDToken)
 		if _, ok := claims["nonce"]; ok || claims["auth_time"] != before["auth_time"] || claims["sub"] != before["sub"] {
 			t.Errorf("claims are %v, want those of %v without nonce", claims, before)
+		}
+	})
+}
+
+var yes, no = true, false
+
+func TestRefresh_anIDTokenComesUnaskedWhereItIsCheapOrAHintForSigningOut(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		signingOut := func(c *identity.Client) { c.PostLogoutRedirectURIs = []string{"com.example.app:/bye"} }
+		for name, tc := range map[string]struct {
+			change func(*identity.Client)
+			comes  bool
+		}{
+			"RS256":                   {func(*identity.Client) {}, false},
+			"ES256":                   {func(c *identity.Client) { c.IDTokenAlg = "ES256" }, true},
+			"a way back, signing out": {signingOut, true},
+			"one that wants none":     {func(c *identity.Client) { signingOut(c); c.IDTokenOnRefresh = &no }, false},
+		} {
+			c := s.app(tc.change)
+			got := s.post(refreshing(c, s.begin(c).RefreshToken))
+			s.good(got)
+			if (got.IDToken != "") != tc.comes {
+				t.Errorf("%s: the ID token is %q", name, got.IDToken)
+			}
+		}
+	})
+}
+
+// What it says of the person is as it is now, and after a fork as well.
+func TestRefresh_theIDTokenSaysWhoItIsNow(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c := s.app(func(c *identity.Client) { c.IDTokenAlg, c.IDTokenProfile = "ES256", &yes })
+		first := s.post(redeeming(c, s.code(asking(c, "scope", "openid offline_access profile email"), s.signIn(s.user))))
+		s.good(first)
+		for range 2 { // the second is an honest retry: a fork, which the ordinary statement does not answer
+			got := s.post(refreshing(c, first.RefreshToken))
+			s.good(got)
+			_, claims := s.decode(got.IDToken)
+			if claims["name"] != "Ada" || claims["email"] != s.user.Email || claims["email_verified"] != true || claims["updated_at"] == nil {
+				t.Errorf("the ID token says %v", claims)
+			}
+		}
+		narrow := s.post(refreshing(c, s.post(refreshing(c, first.RefreshToken)).RefreshToken, "scope", "openid profile"))
+		s.good(narrow)
+		if _, claims := s.decode(narrow.IDToken); claims["email"] != nil || claims["name"] != "Ada" {
+			t.Errorf("of narrower scopes, the ID token says %v", claims)
 		}
 	})
 }

@@ -79,7 +79,7 @@ func (h refreshGrant) PopulateTokenEndpointResponse(
 	if err != nil {
 		return err
 	}
-	if err := h.e.issue(ctx, x, s, x.client.IDTokenOnRefresh); err != nil {
+	if err := h.e.issue(ctx, x, s, x.client.RenewsIDToken()); err != nil {
 		return err
 	}
 	h.e.giveRefresh(x, s, next)

@@ -113,11 +113,17 @@ func (a *answer) lasts(now time.Time, ttl time.Duration, ends ...time.Time) {
 // param returns a parameter of the body.
 func (x *exchange) param(name string) string { return x.form.Get(name) }
 
+// tellsPerson reports whether the answer will bring an ID token that says more of the person than who it is, as far as
+// that is known before the Session is.
+func (x *exchange) tellsPerson() bool {
+	return x.client.TellsProfile() && (x.param("grant_type") != identity.GrantTypeRefresh || x.client.RenewsIDToken())
+}
+
 // holder is who presents the code or the refresh token.
 func (x *exchange) holder() identity.Holder {
 	return identity.Holder{
 		Client: x.client, Proved: !x.client.Public(), Key: x.key, Seen: x.seen, Device: identity.DeviceFrom(x.param),
-		Granted: x.granted,
+		Granted: x.granted, Person: x.tellsPerson(),
 	}
 }
 

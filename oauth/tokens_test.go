@@ -152,7 +152,7 @@ func TestIDToken_everyAlgorithm(t *testing.T) {
 func TestIDToken_profileWhereTheClientAsksAndTheScopesAllow(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) {
-		c := s.app(func(c *identity.Client) { c.IDTokenProfile = true })
+		c := s.app(func(c *identity.Client) { c.IDTokenProfile = &yes })
 		for scope, want := range map[string][]string{
 			"openid":               {},
 			"openid email":         {"email", "email_verified"},
@@ -168,10 +168,41 @@ func TestIDToken_profileWhereTheClientAsksAndTheScopesAllow(t *testing.T) {
 				}
 			}
 		}
-		plain := s.app()
+		plain := s.app() // native
 		got := s.post(redeeming(plain, s.code(asking(plain, "scope", "openid profile email"), s.signIn(s.user))))
 		if _, claims := s.decode(got.IDToken); claims["email"] != nil || claims["name"] != nil {
 			t.Errorf("unasked, the ID token says %v", claims)
+		}
+	})
+}
+
+// Many web applications read nothing but the ID token: Grafana, Gitea and pgAdmin among them.
+func TestIDToken_ofAnOperatorsWebClientSaysWhoItIs(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		web := func(c *identity.Client) { s.confidential(c); c.ApplicationType = "web" }
+		for name, tc := range map[string]struct {
+			change func(*identity.Client)
+			says   bool
+		}{
+			"an operator's":            {web, true},
+			"one that wants none":      {func(c *identity.Client) { web(c); c.IDTokenProfile = &no }, false},
+			"one that registered":      {func(c *identity.Client) { web(c); c.SelfRegistered = true }, false},
+			"one that registered, yes": {func(c *identity.Client) { web(c); c.SelfRegistered, c.IDTokenProfile = true, &yes }, true},
+		} {
+			c := s.app(tc.change)
+			for _, scope := range []string{"openid offline_access", "openid offline_access email"} {
+				form := redeeming(c, s.code(asking(c, "scope", scope), s.signIn(s.user)), "client_secret", clientSecret)
+				got := s.post(form)
+				s.good(got)
+				want := any(nil)
+				if tc.says && identity.HasScope(identity.SplitScope(scope), "email") {
+					want = s.user.Email
+				}
+				if _, claims := s.decode(got.IDToken); claims["email"] != want || claims["name"] != nil {
+					t.Errorf("%s, %s: the ID token says %v", name, scope, claims)
+				}
+			}
 		}
 	})
 }

@@ -79,6 +79,11 @@ func (c *counted) populate() {
 			AuthMethod: "none", RedirectURIs: []string{"com.example.notes:/cb"}, Scope: "openid offline_access profile",
 			GrantTypes: []string{"authorization_code", "refresh_token"}, ResponseTypes: []string{"code"},
 		}},
+		{ID: "site", Trusted: true, TrustedNative: true, CreatedAt: now, FirstUsedAt: now, Metadata: identity.Metadata{
+			AuthMethod: "none", RedirectURIs: []string{"com.example.notes:/cb"}, Scope: "openid offline_access profile",
+			GrantTypes: []string{"authorization_code", "refresh_token"}, ResponseTypes: []string{"code"},
+			ApplicationType: "web", IDTokenAlg: "ES256",
+		}},
 		{ID: "api", SecretHash: keys.HashSecret("an api's secret"), CreatedAt: now, FirstUsedAt: now, Metadata: identity.Metadata{
 			GrantTypes: []string{"client_credentials"}, Scope: "notes.read",
 		}},
@@ -153,11 +158,13 @@ func (c *counted) send(method, path string, form url.Values) (*http.Response, ma
 	return resp, answer
 }
 
-func (c *counted) authorize() (code string) {
+func (c *counted) authorize() (code string) { return c.authorizeFor("notes") }
+
+func (c *counted) authorizeFor(client string) (code string) {
 	c.Helper()
 	sum := sha256.Sum256([]byte(numbersVerifier))
 	resp, _ := c.send(http.MethodGet, "/oauth2/authorize?"+url.Values{
-		"client_id": {"notes"}, "response_type": {"code"}, "scope": {"openid offline_access profile"},
+		"client_id": {client}, "response_type": {"code"}, "scope": {"openid offline_access profile"},
 		"redirect_uri": {"com.example.notes:/cb"}, "code_challenge_method": {"S256"},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])},
 	}.Encode(), nil)
@@ -177,12 +184,35 @@ func (c *counted) tokens(form url.Values) map[string]any {
 	return answer
 }
 
-func (c *counted) exchange(code string) map[string]any {
+func (c *counted) exchange(code string) map[string]any { return c.exchangeFor("notes", code) }
+
+func (c *counted) exchangeFor(client, code string) map[string]any {
 	c.Helper()
 	return c.tokens(url.Values{
-		"grant_type": {"authorization_code"}, "client_id": {"notes"}, "code": {code},
+		"grant_type": {"authorization_code"}, "client_id": {client}, "code": {code},
 		"redirect_uri": {"com.example.notes:/cb"}, "code_verifier": {numbersVerifier},
 	})
+}
+
+// An ID token that says who signed in costs no statement of its own, at the exchange and at every refresh.
+func TestNumbers_anIDTokenWithNameAndAddressCostsNoStatement(t *testing.T) {
+	t.Parallel()
+	for _, kind := range storagetest.Kinds(t) {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			c := newCounted(t, kind)
+			codes := []string{c.authorizeFor("site"), c.authorizeFor("site")}
+			var got map[string]any
+			c.want("code exchange", 1, 1, func() { got = c.exchangeFor("site", codes[0]); codes = codes[1:] })
+			c.want("refresh", 1, 1, func() {
+				got = c.tokens(url.Values{"grant_type": {"refresh_token"}, "client_id": {"site"}, "refresh_token": {got["refresh_token"].(string)}})
+			})
+			parts := strings.Split(got["id_token"].(string), ".")
+			if said, err := base64.RawURLEncoding.DecodeString(parts[1]); err != nil || !strings.Contains(string(said), `"updated_at"`) {
+				t.Errorf("the refreshed ID token says %s (%v)", said, err)
+			}
+		})
+	}
 }
 
 // TestNumbers_whatEachAnswerCostsTheDatabase holds the README's table of statements, on both databases.

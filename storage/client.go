@@ -421,9 +421,15 @@ func copyClient(c identity.Client) identity.Client {
 	c.DefaultACRValues = slices.Clone(c.DefaultACRValues)
 	c.Resources = slices.Clone(c.Resources)
 	c.PostLogoutRedirectURIs = slices.Clone(c.PostLogoutRedirectURIs)
-	if c.DefaultMaxAge != nil {
-		age := *c.DefaultMaxAge
-		c.DefaultMaxAge = &age
-	}
+	c.DefaultMaxAge, c.IDTokenOnRefresh, c.IDTokenProfile = copied(c.DefaultMaxAge), copied(c.IDTokenOnRefresh), copied(c.IDTokenProfile)
 	return c
+}
+
+// copied points to a copy of what p points to.
+func copied[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	v := *p
+	return &v
 }

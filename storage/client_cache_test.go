@@ -113,7 +113,7 @@ func spoil(v reflect.Value) {
 			reflect.Swapper(f.Interface())(0, f.Len()-1)
 			f.Index(0).SetZero()
 		case reflect.Pointer:
-			f.Elem().SetInt(99)
+			f.Elem().SetZero()
 		default: // a value of its own
 		}
 	}

@@ -13,7 +13,7 @@ import (
 
 // everyField is a client that has something in every field.
 func everyField(now time.Time) identity.Client {
-	age := 0
+	age, yes := 60, true
 	return identity.Client{
 		ID: "full", SecretHash: []byte{1, 0, 2}, Trusted: true, SelfRegistered: true,
 		Metadata: identity.Metadata{
@@ -24,7 +24,7 @@ func everyField(now time.Time) identity.Client {
 			Contacts: []string{"a@example.com"}, JWKSURI: "https://a.example/jwks", JWKS: json.RawMessage(`{"keys": []}`),
 			SoftwareID: "id", SoftwareVersion: "1", SubjectType: "public", IDTokenAlg: "EdDSA", DefaultMaxAge: &age,
 			RequireAuthTime: true, DefaultACRValues: []string{"mfa"}, RequireMFA: true, RequirePKCE: true,
-			IDTokenOnRefresh: true, IDTokenProfile: true, Rotation: identity.RotateStrict, DPoPBound: true, AccessFormat: "reference",
+			IDTokenOnRefresh: &yes, IDTokenProfile: &yes, Rotation: identity.RotateStrict, DPoPBound: true, AccessFormat: "reference",
 			IntrospectionAlg: "ES256", Resources: []string{"https://api.example"},
 			PostLogoutRedirectURIs: []string{"https://a.example/bye"}, BackchannelLogoutURI: "https://a.example/back",
 			BackchannelSession: true, FrontchannelLogoutURI: "https://a.example/front", FrontchannelSession: true,

@@ -259,8 +259,13 @@ var redeemed = sessionColumns.only("user_id", "sub", "idle_ends_at", "ends_at", 
 // client are not alive any more. An ending that committed first is always seen.
 func (d *DB) RedeemCode(ctx context.Context, p identity.Promise, s identity.Session) (identity.Session, bool, error) {
 	s.SignInID, s.Line = p.SignInID, identity.Line{}
-	won, err := d.one(ctx, append(redeemed.in(&s), &s.Crowded),
-		redeemCode+d.lock("FOR SHARE OF u, c, s")+" ON CONFLICT (id) DO NOTHING RETURNING "+redeemed.names("")+", "+crowded,
+	dest, returning := append(redeemed.in(&s), &s.Crowded), redeemed.names("")+", "+crowded
+	if s.Person != nil {
+		s.Person = &identity.User{}
+		dest, returning = append(dest, toldInto(s.Person)...), returning+toldOf
+	}
+	won, err := d.one(ctx, dest,
+		redeemCode+d.lock("FOR SHARE OF u, c, s")+" ON CONFLICT (id) DO NOTHING RETURNING "+returning,
 		sessionColumns.args(&s, map[string]any{
 			"code_secret_hash": p.SignInSecret.Hash(), "now": fromTime(d.Now()), "issued_at": fromTime(p.IssuedAt),
 			"code_epoch": p.Epoch, "code_client_epoch": p.ClientEpoch,
@@ -277,6 +282,29 @@ func (d *DB) RedeemCode(ctx context.Context, p identity.Promise, s identity.Sess
 var advance = map[bool]hotStatement{
 	false: hot(`UPDATE sessions SET generation = generation + 1, previous = 0, ` + ordinary + advanced.names("")),
 	true:  hot(`UPDATE sessions SET ` + ordinary + advanced.names("")),
+}
+
+// advanceTelling is the same by identity.Turn.Keep for those whose answer says more of the person: what it says comes with
+// the row.
+var advanceTelling = map[bool]hotStatement{
+	false: hot(`UPDATE sessions SET generation = generation + 1, previous = 0, ` + ordinary + advanced.names("") + toldOf),
+	true:  hot(`UPDATE sessions SET ` + ordinary + advanced.names("") + toldOf),
+}
+
+// toldOf is what apps are told of a person, behind what a statement returns of their Session. SQLite's RETURNING sees no
+// joined table.
+var toldOf = ofPerson("id", "sub", "email", "email_verified", "name", "updated_at")
+
+func ofPerson(columns ...string) (returned string) {
+	for _, column := range columns {
+		returned += ", (SELECT u." + column + " FROM users u WHERE u.id = sessions.user_id)"
+	}
+	return returned
+}
+
+// toldInto is where toldOf goes.
+func toldInto(u *identity.User) []any {
+	return []any{(*scannedID)(&u.ID), &u.Sub, &u.Email, &u.EmailVerified, &u.Name, (*moment)(&u.UpdatedAt)}
 }
 
 const ordinary = `last_used_at = ?, idle_ends_at = LEAST(?, ends_at), address = ?,
@@ -304,7 +332,12 @@ func (d *DB) Advance(ctx context.Context, t identity.Turn) (identity.Session, bo
 	s := identity.Session{
 		ID: t.SessionID, ClientID: t.ClientID, SecretHash: t.SecretHash, LastUsedAt: now.time(), Address: t.Address, Key: t.Key,
 	}
-	done, err := d.quickly(ctx, advanced.in(&s), advance[t.Keep], now, fromTime(t.IdleEndsAt), t.Address,
+	dest, statement := advanced.in(&s), advance[t.Keep]
+	if t.Person {
+		s.Person, statement = &identity.User{}, advanceTelling[t.Keep]
+		dest = append(dest, toldInto(s.Person)...)
+	}
+	done, err := d.quickly(ctx, dest, statement, now, fromTime(t.IdleEndsAt), t.Address,
 		t.Device.Name, t.Device.Model, t.Device.AppVersion, t.Device.InstallID, t.SessionID, t.Generation,
 		t.ClientID, t.SecretHash, now, methods, thumbprint(t.Key).bytes(), strings.Join(t.Resources, " "), t.ClientEpoch)
 	if err != nil || !done {

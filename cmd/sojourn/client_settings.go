@@ -114,8 +114,9 @@ func (n *newClient) pageFlags(f *pflag.FlagSet) {
 func (n *newClient) tokenFlags(f *pflag.FlagSet) {
 	f.StringVar(&n.SubjectType, "subject-type", "", "public, the only one there is")
 	f.StringVar(&n.IDTokenAlg, "id-token-alg", "", "ES256, RS256 or EdDSA (default: ES256; RS256 costs far more)")
-	f.BoolVar(&n.IDTokenProfile, "id-token-profile", false, "profile and e-mail claims stand in the ID token too")
-	f.BoolVar(&n.IDTokenOnRefresh, "id-token-on-refresh", false, "a refresh brings a new ID token")
+	choice(f, &n.IDTokenProfile, "id-token-profile", "profile and e-mail claims stand in the ID token too (default: for web apps)")
+	choice(f, &n.IDTokenOnRefresh, "id-token-on-refresh", "a refresh brings a new ID token (default: where ES256 signs it, or "+
+		"a post-logout redirect URI is there)")
 	f.StringVar(&n.AccessFormat, "access-token-format", "", "jwt or reference: what its access tokens are (default: jwt)")
 	f.StringVar(&n.IntrospectionAlg, "introspection-alg", "", "RS256, ES256 or EdDSA, for signed introspection answers (default: RS256)")
 	f.StringVar((*string)(&n.Rotation), "refresh-rotation", "", "rotate, strict, or none for clients that authenticate or use --dpop "+
@@ -184,6 +185,37 @@ func (s seconds) String() string {
 
 // Type is how help calls the value.
 func (seconds) Type() string { return "seconds" }
+
+// choice adds a flag whose absence leaves the choice to the server. Alone, it says yes; ” takes it back to the default.
+func choice(f *pflag.FlagSet, at **bool, name, usage string) {
+	f.Var(yesOrNo{at}, name, usage)
+	f.Lookup(name).NoOptDefVal = "true"
+}
+
+// yesOrNo is a flag that may be absent: no word is another thing than no.
+type yesOrNo struct{ at **bool }
+
+// Set reads yes or no; nothing is neither.
+func (y yesOrNo) Set(text string) error {
+	if text == "" {
+		*y.at = nil
+		return nil
+	}
+	yes, err := strconv.ParseBool(text)
+	*y.at = &yes
+	return err
+}
+
+// String is the word.
+func (y yesOrNo) String() string {
+	if y.at == nil || *y.at == nil {
+		return ""
+	}
+	return strconv.FormatBool(**y.at)
+}
+
+// Type is how help calls the value.
+func (yesOrNo) Type() string { return "bool" }
 
 // readClientSecret reads a client's secret, and says so where HTTP Basic would need it escaped (RFC 6749 §2.3.1), which many
 // clients forget. It stays as it was typed.

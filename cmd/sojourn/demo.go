@@ -184,7 +184,8 @@ func (o opened) seedFactor(ctx context.Context, userID identity.ID) (string, err
 
 func (o opened) seedClient(ctx context.Context, n newClient) error {
 	n.public, n.Scope, n.ApplicationType = true, demoApps, "native"
-	n.IDTokenProfile = true // so that an app can greet people without asking userinfo
+	yes := true
+	n.IDTokenProfile = &yes // so that an app can greet people without asking userinfo
 	c, err := n.client()
 	if err != nil {
 		return err
