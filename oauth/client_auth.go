@@ -102,6 +102,26 @@ func (e *Endpoints) authenticate(ctx context.Context, r *http.Request, form url.
 	return c, e.rehash(ctx, given.secret, c)
 }
 
+// named is the form of a token request, with the client_id that an app left out of a refresh: RFC 6749 §6 asks for none where
+// the client proves nothing. The refresh token names its Session, and that its client; one that must prove itself is still asked to.
+func (e *Endpoints) named(ctx context.Context, r *http.Request, form url.Values) (url.Values, error) {
+	if form.Get("grant_type") != identity.GrantTypeRefresh || form.Get("client_id") != "" || form.Has("client_assertion") ||
+		form.Get("client_secret") != "" || len(basics(r)) > 0 {
+		return form, nil
+	}
+	t, err := e.o.Keys.ReadRefresh(form.Get("refresh_token"))
+	if err != nil {
+		return form, nil // nothing is told to whoever holds nothing
+	}
+	s, err := e.store.SessionByID(ctx, t.SessionID)
+	if identity.KindOf(err) == identity.NotFound || err == nil && !t.Secret.Matches(s.SecretHash) {
+		return nil, errGone
+	}
+	form = maps.Clone(form)
+	form.Set("client_id", s.ClientID)
+	return form, err
+}
+
 // rehash keeps the hash of a client's secret under the first root secret, so that an older one can leave.
 func (e *Endpoints) rehash(ctx context.Context, secret string, c identity.Client) error {
 	if bytes.HasPrefix(c.SecretHash, e.o.Keys.First()) || !e.o.Keys.SecretMatches(secret, c.SecretHash) {

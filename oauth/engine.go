@@ -70,6 +70,9 @@ func (h handler) exchange(req fosite.AccessRequester) (*exchange, error) {
 // identify is fosite's hook for client authentication. The handlers find the client in the exchange.
 func (e *Endpoints) identify(ctx context.Context, r *http.Request, form url.Values) (_ fosite.Client, err error) {
 	x := ctx.Value(fosite.AccessRequestContextKey).(*fosite.AccessRequest).Session.(*exchange)
+	if form, err = e.named(ctx, r, form); err != nil {
+		return nil, err
+	}
 	if x.client, err = e.authenticate(ctx, r, form); err != nil {
 		return nil, err
 	}

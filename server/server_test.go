@@ -17,6 +17,31 @@ import (
 	"github.com/sojourn-auth/sojourn/storage/storagetest"
 )
 
+// MCP inspectors that run in a browser try one well-known address after another, with a header of their own.
+func TestServer_inspectorsInABrowserReadWhatIsNotThere(t *testing.T) {
+	t.Parallel()
+	s := assembled(t, storagetest.Open(t, storage.SQLite), nil)
+	for path, status := range map[string]int{
+		"/.well-known/oauth-authorization-server": 200, "/.well-known/openid-configuration": 200, "/.well-known/nowhere": 404,
+		"/.well-known/oauth-authorization-server/mcp": 404, "/oauth2/register": 405,
+	} {
+		r := httptest.NewRequest(http.MethodOptions, path, nil)
+		r.Header.Set("Origin", "http://localhost:6274")
+		r.Header.Set("Access-Control-Request-Method", "GET")
+		r.Header.Set("Access-Control-Request-Headers", "mcp-protocol-version")
+		preflight := ask(s.Handler(), r)
+		if preflight.StatusCode != 204 || !strings.Contains(preflight.Header.Get("Access-Control-Allow-Headers"), "mcp-protocol-version") {
+			t.Errorf("%s: the preflight is answered %d %v", path, preflight.StatusCode, preflight.Header)
+		}
+		r = httptest.NewRequest(http.MethodGet, path, nil)
+		r.Header.Set("Origin", "http://localhost:6274")
+		r.Header.Set("MCP-Protocol-Version", "2026-07-28")
+		if got := ask(s.Handler(), r); got.StatusCode != status || got.Header.Get("Access-Control-Allow-Origin") != "*" {
+			t.Errorf("%s: %d %v", path, got.StatusCode, got.Header)
+		}
+	}
+}
+
 func TestServer_speaksToProgramsInJSONAndToPeopleInPages(t *testing.T) {
 	t.Parallel()
 	s := assembled(t, storagetest.Open(t, storage.SQLite), nil)
