@@ -66,13 +66,18 @@ func (d *DB) Sweep(ctx context.Context) (swept SweptRows, err error) {
 }
 
 // doomed is the condition for the oldest rows of a table that where picks, as many as one statement takes and nobody else
-// holds. By their places: a plan that joined keys would read the whole table for so many.
+// holds. By their places: a plan that joined keys would read the whole table for so many. Sessions go by their ids, since a
+// place names a row of each partition where an operator has partitioned them (docs/scale.md).
 func (d *DB) doomed(table, where, age string) string {
 	if d.kind == SQLite {
 		return fmt.Sprintf("rowid IN (SELECT rowid FROM %s WHERE %s ORDER BY %s LIMIT %d)", table, where, age, batch)
 	}
-	return fmt.Sprintf("ctid = ANY (ARRAY (SELECT ctid FROM %s WHERE %s ORDER BY %s LIMIT %d FOR UPDATE SKIP LOCKED))",
-		table, where, age, batch)
+	by := "ctid"
+	if table == "sessions" {
+		by = "id"
+	}
+	return fmt.Sprintf("%s = ANY (ARRAY (SELECT %s FROM %s WHERE %s ORDER BY %s LIMIT %d FOR UPDATE SKIP LOCKED))",
+		by, by, table, where, age, batch)
 }
 
 func (d *DB) sweep(ctx context.Context, r rubbish) error {

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -52,10 +54,34 @@ func clone(t testing.TB) string {
 			t.Error(err)
 		}
 	})
+	if os.Getenv("SOJOURN_TEST_PARTITIONS") != "" {
+		Partition(t, dsnOf(name))
+	}
 	if os.Getenv("SOJOURN_TEST_POOLER") != "" {
 		return Pooled(t, dsnOf(name))
 	}
 	return dsnOf(name)
+}
+
+// Partition partitions the sessions of a PostgreSQL database, as operators do it. With SOJOURN_TEST_PARTITIONS set, all that
+// tests on PostgreSQL have partitions.
+func Partition(t testing.TB, dsn string) {
+	t.Helper()
+	_, here, _, _ := runtime.Caller(0)
+	script, err := os.ReadFile(filepath.Join(filepath.Dir(here), "../../deploy/partition-sessions.sql"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(t.Context(), string(script)); err != nil { // without arguments: as one text, as psql sends it
+		t.Error(err)
+	}
+	if err := conn.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
 }
 
 // template returns the name of the migrated database that clones are made from, named after what it was migrated by.
