@@ -34,6 +34,24 @@ func TestTOTP_ofManyWithTheSameCodeExactlyOneIsAccepted(t *testing.T) {
 	})
 }
 
+// RFC 6238 §6 would remember how far a clock is off, and take codes further off from then on. Phones set their clocks.
+func TestTOTP_driftIsNotRemembered(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, d *desk) {
+		d.enrolled()
+		fast := func(by time.Duration) string {
+			d.wait(by)
+			defer d.wait(-by)
+			return d.right()
+		}
+		for range 3 {
+			d.expect("a step ahead", d.verify(fast(30*time.Second)), 0)
+			d.wait(time.Hour)
+		}
+		d.expect("two steps ahead", d.verify(fast(60*time.Second)), identity.BadLogin)
+	})
+}
+
 func TestTOTP_burntCodeIsNoMiss(t *testing.T) {
 	t.Parallel()
 	run(t, func(t *testing.T, d *desk) {

@@ -130,6 +130,7 @@ func TestRegister_refusesByName(t *testing.T) {
 			"refresh_rotation":                  {`"never"`, "invalid_client_metadata"},
 			"tls_client_certificate_bound_access_tokens": {`true`, "invalid_client_metadata"},
 			"id_token_encrypted_response_alg":            {`"RSA-OAEP"`, "invalid_client_metadata"},
+			"introspection_encrypted_response_alg":       {`"RSA-OAEP"`, "invalid_client_metadata"},
 			"software_statement":                         {`"e30.e30."`, "unapproved_software_statement"},
 		} {
 			name := strings.TrimSpace(member)

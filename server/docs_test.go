@@ -24,7 +24,7 @@ var (
 	yamlExample  = regexp.MustCompile("(?s)```yaml\n(.+?)```")
 )
 
-// A row says clause, file, test, difference. What no test shows, the last column explains.
+// A row says clause, file, test, difference. None is without a test: what is not offered has one that it is refused or not there.
 func TestDocs_everyClauseHasAFileAndATest(t *testing.T) {
 	t.Parallel()
 	clauses := 0
@@ -33,10 +33,7 @@ func TestDocs_everyClauseHasAFileAndATest(t *testing.T) {
 			t.Errorf("%q is not: clause, file, test, difference", row)
 			continue
 		}
-		if row[2] == "—" && row[3] == "" {
-			t.Errorf("%s: neither a test nor a reason why there is none", row[0])
-		}
-		if row[2] != "—" && !testName.MatchString(row[2]) {
+		if !testName.MatchString(row[2]) {
 			t.Errorf("%s: %q is no test", row[0], row[2])
 		}
 		clauses++
@@ -204,9 +201,13 @@ func read(t *testing.T, path string) string {
 }
 
 // rows are the cells of every row of every table in a document, without the heads.
-func rows(t *testing.T, doc string) (rows [][]string) {
+func rows(t *testing.T, doc string) [][]string {
 	t.Helper()
-	lines := strings.Split(read(t, doc), "\n")
+	return rowsOf(read(t, doc))
+}
+
+func rowsOf(text string) (rows [][]string) {
+	lines := strings.Split(text, "\n")
 	for i, line := range lines {
 		isRule := func(line string) bool { return strings.HasPrefix(line, "|--") }
 		if !strings.HasPrefix(line, "|") || isRule(line) || i+1 < len(lines) && isRule(lines[i+1]) {

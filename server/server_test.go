@@ -56,6 +56,7 @@ func TestServer_speaksToProgramsInJSONAndToPeopleInPages(t *testing.T) {
 		"no page":               {"GET", "/nowhere", "", 404, "Nothing here"},
 		"no endpoint":           {"GET", "/oauth2/nowhere", "", 404, ""},
 		"no document":           {"GET", "/.well-known/nowhere", "", 404, ""},
+		"no WebFinger":          {"GET", "/.well-known/webfinger?resource=acct:ada@a.example", "", 404, ""},
 		"wrong method":          {"DELETE", "/signin", "", 405, "does not work here"},
 		"large form":            {"POST", "/signin", large, 413, "too much"},
 		"large request":         {"POST", "/oauth2/token", large, 413, ""},
