@@ -21,18 +21,26 @@ const (
 	askedTwice   = "parallel"       // two requests at once
 	lateRequest  = "late_duplicate" // a request delivered after the next refresh
 	codeExchange = "code_exchange"  // the app never got an answer to its code
+	twoStores    = "two_stores"     // the app has two stores that do not know of each other
 )
 
-// phone is one device with one app and one token store.
+// phone is one device with one app and one token store; or one of two such stores, of which each goes on by itself.
 type phone struct {
 	*world
 	dice
-	n       int
-	session *session
-	held    string // the token in the store
-	excuse  string // why held may be old
-	gone    bool   // it never comes back
-	key     *key   // that never leaves it; nil: its tokens are bearers'
+	n        int
+	session  *session
+	held     string // the token in the store
+	excuse   string // why held may be old
+	gone     bool   // it never comes back
+	key      *key   // that never leaves it; nil: its tokens are bearers'
+	follower *phone // another store of the app, as of a widget; nil: there is one
+	leader   *phone // the store that it is the second to
+}
+
+// split gives the app a second store. The token that it signs in for is in both.
+func (p *phone) split() {
+	p.follower = &phone{world: p.world, dice: newDice(p.Seed, -1-maxDevices-p.n), n: p.n, key: p.key, leader: p}
 }
 
 // session is a Session as this side of the network knows it.
@@ -43,12 +51,18 @@ type session struct {
 
 // signIn is the person at the sign-in page, and a new Session.
 func (p *phone) signIn(ctx context.Context) error {
+	if p.leader != nil {
+		return p.leader.signIn(ctx)
+	}
 	code, err := p.issuer.code(ctx, p.n)
 	if err != nil {
 		return err
 	}
 	p.tally.SignIns++
 	p.session, p.held, p.excuse = &session{}, "", ""
+	if p.follower != nil {
+		p.follower.session = p.session
+	}
 	return p.exchange(ctx, code, p.clock.elapsed())
 }
 
@@ -60,6 +74,9 @@ func (p *phone) exchange(ctx context.Context, code string, began time.Duration) 
 	}
 	if token != "" && !p.chance(p.Loss) {
 		p.held = token
+		if p.follower != nil {
+			p.follower.held, p.follower.excuse = token, ""
+		}
 		p.plan(p.about(refreshEvery))
 		return nil
 	}
@@ -74,17 +91,32 @@ func (p *phone) exchange(ctx context.Context, code string, began time.Duration) 
 	return nil
 }
 
-// plan is the next refresh. Whoever watches the phone knows when that will be.
+// plan is the next refresh, of the second store too: they are woken together. Whoever watches the phone knows when that
+// will be.
 func (p *phone) plan(wait time.Duration) {
-	p.after(wait, p.refresh)
+	p.later(wait, p.refresh)
+	if s := p.follower; s != nil {
+		s.later(wait+s.between(0, time.Minute), s.refresh)
+	}
 	if t := p.session.thief; t != nil {
 		t.foresees(wait)
 	}
 }
 
+// later plans something of this Session. Another store may have signed in anew by then.
+func (p *phone) later(wait time.Duration, do func(context.Context) error) {
+	of := p.session
+	p.after(wait, func(ctx context.Context) error {
+		if p.session != of {
+			return nil
+		}
+		return do(ctx)
+	})
+}
+
 // refresh is a phone that needs a new access token.
 func (p *phone) refresh(ctx context.Context) error {
-	if p.gone {
+	if p.gone || p.leader != nil && p.leader.gone {
 		return nil
 	}
 	if p.chance(p.Late) {
@@ -99,7 +131,7 @@ func (p *phone) refresh(ctx context.Context) error {
 		return p.signIn(ctx)
 	case p.chance(p.Parallel):
 		p.tally.Parallel++
-		p.after(together, func(ctx context.Context) error { return p.second(ctx, next) })
+		p.later(together, func(ctx context.Context) error { return p.second(ctx, next) })
 		return nil
 	}
 	p.answered(next)
@@ -116,11 +148,17 @@ func (p *phone) second(ctx context.Context, first string) error {
 		next = first
 	}
 	p.answered(next)
+	if p.held == first {
+		p.excuse = askedTwice // where only the last answer counts
+	}
 	return nil
 }
 
 // present is the phone's own presentation of a token.
 func (p *phone) present(ctx context.Context, token, excuse string) (string, error) {
+	if p.leader != nil || p.follower != nil {
+		excuse = twoStores
+	}
 	next, err := p.deliver(ctx, p.session, shown{token, p.key.proof(p.clock.now()), excuse})
 	if t := p.session.thief; t != nil && err == nil && next == "" {
 		t.met()
@@ -145,7 +183,9 @@ func (p *phone) answered(next string) {
 		if t != nil {
 			t.sees()
 		}
-		p.plan(p.about(refreshEvery))
+		if p.leader == nil {
+			p.plan(p.about(refreshEvery))
+		}
 		return
 	}
 	excuse, wait := lostAnswer, p.between(time.Second, 20*time.Second)
@@ -172,5 +212,5 @@ func (p *phone) stuck() {
 		}
 		return err
 	})
-	p.after(giveUp, p.refresh)
+	p.later(giveUp, p.refresh)
 }

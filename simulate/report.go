@@ -13,13 +13,14 @@ import (
 // login: that is the thief being caught.
 type Report struct {
 	Policy   Policy  `json:"policy"`
-	Database string  `json:"database"` // sqlite, postgres, or none for the reference rule
+	Database string  `json:"database"` // sqlite, postgres, or none for a reference
 	Devices  int     `json:"devices"`
 	Days     int     `json:"days"`
 	Seed     uint64  `json:"seed"`
 	Loss     float64 `json:"loss"`
 	Late     float64 `json:"late"`
 	Parallel float64 `json:"parallel"`
+	Stores   float64 `json:"two_stores,omitempty"`
 	Bound    bool    `json:"bound"`
 
 	ForcedLogins int            `json:"forced_logins"`
@@ -64,7 +65,7 @@ type Rows struct {
 func newReport(o Options, t tally) Report {
 	r := Report{
 		Policy: o.Policy, Bound: o.Bound, Database: "sqlite", Devices: o.Devices, Days: o.Days, Seed: o.Seed,
-		Loss: o.Loss, Late: o.Late, Parallel: o.Parallel,
+		Loss: o.Loss, Late: o.Late, Parallel: o.Parallel, Stores: o.Stores,
 		Causes: map[string]int{}, Thieves: summary(t.everyone()), ByKind: map[kind]Thieves{},
 		SignIns: t.SignIns, LostExchanges: t.LostExchanges, LostAnswers: t.LostAnswers, KilledApps: t.KilledApps,
 		ParallelRefreshes: t.Parallel, LateRequests: t.LateRequests, Refreshes: t.Refreshes, Rows: map[string]Rows{},
@@ -77,7 +78,7 @@ func newReport(o Options, t tally) Report {
 		r.ByKind[k] = summary(all)
 	}
 	switch {
-	case o.Policy == Window:
+	case references[o.Policy] != nil:
 		r.Database = "none"
 	case o.Database != "":
 		r.Database = "postgres"
@@ -104,6 +105,9 @@ func (r Report) String() string {
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("%d devices, %d days, policy %s%s%s, seed %d", r.Devices, r.Days, r.Policy, r.keys(), r.basis(), r.Seed)
 	line("%g %% of the answers lost, %g %% of the requests late, %g %% asked twice at once", 100*r.Loss, 100*r.Late, 100*r.Parallel)
+	if r.Stores > 0 {
+		line("%g %% of the apps with two stores", 100*r.Stores)
+	}
 	line("")
 	line("forced logins        %d", r.ForcedLogins)
 	for _, cause := range slices.Sorted(maps.Keys(r.Causes)) {
@@ -140,8 +144,13 @@ func (r Report) keys() string {
 }
 
 func (r Report) basis() string {
-	if r.Policy == Window {
+	switch r.Policy {
+	case Window:
 		return " (a reference: the usual 30 s grace, simulated without a database)"
+	case Latest:
+		return " (a reference: 30 s grace in which the latest answer counts, simulated without a database)"
+	case Counter:
+		return " (a reference: the predecessor is always good, simulated without a database)"
 	}
 	return " on " + r.Database
 }
@@ -162,6 +171,8 @@ func (r Report) explain(cause string) string {
 		return "a request was delivered minutes after the phone gave up"
 	case codeExchange:
 		return "the app got no answer to its code"
+	case twoStores:
+		return "the app has two stores that do not know of each other"
 	}
 	return "what the server says"
 }

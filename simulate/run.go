@@ -20,6 +20,7 @@ type Options struct {
 	Loss     float64 // of the answers: lost on the way, or killed with the app before it stored them
 	Late     float64 // of the requests: given up by the phone, delivered half a minute to five minutes later
 	Parallel float64 // of the refreshes: asked twice at once, either answer kept
+	Stores   float64 // of the phones: their app has two stores that each go on by themselves
 	Bound    bool    // every phone has a key that can't be copied, and its tokens are bound to that (RFC 9449)
 	Thieves  int     // each copies the refresh token of one device, once
 	Policy   Policy
@@ -36,8 +37,18 @@ type Policy string
 const (
 	Ours   Policy = "ours"   // refresh_rotation rotate, the server's default
 	Strict Policy = "strict" // refresh_rotation strict
-	Window Policy = "window" // the usual 30 s grace, simulated without a database
+	// References, simulated without a server or a database.
+	Window  Policy = "window"  // the usual 30 s grace
+	Latest  Policy = "latest"  // 30 s grace, in which each answer takes the place of the one before
+	Counter Policy = "counter" // the predecessor is always good for the newest token
 )
+
+// references are the rules of others.
+var references = map[Policy]func(*clock) issuer{
+	Window:  func(c *clock) issuer { return &windowRule{book{clock: c}} },
+	Latest:  func(c *clock) issuer { return &latestRule{book{clock: c}} },
+	Counter: func(c *clock) issuer { return &counterRule{book{clock: c}} },
+}
 
 const (
 	maxDevices = 1_000_000
@@ -62,11 +73,13 @@ func (o Options) problems() error {
 	}{{"loss", o.Loss}, {"late", o.Late}, {"parallel", o.Parallel}} {
 		refuse(!(share.value >= 0 && share.value <= maxShare), "--%s: between 0%% and 50%%", share.flag)
 	}
-	refuse(o.Policy != Ours && o.Policy != Strict && o.Policy != Window, "--policy: ours, strict or window")
+	refuse(!(o.Stores >= 0 && o.Stores <= 1), "--two-stores: between 0%% and 100%%")
+	_, reference := references[o.Policy]
+	refuse(o.Policy != Ours && o.Policy != Strict && !reference, "--policy: ours, strict, window, latest or counter")
 	postgres := strings.HasPrefix(o.Database, "postgres://") || strings.HasPrefix(o.Database, "postgresql://")
 	refuse(o.Database != "" && !postgres, "--database: a postgres:// address; without one a temporary SQLite database is made and removed")
-	refuse(o.Bound && o.Policy == Window, "--bound: the policy window knows no keys")
-	refuse(o.Database != "" && o.Policy == Window, "--database: the policy window is simulated without one")
+	refuse(o.Bound && reference, "--bound: the policy %s knows no keys", o.Policy)
+	refuse(o.Database != "" && reference, "--database: the policy %s is simulated without one", o.Policy)
 	return errors.Join(all...)
 }
 
@@ -132,9 +145,9 @@ func settle(o Options) *fleet {
 
 // build gives every shard its issuer. A fleet that is half built must be closed as well.
 func (f *fleet) build(ctx context.Context, o Options) (err error) {
-	if o.Policy == Window {
+	if reference := references[o.Policy]; reference != nil {
 		for _, w := range f.worlds {
-			w.issuer = &windowRule{clock: &w.clock}
+			w.issuer = reference(&w.clock)
 		}
 		return nil
 	}

@@ -125,6 +125,42 @@ func TestRun_theUsualGraceLetsShadowsLive(t *testing.T) {
 	}
 }
 
+// What others do since 2025, and what that is better and worse at.
+func TestRun_aPredecessorThatIsAlwaysGoodForgivesEveryLossAndEveryShadow(t *testing.T) {
+	t.Parallel()
+	r := run(t, few(func(o *Options) { o.Policy, o.Devices, o.Days, o.Thieves = Counter, 700, 10, 70 }))
+	if r.ForcedLogins != 0 || r.LostAnswers == 0 || r.KilledApps == 0 {
+		t.Errorf("%d forced logins: %v", r.ForcedLogins, r.Causes)
+	}
+	if s := r.ByKind[shadow]; s.OwnerReturned == 0 || s.Caught != 0 || s.MostOutlived < 10 {
+		t.Errorf("a thief who comes once between two refreshes was caught: %+v", s)
+	}
+	if s := r.ByKind[polling]; s.Caught != s.OwnerReturned {
+		t.Errorf("a thief who comes often was not caught: %+v", s)
+	}
+}
+
+func TestRun_whereTheLatestAnswerCountsTheOneBeforeIsALogin(t *testing.T) {
+	t.Parallel()
+	r := run(t, few(func(o *Options) { o.Policy, o.Devices, o.Thieves = Latest, 200, 0 }))
+	if r.Causes[askedTwice] == 0 || r.Causes[lostAnswer] == 0 || r.Causes[appKilled] == 0 {
+		t.Errorf("forced logins: %v", r.Causes)
+	}
+}
+
+// Two stores of one app, woken together on a network that loses nothing: a thief to us.
+func TestRun_twoStoresAreOnePartyOnlyWhereThePredecessorIsAlwaysGood(t *testing.T) {
+	t.Parallel()
+	for policy, forgiven := range map[Policy]bool{Ours: false, Window: false, Latest: false, Counter: true} {
+		r := run(t, few(func(o *Options) {
+			o.Policy, o.Stores, o.Devices, o.Days, o.Thieves, o.Loss, o.Parallel = policy, 1, 8, 3, 0, 0, 0
+		}))
+		if (r.ForcedLogins == 0) != forgiven || r.ForcedLogins != r.Causes[twoStores] || r.Refreshes < 100 {
+			t.Errorf("%s: %d refreshes, %d forced logins: %v", policy, r.Refreshes, r.ForcedLogins, r.Causes)
+		}
+	}
+}
+
 func TestRun_lateDuplicatesAreTheOnlyForcedLogins(t *testing.T) {
 	t.Parallel()
 	r := run(t, few(func(o *Options) { o.Late, o.Thieves, o.Devices = .2, 0, 30 }))
@@ -173,17 +209,19 @@ func TestRun_refusesADatabaseThatIsInUse(t *testing.T) {
 
 func TestRun_refusesNonsenseAndSaysAllOfIt(t *testing.T) {
 	t.Parallel()
-	_, err := Run(t.Context(), Options{Thieves: 1, Loss: .9, Late: -1, Policy: "lax", Database: "sqlite:x", Wall: time.Now})
-	for _, flag := range []string{"--devices", "--days", "--thieves", "--loss", "--late", "--policy", "--database"} {
+	_, err := Run(t.Context(), Options{Thieves: 1, Loss: .9, Late: -1, Stores: 2, Policy: "lax", Database: "sqlite:x", Wall: time.Now})
+	for _, flag := range []string{"--devices", "--days", "--thieves", "--loss", "--late", "--two-stores", "--policy", "--database"} {
 		if err == nil || !strings.Contains(err.Error(), flag) {
 			t.Errorf("%s is not in: %v", flag, err)
 		}
 	}
-	if _, err := Run(t.Context(), few(func(o *Options) { o.Policy, o.Database = Window, "postgres://x" })); err == nil {
-		t.Error("the reference took a database")
-	}
-	if _, err := Run(t.Context(), few(func(o *Options) { o.Policy, o.Bound = Window, true })); err == nil {
-		t.Error("the reference took keys")
+	for reference := range references {
+		if _, err := Run(t.Context(), few(func(o *Options) { o.Policy, o.Database = reference, "postgres://x" })); err == nil {
+			t.Errorf("%s took a database", reference)
+		}
+		if _, err := Run(t.Context(), few(func(o *Options) { o.Policy, o.Bound = reference, true })); err == nil {
+			t.Errorf("%s took keys", reference)
+		}
 	}
 }
 

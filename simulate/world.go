@@ -23,6 +23,9 @@ const arrivals = time.Hour
 func (w *world) populate(from, to int) {
 	for n := from; n < to; n++ {
 		p := &phone{world: w, dice: newDice(w.Seed, n), n: n, key: w.newKey()}
+		if w.Stores > 0 && p.chance(w.Stores) {
+			p.split()
+		}
 		w.after(p.between(0, arrivals), p.signIn)
 		if n < w.Thieves {
 			t := &thief{world: w, dice: newDice(w.Seed, -1-n), owner: p, kind: kinds[n%len(kinds)], key: w.newKey()}

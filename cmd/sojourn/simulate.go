@@ -39,7 +39,9 @@ func (p *program) simulate() *cobra.Command {
 	f.IntVar(&o.Thieves, "thieves", 0, "how many phones have their token copied, once each")
 	f.BoolVar(&o.Bound, "bound", false, "phones bind their tokens to keys that can't be copied (DPoP)")
 	f.StringVar((*string)(&o.Policy), "policy", string(o.Policy),
-		"ours, strict, or window: the usual 30 s grace as a reference, without a database")
+		"ours, strict, or a reference without a database. window: the usual 30 s grace; latest: 30 s, and each answer takes the place of the\n"+
+			"one before; counter: the predecessor is always good for the newest token")
+	f.Var((*share)(&o.Stores), "two-stores", "how many apps have two stores that each go on by themselves")
 	f.Uint64Var(&o.Seed, "seed", o.Seed, "the same seed brings the same lives")
 	return cmd
 }
