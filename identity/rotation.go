@@ -39,6 +39,11 @@ func (m Move) String() string {
 	return [...]string{"reuse", "rotate", "fork", "same", "roll_forward", "forks", "keep"}[m]
 }
 
+// outcome is what a refresh by this move counts as.
+func (m Move) outcome() RefreshOutcome {
+	return [...]RefreshOutcome{Reused, Rotated, Forked, SameGiven, RolledOn, Reused, Kept}[m]
+}
+
 // Presented is an authentic refresh token of a Session in somebody's hands.
 type Presented struct {
 	Generation uint32

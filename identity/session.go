@@ -160,6 +160,7 @@ func (s Sessions) Start(ctx context.Context, p Promise, h Holder) (Session, Refr
 		row, err = s.redeemAgain(ctx, p, h)
 		return row, token, err
 	}
+	TrailOf(ctx).Began = true
 	if row.Crowded {
 		if err := s.makeRoom(ctx, row); err != nil {
 			return Session{}, RefreshToken{}, err
@@ -277,6 +278,10 @@ func (s Sessions) Refresh(ctx context.Context, t RefreshToken, h Holder) (Sessio
 			return Session{}, RefreshToken{}, err
 		}
 		if done {
+			TrailOf(ctx).Refresh = Rotated
+			if row.Line.Generation == t.Generation {
+				TrailOf(ctx).Refresh = Kept
+			}
 			return row, t.At(row.Line.Generation, row.Line.Branch), nil
 		}
 	}
@@ -288,6 +293,7 @@ func (s Sessions) Refresh(ctx context.Context, t RefreshToken, h Holder) (Sessio
 func (s Sessions) settle(ctx context.Context, t RefreshToken, h Holder) (row Session, next RefreshToken, err error) {
 	var refusal error
 	var event EventKind
+	trail := TrailOf(ctx)
 	err = s.Store.InTx(ctx, func(ctx context.Context) error {
 		row, err = s.Store.LockSession(ctx, t.SessionID)
 		if KindOf(err) == NotFound {
@@ -298,14 +304,16 @@ func (s Sessions) settle(ctx context.Context, t RefreshToken, h Holder) (row Ses
 			return err
 		}
 		if refusal = s.admits(row, t, h); refusal != nil {
+			trail.Over = s.over(row, refusal)
 			return nil
 		}
 		move, line := row.Line.Present(Presented{
 			Generation: t.Generation, Branch: t.Branch, Rotation: h.Client.Rotation,
 			Proved: h.Proved || row.Key != (Thumbprint{}),
 		})
+		trail.Refresh = move.outcome()
 		if move == Reuse || move == Exhausted {
-			refusal = errReused
+			refusal, trail.Over = errReused, string(move.cause())
 			_, err := s.Store.End(ctx, Ending{Session: row.ID, Cause: move.cause(), Address: h.Seen.Address})
 			return err
 		}
@@ -341,6 +349,20 @@ func (s Sessions) admits(row Session, t RefreshToken, h Holder) error {
 		return ErrLost
 	}
 	return nil
+}
+
+// over says in a word why a Session that admits refused is of no use to its app any more; empty: it may be, or it is another's.
+func (s Sessions) over(row Session, refusal error) string {
+	switch refusal {
+	case errOver:
+		cause, _, _ := row.Ending(s.Now())
+		return string(cause)
+	case errNoMFA:
+		return OverFactor
+	case ErrLost:
+		return OverResource
+	}
+	return ""
 }
 
 // write carries out what the rule decided, with the Event where there is one to tell.

@@ -6,15 +6,43 @@ import (
 	"strings"
 )
 
-// Trail is what the surfaces learn about one request on its way, for the one line that is logged at its end. Only ids and
-// names of ours go into it.
+// Trail is what is learnt about one request on its way, for the one line that is logged at its end and for what is counted.
+// Only ids and names of ours go into it.
 type Trail struct {
 	ClientID  string
 	UserID    ID
 	SessionID ID
 	Actor     string // the operator who acts
 	Refusal   string // the error that was answered, or empty
+
+	Began   bool           // a Session began
+	Refresh RefreshOutcome // what came of a refresh; empty: it was none
+	Over    string         // why a refresh found its Session over: an EndCause, or one of the words below; empty: nobody knows
 }
+
+// Why a Session that did not end is of no use any more, beside the causes of endings.
+const (
+	OverFactor   = "factor_needed" // it began without the second factor that is asked for now
+	OverResource = "resource_lost" // its client may not reach any more what it was granted
+)
+
+// RefreshOutcome is what came of a request to refresh, as it is counted (DESIGN §6).
+type RefreshOutcome string
+
+// The outcomes. Those of a Move have its place.
+const (
+	Rotated    RefreshOutcome = "rotated"
+	Forked     RefreshOutcome = "forked"
+	SameGiven  RefreshOutcome = "same_again"
+	RolledOn   RefreshOutcome = "rolled_forward"
+	Kept       RefreshOutcome = "kept"
+	Reused     RefreshOutcome = "reuse"       // and so the Session ended
+	Refused    RefreshOutcome = "refused"     // whatever else was wrong
+	Unanswered RefreshOutcome = "unavailable" // the database did not answer: nothing was decided
+)
+
+// RefreshOutcomes are all of them.
+var RefreshOutcomes = []RefreshOutcome{Rotated, Forked, SameGiven, RolledOn, Kept, Reused, Refused, Unanswered}
 
 type trailKey struct{}
 

@@ -26,6 +26,7 @@ func (h refreshGrant) HandleTokenEndpointRequest(ctx context.Context, req fosite
 		return say(invalidGrant, "The refresh token is not one of this client. Sign in again.")
 	}
 	x.refresh, x.secret = t, t.Secret
+	identity.TrailOf(ctx).SessionID = t.SessionID
 	return h.within(ctx, x)
 }
 

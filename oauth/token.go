@@ -43,7 +43,11 @@ func (e *Endpoints) token(w http.ResponseWriter, r *http.Request) {
 		_, err = e.engine.NewAccessResponse(r.Context(), x.access)
 	}
 	if err != nil {
-		e.refuse(w, r, atToken, inOurWords(err))
+		err = inOurWords(err)
+		if trail := identity.TrailOf(r.Context()); trail.Refresh != "" && identity.KindOf(err) == identity.Unavailable {
+			trail.Refresh = identity.Unanswered
+		}
+		e.refuse(w, r, atToken, err)
 		return
 	}
 	e.writeJSON(w, http.StatusOK, &x.answer)
@@ -75,6 +79,9 @@ func (e *Endpoints) admit(w http.ResponseWriter, r *http.Request) (*exchange, er
 	}
 	if !slices.Contains(identity.GrantTypes, form.Get("grant_type")) {
 		return nil, sayf(unsupportedGrantType, "grant_type must be one of %s.", strings.Join(identity.GrantTypes, ", "))
+	}
+	if form.Get("grant_type") == identity.GrantTypeRefresh {
+		identity.TrailOf(r.Context()).Refresh = identity.Refused // until it is not
 	}
 	shown, err := e.proofs.check(w, r, "")
 	if err != nil {

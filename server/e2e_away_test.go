@@ -42,6 +42,12 @@ func TestDatabaseAway_everyoneIsToldToRetryAndNothingIsLost(t *testing.T) {
 		}
 	}
 	w.checkPagesWhileAway(t, v, p, a, spare)
+	if n := w.counted(t, "sojourn_refreshes")[`sojourn_refreshes_total{outcome="unavailable"}`]; n != "1" {
+		t.Errorf("refreshes that nobody could decide: %s", n)
+	}
+	if forced := w.counted(t, "sojourn_forced"); len(forced) > 0 {
+		t.Error("somebody was sent to sign in: ", forced)
+	}
 
 	line.mend()
 	a.tokens(t, a.spend(t, code))

@@ -25,6 +25,7 @@ type metrics struct {
 	deliveries *prometheus.CounterVec
 	notices    prometheus.Counter
 	fetches    *prometheus.CounterVec
+	sessions   sessionCounts
 }
 
 func newMetrics() *metrics {
@@ -55,13 +56,16 @@ func newMetrics() *metrics {
 			Name: "sojourn_fetches_refused_total",
 			Help: "Keys and logos of clients that were not fetched, since so many fetches were under way.",
 		}, []string{"what"}),
+		sessions: newSessionCounts(),
 	}
+	m.registry.MustRegister(m.sessions.refreshes, m.sessions.forced, m.sessions.began)
 	m.registry.MustRegister(m.requests, m.duration, m.rolled, m.deliveries, m.notices, m.fetches, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
 func (m *metrics) count(rec *record, took time.Duration) {
+	m.sessions.count(rec.trail)
 	m.requests.WithLabelValues(rec.route, strconv.Itoa(rec.status)).Inc()
 	if !lasting(rec.route) { // how long somebody listened is no measure of how long answers take
 		m.duration.WithLabelValues(rec.route).Observe(took.Seconds())
@@ -160,25 +164,25 @@ func (m *metrics) showReading(db *storage.DB) {
 		func() float64 { return float64(reading().Behind) })
 }
 
-// refusals shows what was one too many, by the limit that it met.
-type refusals struct {
+// labelled shows counts that are kept elsewhere, by one label whose values are words of ours.
+type labelled struct {
 	desc  *prometheus.Desc
 	count func() map[string]int
 }
 
 // showTries adds what count counts: guesses, sign-ups, registrations and mails that were one too many.
 func (m *metrics) showTries(count func() map[string]int) {
-	m.registry.MustRegister(refusals{count: count, desc: prometheus.NewDesc("sojourn_tries_refused_total",
+	m.registry.MustRegister(labelled{count: count, desc: prometheus.NewDesc("sojourn_tries_refused_total",
 		"Tries that were one too many and must wait, by what they were counted against.", []string{"limit"}, nil)})
 }
 
 // Describe satisfies prometheus.Collector.
-func (r refusals) Describe(to chan<- *prometheus.Desc) { to <- r.desc }
+func (c labelled) Describe(to chan<- *prometheus.Desc) { to <- c.desc }
 
 // Collect satisfies prometheus.Collector.
-func (r refusals) Collect(to chan<- prometheus.Metric) {
-	for limit, n := range r.count() {
-		to <- prometheus.MustNewConstMetric(r.desc, prometheus.CounterValue, float64(n), limit)
+func (c labelled) Collect(to chan<- prometheus.Metric) {
+	for value, n := range c.count() {
+		to <- prometheus.MustNewConstMetric(c.desc, prometheus.CounterValue, float64(n), value)
 	}
 }
 

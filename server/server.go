@@ -66,6 +66,7 @@ func New(ctx context.Context, cfg config.Config, db *storage.DB, log *slog.Logge
 	s.metrics.showFollowers(s.protocol.Following)
 	s.metrics.showRecall(db.Recall)
 	s.metrics.showTries(db.RefusedTries)
+	s.metrics.showEnded(db.EndedSessions)
 	s.metrics.showCarrier(db)
 	s.metrics.showReading(db)
 	s.metrics.showCount("sojourn_document_writes_refused_total", "Writes to /me/state that were too many of a Session.",

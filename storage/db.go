@@ -78,6 +78,7 @@ type DB struct {
 	hub        hub
 	walk       walk
 	refused    refusedTries
+	ended      endedSessions
 	wire       *wire   // nil: there is one process alone
 	shared     *shared // nil without Redis
 	lookNow    chan struct{}
