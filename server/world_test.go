@@ -60,7 +60,11 @@ func newWorldAt(t *testing.T, dsn string, settings ...string) *world {
 
 func (w *world) open(t *testing.T, settings []string) *storage.DB {
 	t.Helper()
-	db, err := storage.Open(t.Context(), w.dsn, storage.Options{Keys: w.keys, Now: w.now, MaxConns: 8, Letters: slices.Contains(settings, "smtp")})
+	opts := storage.Options{Keys: w.keys, Now: w.now, MaxConns: 8, Letters: slices.Contains(settings, "smtp")}
+	if i := slices.Index(settings, "redis"); i >= 0 {
+		opts.Redis, opts.Issuer = settings[i+1], "the issuer of this world, which is not known yet"
+	}
+	db, err := storage.Open(t.Context(), w.dsn, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

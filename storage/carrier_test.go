@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	osexec "os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -53,28 +51,8 @@ func freePort(t testing.TB) string {
 // redisServer starts a redis-server of the test's own, and returns its address and its process.
 func redisServer(t testing.TB, args ...string) (address string, process *os.Process) {
 	t.Helper()
-	program, err := osexec.LookPath("redis-server")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("CI must have redis-server")
-		}
-		t.Skip("redis-server is not installed")
-	}
-	port, dir := freePort(t), t.TempDir()
-	args = append([]string{
-		"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", dir,
-		"--logfile", filepath.Join(dir, "log"),
-	}, args...)
-	cmd := osexec.Command(program, args...)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	eventually(t, "Redis listens", func() bool {
-		log, _ := os.ReadFile(filepath.Join(dir, "log"))
-		return strings.Contains(string(log), "Ready to accept connections") || strings.Contains(string(log), "ready to accept connections")
-	})
-	return "127.0.0.1:" + port, cmd.Process
+	s := storagetest.Redis(t, args...)
+	return s.Address, s.Process
 }
 
 // eventually waits for a condition, generously: the machine may be busy.

@@ -237,11 +237,12 @@ func (w *wire) came(beat string) {
 	}
 }
 
-// mayLook bounds what a flood costs: the first wake-up above the bound becomes one for everything, the others nothing
-// until the second is over.
+// mayLook bounds what a flood costs: the first wake-up above the bound becomes one for everything, the others become another
+// one when the second is over.
 func (w *wire) mayLook() bool {
 	w.mu.Lock()
-	second := int64(time.Since(w.born) / time.Second)
+	now := time.Since(w.born)
+	second := int64(now / time.Second)
 	if second != w.second {
 		w.second, w.heardIn = second, 0
 	}
@@ -255,6 +256,7 @@ func (w *wire) mayLook() bool {
 	w.mu.Unlock()
 	if n == heardEvery+1 {
 		w.act(string(wakeAll))
+		time.AfterFunc(time.Duration(second+1)*time.Second-now, func() { w.act(string(wakeAll)) })
 	}
 	return n <= heardEvery
 }
