@@ -13,6 +13,8 @@ const (
 	Optional = "optional"
 	Required = "required"
 	Off      = "off"
+	On       = "on"
+	Auto     = "auto"
 	Open     = "open"
 	Token    = "token"
 	Closed   = "closed"
@@ -42,6 +44,9 @@ type Config struct {
 	Signup           string        // Open or Closed: may people make accounts themselves
 	Registration     string        // Open, Token or Closed: may clients register themselves
 	RedirectSchemes  []string      // without a dot, by which apps may be led back
+	ClientDocuments  string        // On, Off or Auto: may a client's id be the address of a document that says what it is
+	ClientHosts      Hosts         // whose documents those are; none: any host's
+	ClientHostsDeny  Hosts         // and whose they are not
 	ClientIdleExpiry time.Duration // how long a self-registered client lives that nobody ever signed in with
 
 	RefreshDurability string    // Async or Strict: may PostgreSQL answer a refresh before it is on the disk
@@ -107,6 +112,9 @@ var settings = []setting{
 	{name: "SIGNUP", std: Open, bind: func(c *Config) value { return choice{&c.Signup, []string{Open, Closed}} }},
 	{name: "REGISTRATION", std: Token, bind: func(c *Config) value { return choice{&c.Registration, []string{Open, Token, Closed}} }},
 	{name: "REDIRECT_SCHEMES", bind: func(c *Config) value { return schemes{&c.RedirectSchemes} }},
+	{name: "CLIENT_DOCUMENTS", std: Auto, bind: func(c *Config) value { return choice{&c.ClientDocuments, []string{Auto, On, Off}} }},
+	{name: "CLIENT_HOSTS", bind: func(c *Config) value { return &c.ClientHosts }},
+	{name: "CLIENT_HOSTS_DENY", bind: func(c *Config) value { return &c.ClientHostsDeny }},
 	{name: "CLIENT_IDLE_EXPIRY", std: "2160h", bind: func(c *Config) value { return span{&c.ClientIdleExpiry} }},
 	{name: "REFRESH_DURABILITY", std: Async, bind: func(c *Config) value { return choice{&c.RefreshDurability, []string{Async, Strict}} }},
 	{name: "ENDING_JOURNAL", bind: func(c *Config) value { return text{&c.EndingJournal} }},
@@ -129,6 +137,12 @@ var settings = []setting{
 	{name: "SESSION_ABSOLUTE", std: "4320h", bind: func(c *Config) value { return span{&c.SessionAbsolute} }},
 	{name: "SIGNIN_IDLE", std: "12h", bind: func(c *Config) value { return span{&c.SignInIdle} }},
 	{name: "SIGNIN_ABSOLUTE", std: "336h", bind: func(c *Config) value { return span{&c.SignInAbsolute} }},
+}
+
+// TakesDocuments reports whether a client's id may be the address of a document that says what it is. Unless it is said, it may
+// where clients that nobody vouches for may register themselves: they are the same strangers.
+func (c Config) TakesDocuments() bool {
+	return c.ClientDocuments == On || c.ClientDocuments == Auto && c.Registration == Open
 }
 
 // String lists every setting as it would stand in the environment, without secrets.

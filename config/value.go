@@ -181,6 +181,26 @@ func (p *Places) String() string {
 	return strings.Join(slices.DeleteFunc([]string{strings.Join(p.Hosts, ","), joined(p.Networks)}, isEmpty), ",")
 }
 
+// Hosts are names of hosts in lower case; *.example.com stands for all below example.com.
+type Hosts []string
+
+// Set reads a comma-separated list.
+func (h *Hosts) Set(s string) error {
+	var all Hosts
+	for _, item := range list(s) {
+		host := strings.ToLower(item)
+		if !isHost(strings.TrimPrefix(host, "*.")) {
+			return fmt.Errorf("%q is no host like app.example.com or *.example.com", item)
+		}
+		all = append(all, host)
+	}
+	*h = all
+	return nil
+}
+
+// String is the list again.
+func (h *Hosts) String() string { return strings.Join(*h, ",") }
+
 // parseNetwork reads a CIDR, or one address as the network of itself.
 func parseNetwork(s string) (netip.Prefix, error) {
 	if address, err := netip.ParseAddr(s); err == nil && address.Zone() == "" {

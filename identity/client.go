@@ -60,7 +60,7 @@ type Client struct {
 	FormerUntil    time.Time
 	Trusted        bool // the operator's own: no consent page
 	TrustedNative  bool // the operator says that nobody poses as it: no "Continue as" on loopback and private-use schemes
-	SelfRegistered bool // by RFC 7591, not by the operator
+	SelfRegistered bool // by RFC 7591 or by its document, not by the operator
 	Metadata
 	Lives            Lifetimes // of its Sessions; a zero part means the server's default
 	RegistrationHash []byte    // SHA-256 of the registration access token (RFC 7592 §3)
@@ -68,14 +68,18 @@ type Client struct {
 	CreatedAt        time.Time
 	FirstUsedAt      time.Time // zero until it gets its first token
 	DisabledAt       time.Time // zero while it may be used
-	Epoch            int64     // Sessions that began under another one are over
+	Epoch            int64     // Sessions that began under another one are over; of a document's client 0: it has no row yet
+	Published        Publication
 }
 
 // Called is what people know the client by: its name. Without one, the id that the operator chose for it says most, and of one
 // that registered itself the host that it leads to.
 func (c Client) Called() string {
-	if c.Name != "" {
+	switch {
+	case c.Name != "":
 		return c.Name
+	case c.FromDocument():
+		return ClientHost(c.ID)
 	}
 	for _, to := range c.RedirectURIs {
 		if u, err := url.Parse(to); c.SelfRegistered && err == nil && u.Scheme == "https" {

@@ -107,15 +107,14 @@ func (c Client) UsesSecret() bool { return c.AuthMethod != "none" && c.AuthMetho
 // cleanClient applies the rules that registration has too, except that an operator may give any scope and resource, and that
 // ID tokens are signed with ES256 where nothing else is said: an RSA signature is over half of what a code exchange costs.
 func (o Operators) cleanClient(c Client) (clean Client, err error) {
+	if c.FromDocument() {
+		return c, checkLives(c.Lives)
+	}
 	if c.ID == "" || len(c.ID) > 64 || strings.ContainsFunc(c.ID, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return clean, RefuseField("client_id", "Use 1 to 64 visible ASCII characters.")
 	}
-	for field, d := range map[string]time.Duration{
-		"session_idle_seconds": c.Lives.Idle, "session_absolute_seconds": c.Lives.Absolute,
-	} {
-		if d != 0 && d < time.Minute {
-			return clean, RefuseField(field, "That is too short: at least a minute.")
-		}
+	if err := checkLives(c.Lives); err != nil {
+		return clean, err
 	}
 	if clean.Metadata, err = o.cleanMetadata(c); err != nil {
 		return clean, err
@@ -136,6 +135,31 @@ func (o Operators) cleanClient(c Client) (clean Client, err error) {
 		return c, RefuseField("client_secret", "The client needs a secret: its token_endpoint_auth_method proves it by one.")
 	}
 	return c, nil
+}
+
+func checkLives(l Lifetimes) error {
+	for field, d := range map[string]time.Duration{"session_idle_seconds": l.Idle, "session_absolute_seconds": l.Absolute} {
+		if d != 0 && d < time.Minute {
+			return RefuseField(field, "That is too short: at least a minute.")
+		}
+	}
+	return nil
+}
+
+// givenByOperators are the settings that a client never says itself.
+var givenByOperators = []string{"trusted", "trusted_native", "session_idle_seconds", "session_absolute_seconds"}
+
+// checkPublished refuses to change what a client publishes of itself: the next reading would bring it back.
+func checkPublished(before, after Client) error {
+	if !before.FromDocument() {
+		return nil
+	}
+	for _, name := range before.Settings().changedTo(after.Settings()) {
+		if !slices.Contains(givenByOperators, name) {
+			return RefuseField(name, "The app says that itself, in the document at its client_id.")
+		}
+	}
+	return nil
 }
 
 // cleanMetadata is CleanRegistration for what an operator says.
@@ -193,6 +217,9 @@ func (o Operators) UpdateClient(
 			return err
 		}
 		if after, err = change(before); err != nil {
+			return err
+		}
+		if err := checkPublished(before, after); err != nil {
 			return err
 		}
 		if after, err = o.cleanClient(after); err != nil {
@@ -300,10 +327,19 @@ func (o Operators) RotateSecret(ctx context.Context, keys *Keyring, n NewClientS
 	})
 }
 
-// DeleteClient removes a client with all that rests on it.
+// DeleteClient removes a client with all that rests on it. One that publishes what it says of itself would come back by
+// itself, so it stays away until EnableClient.
 func (o Operators) DeleteClient(ctx context.Context, id string) error {
 	return o.Store.InTx(ctx, func(ctx context.Context) error {
-		if err := o.Store.DeleteClient(ctx, id); err != nil {
+		c, err := o.Store.LockClient(ctx, id)
+		if err != nil {
+			return err
+		}
+		remove := o.Store.DeleteClient
+		if c.FromDocument() {
+			remove = o.Store.RetireClient
+		}
+		if err := remove(ctx, id); err != nil {
 			return err
 		}
 		return o.tell(ctx, Event{Kind: ClientDeleted, ClientID: id})

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"net/url"
 	"slices"
 	"strings"
@@ -46,6 +47,16 @@ type grantStore interface {
 	LockUser(ctx context.Context, userID ID) error
 	GrantOf(ctx context.Context, userID ID, clientID string) (Grant, error)
 	SaveGrant(ctx context.Context, g Grant) error
+	keeper
+}
+
+// keeper keeps what a client published, once somebody signs in with it. Before that nothing of it is written: whoever sends
+// people here with addresses that they made up fills nothing.
+type keeper interface {
+	// KeepDocument writes what was read of a client. It reports whether the client is new; NotFound where the operator removed
+	// or disabled it.
+	KeepDocument(ctx context.Context, c Client) (added bool, err error)
+	tryCounter
 }
 
 // Grants keeps what people allowed.
@@ -62,8 +73,14 @@ func (g Grants) Allow(ctx context.Context, s Standing, d Demand) error {
 	given := Grant{
 		UserID: s.User.ID, ClientID: d.Client.ID, Scopes: d.Scopes, UpdatedAt: now, Epoch: s.User.Epoch, Shown: d.Shown(),
 	}
+	if err := g.admit(ctx, s, d.Client); err != nil {
+		return err
+	}
 	return g.Store.InTx(ctx, func(ctx context.Context) error {
 		if err := g.Store.LockUser(ctx, s.User.ID); err != nil {
+			return err
+		}
+		if err := g.keep(ctx, d.Client); err != nil {
 			return err
 		}
 		before, err := g.Store.GrantOf(ctx, s.User.ID, d.Client.ID)
@@ -81,6 +98,29 @@ func (g Grants) Allow(ctx context.Context, s Standing, d Demand) error {
 			Detail: strings.Join(d.Scopes, " "), Address: s.SignIn.Address,
 		})
 	})
+}
+
+// NewClientThrottle is how many apps that nobody here has signed in with yet one person may bring: each is a row.
+var NewClientThrottle = Throttle{Free: 20, First: time.Hour, Max: 24 * time.Hour, Forget: 24 * time.Hour}
+
+// admit counts an app that has no row yet against the person who brings it.
+func (g Grants) admit(ctx context.Context, s Standing, c Client) error {
+	if !c.FromDocument() || c.Epoch != 0 {
+		return nil
+	}
+	return TryOrWait(ctx, g.Store, ThrottleKey("newclient", s.User.ID.String()), NewClientThrottle)
+}
+
+// keep writes what the page showed of a client that publishes it.
+func (g Grants) keep(ctx context.Context, c Client) error {
+	if !c.FromDocument() {
+		return nil
+	}
+	added, err := g.Store.KeepDocument(ctx, c)
+	if err != nil || !added {
+		return err
+	}
+	return g.Store.AddEvent(ctx, Event{ID: NewID(), At: g.Now(), Kind: ClientRegistered, ClientID: c.ID, Detail: "document"})
 }
 
 // of reports whether the grant was given under these credentials, on a page that showed that.
@@ -101,13 +141,26 @@ func (g Grant) Suffices(d Demand, epoch int) bool {
 // Shown is a digest of what a consent page shows of the client: its name, logo, pages and keys, and where the answer goes.
 func (d Demand) Shown() []byte {
 	c, h := d.Client, sha256.New()
-	for _, part := range []string{
-		c.Name, c.LogoURI, c.URI, c.PolicyURI, c.TermsURI, c.JWKSURI, string(c.JWKS), placeOf(d.Redirect),
-	} {
+	parts := []string{c.Name, c.LogoURI, c.URI, c.PolicyURI, c.TermsURI, c.JWKSURI, string(c.JWKS), placeOf(d.Redirect)}
+	if c.FromDocument() { // it is shown before it has a row, and a row spells JSON in its own way
+		parts[6] = compact(c.JWKS)
+		parts = append(parts, c.AuthMethod)
+	}
+	for _, part := range parts {
 		h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(part))))
 		h.Write([]byte(part))
 	}
 	return h.Sum(nil)[:16]
+}
+
+// compact spells JSON in one way.
+func compact(text json.RawMessage) string {
+	var v any
+	if json.Unmarshal(text, &v) != nil {
+		return ""
+	}
+	spelt, _ := json.Marshal(v) // cannot fail: it was read from JSON
+	return string(spelt)
 }
 
 // placeOf is what of a redirect URI counts for consent: scheme and host, and not the port on loopback, which changes.

@@ -21,6 +21,8 @@ type operatorStore interface {
 	outbox
 	SetClientDisabled(ctx context.Context, clientID string, at time.Time) (bool, error)
 	DeleteClient(ctx context.Context, id string) error
+	// RetireClient deletes a client that would come back by itself, and keeps its id out until it is enabled again.
+	RetireClient(ctx context.Context, id string) error
 	// RotateSecret gives a client another secret; the one before stays good until a time. NotFound without a client or secret.
 	RotateSecret(ctx context.Context, id string, hash []byte, formerUntil time.Time) error
 	// CreateClient adds a client; Conflict when its id is taken.

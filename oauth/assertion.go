@@ -3,6 +3,8 @@ package oauth
 import (
 	"context"
 	"crypto/rsa"
+	"errors"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -31,12 +33,13 @@ var assertionAlgs = func() (algs []jose.SignatureAlgorithm) {
 
 // authenticateByJWT checks a client assertion (RFC 7523 §3). Its jti is spent by an INSERT after all else has passed, in
 // the client's own namespace, so that a broken request does not burn it and no other client can.
-func (e *Endpoints) authenticateByJWT(ctx context.Context, given credentials, form url.Values) (identity.Client, error) {
+func (e *Endpoints) authenticateByJWT(r *http.Request, given credentials, form url.Values) (identity.Client, error) {
+	ctx := r.Context()
 	token, claimed, err := readAssertion(given)
 	if err != nil {
 		return identity.Client{}, err
 	}
-	c, err := e.clientByID(ctx, claimed)
+	c, err := e.claimant(r, form, claimed)
 	if identity.KindOf(err) == identity.NotFound {
 		return c, e.unknown(claimed, form)
 	}
@@ -88,6 +91,11 @@ func (e *Endpoints) verifyAssertion(ctx context.Context, c identity.Client, toke
 		return claims, errClient
 	}
 	key, err := e.sets.find(ctx, c, header)
+	if errors.Is(err, errClient) { // a client that publishes its keys may have new ones
+		if now, ok := e.o.Clients.Reread(ctx, c); ok && now.AuthMethod == methodJWT {
+			key, err = e.sets.find(ctx, now, header)
+		}
+	}
 	if err != nil {
 		return claims, err
 	}

@@ -12,6 +12,7 @@ import (
 // authorization is one authorization request while it is examined and answered.
 type authorization struct {
 	frame
+	from      string // network address that it comes from
 	asked     identity.Asked
 	next      string          // asked as a page of ours sent it here; empty: it came from the app
 	denial    string          // that the person does not allow it, as the page says that asked
@@ -70,7 +71,7 @@ func (e *Endpoints) match(ctx context.Context, a *authorization) error {
 	if id == "" {
 		return say(invalidRequest, "The app did not say which client it is (client_id).")
 	}
-	c, err := e.clientByID(ctx, id)
+	c, err := e.o.Clients.Current(ctx, id, a.from)
 	if identity.KindOf(err) == identity.NotFound {
 		return say(invalidRequest, "No app with this client_id is registered here.")
 	}
@@ -180,9 +181,20 @@ func (e *Endpoints) checkSize(_ context.Context, a *authorization) error {
 	return err
 }
 
+// boundAs is what a code names its client by. What a client publishes may change before the code is redeemed: who has a code
+// that needs a key then cannot redeem it without one.
+func boundAs(c identity.Client) string {
+	if c.FromDocument() && !c.Public() {
+		return boundByKey(c.ID)
+	}
+	return c.ID
+}
+
+func boundByKey(id string) string { return id + " " + methodJWT }
+
 // promise is what the code will say of the request, whoever signs in.
 func (a *authorization) promise(now time.Time) identity.Promise {
-	binding := identity.NewBinding(a.client.ID, a.asked.Get("redirect_uri"), a.challenge)
+	binding := identity.NewBinding(boundAs(a.client), a.asked.Get("redirect_uri"), a.challenge)
 	binding.Key = a.key
 	return identity.Promise{
 		SessionID: identity.NewID(), SessionSecret: identity.NewSecret(), Binding: binding, IssuedAt: now, Scopes: a.scopes,

@@ -44,6 +44,7 @@ func (e *Endpoints) readAuthorization(w http.ResponseWriter, r *http.Request) (*
 		params, twice = readParams(r.URL.RawQuery)
 	}
 	a := newAuthorization(params, e.o.Now())
+	a.from = addressOf(r)
 	if params == nil {
 		return a, twice
 	}
@@ -157,7 +158,8 @@ var errDenied = say(accessDenied, "The person did not allow it.")
 func (e *Endpoints) missing(ctx context.Context, a *authorization) (identity.Step, error) {
 	a.demand.Pressed = a.pressed(e, identity.ForAllowal, a.allowal)
 	step := a.demand.Missing(a.standing, e.o.Policy, identity.Grant{})
-	if step == identity.StepConsent {
+	// A client without a row is one that nobody agreed to yet, or whose row went since: the yes brings it.
+	if step == identity.StepConsent && (!a.client.FromDocument() || a.client.Epoch != 0) {
 		grant, err := e.store.GrantOf(ctx, a.standing.User.ID, a.client.ID)
 		if err != nil {
 			return step, err

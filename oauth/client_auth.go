@@ -3,6 +3,7 @@ package oauth
 import (
 	"bytes"
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"net/url"
@@ -42,7 +43,7 @@ func (e *Endpoints) unknown(id string, form url.Values) error {
 			return errGone
 		}
 	}
-	if p, err := e.o.Keys.ReadCode(form.Get("code")); err == nil && p.Binding.OfClient(id) {
+	if p, err := e.o.Keys.ReadCode(form.Get("code")); err == nil && (p.Binding.OfClient(id) || p.Binding.OfClient(boundByKey(id))) {
 		return errGone
 	}
 	return errClient
@@ -53,10 +54,20 @@ const maxClientID = 64
 
 // clientByID looks a client up. Ids that no client can have are NotFound without asking the database.
 func (e *Endpoints) clientByID(ctx context.Context, id string) (identity.Client, error) {
-	if id == "" || len(id) > maxClientID || !isText(id) {
-		return identity.Client{}, identity.Refuse(identity.NotFound, "There is no such client.")
+	return e.o.Clients.Client(ctx, id)
+}
+
+// claimant looks up whom a request names as its client. With a code a Session begins, so what the client publishes is
+// current then; everything else goes by what is known.
+func (e *Endpoints) claimant(r *http.Request, form url.Values, id string) (identity.Client, error) {
+	if form.Get("grant_type") != identity.GrantTypeCode {
+		return e.clientByID(r.Context(), id)
 	}
-	return e.store.ClientByID(ctx, id)
+	c, err := e.o.Clients.Current(r.Context(), id, addressOf(r))
+	if refusal, ok := errors.AsType[*identity.Error](err); ok && refusal.Kind == identity.Invalid {
+		err = say(invalidClient, refusal.Msg)
+	}
+	return c, err
 }
 
 // credentials are what a request says of its client.
@@ -76,9 +87,9 @@ func (e *Endpoints) authenticate(ctx context.Context, r *http.Request, form url.
 		return identity.Client{}, err
 	}
 	if given.method == methodJWT {
-		return e.authenticateByJWT(ctx, given, form)
+		return e.authenticateByJWT(r, given, form)
 	}
-	c, err := e.clientByID(ctx, given.id)
+	c, err := e.claimant(r, form, given.id)
 	identity.TrailOf(ctx).ClientID = c.ID
 	known := identity.KindOf(err) != identity.NotFound
 	if err != nil && known {

@@ -49,7 +49,7 @@ func (h codeGrant) HandleTokenEndpointRequest(ctx context.Context, req fosite.Ac
 		return say(invalidRequest, "Send the code.")
 	}
 	p, err := h.e.o.Keys.ReadCode(text)
-	if err != nil || !p.Binding.OfClient(x.client.ID) {
+	if err != nil || !p.Binding.OfClient(boundAs(x.client)) {
 		return say(invalidGrant, "The code is not one of this client. Start the sign-in again.")
 	}
 	if uri := x.param("redirect_uri"); !p.Binding.Redirected(uri) {
@@ -109,6 +109,9 @@ func wellFormedVerifier(v string) bool {
 func (h codeGrant) PopulateTokenEndpointResponse(ctx context.Context, req fosite.AccessRequester, resp fosite.AccessResponder) error {
 	x, err := h.exchange(req)
 	if err != nil {
+		return err
+	}
+	if err := h.e.o.Clients.Keep(ctx, x.client); err != nil {
 		return err
 	}
 	s, next, err := h.e.o.Sessions.Start(ctx, x.promise, x.holder())

@@ -11,7 +11,7 @@ import (
 )
 
 // Options are what the endpoints are made of. Every field is needed but Fetch, without which no client's jwks_uri is read
-// and none can be told of a logout.
+// and none can be told of a logout, and Clients, without which no client has a document.
 type Options struct {
 	Issuer       string        // without a slash at its end
 	AccessTTL    time.Duration // of access tokens
@@ -23,8 +23,9 @@ type Options struct {
 	Devices      identity.Devices
 	Documents    identity.Documents
 	Policy       identity.MFAPolicy
-	Registration string       // open, token or closed
-	Schemes      []string     // without a dot, by which apps may be led back
+	Registration string   // open, token or closed
+	Schemes      []string // without a dot, by which apps may be led back
+	Clients      *ClientDocuments
 	Fetch        *http.Client // must guard itself against private addresses
 	Problem      func(http.ResponseWriter, *http.Request, Problem)
 	Handover     func(http.ResponseWriter, *http.Request, Handover)
@@ -55,6 +56,9 @@ type Endpoints struct {
 
 // New makes the endpoints and, where the database has none, the first signing keys. It fails when the database is away.
 func New(store store, o Options) (*Endpoints, error) {
+	if o.Clients == nil {
+		o.Clients = NewClientDocuments(DocumentOptions{Store: store, Now: o.Now, Log: o.Log})
+	}
 	e := &Endpoints{
 		o: o, store: store,
 		keys:     newKeys(o),
@@ -130,6 +134,7 @@ type store interface {
 	registrationStore
 	markStore
 	proofStore
+	clientDocumentStore
 }
 
 // clientStore knows clients, what people allowed them, and which of their assertions were used.

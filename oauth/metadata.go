@@ -62,6 +62,7 @@ type description struct {
 	FrontLogoutSession bool `json:"frontchannel_logout_session_supported"`
 
 	IssInResponse bool `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
+	ClientDocs    bool `json:"client_id_metadata_document_supported,omitempty"`
 	ClaimsParam   bool `json:"claims_parameter_supported"`
 	RequestParam  bool `json:"request_parameter_supported"`
 	RequestURI    bool `json:"request_uri_parameter_supported"` // left out, it would mean true
@@ -96,6 +97,7 @@ func (e *Endpoints) describe() description {
 		FrontLogout:         true, FrontLogoutSession: true,
 		IssInResponse: true,
 	}
+	d.ClientDocs = e.o.Clients.On()
 	if e.o.Registration != "closed" {
 		d.RegistrationEndpoint = at(registerPath)
 	}

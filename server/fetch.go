@@ -61,6 +61,8 @@ const (
 	keysAtOnce  = 16 // fetches of key sets in this process
 	logosAtOnce = 8
 	slotWait    = 2 * time.Second
+
+	documentsAtOnce = 16 // of what clients publish at their ids
 )
 
 // errFetches says that a fetch was one too many.

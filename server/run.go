@@ -82,7 +82,7 @@ func (s *Server) Serve(until context.Context) error {
 	var loops sync.WaitGroup
 	for _, loop := range []func(context.Context){
 		s.protocol.Run, s.db.Clock().Run, s.db.Carry, s.db.WatchChanges, s.db.WatchMarks, s.sweep, s.tidy,
-		s.warnOfRisks, s.warnOfNoMail, s.own.watch,
+		s.checkDocuments, s.warnOfRisks, s.warnOfNoMail, s.own.watch,
 	} {
 		loops.Go(func() { loop(ctx) })
 	}
@@ -235,6 +235,31 @@ func (s *Server) tidy(ctx context.Context) {
 			if s.db.Kind() == storage.SQLite {
 				rest = time.Since(began)
 			}
+		}
+		wait.Reset(rest)
+	}
+}
+
+// checkEvery is how often a process looks for clients whose documents are to be read again: each is once a day.
+const checkEvery = time.Minute
+
+// checkDocuments reads the documents of clients again, until ctx ends. Each is read by one process.
+func (s *Server) checkDocuments(ctx context.Context) {
+	wait := time.NewTimer(sweepFirst + spread(checkEvery))
+	defer wait.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-wait.C:
+		}
+		more, err := s.clients.Check(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.log.ErrorContext(ctx, "look at clients' documents", "error", err)
+		}
+		rest := checkEvery
+		if more && err == nil {
+			rest = time.Second
 		}
 		wait.Reset(rest)
 	}

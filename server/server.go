@@ -27,6 +27,7 @@ type Server struct {
 	log      *slog.Logger
 	metrics  *metrics
 	protocol *oauth.Endpoints
+	clients  *oauth.ClientDocuments
 	pages    *web.Pages
 	router   *mux.Router
 	handler  http.Handler
@@ -89,6 +90,13 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 		return err
 	}
 	fetch := fetchRules{allow: cfg.FetchAllow, loopback: cfg.Loopback()}.client()
+	s.clients = oauth.NewClientDocuments(oauth.DocumentOptions{
+		Store: db, Now: db.Now, Log: s.log, Schemes: cfg.RedirectSchemes,
+		Fetch: bounded(fetch, documentsAtOnce, s.metrics.fetches.WithLabelValues("document")),
+		Rules: identity.DocumentRules{
+			On: cfg.TakesDocuments(), Allow: cfg.ClientHosts, Deny: cfg.ClientHostsDeny, Loopback: cfg.Loopback(),
+		},
+	})
 	signIns := identity.SignIns{
 		Store: db, Keys: keys, Passwords: passwords, Now: db.Now,
 		Lives:        identity.Lifetimes{Idle: cfg.SignInIdle, Absolute: cfg.SignInAbsolute},
@@ -97,7 +105,7 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 	devices := identity.Devices{Store: db, Now: db.Now}
 	credentials := identity.Credentials{Store: db, Keys: keys, Passwords: passwords, Now: db.Now}
 	s.pages = web.New(web.Options{
-		Store: db, Keys: keys, Now: db.Now, SignIns: signIns,
+		Store: db, Clients: s.clients, Keys: keys, Now: db.Now, SignIns: signIns,
 		Users:  identity.Users{Store: db, Passwords: passwords, Now: db.Now},
 		Grants: identity.Grants{Store: db, Now: db.Now}, Devices: devices, Credentials: credentials,
 		ByMail:   identity.ByMail{Store: db, Links: links, Credentials: credentials, Devices: devices, Now: db.Now},
@@ -117,7 +125,8 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 		},
 		SignIns: signIns, SigningKeys: identity.SigningKeys{Store: db, Now: db.Now}, Policy: policy,
 		Devices: devices, Documents: identity.Documents{Store: db},
-		Registration: cfg.Registration, Schemes: cfg.RedirectSchemes, Fetch: bounded(fetch, keysAtOnce, s.metrics.fetches.WithLabelValues("keys")), Log: s.log,
+		Registration: cfg.Registration, Schemes: cfg.RedirectSchemes, Clients: s.clients,
+		Fetch: bounded(fetch, keysAtOnce, s.metrics.fetches.WithLabelValues("keys")), Log: s.log,
 		Problem: func(w http.ResponseWriter, r *http.Request, p oauth.Problem) { s.pages.Problem(w, r, web.Problem(p)) },
 		Handover: func(w http.ResponseWriter, r *http.Request, h oauth.Handover) {
 			s.pages.Handover(w, r, web.Handover(h))

@@ -35,6 +35,12 @@ type clientRow struct {
 
 	FormerSecretHash  []byte
 	FormerSecretUntil *micros
+
+	// Of a client that publishes what it says of itself; NULL of all others.
+	DocumentReadAt     *micros
+	DocumentFreshUntil *micros
+	DocumentGoneSince  *micros
+	DocumentCheckAt    *micros // when it is read again, whoever signs in
 }
 
 // TableName is the table's name for GORM.
@@ -49,6 +55,8 @@ func newClientRow(c identity.Client) clientRow {
 		CreatedAt: fromTime(c.CreatedAt), FirstUsedAt: fromTimeOrNull(c.FirstUsedAt),
 		DisabledAt: fromTimeOrNull(c.DisabledAt), Epoch: c.Epoch,
 		FormerSecretHash: blob(c.FormerSecret), FormerSecretUntil: fromTimeOrNull(c.FormerUntil),
+		DocumentReadAt: fromTimeOrNull(c.Published.ReadAt), DocumentFreshUntil: fromTimeOrNull(c.Published.FreshUntil),
+		DocumentGoneSince: fromTimeOrNull(c.Published.GoneSince),
 	}
 }
 
@@ -63,6 +71,10 @@ func (r clientRow) client() identity.Client {
 		CreatedAt: r.CreatedAt.time(), FirstUsedAt: r.FirstUsedAt.timeOrZero(),
 		DisabledAt: r.DisabledAt.timeOrZero(), Epoch: r.Epoch,
 		FormerSecret: blobOrNil(r.FormerSecretHash), FormerUntil: r.FormerSecretUntil.timeOrZero(),
+		Published: identity.Publication{
+			ReadAt: r.DocumentReadAt.timeOrZero(), FreshUntil: r.DocumentFreshUntil.timeOrZero(),
+			GoneSince: r.DocumentGoneSince.timeOrZero(),
+		},
 	}
 }
 
@@ -117,14 +129,8 @@ func (d *DB) client(ctx context.Context, where, id string) (identity.Client, err
 // CreateClient adds a client, whose epoch is to be later than any that a former client of its id had. It refuses (Conflict, field "client_id") an id that is taken, and one whose former client is
 // still being forgotten.
 func (d *DB) CreateClient(ctx context.Context, c identity.Client) error {
-	var waits bool
-	if _, err := d.one(ctx, []any{&waits}, "SELECT EXISTS (SELECT 1 FROM endings WHERE client_id = ?)", c.ID); err != nil {
-		return d.fail("create client", err)
-	}
-	if waits {
-		return &identity.Error{
-			Kind: identity.Conflict, Field: "client_id", Msg: "A client with that id was deleted a moment ago, and what it had is still being removed. Try again in a few minutes.",
-		}
+	if err := d.checkForgotten(ctx, c.ID); err != nil {
+		return err
 	}
 	row := newClientRow(c)
 	res := d.q(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
@@ -135,6 +141,20 @@ func (d *DB) CreateClient(ctx context.Context, c identity.Client) error {
 	}
 	d.clientChanged(ctx, c.ID)
 	return d.fail("create client", res.Error)
+}
+
+// checkForgotten refuses (Conflict) while what a former client of that id had is still being removed.
+func (d *DB) checkForgotten(ctx context.Context, id string) error {
+	var waits bool
+	if _, err := d.one(ctx, []any{&waits}, "SELECT EXISTS (SELECT 1 FROM endings WHERE client_id = ?)", id); err != nil {
+		return d.fail("create client", err)
+	}
+	if waits {
+		return &identity.Error{
+			Kind: identity.Conflict, Field: "client_id", Msg: "A client with that id was deleted a moment ago, and what it had is still being removed. Try again in a few minutes.",
+		}
+	}
+	return nil
 }
 
 // MarkClientUsed remembers that a client got a token, the first time only.
@@ -148,13 +168,20 @@ func (d *DB) MarkClientUsed(ctx context.Context, id string) error {
 // DeleteClient removes a client with all that rests on it: its Sessions end, with an Event each, and what people allowed
 // it and kept with it is forgotten; of much, Tidy forgets the rest. NotFound when there is none.
 func (d *DB) DeleteClient(ctx context.Context, id string) error {
+	return d.removeClient(ctx, id, func(ctx context.Context) error {
+		return d.q(ctx).Where("id = ?", id).Delete(&clientRow{}).Error
+	})
+}
+
+// removeClient ends and forgets all that rests on a client, whose row remove takes away.
+func (d *DB) removeClient(ctx context.Context, id string, remove func(context.Context) error) error {
 	defer func() { d.clientChanged(ctx, id) }()
 	return d.InTx(ctx, func(ctx context.Context) error {
 		struck, err := d.End(ctx, identity.Ending{Client: id, Cause: identity.EndClientGone})
 		if err != nil {
 			return err
 		}
-		if err := d.q(ctx).Where("id = ?", id).Delete(&clientRow{}).Error; err != nil {
+		if err := remove(ctx); err != nil {
 			return d.fail("delete client", err)
 		}
 		more, err := d.forgetClient(ctx, id, strikeAtOnce)

@@ -190,7 +190,8 @@ func (d *DB) SweepClients(ctx context.Context, before time.Time) (total int, err
 func (d *DB) sweepClients(ctx context.Context, before time.Time) (int, error) {
 	now := d.Now()
 	var ids []string
-	unused := d.doomed("clients", "self_registered AND first_used_at IS NULL AND created_at < ?", "created_at")
+	unused := d.doomed("clients", "self_registered AND first_used_at IS NULL AND created_at < ?"+
+		" AND (document_read_at IS NULL OR disabled_at IS NULL)", "created_at") // what an operator keeps out stays out
 	err := d.q(ctx).Raw("DELETE FROM clients WHERE "+unused+" RETURNING id", fromTime(before)).Scan(&ids).Error
 	if err != nil || len(ids) == 0 {
 		return 0, d.fail("sweep clients", err)

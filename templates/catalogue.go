@@ -206,6 +206,8 @@ var english = language{
 		"consent.title":      "Let {app} use your account?",
 		"consent.list":       "Then {app} is able to:",
 		"consent.self":       "Anyone can register an app under this name; continue only if you opened it just now.",
+		"consent.published":  "The name and picture of this app come from {host}.",
+		"consent.posable":    "Another app on this device could pose as it; continue only if you opened it just now.",
 		"consent.host":       "Your answer goes to {host}.",
 		"consent.device":     "Your answer goes to an app on this device.",
 		"consent.allow":      "Allow",

@@ -70,6 +70,10 @@ type Consent struct {
 	ClientURL, PolicyURL, TermsURL string
 	// SelfRegistered is whether the app registered itself, so that its name proves nothing.
 	SelfRegistered bool
+	// PublishedBy is the host that the app's name and logo come from; empty: they were registered here.
+	PublishedBy string
+	// Posable is whether another app on the device could pose as this one.
+	Posable bool
 }
 
 func (Consent) template() string { return "consent" }

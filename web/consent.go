@@ -84,9 +84,17 @@ func (p *Pages) askConsent(w http.ResponseWriter, v visit, q identity.Question, 
 	}
 	return templates.Show(w, status, templates.Consent{
 		Frame: p.frame(v), Form: v.form(nil), Person: v.person(), Binding: binding,
-		Scopes: q.Demand.Scopes, SelfRegistered: v.client.SelfRegistered,
+		Scopes: q.Demand.Scopes, SelfRegistered: v.client.SelfRegistered, PublishedBy: publisher(v.client), Posable: q.Demand.Posable,
 		ClientURL: v.client.URI, PolicyURL: v.client.PolicyURI, TermsURL: v.client.TermsURI,
 	})
+}
+
+// publisher is the host that says what the client is, or nothing.
+func publisher(c identity.Client) string {
+	if !c.FromDocument() {
+		return ""
+	}
+	return identity.ClientHost(c.ID)
 }
 
 // said are the parameters that tell authorize what was pressed.

@@ -2,11 +2,13 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -30,10 +32,19 @@ const (
 // logoTypes are the pictures that carry no script. SVG does.
 var logoTypes = []string{"image/png", "image/jpeg", "image/gif", "image/webp"}
 
-// showLogo serves GET /logo/{client}: an app's logo, from here. Were it from the app's own host, that host would learn
+// logoURL is where a client's logo is served. An id that is an address is no part of a path: proxies and routers clean those.
+func logoURL(clientID string) string {
+	if identity.IsClientURL(clientID) {
+		return logoPath + "?" + url.Values{"client_id": {clientID}}.Encode()
+	}
+	return logoPath + url.PathEscape(clientID)
+}
+
+// showLogo serves GET /logo/{client} and GET /logo/?client_id=…: an app's logo, from here. Were it from the app's own host, that host would learn
 // who signs in, and could change the picture on the consent page at will.
 func (p *Pages) showLogo(w http.ResponseWriter, r *http.Request) error {
-	client, err := p.Store.ClientByID(r.Context(), strings.TrimPrefix(r.URL.Path, logoPath))
+	id := cmp.Or(strings.TrimPrefix(r.URL.Path, logoPath), r.URL.Query().Get("client_id"))
+	client, err := p.Clients.Seen(r.Context(), id)
 	if err != nil && identity.KindOf(err) != identity.NotFound {
 		return err
 	}

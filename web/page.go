@@ -14,9 +14,10 @@ import (
 	"github.com/sojourn-auth/sojourn/templates"
 )
 
-// Options are what the pages are made of. Every field is needed but Theme and Place.
+// Options are what the pages are made of. Every field is needed but Theme, Place and Clients.
 type Options struct {
 	Store       store
+	Clients     clientFinder // nil: those in the store, and no others
 	Keys        *identity.Keyring
 	Now         func() time.Time
 	SignIns     identity.SignIns
@@ -49,6 +50,27 @@ type store interface {
 	ClearTries(ctx context.Context, key string) error
 }
 
+// clientFinder finds clients that may have no row yet, because their id is the address of a document.
+type clientFinder interface {
+	// Current returns a client as it says now what it is, for somebody at that network address who signs in.
+	Current(ctx context.Context, id, from string) (identity.Client, error)
+	// Seen returns a client as it was shown last. It fetches nothing.
+	Seen(ctx context.Context, id string) (identity.Client, error)
+}
+
+// registered are the clients that have rows.
+type registered struct{ store }
+
+// Current is a client's row.
+func (r registered) Current(ctx context.Context, id, _ string) (identity.Client, error) {
+	return r.ClientByID(ctx, id)
+}
+
+// Seen is a client's row.
+func (r registered) Seen(ctx context.Context, id string) (identity.Client, error) {
+	return r.ClientByID(ctx, id)
+}
+
 // Pages serves the pages for people.
 type Pages struct {
 	Options
@@ -59,6 +81,9 @@ type Pages struct {
 func New(o Options) *Pages {
 	if o.Place == nil {
 		o.Place = func(string) string { return "" }
+	}
+	if o.Clients == nil {
+		o.Clients = registered{o.Store}
 	}
 	return &Pages{Options: o, logos: newLogos(o.Fetch, o.Now)}
 }
@@ -115,7 +140,7 @@ func (p *Pages) request(w http.ResponseWriter, r *http.Request) (v visit, err er
 	if v, err = p.bind(w, r, v); err != nil {
 		return visit{}, err
 	}
-	v.client, err = p.Store.ClientByID(r.Context(), v.asked.Get("client_id"))
+	v.client, err = p.Clients.Current(r.Context(), v.asked.Get("client_id"), seen(r).Address)
 	if identity.KindOf(err) == identity.NotFound {
 		return visit{}, errBrokenNext
 	}
@@ -197,7 +222,7 @@ func (p *Pages) frame(v visit) templates.Frame {
 func app(c identity.Client, redirectURI string) templates.App {
 	a := templates.App{Name: c.Called()}
 	if c.LogoURI != "" {
-		a.LogoURL = logoPath + url.PathEscape(c.ID)
+		a.LogoURL = logoURL(c.ID)
 	}
 	// Loopback and private-use schemes lead to an app on the device (RFC 8252 §7); only https names a host.
 	if u, err := url.Parse(redirectURI); err == nil && u.Scheme == "https" {

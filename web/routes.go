@@ -81,6 +81,7 @@ func (p *Pages) Routes(r *mux.Router) {
 	get(signOutPath, p.showSignOut)
 	post(signOutPath, p.submitSignOut)
 	get(logoPath+"{client}", p.showLogo)
+	get(logoPath, p.showLogo)
 	r.PathPrefix("/static/").Handler(templates.Static())
 }
 

@@ -1,0 +1,198 @@
+package oauth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/pquerna/cachecontrol"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+const (
+	maxDocument     = 1 << 20  // bytes that are read of one
+	maxKeptDocument = 64 << 10 // bytes that are kept of it: as much as a registration may say
+)
+
+// documentReader is a client like c that follows no redirect: a document is where its id says, or nowhere
+// (draft-ietf-oauth-client-id-metadata-document §5: "MUST NOT automatically follow HTTP redirects").
+func documentReader(c *http.Client) *http.Client {
+	own := *c
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &own
+}
+
+// errUnpublished says that there is no document where the client id says. errFetchesBusy is of a fetch that was one too many here.
+var (
+	errUnpublished = identity.Refuse(identity.Invalid,
+		"There is no document at the client_id: its host answers that it is not there, or gone.")
+	errFetchesBusy = &identity.Error{
+		Kind: identity.Throttled, Wait: awayWait, Msg: "Too much is being fetched. Ask again in a moment.",
+	}
+)
+
+// cannotRead refuses for now: the host may answer better in a moment. What went wrong is told in our words, without the
+// addresses that its name has.
+func cannotRead(why string) error {
+	return &identity.Error{
+		Kind: identity.Throttled, Wait: failPause,
+		Msg: "The document at the client_id cannot be read just now: " + why,
+	}
+}
+
+// lies refuses what was read.
+func lies(why string) error {
+	return identity.Refuse(identity.Invalid, "The document at the client_id cannot be taken: "+why)
+}
+
+// fetch reads one document. It is kept as long as its answer says (RFC 9111), within bounds. Answers that are errors, and
+// documents that are none, are not kept (draft §5.2); there is only a pause before the address is asked again.
+func (d *ClientDocuments) fetch(ctx context.Context, id string) (m identity.Metadata, p identity.Publication, err error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, id, nil)
+	if err != nil {
+		return m, p, lies("its address cannot be asked for.")
+	}
+	req.Header.Set("Accept", "application/json")
+	resp, err := d.o.Fetch.Do(req)
+	if err != nil {
+		return m, p, d.unreached(ctx, id, err)
+	}
+	defer resp.Body.Close()
+	body, err := readPublished(resp)
+	if err != nil {
+		return m, p, err
+	}
+	if m, err = parseDocument(body, id, d.o.Schemes); err != nil {
+		return m, p, err
+	}
+	now := d.o.Now()
+	return m, identity.Publication{ReadAt: now, FreshUntil: now.Add(lifeOf(req, resp))}, nil
+}
+
+func (d *ClientDocuments) unreached(ctx context.Context, id string, err error) error {
+	if identity.KindOf(err) == identity.Busy {
+		return errFetchesBusy
+	}
+	d.o.Log.DebugContext(ctx, "read a client's document", "client", id, "error", err)
+	return cannotRead("its host cannot be reached from here, or does not answer within 5 seconds.")
+}
+
+// lifeOf is how long an answer may be used.
+func lifeOf(req *http.Request, resp *http.Response) time.Duration {
+	reasons, until, err := cachecontrol.CachableResponse(req, resp, cachecontrol.Options{})
+	switch {
+	case err != nil || len(reasons) > 0:
+		return minDocumentLife
+	case until.IsZero():
+		return documentLife
+	}
+	return min(max(time.Until(until), minDocumentLife), maxDocumentLife)
+}
+
+func readPublished(resp *http.Response) ([]byte, error) {
+	switch resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusNotFound, http.StatusGone:
+		return nil, errUnpublished
+	default:
+		return nil, cannotRead(fmt.Sprintf("its host answers %d. It must be 200, and redirects are not followed.", resp.StatusCode))
+	}
+	kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if err != nil || kind != "application/json" && !(strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json")) {
+		return nil, lies("its Content-Type is not application/json.")
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
+	switch {
+	case err != nil:
+		return nil, cannotRead("it was cut off, or took longer than 5 seconds.")
+	case len(body) > maxDocument:
+		return nil, lies("it is longer than 1 MiB.")
+	case !utf8.Valid(body):
+		return nil, lies("it is not JSON in UTF-8.")
+	}
+	return body, nil
+}
+
+// documentMembers are what a document says beside what a registration would.
+type documentMembers struct {
+	ClientID      string          `json:"client_id"`
+	AuthMethods   []string        `json:"token_endpoint_auth_methods_supported"` // OpenID Connect RP Metadata Choices 1.0 §2
+	Secret        json.RawMessage `json:"client_secret"`
+	SecretExpires json.RawMessage `json:"client_secret_expires_at"`
+}
+
+// parseDocument reads what a client publishes. Members that nobody here knows are passed over.
+func parseDocument(body []byte, id string, schemes []string) (m identity.Metadata, err error) {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(body, &members) != nil || members == nil {
+		return m, lies("it is not one JSON object.")
+	}
+	maps.DeleteFunc(members, func(name string, _ json.RawMessage) bool { return !isMemberName(name) })
+	if body, err = json.Marshal(members); err != nil {
+		return m, err
+	}
+	var own documentMembers
+	if err := errors.Join(fill(body, &own), fill(body, &m)); err != nil {
+		return m, lies(describeMember(err))
+	}
+	switch {
+	case own.ClientID != id: // character for character (RFC 3986 §6.2.1)
+		return m, lies("its client_id is another one than its address.")
+	case given(own.Secret) || given(own.SecretExpires):
+		return m, lies("client_secret: A published document has no secrets.")
+	}
+	if m.AuthMethod, err = publishedMethod(m, own.AuthMethods); err != nil {
+		return m, err
+	}
+	return cleanDocument(m, schemes)
+}
+
+// publishedMethod tells how the client proves itself: as its document says, else by its keys if it has some and may, else not
+// at all. There is no secret to prove it by (draft-ietf-oauth-client-id-metadata-document §4.1).
+func publishedMethod(m identity.Metadata, choices []string) (string, error) {
+	hasKeys := m.JWKSURI != "" || given(m.JWKS)
+	switch {
+	case m.AuthMethod == methodJWT || m.AuthMethod == methodNone:
+		return m.AuthMethod, nil
+	case m.AuthMethod == "" && hasKeys && slices.Contains(choices, methodJWT):
+		return methodJWT, nil
+	case m.AuthMethod == "" && (len(choices) == 0 || slices.Contains(choices, methodNone)):
+		return methodNone, nil
+	}
+	return "", lies("token_endpoint_auth_method: Use none or private_key_jwt. A published document has no secrets.")
+}
+
+// cleanDocument is identity.CleanDocument, and judges the keys too.
+func cleanDocument(m identity.Metadata, schemes []string) (clean identity.Metadata, err error) {
+	if clean, err = identity.CleanDocument(m, schemes); err == nil && clean.JWKS != nil {
+		clean.JWKS, err = CleanKeys(clean.JWKS)
+	}
+	if err != nil {
+		return clean, lies(describeMember(err))
+	}
+	if text, err := json.Marshal(clean); err != nil || len(text) > maxKeptDocument {
+		return clean, lies("what it says takes more than 64 KiB.")
+	}
+	return clean, nil
+}
+
+// describeMember says which member is wrong and what would be right.
+func describeMember(err error) string {
+	err = byMember(err)
+	if said, ok := errors.AsType[*protocolError](err); ok {
+		return said.description
+	}
+	return err.Error()
+}
