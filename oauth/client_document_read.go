@@ -19,10 +19,8 @@ import (
 	"github.com/sojourn-auth/sojourn/identity"
 )
 
-const (
-	maxDocument     = 1 << 20  // bytes that are read of one
-	maxKeptDocument = 64 << 10 // bytes that are kept of it: as much as a registration may say
-)
+// maxDocument is how many bytes are read of one. What is kept of it has the bounds of a registration, member by member.
+const maxDocument = 1 << 20
 
 // documentReader is a client like c that follows no redirect: a document is where its id says, or nowhere
 // (draft-ietf-oauth-client-id-metadata-document §5: "MUST NOT automatically follow HTTP redirects").
@@ -181,9 +179,6 @@ func cleanDocument(m identity.Metadata, schemes []string) (clean identity.Metada
 	}
 	if err != nil {
 		return clean, lies(describeMember(err))
-	}
-	if text, err := json.Marshal(clean); err != nil || len(text) > maxKeptDocument {
-		return clean, lies("what it says takes more than 64 KiB.")
 	}
 	return clean, nil
 }

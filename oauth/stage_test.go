@@ -88,7 +88,7 @@ func (s *stage) rebuild(changes ...with) {
 			w.WriteHeader(p.Status)
 		},
 		Handover: func(_ http.ResponseWriter, _ *http.Request, h oauth.Handover) { s.handed <- h },
-		Log:      slog.New(slog.NewTextHandler(testLog{s.TB}, nil)), Beat: time.Hour, // streams hear by their bell or not at all
+		Log:      s.log(), Beat: time.Hour, // streams hear by their bell or not at all
 	}
 	for _, change := range changes {
 		change(&o)
@@ -109,6 +109,8 @@ func (s *stage) mount(ends *oauth.Endpoints) {
 	ends.Routes(router)
 	s.ends, s.server = ends, router
 }
+
+func (s *stage) log() *slog.Logger { return slog.New(slog.NewTextHandler(testLog{s.TB}, nil)) }
 
 type testLog struct{ t testing.TB }
 

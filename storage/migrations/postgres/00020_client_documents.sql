@@ -1,5 +1,5 @@
 -- A client may publish what it says of itself at its id. It is read again from time to time, and when it is long gone so is the
--- client. NULL of all other clients. The index has one row for each such client that people use.
+-- client. NULL of all other clients.
 
 -- +goose Up
 SET LOCAL lock_timeout = '3s';
@@ -7,10 +7,8 @@ ALTER TABLE clients ADD COLUMN document_read_at bigint;
 ALTER TABLE clients ADD COLUMN document_fresh_until bigint;
 ALTER TABLE clients ADD COLUMN document_gone_since bigint;
 ALTER TABLE clients ADD COLUMN document_check_at bigint;
-CREATE INDEX clients_documents ON clients (document_check_at) WHERE document_check_at IS NOT NULL;
 
 -- +goose Down
-DROP INDEX clients_documents;
 ALTER TABLE clients DROP COLUMN document_check_at;
 ALTER TABLE clients DROP COLUMN document_gone_since;
 ALTER TABLE clients DROP COLUMN document_fresh_until;
