@@ -41,6 +41,7 @@ type Promise struct {
 	Scopes        []string
 	Resources     []string // RFC 8707 §2.1
 	Nonce         string
+	Stay          bool   // the person let the app stay connected, for StayFor; offline_access is among Scopes then
 	Device        Device // as the authorization request described it; left out where the code would get too long
 }
 
@@ -111,10 +112,16 @@ const (
 	deviceMark   = "\r"
 )
 
+// stayBit stands beside the bits of Scopes, of which there may be seven.
+const stayBit = 1 << 7
+
 const promiseLen = 4*16 + 2*16 + 2*32 + 2*8 + 4 + 8 + 2 + 1 + 2
 
 func (p Promise) bytes() []byte {
 	mask, rest := packScopes(p.Scopes)
+	if p.Stay {
+		mask |= stayBit
+	}
 	rest += resourceMark + strings.Join(p.Resources, " ") // neither scopes nor URIs hold a space or a line break
 	if d := p.Device; d != (Device{}) {
 		rest += strings.Join([]string{resourceMark + d.Name, d.Model, d.AppVersion, d.InstallID}, deviceMark)
@@ -151,7 +158,7 @@ func readPromise(b []byte) (p Promise) {
 	b = b[28:]
 	p.AMR = AMR(binary.BigEndian.Uint16(b))
 	mask, n := b[2], int(binary.BigEndian.Uint16(b[3:]))
-	p.Nonce = string(b[5 : 5+n])
+	p.Nonce, p.Stay = string(b[5:5+n]), mask&stayBit != 0
 	scopes, after, _ := strings.Cut(string(b[5+n:]), resourceMark)
 	resources, device, _ := strings.Cut(after, resourceMark)
 	p.Scopes, p.Resources = unpackScopes(mask, scopes), SplitScope(resources)

@@ -71,7 +71,7 @@ type Grants struct {
 func (g Grants) Allow(ctx context.Context, s Standing, d Demand) error {
 	now := g.Now()
 	given := Grant{
-		UserID: s.User.ID, ClientID: d.Client.ID, Scopes: d.Scopes, UpdatedAt: now, Epoch: s.User.Epoch, Shown: d.Shown(),
+		UserID: s.User.ID, ClientID: d.Client.ID, Scopes: d.allowed(), UpdatedAt: now, Epoch: s.User.Epoch, Shown: d.Shown(),
 	}
 	if err := g.admit(ctx, s, d.Client); err != nil {
 		return err
@@ -88,14 +88,17 @@ func (g Grants) Allow(ctx context.Context, s Standing, d Demand) error {
 			return err
 		}
 		if before.of(given.Epoch, given.Shown) {
-			given.Scopes = SplitScope(strings.Join(append(slices.Clone(before.Scopes), d.Scopes...), " "))
+			kept := slices.DeleteFunc(slices.Clone(before.Scopes), func(s string) bool {
+				return s == "offline_access" && d.OffersStay() // the page asked about it anew
+			})
+			given.Scopes = SplitScope(strings.Join(append(kept, d.allowed()...), " "))
 		}
 		if err := g.Store.SaveGrant(ctx, given); err != nil {
 			return err
 		}
 		return g.Store.AddRepeat(ctx, Event{
 			ID: NewID(), At: now, Kind: ConsentGiven, UserID: s.User.ID, ClientID: d.Client.ID,
-			Detail: strings.Join(d.Scopes, " "), Address: s.SignIn.Address,
+			Detail: strings.Join(d.allowed(), " "), Address: s.SignIn.Address,
 		})
 	})
 }
@@ -224,7 +227,28 @@ func bindingBody(s Standing, next string) []byte {
 	return append(body, sum[:]...)
 }
 
-// Press is a button of a Question that was pressed: ForAllowal or ForDenial, by whom, for which request.
+// StayFor is how long a connected app stays connected where the person allows it.
+const StayFor = 90 * 24 * time.Hour
+
+// OffersStay reports whether the person is asked if the app may stay connected: one that registered itself and could refresh,
+// but whose request did not say that it wants to (offline_access), as connected apps don't. Without it the Session ends with
+// the browser's sign-in.
+func (d Demand) OffersStay() bool {
+	return d.Client.SelfRegistered && d.Client.Allows(GrantTypeRefresh) && !HasScope(d.Scopes, "offline_access")
+}
+
+// StaysBy reports whether the app may stay connected by a consent that was remembered.
+func (d Demand) StaysBy(g Grant) bool { return d.OffersStay() && HasScope(g.Scopes, "offline_access") }
+
+// allowed are the scopes that the person allowed: with what lets the app stay connected, where they chose that.
+func (d Demand) allowed() []string {
+	if d.Stay && d.OffersStay() {
+		return append(slices.Clone(d.Scopes), "offline_access")
+	}
+	return d.Scopes
+}
+
+// Press is a button of a Question that was pressed: ForAllowal, ForStay or ForDenial, by whom, for which request.
 type Press struct {
 	Button Purpose
 	By     Standing

@@ -32,6 +32,7 @@ const (
 	ForBinding  Purpose = "consent binding"
 	ForDenial   Purpose = "denied consent"
 	ForAllowal  Purpose = "allowed request"
+	ForStay     Purpose = "allowed request, to stay connected"
 	ForEnrol    Purpose = "pending enrolment"
 	ForFactor   Purpose = "factor at rest"
 	ForRecovery Purpose = "recovery code"
@@ -45,7 +46,7 @@ const (
 )
 
 var purposes = []Purpose{
-	ForRefresh, ForAccess, ForCode, ForCookie, ForAsked, ForBinding, ForDenial, ForAllowal, ForEnrol, ForFactor, ForRecovery,
+	ForRefresh, ForAccess, ForCode, ForCookie, ForAsked, ForBinding, ForDenial, ForAllowal, ForStay, ForEnrol, ForFactor, ForRecovery,
 	ForKey, ForHash, ForNonce, ForDelivery, ForLink, ForSignOut, ForBrowser,
 }
 

@@ -32,6 +32,7 @@ type Demand struct {
 	Scopes   []string  // that the person must have allowed it
 	Request  ID        // which request it is; zero: none of an app
 	Again    bool      // ask for consent even where one is remembered or not needed (prompt=consent)
+	Stay     bool      // the person chose on that page that the app stays connected
 	Pressed  bool      // the person said yes on a page that was shown for this request
 	Posable  bool      // somebody else could pose as the client (RFC 8252 §8.6): a yes for this request is needed
 	Anew     bool      // no sign-in does but one for this request

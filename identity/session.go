@@ -196,6 +196,9 @@ func (s Sessions) redeem(ctx context.Context, p Promise, h Holder) (row Session,
 	if now.Sub(p.IssuedAt) >= CodeTTL {
 		return Session{}, false, nil
 	}
+	if p.Stay {
+		lives.Absolute = min(lives.Absolute, StayFor)
+	}
 	ends := now.Add(lives.Absolute)
 	var person *User
 	if h.Person {

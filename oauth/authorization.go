@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/sojourn-auth/sojourn/identity"
@@ -196,8 +197,12 @@ func boundByKey(id string) string { return id + " " + methodJWT }
 func (a *authorization) promise(now time.Time) identity.Promise {
 	binding := identity.NewBinding(boundAs(a.client), a.asked.Get("redirect_uri"), a.challenge)
 	binding.Key = a.key
+	scopes := a.scopes
+	if a.demand.Stay {
+		scopes = append(slices.Clone(scopes), "offline_access")
+	}
 	return identity.Promise{
-		SessionID: identity.NewID(), SessionSecret: identity.NewSecret(), Binding: binding, IssuedAt: now, Scopes: a.scopes,
+		SessionID: identity.NewID(), SessionSecret: identity.NewSecret(), Binding: binding, IssuedAt: now, Scopes: scopes, Stay: a.demand.Stay,
 		Resources: a.resources, Nonce: a.asked.Get("nonce"), Device: identity.DeviceFrom(a.asked.Get),
 	}
 }

@@ -156,7 +156,8 @@ var errDenied = say(accessDenied, "The person did not allow it.")
 
 // missing returns the first step that a request still needs. The Grant is read only where it matters.
 func (e *Endpoints) missing(ctx context.Context, a *authorization) (identity.Step, error) {
-	a.demand.Pressed = a.pressed(e, identity.ForAllowal, a.allowal)
+	a.demand.Stay = a.demand.OffersStay() && a.pressed(e, identity.ForStay, a.allowal)
+	a.demand.Pressed = a.demand.Stay || a.pressed(e, identity.ForAllowal, a.allowal)
 	step := a.demand.Missing(a.standing, e.o.Policy, identity.Grant{})
 	// A client without a row is one that nobody agreed to yet, or whose row went since: the yes brings it.
 	if step == identity.StepConsent && (!a.client.FromDocument() || a.client.Epoch != 0) {
@@ -165,6 +166,7 @@ func (e *Endpoints) missing(ctx context.Context, a *authorization) (identity.Ste
 			return step, err
 		}
 		step = a.demand.Missing(a.standing, e.o.Policy, grant)
+		a.demand.Stay = a.demand.Stay || !a.demand.Pressed && a.demand.StaysBy(grant)
 	}
 	asks := step == identity.StepNone || step == identity.StepContinue
 	if asks && a.denial != "" {

@@ -285,7 +285,7 @@ func (s *stage) allow(c identity.Client, cookie *http.Cookie, scopes ...string) 
 // pressing is a request of the consent page with the button that whoever is signed in with a browser pressed there.
 func (s *stage) pressing(button identity.Purpose, q url.Values, cookie *http.Cookie) url.Values {
 	s.Helper()
-	name := map[identity.Purpose]string{identity.ForAllowal: "allowed", identity.ForDenial: "denied"}[button]
+	name := map[identity.Purpose]string{identity.ForAllowal: "allowed", identity.ForStay: "allowed", identity.ForDenial: "denied"}[button]
 	press := identity.Press{Button: button, By: s.standing(cookie), Next: q.Get("next")}
 	return url.Values{"next": q["next"], name: {s.keys.PressText(press, s.now())}}
 }

@@ -72,6 +72,7 @@ var golden = with(account, with(mailed, map[string]templates.Page{
 	"enrol-over":    enrol(problem("enrolment", "This page was open for too long, so here is a new key.")),
 	"consent":       consent(notes, false),
 	"consent-self":  consent(templates.App{Name: "Notes"}, true),
+	"consent-stay":  staying(),
 	"continue": templates.Continue{
 		Frame: templates.Frame{Operator: operator, App: templates.App{Name: "Notes"}}, Form: asked, Person: anna, Binding: "sealed-binding", Called: "Anna Ångström",
 	},
@@ -128,6 +129,13 @@ func consent(app templates.App, self bool) templates.Consent {
 		Scopes:    []string{"openid", "profile", "email", "offline_access", "calendar.read"},
 		ClientURL: "https://notes.example/", PolicyURL: "https://notes.example/privacy", TermsURL: "https://notes.example/terms",
 	}
+}
+
+// staying asks whether a connected app may stay so.
+func staying() templates.Consent {
+	page := consent(templates.App{Name: "Agent"}, true)
+	page.Scopes, page.Stay = []string{"openid", "calendar.read"}, true
+	return page
 }
 
 func enrol(form templates.Form) templates.Enrol {

@@ -74,6 +74,8 @@ type Consent struct {
 	PublishedBy string
 	// Posable is whether another app on the device could pose as this one.
 	Posable bool
+	// Stay is whether the person may let the app stay connected (a box called stay).
+	Stay bool
 }
 
 func (Consent) template() string { return "consent" }

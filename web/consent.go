@@ -24,12 +24,16 @@ func (p *Pages) submitConsent(w http.ResponseWriter, r *http.Request) error {
 		}
 		switch r.PostFormValue("consent") {
 		case "allow":
+			button := identity.ForAllowal
 			if q.Step == identity.StepConsent {
+				if q.Demand.Stay = q.Demand.OffersStay() && r.PostFormValue("stay") != ""; q.Demand.Stay {
+					button = identity.ForStay
+				}
 				if err := p.Grants.Allow(r.Context(), v.standing, q.Demand); err != nil {
 					return err
 				}
 			}
-			return p.pressed(w, r, v, identity.ForAllowal)
+			return p.pressed(w, r, v, button)
 		case "deny":
 			return p.pressed(w, r, v, identity.ForDenial)
 		}
@@ -85,6 +89,7 @@ func (p *Pages) askConsent(w http.ResponseWriter, v visit, q identity.Question, 
 	return templates.Show(w, status, templates.Consent{
 		Frame: p.frame(v), Form: v.form(nil), Person: v.person(), Binding: binding,
 		Scopes: q.Demand.Scopes, SelfRegistered: v.client.SelfRegistered, PublishedBy: publisher(v.client), Posable: q.Demand.Posable,
+		Stay: q.Demand.OffersStay(),
 		ClientURL: v.client.URI, PolicyURL: v.client.PolicyURI, TermsURL: v.client.TermsURI,
 	})
 }
@@ -98,7 +103,7 @@ func publisher(c identity.Client) string {
 }
 
 // said are the parameters that tell authorize what was pressed.
-var said = map[identity.Purpose]string{identity.ForAllowal: "allowed", identity.ForDenial: "denied"}
+var said = map[identity.Purpose]string{identity.ForAllowal: "allowed", identity.ForStay: "allowed", identity.ForDenial: "denied"}
 
 // pressed leads on with a yes or a no that authorize believes for this person, browser and request.
 func (p *Pages) pressed(w http.ResponseWriter, r *http.Request, v visit, button identity.Purpose) error {

@@ -124,7 +124,7 @@ func (p *Pages) device(v visit, s identity.Session, c identity.Client) templates
 		Machine: appOn(s), App: c.Called(), Version: s.Device.AppVersion, Address: s.Address,
 		Place: p.Place(s.Address),
 		First: p.moment(s.CreatedAt), Last: p.moment(s.LastUsedAt), Authenticator: s.AMR.Has(identity.MFA),
-		This: s.SignInID == v.standing.SignIn.ID, Field: "sid", ID: s.ID.String(),
+		This: s.SignInID == v.standing.SignIn.ID, Field: "sid", ID: s.ID.String(), Connected: c.SelfRegistered, Scopes: s.Scopes,
 	}
 }
 

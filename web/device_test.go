@@ -63,6 +63,30 @@ func TestDevices_saysWhatPeopleKnowThemBy(t *testing.T) {
 	})
 }
 
+// What registered itself is said to be no app of the service, with what it may do.
+func TestDevices_marksConnectedAppsAndSaysWhatTheyMayDo(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *site) {
+		s.user("anna@example.com")
+		s.client(identity.Client{ID: "agent", SelfRegistered: true, Metadata: identity.Metadata{Name: "Agent", RedirectURIs: []string{callback}}})
+		here, desk := s.signedIn("anna@example.com"), s.signedIn("anna@example.com")
+		agent, own := desk.session("agent", "email", "offline_access"), desk.session("notes", "openid")
+		page := here.get("/account/devices").is(http.StatusOK)
+		for _, word := range []string{"Agent", "Connected app", "See your e-mail address", "Keep you signed in"} {
+			if said := device(page, agent.ID); !strings.Contains(said, word) {
+				t.Errorf("the entry %q lacks %q", said, word)
+			}
+		}
+		if said := device(page, own.ID); strings.Contains(said, "Connected app") {
+			t.Errorf("the service's own app is marked: %q", said)
+		}
+		here.post("/account/devices", "sid", agent.ID.String()).leadsTo("/account/devices?notice=devices.ended")
+		if s.alive(agent.ID) {
+			t.Error("it cannot be ended")
+		}
+	})
+}
+
 func TestDevices_saysWhereTheNetworkIsWhereThatIsKnown(t *testing.T) {
 	t.Parallel()
 	atlas := func(o *web.Options) {
