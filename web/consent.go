@@ -89,7 +89,7 @@ func (p *Pages) askConsent(w http.ResponseWriter, v visit, q identity.Question, 
 	return templates.Show(w, status, templates.Consent{
 		Frame: p.frame(v), Form: v.form(nil), Person: v.person(), Binding: binding,
 		Scopes: q.Demand.Scopes, SelfRegistered: v.client.SelfRegistered, PublishedBy: publisher(v.client), Posable: q.Demand.Posable,
-		Stay: q.Demand.OffersStay(),
+		Stay:      q.Demand.OffersStay(),
 		ClientURL: v.client.URI, PolicyURL: v.client.PolicyURI, TermsURL: v.client.TermsURI,
 	})
 }
