@@ -33,17 +33,18 @@ const (
 // stage is the endpoints on a real database, with a clock that stands still until it is moved, and one person.
 type stage struct {
 	testing.TB
-	db       *storage.DB
-	keys     *identity.Keyring
-	ahead    *atomic.Int64
-	signIns  identity.SignIns
-	signing  identity.SigningKeys
-	grants   identity.Grants
-	ends     *oauth.Endpoints
-	server   http.Handler
-	problems chan oauth.Problem
-	handed   chan oauth.Handover
-	user     identity.User
+	db         *storage.DB
+	statements *atomic.Int64 // that it was asked
+	keys       *identity.Keyring
+	ahead      *atomic.Int64
+	signIns    identity.SignIns
+	signing    identity.SigningKeys
+	grants     identity.Grants
+	ends       *oauth.Endpoints
+	server     http.Handler
+	problems   chan oauth.Problem
+	handed     chan oauth.Handover
+	user       identity.User
 }
 
 // with changes the options of a stage.
@@ -62,8 +63,8 @@ func onStage(t *testing.T, f func(s *stage), changes ...with) {
 
 func newStage(t testing.TB, kind string, changes ...with) *stage {
 	t.Helper()
-	s := &stage{TB: t, keys: storagetest.Keys(t), ahead: new(atomic.Int64), problems: make(chan oauth.Problem, 64), handed: make(chan oauth.Handover, 64)}
-	s.db = storagetest.OpenAt(t, kind, s.now)
+	s := &stage{TB: t, keys: storagetest.Keys(t), ahead: new(atomic.Int64), statements: new(atomic.Int64), problems: make(chan oauth.Problem, 64), handed: make(chan oauth.Handover, 64)}
+	s.db = s.database(kind)
 	s.signIns = identity.SignIns{
 		Store: s.db, Keys: s.keys, Passwords: identity.NewPasswords(storagetest.CheapHash), Now: s.now,
 		Lives: identity.Lifetimes{Idle: 24 * time.Hour, Absolute: 14 * 24 * time.Hour},
@@ -74,6 +75,19 @@ func newStage(t testing.TB, kind string, changes ...with) *stage {
 	s.rebuild(changes...)
 	s.user = s.addUser("ada@example.com")
 	return s
+}
+
+// database is a fresh one whose statements are counted.
+func (s *stage) database(kind string) *storage.DB {
+	s.Helper()
+	db, err := storage.Open(s.Context(), storagetest.DSN(s.TB, kind), storage.Options{
+		MaxConns: 8, Keys: s.keys, Now: s.now, Trace: func(string) { s.statements.Add(1) },
+	})
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() { _ = db.Close() })
+	return db
 }
 
 // rebuild makes the endpoints anew, as another process on the same database would.
@@ -252,11 +266,15 @@ func (s *stage) authorize(q url.Values, cookies ...*http.Cookie) *http.Response 
 // authorizeIn asks for authorization with a browser that has these cookies and no other.
 func (s *stage) authorizeIn(q url.Values, cookies ...*http.Cookie) *http.Response {
 	s.Helper()
-	r := httptest.NewRequest(http.MethodGet, "/oauth2/authorize?"+q.Encode(), nil)
+	r := requesting(q)
 	for _, c := range cookies {
 		r.AddCookie(c)
 	}
 	return s.send(r)
+}
+
+func requesting(q url.Values) *http.Request {
+	return httptest.NewRequest(http.MethodGet, "/oauth2/authorize?"+q.Encode(), nil)
 }
 
 // location is where an answer leads, in two parts.

@@ -102,14 +102,11 @@ func (d *DB) DocumentGone(ctx context.Context, id string, again time.Time) (sinc
 	return at.time(), d.fail("note that a document is gone", err)
 }
 
-// RetireClient is DeleteClient for one that would come back by itself, because it publishes what it says of itself: of its row
-// the id stays, disabled. Enabled again it is read anew.
+// RetireClient is DeleteClient for one that would come back by itself, because it publishes what it says of itself: its row stays,
+// disabled, and nothing else does.
 func (d *DB) RetireClient(ctx context.Context, id string) error {
 	return d.removeClient(ctx, id, func(ctx context.Context) error {
-		long := fromTime(time.Unix(0, 0))
-		row := clientRow{ID: id, DocumentReadAt: &long, DocumentFreshUntil: &long, DisabledAt: fromTimeOrNull(d.Now())}
-		res := d.q(ctx).Model(&clientRow{}).Where("id = ?", id).
-			Select("Metadata", "DocumentReadAt", "DocumentFreshUntil", "DocumentGoneSince", "DocumentCheckAt", "DisabledAt").Updates(&row)
-		return res.Error
+		_, err := d.SetClientDisabled(ctx, id, d.Now())
+		return err
 	})
 }
