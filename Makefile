@@ -5,6 +5,7 @@ BENCH_COUNT ?= 3
 VERSION ?= $(shell git describe --tags --exact-match 2>/dev/null)
 LINT = go tool -modfile=tools/go.mod golangci-lint
 LINT_SDK = cd sdk/go && go tool -modfile=../../tools/go.mod golangci-lint
+LINT_MCP = cd examples/mcp && go tool -modfile=../../tools/go.mod golangci-lint
 
 .DEFAULT_GOAL := help
 .PHONY: help run cluster build sbom deploy test race lint format fuzz soak golden notice bench
@@ -37,10 +38,12 @@ race: ## the same, and it must be with the race detector
 lint: ## golangci-lint: style, bugs, and who may import whom
 	$(LINT) run
 	$(LINT_SDK) run
+	$(LINT_MCP) run
 
 format: ## gofumpt and gci over the whole tree
 	$(LINT) fmt
 	$(LINT_SDK) fmt
+	$(LINT_MCP) fmt
 
 fuzz: ## each fuzz target for FUZZTIME (10s)
 	FUZZTIME=$(FUZZTIME) test/fuzz

@@ -180,16 +180,16 @@ func (w ways) cleanRedirects(m *Metadata) error {
 	return nil
 }
 
-// cleanScope gives the usual scopes to a client that names none (RFC 7591 §2); they are all about people, so one that
-// signs nobody in gets none.
+// cleanScope gives the usual scopes to a client that names none of ours (RFC 7591 §2): MCP clients name those of the API that sent
+// them, which are the resource's to give. The usual ones are all about people, so a client that signs nobody in gets none.
 func cleanScope(m *Metadata) error {
 	asked := SplitScope(m.Scope)
 	scopes := offered(asked, Scopes)
 	switch {
+	case len(scopes) == 0 && m.signsIn():
+		scopes = usualScopes
 	case len(asked) > 0 && len(scopes) == 0:
 		return RefuseField("scope", "Ask for some of openid, profile, email, offline_access.")
-	case len(asked) == 0 && m.signsIn():
-		scopes = usualScopes
 	}
 	m.Scope = strings.Join(scopes, " ")
 	return nil

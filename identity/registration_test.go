@@ -76,6 +76,10 @@ type changes map[string]struct{ change, want func(*identity.Metadata) }
 func TestCleanRegistration_returnsWhatItChanged(t *testing.T) {
 	t.Parallel()
 	checkChanges(t, changes{
+		"who names an API's scopes alone gets the usual ones": {
+			func(m *identity.Metadata) { m.Scope = "notes.read notes.write" },
+			func(m *identity.Metadata) { m.Scope = defaultScope },
+		},
 		"unknown scopes go": {
 			func(m *identity.Metadata) { m.Scope = "email admin openid email" },
 			func(m *identity.Metadata) { m.Scope = "email openid" },
@@ -196,7 +200,9 @@ func TestCleanRegistration_refusesByField(t *testing.T) {
 		{"token_endpoint_auth_signing_alg", func(m *identity.Metadata) { m.AuthMethod, m.AuthSigningAlg = "private_key_jwt", "HS256" }},
 		{"jwks", func(m *identity.Metadata) { m.AuthMethod, m.JWKSURI = "private_key_jwt", "" }},
 		{"jwks", func(m *identity.Metadata) { m.JWKS = json.RawMessage(`{"keys":[]}`) }}, // and jwks_uri
-		{"scope", func(m *identity.Metadata) { m.Scope = "payments admin" }},
+		{"scope", func(m *identity.Metadata) { // of a client without people, for whom there are no usual ones
+			*m = identity.Metadata{GrantTypes: []string{"client_credentials"}, AuthMethod: "client_secret_basic", Scope: "payments admin"}
+		}},
 		{"client_name", func(m *identity.Metadata) { m.Name = strings.Repeat("ä", 101) }},
 		{"client_name", func(m *identity.Metadata) { m.Name = "two\nlines" }},
 		{"client_name", func(m *identity.Metadata) { m.Name = "your bank\u202e" }},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -48,8 +49,14 @@ func (l *transcript) String() string {
 // start runs a program in dir with nothing in its environment but $PATH, $HOME and env, and stops it when the test ends.
 func start(t *testing.T, dir string, env []string, command ...string) *process {
 	t.Helper()
+	return startWith(t, dir, env, nil, command...)
+}
+
+// startWith is start with something to read.
+func startWith(t *testing.T, dir string, env []string, in io.Reader, command ...string) *process {
+	t.Helper()
 	p := &process{t: t, cmd: exec.Command(command[0], command[1:]...), out: &transcript{}, done: make(chan error, 1)}
-	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, p.out, p.out
+	p.cmd.Dir, p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = dir, in, p.out, p.out
 	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}, env...)
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -27,13 +27,13 @@ const (
 	adasScopes   = "openid profile offline_access notes.read notes.write"
 )
 
-// openServer starts a server with a person, two apps and a client of an API's own.
-func openServer(t *testing.T) *street {
+// openServer starts a server with a person, two apps and a client of an API's own; settings are more of its environment.
+func openServer(t *testing.T, settings ...string) *street {
 	t.Helper()
 	ports := freePorts(t, 2)
 	public, admin := ports[0], ports[1]
 	s := &street{t: t, dir: t.TempDir(), issuer: "http://localhost:" + public}
-	env := []string{"SOJOURN_ISSUER=" + s.issuer}
+	env := append(settings, "SOJOURN_ISSUER="+s.issuer)
 	s.server = start(s.t, s.dir, env, "sojourn", "serve", "--listen", "127.0.0.1:"+public, "--admin-listen", "127.0.0.1:"+admin)
 	s.server.until("readiness", func() bool { return statusOf("http://127.0.0.1:"+admin+"/readyz") == http.StatusOK })
 	command(s.t, s.dir, nil, adasPassword, "user", "add", "--email", "ada@example.com", "--password-stdin")
