@@ -26,6 +26,9 @@ type store interface {
 	AccountByID(ctx context.Context, id identity.ID) (identity.Account, error)
 	// RegisteredClient returns a client, disabled or not, or NotFound.
 	RegisteredClient(ctx context.Context, id string) (identity.Client, error)
+	Resources(ctx context.Context) (identity.Resources, error)
+	// ResourceByURI returns a resource that is not deleted, by any spelling of its name, or NotFound.
+	ResourceByURI(ctx context.Context, uri string) (identity.Resource, error)
 }
 
 // lists are what it lists, which a replica may know.

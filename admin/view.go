@@ -134,7 +134,7 @@ func NewDossier(d identity.Dossier, now time.Time) Dossier {
 	cause, at, over := s.Ending(now)
 	shown := Dossier{
 		Session: NewSession(d.Live), Alive: !over, EndedAt: at, EndCause: cause, SignInID: s.SignInID, AuthTime: s.AuthTime,
-		Offline: s.Offline(), Line: Line(s.Line), Resources: s.Resources, Events: make([]Event, len(d.Events)),
+		Offline: s.Offline(), Line: Line(s.Line), Resources: identity.UnmarkResources(s.Resources), Events: make([]Event, len(d.Events)),
 	}
 	if s.Key != (identity.Thumbprint{}) {
 		shown.JKT = s.Key.String()

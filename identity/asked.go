@@ -56,10 +56,10 @@ func (a Asked) Get(name string) string { return a.Params.Get(name) }
 // Scopes returns the scopes asked for.
 func (a Asked) Scopes() []string { return SplitScope(a.Get("scope")) }
 
-// ScopesFor returns what of the scopes asked for client c could get: not what it is not registered for, nor offline_access
-// where no refresh token can come of it (OpenID Connect Core 1.0 §3.1.2.1, §11).
-func (a Asked) ScopesFor(c Client) []string {
-	return slices.DeleteFunc(c.Known(a.Scopes()), func(s string) bool {
+// ScopesFor returns what of the scopes asked for client c could get beside these targets: not what exists nowhere or is not
+// for it, nor offline_access where no refresh token can come of it (OpenID Connect Core 1.0 §3.1.2.1, §11).
+func (a Asked) ScopesFor(c Client, targets []Resource) []string {
+	return slices.DeleteFunc(c.Known(a.Scopes(), targets...), func(s string) bool {
 		return s == "offline_access" && !c.Allows(GrantTypeRefresh)
 	})
 }

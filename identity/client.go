@@ -113,10 +113,6 @@ func (c Client) RenewsIDToken() bool {
 	return c.IDTokenAlg == "ES256" || len(c.PostLogoutRedirectURIs) > 0
 }
 
-// Known returns what of the scopes asked the client is registered for. The others are left out (OpenID Connect Core 1.0
-// §3.1.2.1: "Scope values used that are not understood by an implementation SHOULD be ignored").
-func (c Client) Known(asked []string) []string { return offered(asked, SplitScope(c.Scope)) }
-
 // ManagesDevices reports whether an app that holds these scopes may see and end other Sessions than its own: the operator
 // trusts it, or the person allowed it and it may still ask for that. Being added is no such thing.
 func (c Client) ManagesDevices(scopes []string) bool {
@@ -150,25 +146,6 @@ func CheckResource(uri string) error {
 		return RefuseField("resources", "Use an absolute URI without a fragment (#), such as https://api.example.com/.")
 	}
 	return nil
-}
-
-// Reaches reports whether the client may ask for access tokens for a resource server. Names are compared character for
-// character (RFC 3986 §6.2.1): what it is called is what its tokens will say.
-func (c Client) Reaches(resource string) bool { return slices.Contains(c.Resources, resource) }
-
-// StillReaches returns what the client may still ask for of the resources that it was once granted.
-func (c Client) StillReaches(granted []string) (left []string) {
-	for _, resource := range granted {
-		if c.Reaches(resource) {
-			left = append(left, resource)
-		}
-	}
-	return left
-}
-
-// Lost reports whether the client was granted resources and may reach none of them any more.
-func (c Client) Lost(granted []string) bool {
-	return len(granted) > 0 && len(c.StillReaches(granted)) == 0
 }
 
 // ResourcesOf returns the resource servers that a request names, each once (RFC 8707 §2). Of too many it returns

@@ -40,6 +40,9 @@ func (c Client) With(s ClientSettings) Client {
 // installed on is none: it alone knows.
 var SettingNames = namesOf(reflect.TypeFor[ClientSettings]())
 
+// ResourceSettingNames are those of ResourceSettings.
+var ResourceSettingNames = namesOf(reflect.TypeFor[ResourceSettings]())
+
 func namesOf(t reflect.Type) (names []string) {
 	for i := range t.NumField() {
 		field := t.Field(i)
@@ -57,37 +60,45 @@ func namesOf(t reflect.Type) (names []string) {
 
 // Patched returns the settings with a JSON merge patch (RFC 7396) on top: a member that is there takes the place of the one
 // before, lists whole; null takes it back to its default. Refusals: Invalid, with the member that is unknown or mistyped.
-func (s ClientSettings) Patched(patch map[string]json.RawMessage) (patched ClientSettings, err error) {
+func (s ClientSettings) Patched(patch map[string]json.RawMessage) (ClientSettings, error) {
+	return patched(s, patch, SettingNames, "There is no such setting of a client.")
+}
+
+func patched[T any](s T, patch map[string]json.RawMessage, names []string, unknown string) (after T, err error) {
 	text, err := json.Marshal(s)
 	if err != nil {
-		return patched, err
+		return after, err
 	}
 	members := map[string]json.RawMessage{}
 	if err := json.Unmarshal(text, &members); err != nil {
-		return patched, err
+		return after, err
 	}
 	for name, value := range patch {
-		if !slices.Contains(SettingNames, name) {
-			return patched, RefuseField(name, "There is no such setting of a client.")
+		if !slices.Contains(names, name) {
+			return after, RefuseField(name, unknown)
 		}
 		if members[name] = value; string(value) == "null" {
 			delete(members, name)
 		}
 	}
 	if text, err = json.Marshal(members); err != nil {
-		return patched, err
+		return after, err
 	}
-	err = json.Unmarshal(text, &patched)
+	err = json.Unmarshal(text, &after)
 	if mistyped, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return patched, RefuseField(mistyped.Field[strings.LastIndex(mistyped.Field, ".")+1:], "The value has the wrong type.")
+		return after, RefuseField(mistyped.Field[strings.LastIndex(mistyped.Field, ".")+1:], "The value has the wrong type.")
 	}
-	return patched, err
+	return after, err
 }
 
 // changedTo names the settings that differ.
-func (s ClientSettings) changedTo(after ClientSettings) (names []string) {
-	is, was := membersOf(after), membersOf(s)
-	for _, name := range SettingNames {
+func (s ClientSettings) changedTo(after ClientSettings) []string {
+	return differing(s, after, SettingNames)
+}
+
+func differing[T any](before, after T, all []string) (names []string) {
+	is, was := membersOf(after), membersOf(before)
+	for _, name := range all {
 		if !reflect.DeepEqual(is[name], was[name]) {
 			names = append(names, name)
 		}
@@ -95,7 +106,7 @@ func (s ClientSettings) changedTo(after ClientSettings) (names []string) {
 	return names
 }
 
-func membersOf(s ClientSettings) (members map[string]any) {
+func membersOf(s any) (members map[string]any) {
 	text, _ := json.Marshal(s) // cannot fail: its keys are JSON that was read
 	_ = json.Unmarshal(text, &members)
 	return members

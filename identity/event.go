@@ -43,6 +43,9 @@ const (
 	ClientDisabled   EventKind = "client.disabled"
 	ClientEnabled    EventKind = "client.enabled"
 	ClientDeleted    EventKind = "client.deleted"
+	ResourceAdded    EventKind = "resource.added" // Detail of all three: its URI
+	ResourceUpdated  EventKind = "resource.updated"
+	ResourceDeleted  EventKind = "resource.deleted"
 	KeysRotated      EventKind = "keys.rotated"
 	KeysResealed     EventKind = "keys.resealed" // Detail: how much, and what remains
 	KeyRemoved       EventKind = "keys.removed"  // Detail: which, and why

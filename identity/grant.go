@@ -16,7 +16,7 @@ import (
 type Grant struct {
 	UserID    ID
 	ClientID  string
-	Scopes    []string
+	Scopes    []string // those of resources, and the resources themselves, as Resource.consented spells them
 	UpdatedAt time.Time
 	Epoch     int    // the user's credential epoch when it was given
 	Shown     []byte // Demand.Shown of the page that it was given on
@@ -71,7 +71,7 @@ type Grants struct {
 func (g Grants) Allow(ctx context.Context, s Standing, d Demand) error {
 	now := g.Now()
 	given := Grant{
-		UserID: s.User.ID, ClientID: d.Client.ID, Scopes: d.allowed(), UpdatedAt: now, Epoch: s.User.Epoch, Shown: d.Shown(),
+		UserID: s.User.ID, ClientID: d.Client.ID, Scopes: d.consented(d.allowed()), UpdatedAt: now, Epoch: s.User.Epoch, Shown: d.Shown(),
 	}
 	if err := g.admit(ctx, s, d.Client); err != nil {
 		return err
@@ -91,14 +91,14 @@ func (g Grants) Allow(ctx context.Context, s Standing, d Demand) error {
 			kept := slices.DeleteFunc(slices.Clone(before.Scopes), func(s string) bool {
 				return s == "offline_access" && d.OffersStay() // the page asked about it anew
 			})
-			given.Scopes = SplitScope(strings.Join(append(kept, d.allowed()...), " "))
+			given.Scopes = withConsents(given.Scopes, kept)
 		}
 		if err := g.Store.SaveGrant(ctx, given); err != nil {
 			return err
 		}
 		return g.Store.AddRepeat(ctx, Event{
 			ID: NewID(), At: now, Kind: ConsentGiven, UserID: s.User.ID, ClientID: d.Client.ID,
-			Detail: strings.Join(d.allowed(), " "), Address: s.SignIn.Address,
+			Detail: d.told(), Address: s.SignIn.Address,
 		})
 	})
 }
@@ -135,7 +135,7 @@ func (g Grant) of(epoch int, shown []byte) bool {
 // it was given under the same credentials on a page that showed the same, and it is either remembered or was given for
 // this request, which also answers prompt=consent (DESIGN §9, Freshness).
 func (g Grant) Suffices(d Demand, epoch int) bool {
-	if g.UpdatedAt.IsZero() || !g.of(epoch, d.Shown()) || !g.Covers(d.Scopes) {
+	if g.UpdatedAt.IsZero() || !g.of(epoch, d.Shown()) || !g.Covers(d.consented(d.Scopes)) {
 		return false
 	}
 	return d.Pressed || d.Client.RemembersConsent() && !d.Again
@@ -206,7 +206,8 @@ type Question struct {
 }
 
 func (q Question) body() []byte {
-	return append(append(bindingBody(q.To, q.Next), byte(q.Step)), q.Demand.Shown()...)
+	asked := sha256.Sum256([]byte(strings.Join(q.Demand.consented(q.Demand.Scopes), " ")))
+	return append(append(append(bindingBody(q.To, q.Next), byte(q.Step)), q.Demand.Shown()...), asked[:16]...)
 }
 
 // ConsentBinding ties a page to the browser, the person and the request it was shown for, and to what it showed, so that

@@ -40,7 +40,7 @@ func TestGrant_suffices(t *testing.T) {
 		"allowed, and withdrawn meanwhile":   {false, known, "", "openid", true, false},
 	} {
 		sent := identity.NewAsked(map[string][]string{"prompt": {c.prompt}, "scope": {c.scope}}, asked)
-		demand, err := sent.Demand(c.client, asked)
+		demand, err := sent.Demand(c.client, nil, asked)
 		if err != nil {
 			t.Fatal(err)
 		}

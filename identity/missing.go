@@ -30,6 +30,7 @@ type Demand struct {
 	Client   Client    // for whom; zero asks for consent as a stranger would
 	Redirect string    // where the answer goes
 	Scopes   []string  // that the person must have allowed it
+	Targets  Resources // where it may use them; empty: at this server alone
 	Request  ID        // which request it is; zero: none of an app
 	Again    bool      // ask for consent even where one is remembered or not needed (prompt=consent)
 	Stay     bool      // the person chose on that page that the app stays connected
@@ -108,10 +109,13 @@ func (a Asked) prompts() []string { return strings.Fields(a.Get("prompt")) }
 func (a Asked) Silent() bool { return slices.Contains(a.prompts(), "none") }
 
 // Demand reads what a request of client c asks of the person (OpenID Connect Core 1.0 §3.1.2.1), but for the hint, whose
-// token others know to verify. It refuses a prompt or max_age that is none.
-func (a Asked) Demand(c Client, now time.Time) (Demand, error) {
-	to := a.RedirectURI(c)
-	d := Demand{Client: c, Redirect: to, Scopes: a.ScopesFor(c), Request: a.ID, Posable: c.PosableAt(to)}
+// token others know to verify. It refuses a prompt or max_age that is none; a resource that c may not ask for it leaves out.
+func (a Asked) Demand(c Client, all Resources, now time.Time) (Demand, error) {
+	to, targets := a.RedirectURI(c), all.targets(c, a.Params)
+	c.RequireMFA = c.RequireMFA || slices.ContainsFunc(targets, func(r Resource) bool { return r.RequireMFA })
+	d := Demand{
+		Client: c, Redirect: to, Scopes: a.ScopesFor(c, targets), Targets: targets, Request: a.ID, Posable: c.PosableAt(to),
+	}
 	prompts := a.prompts()
 	for _, p := range prompts {
 		if !slices.Contains(Prompts, p) {

@@ -44,7 +44,7 @@ func (w want) demand(t *testing.T, now time.Time) identity.Demand {
 	sent := identity.Asked{ID: request, At: asked, Params: map[string][]string{
 		"prompt": {w.prompt}, "max_age": {w.maxAge}, "scope": {w.scope}, "redirect_uri": {w.to},
 	}}
-	d, err := sent.Demand(w.client, now)
+	d, err := sent.Demand(w.client, nil, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +213,7 @@ func TestDemand_refusesWhatIsNone(t *testing.T) {
 		{"max_age": {"99999999999"}},
 		{"max_age": {"0000000001"}},
 	} {
-		if _, err := (identity.Asked{Params: params}).Demand(identity.Client{}, asked); identity.KindOf(err) != identity.Invalid {
+		if _, err := (identity.Asked{Params: params}).Demand(identity.Client{}, nil, asked); identity.KindOf(err) != identity.Invalid {
 			t.Errorf("%v: %v", params, err)
 		}
 	}

@@ -31,6 +31,7 @@ type operatorStore interface {
 	LockClient(ctx context.Context, id string) (Client, error)
 	// UpdateClient writes all of a client that operators may change.
 	UpdateClient(ctx context.Context, c Client) error
+	resourceStore
 	CreateRegistrationToken(ctx context.Context, hash []byte, uses int, expires time.Time) error
 	// Reseal seals what rests under another root secret under the first one, and counts what remains.
 	Reseal(ctx context.Context) ([]Resealed, error)

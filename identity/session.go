@@ -97,9 +97,17 @@ type Turn struct {
 	NeedMFA     bool // the Session must have begun with a second factor
 	IdleEndsAt  time.Time
 	Address     string
-	Resources   []string // the Session was granted just these, or none
-	Device      Device   // the parts that it says are written, the others stay
-	Person      bool     // read the person along with the row
+	Reach       Reach
+	Device      Device // the parts that it says are written, the others stay
+	Person      bool   // read the person along with the row
+}
+
+// Reach says for which resources a Session may be refreshed as an ordinary one, before it is read. One that none of it says
+// is judged with its row.
+type Reach struct {
+	Named string   // the Session was granted this one, beside others or alone; "": nothing is said by name
+	Alone []string // or it was granted one of these and no other; "" among them is none
+	Twice []string // or one of these and no other, and began with a second factor
 }
 
 type sessionStore interface {
@@ -135,11 +143,13 @@ type Sessions struct {
 var (
 	errOver    = Refuse(SignInAgain, "The session is over. Sign in again.")
 	errCode    = Refuse(SignInAgain, "The authorization code cannot be used any more. Start the sign-in again.")
-	errNoMFA   = Refuse(SignInAgain, "A second factor is needed now. Sign in again.")
 	errReused  = Refuse(SignInAgain, "The refresh token was used before, so the session has been ended. Sign in again.")
 	errKey     = Refuse(NoProof, "This session is bound to a key: send a DPoP proof of that key (RFC 9449 section 5).")
 	errRefresh = Refuse(SignInAgain, "The refresh token is not valid here. Sign in again.")
 )
+
+// ErrNoMFA refuses a Session that did not begin as well proved as it must be now.
+var ErrNoMFA = Refuse(SignInAgain, "A second factor is needed now. Sign in again.")
 
 // ErrLost refuses a Session whose client may not reach any more what it was granted: nothing is left that a token would be
 // for.
@@ -149,7 +159,7 @@ var ErrLost = Refuse(SignInAgain, "The app may not reach any more what this sess
 // DESIGN §2, and returns the Session with its first refresh token. Refusals are SignInAgain.
 func (s Sessions) Start(ctx context.Context, p Promise, h Holder) (Session, RefreshToken, error) {
 	if s.Policy.AsksAtRefresh(h.Client) && !p.AMR.Has(MFA) {
-		return Session{}, RefreshToken{}, errNoMFA
+		return Session{}, RefreshToken{}, ErrNoMFA
 	}
 	row, won, err := s.redeem(ctx, p, h)
 	if err != nil {
@@ -244,9 +254,10 @@ type Holder struct {
 	Key    Thumbprint // of the key whose DPoP proof came with the request; zero when none did
 	Seen   Seen
 	Device Device // as this request describes it
-	// Granted are the resources that the Session has, if it has any and they were read; else what the client may reach.
-	Granted []string
-	Person  bool // what apps are told of the person is wanted too
+	Reach  Reach  // what a refresh is for
+	// Admits judges the row of a Session that Reach says nothing of, before anything is written; nil: nothing more is asked.
+	Admits func(Session) error
+	Person bool // what apps are told of the person is wanted too
 }
 
 // sessionKey is the key that this holder's refresh tokens are bound to: a client that authenticates is bound to its own
@@ -275,7 +286,7 @@ func (s Sessions) Refresh(ctx context.Context, t RefreshToken, h Holder) (Sessio
 			SessionID: t.SessionID, ClientID: h.Client.ID, SecretHash: t.Secret.Hash(), Generation: t.Generation,
 			Keep: h.Client.Rotation == RotateNone && h.proves(), Key: h.sessionKey(), ClientEpoch: h.Client.Epoch, NeedMFA: s.Policy.AsksAtRefresh(h.Client),
 			IdleEndsAt: s.Now().Add(h.Client.LivesOr(s.Lives).Idle), Address: h.Seen.Address,
-			Resources: h.Granted, Device: h.Device, Person: h.Person,
+			Reach: h.Reach, Device: h.Device, Person: h.Person,
 		})
 		if err != nil {
 			return Session{}, RefreshToken{}, err
@@ -347,9 +358,9 @@ func (s Sessions) admits(row Session, t RefreshToken, h Holder) error {
 	case !row.Alive(s.Now()):
 		return errOver
 	case s.Policy.AsksAtRefresh(h.Client) && !row.AMR.Has(MFA):
-		return errNoMFA
-	case h.Client.Lost(row.Resources):
-		return ErrLost
+		return ErrNoMFA
+	case h.Admits != nil:
+		return h.Admits(row)
 	}
 	return nil
 }
@@ -360,7 +371,7 @@ func (s Sessions) over(row Session, refusal error) string {
 	case errOver:
 		cause, _, _ := row.Ending(s.Now())
 		return string(cause)
-	case errNoMFA:
+	case ErrNoMFA:
 		return OverFactor
 	case ErrLost:
 		return OverResource

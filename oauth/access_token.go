@@ -44,6 +44,7 @@ type AccessClaims struct {
 	Confirm *confirmation `json:"cnf,omitempty"`
 
 	secret *identity.Secret // the Session's; nil in a JWT, and in what a client got for itself
+	none   bool             // a reference that says no scope at all, whatever its Session's row says
 	keyID  string           // of the key that signed it; empty for a reference
 }
 
@@ -76,19 +77,22 @@ func (e *Endpoints) accessToken(x *exchange, s identity.Session) (string, error)
 	if x.client.AccessFormat == identity.FormatReference {
 		return e.reference(x, s)
 	}
-	return e.signAccess(AccessClaims{
+	return e.signAccess(x.answer.target, AccessClaims{
 		Subject: s.Sub, ClientID: s.ClientID, Audience: x.answer.audience, Scope: strings.Join(x.answer.scopes, " "),
 		SessionID: s.ID.String(), ACR: s.AMR.ACR(), AuthTime: s.AuthTime.Unix(), Confirm: confirm(x.key),
 		SubEpoch: int64(s.Epoch), ClientEpoch: s.ClientEpoch, Expires: x.answer.expires.Unix(),
 	})
 }
 
-// signAccess signs what c says, with the rest filled in.
-func (e *Endpoints) signAccess(c AccessClaims) (string, error) {
+// signAccess signs what c says for a target, with the rest filled in.
+func (e *Endpoints) signAccess(target identity.Resource, c AccessClaims) (string, error) {
 	c.Issuer, c.ID, c.IssuedAt = e.o.Issuer, newJTI(), e.o.Now().Unix()
 	key, err := e.keys.signer(accessAlg)
 	if err != nil {
 		return "", err
+	}
+	if target.TokenType == identity.TokenJWT {
+		return key.accessJWT.sign(c)
 	}
 	return key.access.sign(c)
 }
@@ -130,8 +134,8 @@ func (e *Endpoints) VerifyAccessToken(text string) (AccessClaims, error) {
 	return claims, nil
 }
 
-// readAccess tells the formats apart. The typ must be at+jwt (RFC 9068 §4), so an ID token is never taken for an access
-// token.
+// readAccess tells the formats apart. The typ must be at+jwt (RFC 9068 §4), or the header must say that it is an access token
+// where a resource server wants another typ, so an ID token is never taken for an access token.
 func (e *Endpoints) readAccess(text string) (claims AccessClaims, err error) {
 	if t, err := e.o.Keys.ReadAccess(text); err == nil {
 		return e.claimsOf(t), nil
@@ -140,7 +144,7 @@ func (e *Endpoints) readAccess(text string) (claims AccessClaims, err error) {
 	if claims, known := ring.verified.get(sum); known {
 		return claims, nil
 	}
-	payload, keyID, err := ring.verify(text, "at+jwt", jose.ES256)
+	payload, keyID, err := ring.verify(text, identity.TokenATJWT, jose.ES256)
 	if err != nil || json.Unmarshal(payload, &claims) != nil || claims.Issuer != e.o.Issuer {
 		return AccessClaims{}, errAccess
 	}
@@ -201,11 +205,11 @@ func (r *ring) verify(text, typ string, algs ...jose.SignatureAlgorithm) (payloa
 	}
 	header := jws.Signatures[0].Protected
 	from := r.byID
-	if typ == "at+jwt" {
+	if typ == identity.TokenATJWT {
 		from = r.published
 	}
 	key, known := from[header.KeyID]
-	if !known || header.Algorithm != key.alg || header.ExtraHeaders[jose.HeaderType] != typ {
+	if !known || header.Algorithm != key.alg || typeOf(header) != typ {
 		return nil, "", errAccess
 	}
 	payload, err = jws.Verify(key.public)
@@ -215,15 +219,33 @@ func (r *ring) verify(text, typ string, algs ...jose.SignatureAlgorithm) (payloa
 	return payload, key.id, nil
 }
 
+// accessUse is what the header of an access token says as its token_use where its typ is that of an ID token. Claims could not
+// tell them apart: operators and documents may give an ID token any.
+const accessUse = "access"
+
+// typeOf is the typ of a JWT of ours, at+jwt also where a resource server wanted another.
+func typeOf(header jose.Header) any {
+	if header.ExtraHeaders["token_use"] == accessUse {
+		return identity.TokenATJWT
+	}
+	return header.ExtraHeaders[jose.HeaderType]
+}
+
 // reference seals an access token of a Session. Nothing is stored: what the Session's row says, it says when it is asked.
 func (e *Endpoints) reference(x *exchange, s identity.Session) (string, error) {
 	t := e.newReference(x)
 	t.SessionID, t.Secret = s.ID, x.secret
-	if slices.Equal(t.Scopes, s.Scopes) {
+	switch {
+	case slices.Equal(t.Scopes, s.Scopes):
 		t.Scopes = nil
+	case len(t.Scopes) == 0:
+		t.Scopes = []string{noScope}
 	}
 	return e.o.Keys.AccessText(t)
 }
+
+// noScope stands in a reference token that says none; no scope has that name (RFC 6749 §3.3).
+const noScope = `"`
 
 // newReference is a reference token for what the request asked and proved. As it is, the client got it for itself.
 func (e *Endpoints) newReference(x *exchange) identity.AccessToken {
@@ -244,6 +266,9 @@ func (e *Endpoints) claimsOf(t identity.AccessToken) AccessClaims {
 		return c
 	}
 	c.SessionID, c.secret = t.SessionID.String(), &t.Secret
+	if c.none = c.Scope == noScope; c.none {
+		c.Scope = ""
+	}
 	return c
 }
 
@@ -259,7 +284,7 @@ func (c *AccessClaims) fill(s identity.Session) {
 	}
 	c.Subject, c.ACR, c.AuthTime = s.Sub, s.AMR.ACR(), s.AuthTime.Unix()
 	c.SubEpoch, c.ClientEpoch = int64(s.Epoch), s.ClientEpoch
-	if c.Scope == "" {
+	if c.Scope == "" && !c.none {
 		c.Scope = strings.Join(s.Scopes, " ")
 	}
 }

@@ -26,7 +26,7 @@ func (s *stage) allowedBy(c identity.Client, cookie *http.Cookie, stay bool, pai
 	if err != nil || page != "/consent" {
 		s.Fatalf("led to %s: %v", page, err)
 	}
-	demand, err := asked.Demand(c, s.now())
+	demand, err := asked.Demand(c, nil, s.now())
 	s.no(err)
 	button := identity.ForAllowal
 	if demand.Stay = stay && demand.OffersStay(); demand.Stay {

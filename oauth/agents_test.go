@@ -104,7 +104,7 @@ func (s *stage) allowed(c identity.Client, cookie *http.Cookie, request url.Valu
 	if err != nil || page != "/consent" {
 		s.Fatalf("led to %s: %v", page, err)
 	}
-	demand, err := asked.Demand(c, s.now())
+	demand, err := asked.Demand(c, nil, s.now())
 	if err != nil {
 		s.Fatal(err)
 	}

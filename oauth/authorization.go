@@ -21,7 +21,9 @@ type authorization struct {
 	client    identity.Client // zero while it is not known
 	back      string          // the redirect URI that was matched; empty: there is no way back
 	scopes    []string
-	resources []string
+	all       identity.Resources  // that there are
+	resources []string            // that were asked for, as the Session will keep them
+	targets   identity.Resources  // those of them that are not this server itself
 	demand    identity.Demand     // what it asks of the person
 	challenge [32]byte            // zero: none was sent
 	key       identity.Thumbprint // dpop_jkt; zero: none was sent
@@ -29,11 +31,12 @@ type authorization struct {
 }
 
 // askedParams are the parameters that travel through the pages. Unknown ones are dropped (RFC 6749 §3.1), and so are
-// ui_locales, claims_locales, display and acr_values, which may be ignored (OpenID Connect Core 1.0 §3.1.2.1): pages speak
-// one language, and whoever has a second factor shows it unasked (identity.MFAPolicy.ACRValues).
+// claims_locales, display and acr_values, which may be ignored (OpenID Connect Core 1.0 §3.1.2.1): whoever has a second factor
+// shows it unasked (identity.MFAPolicy.ACRValues). By ui_locales pages choose the words of resources; all else they say in one
+// language.
 var askedParams = []string{
 	"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "code_challenge",
-	"code_challenge_method", "prompt", "max_age", "id_token_hint", "login_hint",
+	"code_challenge_method", "prompt", "max_age", "id_token_hint", "login_hint", "ui_locales",
 	"dpop_jkt", "device_name", "device_model", "app_version", "install_id",
 }
 
@@ -107,7 +110,7 @@ func (e *Endpoints) examine(ctx context.Context, a *authorization) error {
 		return sayf(unauthorizedClient, "This client is not registered for grant_type %s.", identity.GrantTypeCode)
 	}
 	for _, check := range []func(context.Context, *authorization) error{
-		e.checkFrame, checkScopes, e.checkResources, checkChallenge, checkJKT, e.checkDemand, e.checkHint, e.checkSize,
+		e.checkFrame, e.checkResources, checkScopes, checkChallenge, checkJKT, e.checkDemand, e.checkHint, e.checkSize,
 	} {
 		if err := check(ctx, a); err != nil {
 			return err
@@ -155,7 +158,7 @@ func checkJKT(_ context.Context, a *authorization) error {
 
 // checkDemand reads prompt and max_age.
 func (e *Endpoints) checkDemand(_ context.Context, a *authorization) (err error) {
-	a.demand, err = a.asked.Demand(a.client, e.o.Now())
+	a.demand, err = a.asked.Demand(a.client, a.all, e.o.Now())
 	return err
 }
 

@@ -65,7 +65,7 @@ func (h codeGrant) HandleTokenEndpointRequest(ctx context.Context, req fosite.Ac
 		return err
 	}
 	x.promise, x.secret = p, p.SessionSecret
-	return h.e.address(x, p.Resources)
+	return h.e.address(x, p.Resources, p.AMR)
 }
 
 // checkVerifier compares by S256 (RFC 7636 §4.6). A verifier where no challenge was sent is refused too: someone has cut

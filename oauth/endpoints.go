@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/sojourn-auth/sojourn/identity"
@@ -50,7 +51,7 @@ type Endpoints struct {
 	feeds    *feeds
 	verdicts *verdicts
 	decoy    []byte // the hash of a secret that no client has
-	metadata document
+	metadata atomic.Pointer[published]
 	apis     []ownAPI
 }
 
@@ -71,13 +72,14 @@ func New(store store, o Options) (*Endpoints, error) {
 	}
 	e.followed = newEndingsFeed(e)
 	e.engine = newEngine(e)
-	var err error
-	if e.metadata, err = newDocument(e.describe()); err != nil {
+	made, err := newDocument(e.describe())
+	if err != nil {
 		return nil, err
 	}
 	if e.apis, err = e.ownAPIs(); err != nil {
 		return nil, err
 	}
+	e.metadata.Store(&published{document: made})
 	ctx := context.Background()
 	if err := o.SigningKeys.Ensure(ctx); err != nil {
 		return nil, err
@@ -141,6 +143,8 @@ type store interface {
 type clientStore interface {
 	ClientByID(ctx context.Context, id string) (identity.Client, error)
 	GrantOf(ctx context.Context, userID identity.ID, clientID string) (identity.Grant, error)
+	// Resources are all that operators added, deleted ones too, and nobody's to change.
+	Resources(ctx context.Context) (identity.Resources, error)
 	SpendAssertion(ctx context.Context, clientID, jti string, expires time.Time) (fresh bool, err error)
 	MarkClientUsed(ctx context.Context, id string) error
 	RehashSecret(ctx context.Context, c identity.Client, hash []byte) error

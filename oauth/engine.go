@@ -67,13 +67,16 @@ func (h handler) exchange(req fosite.AccessRequester) (*exchange, error) {
 	return x, nil
 }
 
-// identify is fosite's hook for client authentication. The handlers find the client in the exchange.
+// identify is fosite's hook for client authentication. The handlers find the client in the exchange, and what there is for it.
 func (e *Endpoints) identify(ctx context.Context, r *http.Request, form url.Values) (_ fosite.Client, err error) {
 	x := ctx.Value(fosite.AccessRequestContextKey).(*fosite.AccessRequest).Session.(*exchange)
 	if form, err = e.named(ctx, r, form); err != nil {
 		return nil, err
 	}
 	if x.client, err = e.authenticate(ctx, r, form); err != nil {
+		return nil, err
+	}
+	if x.all, err = e.store.Resources(ctx); err != nil {
 		return nil, err
 	}
 	return &fosite.DefaultClient{ID: x.client.ID}, x.permit()
@@ -117,9 +120,9 @@ func (e *Endpoints) checkFrame(ctx context.Context, a *authorization) (err error
 
 // checkScopes leaves out what the client cannot get, and refuses where that is all of it.
 func checkScopes(_ context.Context, a *authorization) error {
-	a.scopes = a.asked.ScopesFor(a.client)
-	if asked := a.asked.Scopes(); len(asked) > 0 && len(a.client.Known(asked)) == 0 {
-		return say(invalidScope, "The app asked for permissions (scope) none of which it is registered for.")
+	a.scopes = a.asked.ScopesFor(a.client, a.targets)
+	if asked := a.asked.Scopes(); len(asked) > 0 && len(a.client.Known(asked, a.targets...)) == 0 {
+		return say(invalidScope, "The app asked for permissions (scope) none of which there are, or which it may not have.")
 	}
 	return nil
 }

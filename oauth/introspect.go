@@ -86,6 +86,9 @@ func (e *Endpoints) lookInto(ctx context.Context, text string) (introspection, e
 	if err != nil {
 		return introspection{}, nil
 	}
+	if served, err := e.served(ctx, token); err != nil || !served {
+		return introspection{}, err
+	}
 	if token.SessionID == "" {
 		return e.stillOwn(ctx, token)
 	}

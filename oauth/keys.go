@@ -42,11 +42,12 @@ type ring struct {
 
 // signingKey is one key, parsed once, with its signers, made once. A retired one has none: its private half is gone.
 type signingKey struct {
-	id, alg string
-	public  crypto.PublicKey
-	access  es256       // typ at+jwt; the one algorithm of access tokens
-	endings es256       // typ endings+jwt
-	idToken jose.Signer // typ JWT
+	id, alg   string
+	public    crypto.PublicKey
+	access    es256       // typ at+jwt; the one algorithm of access tokens
+	accessJWT es256       // typ JWT, for resource servers that refuse at+jwt
+	endings   es256       // typ endings+jwt
+	idToken   jose.Signer // typ JWT
 
 	introspection jose.Signer // typ token-introspection+jwt
 	logout        jose.Signer // typ logout+jwt (OpenID Connect Back-Channel Logout 1.0 §2.4)
@@ -115,11 +116,12 @@ func parseKey(row identity.SigningKey) (*signingKey, error) {
 		return nil, fmt.Errorf("signing key %s: %w", row.ID, err)
 	}
 	if private, is := private.(*ecdsa.PrivateKey); is {
-		if key.access, err = newES256(row.ID, private, "at+jwt"); err != nil {
-			return nil, err
-		}
-		if key.endings, err = newES256(row.ID, private, "endings+jwt"); err != nil {
-			return nil, err
+		for to, header := range map[*es256]es256Header{
+			&key.access: {Typ: identity.TokenATJWT}, &key.accessJWT: {Typ: identity.TokenJWT, Use: accessUse}, &key.endings: {Typ: "endings+jwt"},
+		} {
+			if *to, err = newES256(row.ID, private, header); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if key.idToken, err = newSigner(row, private, "JWT"); err != nil {
@@ -177,12 +179,17 @@ type es256 struct {
 	header string // encoded, with the dot behind it
 }
 
-func newES256(id string, key *ecdsa.PrivateKey, typ string) (es256, error) {
-	header, err := json.Marshal(struct {
-		Alg string `json:"alg"`
-		KID string `json:"kid"`
-		Typ string `json:"typ"`
-	}{"ES256", id, typ})
+// es256Header is the protected header, of which its maker says the last two.
+type es256Header struct {
+	Alg string `json:"alg"`
+	KID string `json:"kid"`
+	Typ string `json:"typ"`
+	Use string `json:"token_use,omitempty"` // accessUse, where typ does not tell
+}
+
+func newES256(id string, key *ecdsa.PrivateKey, said es256Header) (es256, error) {
+	said.Alg, said.KID = "ES256", id
+	header, err := json.Marshal(said)
 	if err != nil {
 		return es256{}, fmt.Errorf("signing key %s: %w", id, err)
 	}

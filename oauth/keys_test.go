@@ -24,7 +24,7 @@ func TestES256_isWhatGoJoseVerifies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signer, err := newES256("k-1", key, "at+jwt")
+	signer, err := newES256("k-1", key, es256Header{Typ: "at+jwt"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func reload(t *testing.T, e *Endpoints) {
 
 func signed(t *testing.T, e *Endpoints) string {
 	t.Helper()
-	text, err := e.signAccess(AccessClaims{Subject: "ada", Expires: e.o.Now().Add(e.o.AccessTTL).Unix()})
+	text, err := e.signAccess(identity.Resource{}, AccessClaims{Subject: "ada", Expires: e.o.Now().Add(e.o.AccessTTL).Unix()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,11 +1,13 @@
 package oauth
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
@@ -106,7 +108,35 @@ func (e *Endpoints) describe() description {
 
 // discovery serves both well-known documents.
 func (e *Endpoints) discovery(w http.ResponseWriter, r *http.Request) {
-	e.metadata.serve(w, r, "application/json")
+	e.described(r.Context()).serve(w, r, "application/json")
+}
+
+// published is a discovery document, and the scopes of resources that it tells.
+type published struct {
+	document
+	open []string
+}
+
+// described returns the document with the scopes of open resources. Where they cannot be read it tells those of before: apps
+// begin with this document, and it is right in all else.
+func (e *Endpoints) described(ctx context.Context) document {
+	kept := e.metadata.Load()
+	all, err := e.store.Resources(ctx)
+	if err != nil {
+		return kept.document
+	}
+	open := all.OpenScopes()
+	if slices.Equal(open, kept.open) {
+		return kept.document
+	}
+	d := e.describe()
+	d.Scopes = append(slices.Clone(d.Scopes), open...)
+	made, err := newDocument(d)
+	if err != nil {
+		return kept.document
+	}
+	e.metadata.Store(&published{made, open})
+	return made
 }
 
 // document is a public answer, made once and served from memory.

@@ -30,14 +30,15 @@ func (h refreshGrant) HandleTokenEndpointRequest(ctx context.Context, req fosite
 	return h.within(ctx, x)
 }
 
-// within holds a request that names scopes or a resource to what was granted. It reads the Session before anything is
-// written, so that a wrong one costs no generation. A request that names neither is spared that, unless the client is one
-// that could have been granted several resources and must say which.
-// What a client was granted that could reach more then, the refresh itself finds out before it writes.
-func (h refreshGrant) within(ctx context.Context, x *exchange) error {
+// within holds a request that names scopes to what was granted. It reads the Session before anything is written, so that a
+// wrong one costs no generation. A request that names none is spared that: the write itself asks whether the Session is an
+// ordinary one for what it may be for, and where it is not, its row is judged before anything is written.
+func (h refreshGrant) within(ctx context.Context, x *exchange) (err error) {
+	if x.reach, err = h.e.reachOf(x); err != nil {
+		return err
+	}
 	wanted := identity.SplitScope(x.param("scope"))
-	x.granted = x.client.Resources
-	if len(wanted) == 0 && len(h.e.resources(x.form)) == 0 && len(x.client.Resources) < 2 {
+	if len(wanted) == 0 {
 		return nil
 	}
 	s, err := h.e.store.SessionByID(ctx, x.refresh.SessionID)
@@ -47,8 +48,7 @@ func (h refreshGrant) within(ctx context.Context, x *exchange) error {
 	if err != nil {
 		return err
 	}
-	x.granted = s.Resources
-	if err := h.e.address(x, s.Resources); err != nil {
+	if err := h.e.address(x, s.Resources, s.AMR); err != nil {
 		return err
 	}
 	return narrow(x, s, wanted)
@@ -62,8 +62,9 @@ func narrow(x *exchange, s identity.Session, wanted []string) error {
 			x.answer.scopes = append(x.answer.scopes, scope)
 		}
 	}
+	x.downscope()
 	if len(wanted) > 0 && len(x.answer.scopes) == 0 {
-		return say(invalidScope, "None of these scopes was granted. Leave scope out to keep what was.")
+		return say(invalidScope, "None of these scopes was granted for this resource. Leave scope out to keep what was.")
 	}
 	return nil
 }
@@ -76,7 +77,9 @@ func (h refreshGrant) PopulateTokenEndpointResponse(
 	if err != nil {
 		return err
 	}
-	s, next, err := h.e.o.Sessions.Refresh(ctx, x.refresh, x.holder())
+	holder := x.holder()
+	holder.Admits = func(s identity.Session) error { return h.e.address(x, s.Resources, s.AMR) }
+	s, next, err := h.e.o.Sessions.Refresh(ctx, x.refresh, holder)
 	if err != nil {
 		return err
 	}

@@ -182,7 +182,7 @@ func TestAuthorize_resourcesThatAreRefused(t *testing.T) {
 			"no scheme":         {"a.example/api"},
 			"a fragment":        {apiA + "#x"},
 			"an empty fragment": {apiA + "#"},
-			"another spelling":  {"https://A.example/api"},
+			"another spelling":  {"https://a.example/API"},
 			"too long":          {"urn:" + strings.Repeat("x", 509)},
 			"a thousand":        strings.Fields(strings.Repeat(apiA+" x:y ", 500)),
 			"what is no text":   {"urn:ä"},

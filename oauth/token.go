@@ -32,6 +32,7 @@ type answer struct {
 	expires  time.Time // of the access token
 	scopes   []string
 	audience string
+	target   identity.Resource // zero: this server
 }
 
 // token serves POST /oauth2/token (RFC 6749 §3.2): it checks all that can be checked without a write, then lets the
@@ -58,11 +59,12 @@ type exchange struct {
 	frame
 	form    url.Values
 	client  identity.Client
+	all     identity.Resources
 	seen    identity.Seen
 	key     identity.Thumbprint // of the key whose DPoP proof came; zero when none did
 	promise identity.Promise
 	refresh identity.RefreshToken
-	granted []string        // resources of the Session, where they were read
+	reach   identity.Reach  // what a refresh may be for
 	secret  identity.Secret // the Session's: the code and the refresh token carry it
 	answer  answer
 }
@@ -130,7 +132,7 @@ func (x *exchange) tellsPerson() bool {
 func (x *exchange) holder() identity.Holder {
 	return identity.Holder{
 		Client: x.client, Proved: !x.client.Public(), Key: x.key, Seen: x.seen, Device: identity.DeviceFrom(x.param),
-		Granted: x.granted, Person: x.tellsPerson(),
+		Reach: x.reach, Person: x.tellsPerson(),
 	}
 }
 
@@ -141,10 +143,11 @@ func (e *Endpoints) issue(ctx context.Context, x *exchange, s identity.Session, 
 	if a.scopes == nil {
 		a.scopes = s.Scopes
 	}
-	if err = e.address(x, s.Resources); err != nil {
+	if err = e.address(x, s.Resources, s.AMR); err != nil {
 		return err
 	}
-	a.lasts(e.o.Now(), e.o.AccessTTL, s.IdleEndsAt, s.EndsAt)
+	x.downscope()
+	a.lasts(e.o.Now(), a.target.Lifetime(e.o.AccessTTL), s.IdleEndsAt, s.EndsAt)
 	if a.AccessToken, err = e.accessToken(x, s); err != nil {
 		return err
 	}

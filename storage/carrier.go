@@ -21,11 +21,12 @@ type carrier interface {
 
 // What a wake-up is about: its first byte.
 const (
-	wakeMarks  = 'm' // marks were committed
-	wakePerson = 'p' // a person's apps have something to read: id, 'd' for a document or 's', client
-	wakeClient = 'c' // a client was changed: its id
-	wakeAll    = '*' // anything may have happened
-	wakeBeat   = 'b' // a heartbeat, known to who sent it alone
+	wakeMarks     = 'm' // marks were committed
+	wakePerson    = 'p' // a person's apps have something to read: id, 'd' for a document or 's', client
+	wakeClient    = 'c' // a client was changed: its id
+	wakeResources = 'r' // a resource was changed
+	wakeAll       = '*' // anything may have happened
+	wakeBeat      = 'b' // a heartbeat, known to who sent it alone
 )
 
 // Carry tells other processes what this one commits and hears what they commit, until ctx ends.
@@ -49,6 +50,8 @@ func (d *DB) wakeUp(wake string) {
 		d.marked.tell()
 	case wakeClient:
 		d.clients.drop(rest, d.Now())
+	case wakeResources:
+		d.resources.drop(d.Now())
 	case wakePerson:
 		id, n, ok := readNews(rest)
 		if !ok {
@@ -59,6 +62,7 @@ func (d *DB) wakeUp(wake string) {
 	case wakeAll:
 		d.marked.tell()
 		d.clients.clear()
+		d.resources.clear()
 		strike(d.lookNow)
 	default: // of a newer program
 		d.wire.ignore(1)

@@ -69,6 +69,7 @@ type DB struct {
 	clock      *Clock
 	now        func() time.Time
 	clients    clientCache
+	resources  resourceCache
 	letters    bool
 	queued     bell
 	untidy     bell

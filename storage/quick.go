@@ -92,7 +92,8 @@ type hotStatement map[string]string
 
 // hot spells a statement for both kinds.
 func hot(query string) hotStatement {
-	return hotStatement{SQLite: strings.ReplaceAll(query, "LEAST(", "min("), Postgres: numbered(query)}
+	sqlite := strings.NewReplacer("LEAST(", "min(", "strpos(", "instr(").Replace(query)
+	return hotStatement{SQLite: sqlite, Postgres: numbered(query)}
 }
 
 // numbered is a statement with PostgreSQL's placeholders.

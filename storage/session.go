@@ -312,7 +312,9 @@ const ordinary = `last_used_at = ?, idle_ends_at = LEAST(?, ends_at), address = 
 		app_version = COALESCE(NULLIF(?, ''), app_version), install_id = COALESCE(NULLIF(?, ''), install_id)
 	WHERE id = ? AND generation = ? AND branch = 0 AND client_id = ? AND secret_hash = ?
 		AND ended_at IS NULL AND LEAST(idle_ends_at, ends_at) > ? AND (amr | ?) = amr AND key = ?
-		AND resources IN ('', ?) AND client_epoch = ? AND epoch = (SELECT u.epoch FROM users u WHERE u.id = sessions.user_id)
+		AND (strpos(' ' || resources || ' ', ?) > 0 OR strpos(?, '|' || resources || '|') > 0
+			OR (amr | ?) = amr AND strpos(?, '|' || resources || '|') > 0)
+		AND client_epoch = ? AND epoch = (SELECT u.epoch FROM users u WHERE u.id = sessions.user_id)
 		AND (offline OR EXISTS (SELECT 1 FROM sign_ins i WHERE i.id = sessions.sign_in_id AND i.ended_at IS NULL))
 	RETURNING `
 
@@ -320,6 +322,14 @@ const ordinary = `last_used_at = ?, idle_ends_at = LEAST(?, ends_at), address = 
 // device, which no answer to a refresh tells.
 var advanced = sessionColumns.except("id", "client_id", "secret_hash", "key", "address", "last_used_at", "branch", "offline",
 	"ended_at", "end_cause", "device_name", "device_model", "app_version", "install_id")
+
+// fenced is where a statement looks for one of several texts that hold no |, as no URI does.
+func fenced(texts []string) string {
+	if len(texts) == 0 {
+		return ""
+	}
+	return "|" + strings.Join(texts, "|") + "|"
+}
 
 // Advance makes the ordinary rotation in one statement: branch 0 of the Session's generation, of which no other branch
 // exists, becomes the next generation. False, and nothing written, when anything is not ordinary. On PostgreSQL its commit
@@ -339,7 +349,8 @@ func (d *DB) Advance(ctx context.Context, t identity.Turn) (identity.Session, bo
 	}
 	done, err := d.quickly(ctx, dest, statement, now, fromTime(t.IdleEndsAt), t.Address,
 		t.Device.Name, t.Device.Model, t.Device.AppVersion, t.Device.InstallID, t.SessionID, t.Generation,
-		t.ClientID, t.SecretHash, now, methods, thumbprint(t.Key).bytes(), strings.Join(t.Resources, " "), t.ClientEpoch)
+		t.ClientID, t.SecretHash, now, methods, thumbprint(t.Key).bytes(), " "+cmp.Or(t.Reach.Named, "|")+" ",
+		fenced(t.Reach.Alone), identity.MFA, fenced(t.Reach.Twice), t.ClientEpoch)
 	if err != nil || !done {
 		return identity.Session{}, false, d.fail("rotate", err)
 	}

@@ -51,6 +51,8 @@ type Access struct {
 	ClientID string
 	// Scopes are scope names; their wording is the catalogue's.
 	Scopes []string
+	// Places are where else it may act for the person.
+	Places []Place
 	Since  Moment
 	// Own is whether the app is part of the service: nobody allowed it, and nobody takes that back.
 	Own bool

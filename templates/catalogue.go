@@ -205,6 +205,8 @@ var english = language{
 
 		"consent.title":      "Let {app} use your account?",
 		"consent.list":       "Then {app} is able to:",
+		"consent.place":      "In {place} it is able to:",
+		"consent.place.bare": "It is able to use {place}.",
 		"consent.self":       "Anyone can register an app under this name; continue only if you opened it just now.",
 		"consent.published":  "The name and picture of this app come from {host}.",
 		"consent.posable":    "Another app on this device could pose as it; continue only if you opened it just now.",

@@ -65,6 +65,8 @@ type Consent struct {
 	Binding string
 	// Scopes are scope names; their wording is the catalogue's.
 	Scopes []string
+	// Places are where else the app may act for the person, and what it may do there.
+	Places []Place
 	// ClientURL, PolicyURL and TermsURL are the client's own pages
 	// (RFC 7591 §2: client_uri, policy_uri, tos_uri). What is not http(s) is left out.
 	ClientURL, PolicyURL, TermsURL string
@@ -79,6 +81,13 @@ type Consent struct {
 }
 
 func (Consent) template() string { return "consent" }
+
+// Place is a resource server that an app may use for a person, in the words of who runs it: what it is called, and what the app
+// may do there; nothing where it may only be there.
+type Place struct {
+	Name  string
+	Words []string
+}
 
 // Continue asks whether it was the person who opened the app, where another could pose as it
 // (buttons name=consent value=allow|deny, hidden "next" and "binding").

@@ -25,6 +25,7 @@ type accountPage func(w http.ResponseWriter, r *http.Request, v visit) error
 func (p *Pages) account(path string, serve accountPage) page {
 	return func(w http.ResponseWriter, r *http.Request) (err error) {
 		v := p.backTo(path)
+		v.languages = languagesOf(r, v.asked)
 		if v.standing, err = p.standing(r); err != nil {
 			return err
 		}

@@ -48,7 +48,7 @@ func (p *Pages) consenting(w http.ResponseWriter, r *http.Request, ask func(visi
 	if err != nil {
 		return err
 	}
-	demand, err := v.asked.Demand(v.client, p.Now())
+	demand, err := v.asked.Demand(v.client, v.all, p.Now())
 	if !v.forApp() || err != nil { // authorize says what is wrong with it
 		return see(w, r, v.onward())
 	}
@@ -86,9 +86,13 @@ func (p *Pages) askConsent(w http.ResponseWriter, v visit, q identity.Question, 
 			Called: cmp.Or(v.standing.User.Name, v.standing.User.Email),
 		})
 	}
+	here := slices.DeleteFunc(slices.Clone(q.Demand.Scopes), func(scope string) bool {
+		return slices.ContainsFunc(q.Demand.Targets, func(r identity.Resource) bool { return r.Offers(scope) })
+	})
 	return templates.Show(w, status, templates.Consent{
 		Frame: p.frame(v), Form: v.form(nil), Person: v.person(), Binding: binding,
-		Scopes: q.Demand.Scopes, SelfRegistered: v.client.SelfRegistered, PublishedBy: publisher(v.client), Posable: q.Demand.Posable,
+		Scopes: here, Places: places(q.Demand.Targets, q.Demand.Scopes, v.languages),
+		SelfRegistered: v.client.SelfRegistered, PublishedBy: publisher(v.client), Posable: q.Demand.Posable,
 		Stay:      q.Demand.OffersStay(),
 		ClientURL: v.client.URI, PolicyURL: v.client.PolicyURI, TermsURL: v.client.TermsURI,
 	})
@@ -100,6 +104,36 @@ func publisher(c identity.Client) string {
 		return ""
 	}
 	return identity.ClientHost(c.ID)
+}
+
+// places are what an app may do at resources, in the words of who runs them, as people read them whose languages are these.
+func places(at []identity.Resource, scopes []string, languages string) (all []templates.Place) {
+	for _, r := range at {
+		if !r.Described() {
+			continue
+		}
+		name, words := r.In(languages)
+		place := templates.Place{Name: name}
+		for _, s := range r.Scopes {
+			if identity.HasScope(scopes, s.Name) {
+				place.Words = append(place.Words, words[s.Name])
+			}
+		}
+		all = append(all, place)
+	}
+	return all
+}
+
+// placesAllowed are places with everything that is left of their scopes.
+func placesAllowed(at []identity.Resource, languages string) (all []templates.Place) {
+	for _, r := range at {
+		var scopes []string
+		for _, s := range r.Scopes {
+			scopes = append(scopes, s.Name)
+		}
+		all = append(all, places([]identity.Resource{r}, scopes, languages)...)
+	}
+	return all
 }
 
 // said are the parameters that tell authorize what was pressed.
@@ -141,6 +175,10 @@ func (p *Pages) submitApps(w http.ResponseWriter, r *http.Request, v visit) erro
 
 func (p *Pages) appsPage(ctx context.Context, v visit) (templates.Apps, error) {
 	page, known := templates.Apps{Frame: p.frame(v)}, clients{}
+	all, err := p.Store.Resources(ctx)
+	if err != nil {
+		return page, err
+	}
 	grants, err := p.Store.GrantsOf(ctx, v.standing.User.ID, maxListed+1)
 	if err != nil {
 		return page, err
@@ -153,8 +191,9 @@ func (p *Pages) appsPage(ctx context.Context, v visit) (templates.Apps, error) {
 		if err != nil {
 			return page, err
 		}
+		here, there := g.AllowedAt(all)
 		page.Apps = append(page.Apps, templates.Access{
-			App: app(c, ""), ClientID: c.ID, Scopes: g.Scopes, Since: p.moment(g.UpdatedAt),
+			App: app(c, ""), ClientID: c.ID, Scopes: here, Places: placesAllowed(there, v.languages), Since: p.moment(g.UpdatedAt),
 		})
 	}
 	return page, p.addOwn(ctx, v, &page, known)

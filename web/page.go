@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sojourn-auth/sojourn/identity"
@@ -45,6 +46,7 @@ type store interface {
 	accountStore
 	ClientByID(ctx context.Context, id string) (identity.Client, error)
 	GrantOf(ctx context.Context, userID identity.ID, clientID string) (identity.Grant, error)
+	Resources(ctx context.Context) (identity.Resources, error)
 	CountTry(ctx context.Context, key string, t identity.Throttle) (wait time.Duration, err error)
 	ForgiveTry(ctx context.Context, key string) error
 	ClearTries(ctx context.Context, key string) error
@@ -102,7 +104,10 @@ type visit struct {
 	target   string // what it leads to once nothing is missing: authorize for an app, or a page of the account
 	asked    identity.Asked
 	client   identity.Client // that asked
+	all      identity.Resources
 	standing identity.Standing
+	// languages are those that the person reads, as Accept-Language spells them, before them those that the app says.
+	languages string
 }
 
 // pageParam is the only parameter of a request that leads to a page of the account. A request of an app, which may have
@@ -118,8 +123,15 @@ func (p *Pages) visit(w http.ResponseWriter, r *http.Request) (visit, error) {
 	if err != nil {
 		return v, err
 	}
+	v.languages = languagesOf(r, v.asked)
 	v.standing, err = p.standing(r)
 	return v, err
+}
+
+// languagesOf are the languages that a person reads, the best first: what their app says (ui_locales, OpenID Connect Core 1.0
+// §3.1.2.1), then what their browser does.
+func languagesOf(r *http.Request, asked identity.Asked) string {
+	return strings.Join(append(strings.Fields(asked.Get("ui_locales")), r.Header.Values("Accept-Language")...), ", ")
 }
 
 // request reads the sealed request alone. An app's that began elsewhere, or too long ago, goes on as one that is asked
@@ -144,7 +156,11 @@ func (p *Pages) request(w http.ResponseWriter, r *http.Request) (v visit, err er
 	if identity.KindOf(err) == identity.NotFound {
 		return visit{}, errBrokenNext
 	}
+	if err != nil {
+		return v, err
+	}
 	identity.TrailOf(r.Context()).ClientID = v.client.ID
+	v.all, err = p.Store.Resources(r.Context())
 	return v, err
 }
 

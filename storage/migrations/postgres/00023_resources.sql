@@ -1,0 +1,15 @@
+-- Resource servers as operators describe them: APIs that access tokens can be for. A deleted one stays, so that nothing that was
+-- granted for it comes back with it. Times are in microseconds.
+
+-- +goose Up
+CREATE TABLE resources (
+    key        text NOT NULL PRIMARY KEY,
+    uri        text NOT NULL,
+    settings   jsonb NOT NULL,
+    created_at bigint NOT NULL,
+    deleted_at bigint,
+    epoch      bigint NOT NULL DEFAULT 0
+);
+
+-- +goose Down
+DROP TABLE resources;
