@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -290,6 +291,9 @@ func readRegistration(w http.ResponseWriter, r *http.Request) (asked registratio
 	if json.Unmarshal(body, &members) != nil || members == nil {
 		return asked, say(invalidMetadata, "Send one JSON object and nothing else.")
 	}
+	if name := twice(body); name != "" { // who judged the first would see the last one registered (RFC 8259 §4)
+		return asked, sayf(invalidMetadata, "%s: Send it once.", name)
+	}
 	if given(members["software_statement"]) {
 		return asked, say(unapprovedSoftware, "software_statement: None is accepted here. Send its claims as plain members.")
 	}
@@ -326,6 +330,25 @@ func readObject(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		return nil, say(invalidMetadata, "Send JSON in UTF-8.")
 	}
 	return body, nil
+}
+
+// twice returns the first member that an object has two of.
+func twice(object []byte) string {
+	d, seen := json.NewDecoder(bytes.NewReader(object)), map[string]bool{}
+	_, err := d.Token()
+	for err == nil && d.More() {
+		var name json.Token
+		var value json.RawMessage
+		if name, err = d.Token(); err != nil {
+			break
+		}
+		text, _ := name.(string)
+		if seen[text] {
+			return text
+		}
+		seen[text], err = true, d.Decode(&value)
+	}
+	return ""
 }
 
 // given reports whether a member asks for something: null, false and empty text do not.

@@ -78,7 +78,7 @@ func newReport(o Options, t tally) Report {
 		r.ByKind[k] = summary(all)
 	}
 	switch {
-	case references[o.Policy] != nil:
+	case references[o.Policy].on != nil:
 		r.Database = "none"
 	case o.Database != "":
 		r.Database = "postgres"
@@ -144,13 +144,8 @@ func (r Report) keys() string {
 }
 
 func (r Report) basis() string {
-	switch r.Policy {
-	case Window:
-		return " (a reference: the usual 30 s grace, simulated without a database)"
-	case Latest:
-		return " (a reference: 30 s grace in which the latest answer counts, simulated without a database)"
-	case Counter:
-		return " (a reference: the predecessor is always good, simulated without a database)"
+	if reference, ok := references[r.Policy]; ok {
+		return " (a reference: " + reference.words + ", simulated without a database)"
 	}
 	return " on " + r.Database
 }

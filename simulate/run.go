@@ -43,11 +43,14 @@ const (
 	Counter Policy = "counter" // the predecessor is always good for the newest token
 )
 
-// references are the rules of others.
-var references = map[Policy]func(*clock) issuer{
-	Window:  func(c *clock) issuer { return &windowRule{book{clock: c}} },
-	Latest:  func(c *clock) issuer { return &latestRule{book{clock: c}} },
-	Counter: func(c *clock) issuer { return &counterRule{book{clock: c}} },
+// references are the rules of others, and what they are called.
+var references = map[Policy]struct {
+	words string
+	on    func(*clock) issuer
+}{
+	Window:  {"the usual 30 s grace", func(c *clock) issuer { return &windowRule{book{clock: c}} }},
+	Latest:  {"30 s grace in which the latest answer counts", func(c *clock) issuer { return &latestRule{book{clock: c}} }},
+	Counter: {"the predecessor is always good", func(c *clock) issuer { return &counterRule{book{clock: c}} }},
 }
 
 const (
@@ -145,9 +148,9 @@ func settle(o Options) *fleet {
 
 // build gives every shard its issuer. A fleet that is half built must be closed as well.
 func (f *fleet) build(ctx context.Context, o Options) (err error) {
-	if reference := references[o.Policy]; reference != nil {
+	if reference, ok := references[o.Policy]; ok {
 		for _, w := range f.worlds {
-			w.issuer = reference(&w.clock)
+			w.issuer = reference.on(&w.clock)
 		}
 		return nil
 	}
