@@ -205,13 +205,16 @@ func look(ctx context.Context, p *phone) error {
 	return err
 }
 
-// docs/operations.md, Rotation: the root secret goes from the last place of the list to the first, one server at a time, and
-// signing keys change under way. Nobody notices.
+// docs/operations.md, Rotation: the root secret goes from the last place of the list to the first and then stands alone, one
+// server at a time, and signing keys change under way. Nobody notices, nor does an app that slept until the new one was
+// first: the old one is needed only for what slept through all of it.
 func TestCluster_rotationIsNoticedByNobody(t *testing.T) {
 	t.Parallel()
 	before, after := cluster.NewSecret(), cluster.NewSecret()
 	c := begun(t, cluster.Options{Secret: before, Settings: []string{"DRAIN=3s"}})
 	l := everyday(t, c)
+	sleeper := newPhone(c)
+	must(t, sleeper.signIn(t.Context()))
 	first := keys(t, c)
 	command(t, c, "key", "rotate")
 	l.goesOn(100)
@@ -223,6 +226,12 @@ func TestCluster_rotationIsNoticedByNobody(t *testing.T) {
 	}
 	l.goesOn(100)
 	command(t, c, "key", "rotate")
+	l.goesOn(100)
+	must(t, sleeper.renew(t.Context(), c.Issuer))
+	restart(t, c, l, "SECRET="+after)
+	c.Set("SECRET=" + after)
+	command(t, c, "key", "list")
+	must(t, day(t.Context(), sleeper))
 	l.goesOn(100)
 	l.end()
 	if now := keys(t, c); now == first {
