@@ -8,10 +8,10 @@ LINT_SDK = cd sdk/go && go tool -modfile=../../tools/go.mod golangci-lint
 LINT_MCP = cd examples/mcp && go tool -modfile=../../tools/go.mod golangci-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster build sbom deploy test race lint format fuzz soak golden notice bench
+.PHONY: help run cluster build sbom deploy test race lint format fuzz soak golden notice bench bench-cluster
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 run: ## a server to play with, on http://localhost:8080, with a demo user and app
 	go run ./cmd/sojourn demo
@@ -61,3 +61,7 @@ notice: ## write NOTICE anew: what is linked into the program, and its licences
 
 bench: ## HTTP benchmarks on both databases, BENCH_COUNT (3) times each
 	BENCH_COUNT=$(BENCH_COUNT) test/bench
+
+bench-cluster: ## on the cluster: how soon other servers hear of an ending, by Redis and by NOTIFY; one server and three
+	go test ./test/cluster -run '^$$' -bench EndedElsewhere -benchtime 100x -timeout 10m
+	go test ./test/cluster -run '^$$' -bench Servers -benchtime 5000x -timeout 10m

@@ -14,6 +14,8 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/google/uuid"
 	"golang.org/x/crypto/chacha20poly1305"
@@ -239,8 +241,24 @@ func fromText(prefix, text string) ([]byte, error) {
 // ID is a row's identity: a time-ordered UUIDv7, so that new rows land side by side in the primary key's index.
 type ID = uuid.UUID
 
-// NewID returns a fresh ID.
-func NewID() ID { return uuid.Must(uuid.NewV7()) }
+// behind is how many milliseconds the system's clock is behind the database's, as far as that is worth correcting.
+var behind atomic.Int64
+
+// CorrectIDs has ids be made by the database's time, which the system's clock is so much behind. What is less than half a
+// minute is left alone, so that the ids of a process whose clock is right keep their order to the millisecond.
+func CorrectIDs(by time.Duration) { behind.Store(by.Round(time.Minute).Milliseconds()) }
+
+// NewID returns a fresh ID, time-ordered among those of all servers (RFC 9562 §5.7).
+func NewID() ID {
+	id := uuid.Must(uuid.NewV7())
+	if off := behind.Load(); off != 0 {
+		var millis [8]byte
+		copy(millis[2:], id[:6])
+		binary.BigEndian.PutUint64(millis[:], binary.BigEndian.Uint64(millis[:])+uint64(off)) //nolint:gosec // a negative one wraps around, as it should
+		copy(id[:6], millis[2:])
+	}
+	return id
+}
 
 // Secret is 16 random bytes that prove the right to a row; the row keeps only Hash of it.
 type Secret [16]byte

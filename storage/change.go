@@ -291,8 +291,9 @@ func (w *watcher) look(ctx context.Context) {
 	w.known, w.from = known, now
 }
 
-// idTime is a time before which no Session got its id whose row was written after at: ids are made by the system's clock.
-func (d *DB) idTime(at time.Time) time.Time { return time.Now().Add(at.Sub(d.Now()) - idLead) }
+// idTime is a time before which no Session got its id whose row was written after at: ids are made by the database's time,
+// whatever d.Now says.
+func (d *DB) idTime(at time.Time) time.Time { return d.clock.Now().Add(at.Sub(d.Now()) - idLead) }
 
 // firstID is the smallest time-ordered id of a moment (RFC 9562 §5.7).
 func firstID(at time.Time) (id uuid.UUID) {

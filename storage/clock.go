@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"github.com/sojourn-auth/sojourn/identity"
 )
 
 const (
@@ -20,14 +22,17 @@ type Clock struct {
 	started  time.Time            // wall time when the process's own count began
 	elapsed  func() time.Duration // monotonic, since started
 	database func(context.Context) (time.Time, error)
-	offset   atomic.Int64 // nanoseconds that the database is ahead of started + elapsed
-	measured atomic.Int64 // elapsed at the last good measurement, in nanoseconds; negative: none yet
+	told     func(offset time.Duration) // of each measurement; nil: no one is
+	offset   atomic.Int64               // nanoseconds that the database is ahead of started + elapsed
+	measured atomic.Int64               // elapsed at the last good measurement, in nanoseconds; negative: none yet
 }
 
 // NewClock returns a clock that goes by the process until it is measured against db.
 func NewClock(db *DB) *Clock {
 	started := time.Now()
-	c := &Clock{started: started, elapsed: func() time.Duration { return time.Since(started) }, database: db.readClock}
+	c := &Clock{
+		started: started, elapsed: func() time.Duration { return time.Since(started) }, database: db.readClock, told: identity.CorrectIDs,
+	}
 	c.measured.Store(-1)
 	return c
 }
@@ -39,6 +44,9 @@ func (c *Clock) Now() time.Time {
 
 // at is the process's own reading, without its monotonic part.
 func (c *Clock) at(elapsed time.Duration) time.Time { return c.started.Round(0).Add(elapsed) }
+
+// stepped is how far the system's wall clock was moved since started, which ids go by and the process's own count doesn't.
+func (c *Clock) stepped() time.Duration { return time.Now().Round(0).Sub(c.at(c.elapsed())) }
 
 // Measure asks the database for its time once, supposing that it answered half-way through the round trip. As long as the
 // present correction lies within what the round trip leaves open it stays, so that Now does not tremble.
@@ -56,6 +64,9 @@ func (c *Clock) Measure(ctx context.Context) error {
 	ahead := there.Sub(c.at(asked + trip/2))
 	if off := ahead - time.Duration(c.offset.Load()); off.Abs() > trip/2 || c.measured.Load() < 0 {
 		c.offset.Store(int64(ahead))
+	}
+	if c.told != nil {
+		c.told(time.Duration(c.offset.Load()) - c.stepped())
 	}
 	c.measured.Store(int64(answered))
 	return nil

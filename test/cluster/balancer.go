@@ -147,6 +147,12 @@ func (s *Server) Ready(ctx context.Context) bool {
 // Stop is a stop as an orchestrator does it: the server says that it leaves, serves on until the balancer has noticed, and ends.
 func (s *Server) Stop() error { return s.End(syscall.SIGTERM) }
 
+// Be has the server be another program from its next start on, with more in its environment.
+func (s *Server) Be(program string, env ...string) {
+	s.command = append([]string{program}, s.command[1:]...)
+	s.env = append(s.env, env...)
+}
+
 // Set changes settings (NAME=value, without SOJOURN_) for the next start; the last one of a name counts.
 func (s *Server) Set(settings ...string) {
 	for _, setting := range settings {

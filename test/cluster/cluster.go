@@ -240,6 +240,9 @@ func (c *Cluster) Set(settings ...string) {
 	}
 }
 
+// Program is the sojourn that commands run.
+func (c *Cluster) Program() string { return c.program }
+
 // Upgrade has commands, and servers from their next start on, be another program.
 func (c *Cluster) Upgrade(program string) {
 	c.program = program

@@ -16,7 +16,7 @@ import (
 )
 
 // begun is a cluster with a person and an app, for the length of a test.
-func begun(t *testing.T, o cluster.Options) *cluster.Cluster {
+func begun(t testing.TB, o cluster.Options) *cluster.Cluster {
 	t.Helper()
 	c, err := cluster.Start(t.Context(), o)
 	if err != nil && os.Getenv("CI") == "" && (errors.Is(err, cluster.ErrNoPostgres) || strings.Contains(err.Error(), "this machine has no")) {
@@ -42,7 +42,7 @@ func begun(t *testing.T, o cluster.Options) *cluster.Cluster {
 
 func tail(text string) string { return text[max(0, len(text)-4000):] }
 
-func command(t *testing.T, c *cluster.Cluster, args ...string) string {
+func command(t testing.TB, c *cluster.Cluster, args ...string) string {
 	t.Helper()
 	said, err := c.Command(t.Context(), password, args...)
 	if err != nil {
@@ -51,7 +51,7 @@ func command(t *testing.T, c *cluster.Cluster, args ...string) string {
 	return said
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

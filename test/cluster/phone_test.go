@@ -125,7 +125,10 @@ func (p *phone) leave(ctx context.Context, at string) error {
 }
 
 // listen holds /me/events open until it ends; a stream that is cut off in the middle of a line is an error.
-func (p *phone) listen(ctx context.Context, ready func()) error {
+func (p *phone) listen(ctx context.Context, ready func()) error { return p.hears(ctx, "", ready) }
+
+// hears is listen until an event of a kind comes; of another name, none does.
+func (p *phone) hears(ctx context.Context, kind string, ready func()) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.issuer+"/me/events", nil)
 	if err != nil {
 		return err
@@ -143,8 +146,11 @@ func (p *phone) listen(ctx context.Context, ready func()) error {
 	}
 	lines := bufio.NewScanner(resp.Body)
 	for lines.Scan() {
-		if lines.Text() == "event: ready" {
+		switch lines.Text() {
+		case "event: ready":
 			ready()
+		case "event: " + kind:
+			return nil
 		}
 	}
 	return lines.Err()

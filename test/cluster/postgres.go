@@ -84,6 +84,9 @@ func binaries() (string, error) {
 	return "", ErrNoPostgres
 }
 
+// Programs is the folder of its programs.
+func (p *Postgres) Programs() string { return p.bin }
+
 // version is the 15 of /usr/lib/postgresql/15/bin.
 func version(bin string) int {
 	n, _ := strconv.Atoi(filepath.Base(filepath.Dir(bin)))

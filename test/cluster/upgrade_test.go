@@ -66,11 +66,12 @@ func source(t *testing.T, commit string) string {
 	return dir
 }
 
-func build(t *testing.T, from, to string) string {
+func build(t *testing.T, from, to string, flags ...string) string {
 	t.Helper()
 	to, err := filepath.Abs(filepath.Join(to, "sojourn"))
 	must(t, err)
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", to, "./cmd/sojourn")
+	args := append([]string{"build", "-buildvcs=false", "-o", to}, flags...)
+	cmd := exec.CommandContext(t.Context(), "go", append(args, "./cmd/sojourn")...)
 	cmd.Dir, cmd.Env = from, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)

@@ -1,0 +1,114 @@
+//go:build unix
+
+package cluster_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sojourn-auth/sojourn/test/cluster"
+)
+
+// carriers are the settings of a cluster whose servers wake each other in one way.
+var carriers = map[string][]string{"redis": nil, "notify": {"REDIS="}}
+
+// BenchmarkEndedElsewhere signs an app out at one server and asks the two others, which had just remembered its session, until
+// they refuse its access token. An iteration is a sign-in, a sign-out and two waits.
+func BenchmarkEndedElsewhere(b *testing.B) {
+	for _, name := range []string{"redis", "notify"} {
+		b.Run(name, func(b *testing.B) {
+			c := begun(b, cluster.Options{Settings: carriers[name]})
+			browser := newPhone(c)
+			must(b, browser.signIn(b.Context()))
+			var waits []time.Duration
+			for b.Loop() {
+				waits = append(waits, endedElsewhere(b, c, browser)...)
+			}
+			slices.Sort(waits)
+			b.ReportMetric(millis(waits[len(waits)/2]), "p50-ms")
+			b.ReportMetric(millis(waits[len(waits)*99/100]), "p99-ms")
+			b.ReportMetric(millis(waits[len(waits)-1]), "max-ms")
+		})
+	}
+}
+
+func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// endedElsewhere is how long the second and the third server took to hear of an ending at the first, from its answer on.
+func endedElsewhere(b *testing.B, c *cluster.Cluster, browser *phone) []time.Duration {
+	b.Helper()
+	ctx := b.Context()
+	p := &phone{issuer: c.Issuer, http: browser.http, browser: browser.browser}
+	must(b, p.signIn(ctx))
+	others := c.Servers[1:]
+	for _, s := range others {
+		for range 2 {
+			if status, err := p.me(ctx, "http://"+s.Address); err != nil || status != http.StatusOK {
+				b.Fatalf("%d, %v", status, err)
+			}
+		}
+	}
+	waits := make([]time.Duration, len(others))
+	var asking sync.WaitGroup
+	must(b, p.leave(ctx, "http://"+c.Servers[0].Address))
+	began := time.Now()
+	for i, s := range others {
+		asking.Go(func() {
+			for time.Since(began) < patience {
+				if status, err := p.me(ctx, "http://"+s.Address); err == nil && status == http.StatusUnauthorized {
+					break
+				}
+			}
+			waits[i] = time.Since(began)
+		})
+	}
+	asking.Wait()
+	return waits
+}
+
+// BenchmarkServers refreshes through the balancer with sixteen phones, at one server and at three: on the cores of one machine, which
+// the balancer, PostgreSQL and the phones share, three are worth what one is, less what they cost.
+func BenchmarkServers(b *testing.B) {
+	c := begun(b, cluster.Options{})
+	browser := newPhone(c)
+	must(b, browser.signIn(b.Context()))
+	phones := make([]*phone, 16)
+	for i := range phones {
+		phones[i] = &phone{issuer: c.Issuer, http: c.Client(), browser: browser.browser}
+		must(b, phones[i].signIn(b.Context()))
+	}
+	for _, n := range []int{3, 1} {
+		for _, s := range c.Servers[n:] {
+			must(b, s.Stop())
+		}
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			began := time.Now()
+			inTurn(b, phones, b.N)
+			b.ReportMetric(float64(b.N)/time.Since(began).Seconds(), "refreshes/s")
+		})
+	}
+}
+
+// inTurn has phones refresh n times altogether.
+func inTurn(b *testing.B, phones []*phone, n int) {
+	b.Helper()
+	var left atomic.Int64
+	left.Store(int64(n))
+	var all sync.WaitGroup
+	for _, p := range phones {
+		all.Go(func() {
+			for left.Add(-1) >= 0 {
+				if err := p.renew(context.WithoutCancel(b.Context()), p.issuer); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
