@@ -42,6 +42,7 @@ type Promise struct {
 	Resources     []string // RFC 8707 §2.1
 	Nonce         string
 	Stay          bool   // the person let the app stay connected, for StayFor; offline_access is among Scopes then
+	Claims        string // ClaimsRequest.Text of what was asked beside the scopes
 	Device        Device // as the authorization request described it; left out where the code would get too long
 }
 
@@ -82,7 +83,7 @@ func (k *Keyring) CodeText(p Promise) (string, error) {
 		text = toText(codePrefix, k.Seal(ForCode, p.bytes(), nil))
 	}
 	if len(text) > MaxCodeLen {
-		return "", RefuseField("nonce", "The nonce, the scopes and the resources are too long together.")
+		return "", RefuseField("nonce", "The nonce, the scopes, the resources and the claims are too long together.")
 	}
 	return text, nil
 }
@@ -106,7 +107,7 @@ func (k *Keyring) ReadCode(text string) (Promise, error) {
 	return readPromise(plain), nil
 }
 
-// Marks stand between scopes, resources and the parts of a Device. None of them can hold a control character.
+// Marks stand between scopes, resources, claims and the parts of a Device. None of them can hold a control character.
 const (
 	resourceMark = "\n"
 	deviceMark   = "\r"
@@ -123,8 +124,11 @@ func (p Promise) bytes() []byte {
 		mask |= stayBit
 	}
 	rest += resourceMark + strings.Join(p.Resources, " ") // neither scopes nor URIs hold a space or a line break
-	if d := p.Device; d != (Device{}) {
+	if d := p.Device; d != (Device{}) || p.Claims != "" {
 		rest += strings.Join([]string{resourceMark + d.Name, d.Model, d.AppVersion, d.InstallID}, deviceMark)
+	}
+	if p.Claims != "" {
+		rest += resourceMark + p.Claims
 	}
 	b := make([]byte, 0, promiseLen+len(p.Nonce)+len(rest))
 	for _, part := range [][]byte{
@@ -161,6 +165,7 @@ func readPromise(b []byte) (p Promise) {
 	p.Nonce, p.Stay = string(b[5:5+n]), mask&stayBit != 0
 	scopes, after, _ := strings.Cut(string(b[5+n:]), resourceMark)
 	resources, device, _ := strings.Cut(after, resourceMark)
+	device, p.Claims, _ = strings.Cut(device, resourceMark)
 	p.Scopes, p.Resources = unpackScopes(mask, scopes), SplitScope(resources)
 	if d := strings.Split(device, deviceMark); len(d) == 4 {
 		p.Device = Device{d[0], d[1], d[2], d[3]}

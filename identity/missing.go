@@ -41,6 +41,8 @@ type Demand struct {
 	Here     time.Time // an older sign-in does not do even where it was for this request; never later than Since
 	Sub      string    // who must sign in; empty: anyone
 	Factors  bool      // whoever has a second factor shows it, whatever the policy
+	MFA      bool      // everyone shows one, whatever the policy
+	ACRs     []string  // of which one must be met (OpenID Connect Core 1.0 §5.5.1.1); empty: any
 }
 
 // Missing returns the first step that the person of s has yet to take: the one rule for authorize, the consent page and
@@ -48,7 +50,7 @@ type Demand struct {
 // (DESIGN §9, Freshness), and so does a yes. The Grant matters only to StepConsent and what comes after it: without one
 // at hand, ask with the zero Grant first.
 func (d Demand) Missing(s Standing, policy MFAPolicy, grant Grant) Step {
-	asked := policy.Asks(s.Enrolled(), d.Client) || d.Factors && s.Enrolled()
+	asked := policy.Asks(s.Enrolled(), d.Client) || d.Factors && s.Enrolled() || d.MFA
 	switch {
 	case !d.proved(s):
 		return StepSignIn
@@ -134,7 +136,27 @@ func (a Asked) Demand(c Client, all Resources, now time.Time) (Demand, error) {
 		d.Since, d.Here = now.Add(-age), now.Add(-max(age, FreshFor))
 	}
 	d.Again = slices.Contains(prompts, "consent")
-	return d, nil
+	return d, d.read(a.Get("claims"))
+}
+
+// read adds what the claims parameter demands. Levels are in order: whoever wants no more than pwd is content with mfa.
+func (d *Demand) read(claims string) error {
+	asked, err := ReadClaims(claims)
+	if err != nil {
+		return err
+	}
+	d.Sub, d.ACRs = asked.Sub(), asked.ACRs()
+	d.MFA = HasScope(d.ACRs, "mfa") && !HasScope(d.ACRs, "pwd")
+	d.Scopes = SplitScope(strings.Join(append(d.Scopes, asked.Scopes(d.Client)...), " "))
+	return nil
+}
+
+// Meets reports whether anything that this policy has people do meets the level that is essential.
+func (d Demand) Meets(policy MFAPolicy) bool {
+	values := policy.ACRValues()
+	return len(d.ACRs) == 0 || slices.ContainsFunc(values, func(v string) bool {
+		return HasScope(d.ACRs, v) || v == "mfa" && HasScope(d.ACRs, "pwd")
+	})
 }
 
 // maxAge is how old a sign-in may be, if the request or else the client says so.

@@ -16,6 +16,7 @@ type Session struct {
 	SecretHash []byte     // SHA-256 of the Session's secret
 	Key        Thumbprint // the key that its refresh tokens are bound to (RFC 9449 §5); zero: none
 	Resources  []string   // the resource servers that were asked for (RFC 8707); empty: this server alone
+	Claims     string     // ClaimsRequest.Text of what was asked beside the scopes; empty: nothing
 	Line       Line
 	Scopes     []string
 	AMR        AMR
@@ -216,7 +217,7 @@ func (s Sessions) redeem(ctx context.Context, p Promise, h Holder) (row Session,
 	}
 	return s.Store.RedeemCode(ctx, p, Session{
 		ID: p.SessionID, ClientID: h.Client.ID, SignInID: p.SignInID, SecretHash: p.SessionSecret.Hash(), Key: h.sessionKey(),
-		Scopes: p.Scopes, Resources: p.Resources, AMR: p.AMR, AuthTime: p.AuthTime, CreatedAt: now, LastUsedAt: now,
+		Scopes: p.Scopes, Claims: p.Claims, Resources: p.Resources, AMR: p.AMR, AuthTime: p.AuthTime, CreatedAt: now, LastUsedAt: now,
 		IdleEndsAt: lives.IdleFrom(now, ends), EndsAt: ends, Address: h.Seen.Address, UserAgent: h.Seen.UserAgent,
 		Device: h.Device.Or(p.Device).Or(h.Client.Device), Person: person,
 	})

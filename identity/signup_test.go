@@ -2,6 +2,7 @@ package identity_test
 
 import (
 	"errors"
+	"reflect"
 	"testing"
 	"time"
 
@@ -162,7 +163,7 @@ func TestBegin_changesNothingOfAnAccountThatIsThere(t *testing.T) {
 		if err := w.users.Begin(w.Context(), identity.NewUser{Email: w.user.Email, Name: "Mallory", Password: "another password"}, ""); err != nil {
 			w.Fatal(err)
 		}
-		if after := w.account(); after != before {
+		if after := w.account(); !reflect.DeepEqual(after, before) {
 			w.Errorf("it was %+v\nand is %+v", before, after)
 		}
 		if w.events(identity.SignUpTried) != 1 || w.events(identity.UserCreated) != 1 {

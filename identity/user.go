@@ -22,6 +22,14 @@ type User struct {
 	UpdatedAt     time.Time
 	PasswordSetAt time.Time // when the password was chosen
 	ConfirmFirst  bool      // the address must be confirmed before the first sign-in, where mail can be sent
+
+	Described // by operators, for claims
+}
+
+// Described is what operators say of a person, of which claims are made.
+type Described struct {
+	Attributes map[string]any `json:"attributes,omitempty"` // text, numbers, yes or no, lists of text
+	Groups     []string       `json:"groups,omitempty"`
 }
 
 const maxName = 100

@@ -24,6 +24,7 @@ type authorization struct {
 	all       identity.Resources  // that there are
 	resources []string            // that were asked for, as the Session will keep them
 	targets   identity.Resources  // those of them that are not this server itself
+	claims    string              // single claims that were asked for, as the code carries them
 	demand    identity.Demand     // what it asks of the person
 	challenge [32]byte            // zero: none was sent
 	key       identity.Thumbprint // dpop_jkt; zero: none was sent
@@ -36,7 +37,7 @@ type authorization struct {
 // language.
 var askedParams = []string{
 	"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "code_challenge",
-	"code_challenge_method", "prompt", "max_age", "id_token_hint", "login_hint", "ui_locales",
+	"code_challenge_method", "prompt", "max_age", "id_token_hint", "login_hint", "claims", "ui_locales",
 	"dpop_jkt", "device_name", "device_model", "app_version", "install_id",
 }
 
@@ -110,7 +111,7 @@ func (e *Endpoints) examine(ctx context.Context, a *authorization) error {
 		return sayf(unauthorizedClient, "This client is not registered for grant_type %s.", identity.GrantTypeCode)
 	}
 	for _, check := range []func(context.Context, *authorization) error{
-		e.checkFrame, e.checkResources, checkScopes, checkChallenge, checkJKT, e.checkDemand, e.checkHint, e.checkSize,
+		e.checkFrame, e.checkResources, checkScopes, checkChallenge, checkJKT, e.checkDemand, e.checkClaims, e.checkHint, e.checkSize,
 	} {
 		if err := check(ctx, a); err != nil {
 			return err
@@ -169,7 +170,7 @@ func (e *Endpoints) checkHint(_ context.Context, a *authorization) error {
 	if text == "" {
 		return nil
 	}
-	if token, ok := e.hinted(text); ok {
+	if token, ok := e.hinted(text); ok && a.demand.Sub == "" { // claims may have demanded one already
 		a.demand.Sub = token.Subject
 	}
 	return nil
@@ -206,6 +207,6 @@ func (a *authorization) promise(now time.Time) identity.Promise {
 	}
 	return identity.Promise{
 		SessionID: identity.NewID(), SessionSecret: identity.NewSecret(), Binding: binding, IssuedAt: now, Scopes: scopes, Stay: a.demand.Stay,
-		Resources: a.resources, Nonce: a.asked.Get("nonce"), Device: identity.DeviceFrom(a.asked.Get),
+		Resources: a.resources, Nonce: a.asked.Get("nonce"), Claims: a.claims, Device: identity.DeviceFrom(a.asked.Get),
 	}
 }

@@ -66,6 +66,7 @@ var (
 	// OpenID Connect Core 1.0 §3.1.2.6
 	loginRequired            = reply{"login_required", 400}
 	interactionRequired      = reply{"interaction_required", 400}
+	unmetRequirements        = reply{"unmet_authentication_requirements", 400} // its own specification, 1.0
 	consentRequired          = reply{"consent_required", 400}
 	requestNotSupported      = reply{"request_not_supported", 400}
 	requestURINotSupported   = reply{"request_uri_not_supported", 400}

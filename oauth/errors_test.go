@@ -44,6 +44,7 @@ func TestActions_areDecidedForEveryCode(t *testing.T) {
 	none := []string{
 		// what an app is told at its redirect URI, where no token is at stake
 		"unsupported_response_type", "access_denied", "login_required", "interaction_required", "consent_required",
+		"unmet_authentication_requirements",
 		"request_not_supported", "request_uri_not_supported", "registration_not_supported",
 		// registration
 		"invalid_client_metadata", "invalid_redirect_uri", "unapproved_software_statement",

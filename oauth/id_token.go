@@ -32,27 +32,6 @@ type idClaims struct {
 	AMR        []string `json:"amr"`
 	SessionID  string   `json:"sid"`
 	AccessHash string   `json:"at_hash"`
-	*person
-}
-
-// person are the claims of the scopes profile and email (OpenID Connect Core 1.0 §5.4).
-type person struct {
-	Name          string `json:"name,omitempty"`
-	UpdatedAt     int64  `json:"updated_at,omitempty"`
-	Email         string `json:"email,omitempty"`
-	EmailVerified *bool  `json:"email_verified,omitempty"`
-}
-
-// personOf returns what scopes let a client know of a user.
-func personOf(u identity.User, scopes []string) *person {
-	p := &person{}
-	if identity.HasScope(scopes, "profile") {
-		p.Name, p.UpdatedAt = u.Name, u.UpdatedAt.Unix()
-	}
-	if identity.HasScope(scopes, "email") {
-		p.Email, p.EmailVerified = u.Email, &u.EmailVerified
-	}
-	return p
 }
 
 // idToken signs an ID token of a Session for the client c, beside the access token that it is issued with. The nonce is
@@ -68,27 +47,23 @@ func (e *Endpoints) idToken(ctx context.Context, c identity.Client, s identity.S
 		Expires: now.Add(idTokenTTL).Unix(), IssuedAt: now.Unix(), AuthTime: s.AuthTime.Unix(), Nonce: a.nonce,
 		ACR: s.AMR.ACR(), AMR: s.AMR.Names(), SessionID: s.ID.String(), AccessHash: halfHash(key.alg, a.AccessToken),
 	}
-	if tellsPerson(c, a.scopes) {
-		user, err := e.person(ctx, s)
-		if err != nil {
-			return "", err
-		}
-		claims.person = personOf(user, a.scopes)
+	t := telling{inIDToken, c, a.scopes, s}
+	if !t.aboutPerson() {
+		return sign(key.idToken, claims)
 	}
-	return sign(key.idToken, claims)
-}
-
-// tellsPerson reports whether an ID token of these scopes says more of the person than who it is.
-func tellsPerson(c identity.Client, scopes []string) bool {
-	return c.TellsProfile() && (identity.HasScope(scopes, "profile") || identity.HasScope(scopes, "email"))
-}
-
-// person is the user of a Session, whom the refresh has read along with it where it could.
-func (e *Endpoints) person(ctx context.Context, s identity.Session) (identity.User, error) {
-	if s.Person != nil {
-		return *s.Person, nil
+	user, err := e.person(ctx, s)
+	if err != nil {
+		return "", err
 	}
-	return e.store.UserByID(ctx, s.UserID)
+	more, err := e.claimsAbout(user, t)
+	if err != nil {
+		return "", err
+	}
+	said, err := beside(claims, more)
+	if err != nil {
+		return "", err
+	}
+	return sign(key.idToken, said)
 }
 
 func algFor(c identity.Client) string {

@@ -97,7 +97,7 @@ func (e *Endpoints) describe() description {
 		BackchannelLogout:   true,
 		BackchannelSession:  true,
 		FrontLogout:         true, FrontLogoutSession: true,
-		IssInResponse: true,
+		IssInResponse: true, ClaimsParam: true,
 	}
 	d.ClientDocs = e.o.Clients.On()
 	if e.o.Registration != "closed" {

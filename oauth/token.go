@@ -125,7 +125,7 @@ func (x *exchange) param(name string) string { return x.form.Get(name) }
 // tellsPerson reports whether the answer will bring an ID token that says more of the person than who it is, as far as
 // that is known before the Session is.
 func (x *exchange) tellsPerson() bool {
-	return x.client.TellsProfile() && (x.param("grant_type") != identity.GrantTypeRefresh || x.client.RenewsIDToken())
+	return x.promise.Claims != "" || x.client.TellsProfile() && (x.param("grant_type") != identity.GrantTypeRefresh || x.client.RenewsIDToken())
 }
 
 // holder is who presents the code or the refresh token.

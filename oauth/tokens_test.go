@@ -369,7 +369,7 @@ func TestDiscovery_saysOnlyWhatIsTrue(t *testing.T) {
 			"me_endpoint":                   issuer + "/me",
 			"check_session_iframe":          issuer + "/oauth2/check_session",
 			"frontchannel_logout_supported": true, "frontchannel_logout_session_supported": true,
-			"request_uri_parameter_supported": false, "request_parameter_supported": false, "claims_parameter_supported": false,
+			"request_uri_parameter_supported": false, "request_parameter_supported": false, "claims_parameter_supported": true,
 			"authorization_response_iss_parameter_supported": true,
 			"code_challenge_methods_supported":               []any{"S256"},
 			"response_types_supported":                       []any{"code"},

@@ -22,18 +22,17 @@ var (
 	errNobody = say(insufficientScope, "Nobody signed in for this access token: send one of a session.")
 )
 
-// claims are what an app is told of the person who signed in (OpenID Connect Core 1.0 §5.3.2).
-type claims struct {
-	Subject string `json:"sub"`
-	*person
-}
-
 // userinfo serves GET and POST /oauth2/userinfo (OpenID Connect Core 1.0 §5.3).
 func (e *Endpoints) userinfo(w http.ResponseWriter, _ *http.Request, c caller) error {
 	if !identity.HasScope(c.token.Scopes(), "openid") {
 		return errScope
 	}
-	e.writeJSON(w, http.StatusOK, claims{Subject: c.live.Session.Sub, person: personOf(c.live.User, c.token.Scopes())})
+	told, err := e.claimsAbout(c.live.User, telling{place: inUserinfo, scopes: c.token.Scopes(), session: c.live.Session})
+	if err != nil {
+		return err
+	}
+	told["sub"] = c.live.Session.Sub
+	e.writeJSON(w, http.StatusOK, told)
 	return nil
 }
 

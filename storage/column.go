@@ -2,6 +2,7 @@ package storage
 
 import (
 	"database/sql/driver"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -115,6 +116,26 @@ func (m *momentOrNull) Value() (driver.Value, error) {
 		return nil, nil
 	}
 	return (*moment)(m).Value()
+}
+
+// described is an identity.Described as JSON.
+type described identity.Described
+
+// Scan reads JSON.
+func (d *described) Scan(value any) error {
+	switch text := value.(type) {
+	case string:
+		return json.Unmarshal([]byte(text), d)
+	case []byte:
+		return json.Unmarshal(text, d)
+	}
+	return fmt.Errorf("JSON is no %T", value)
+}
+
+// Value writes JSON.
+func (d described) Value() (driver.Value, error) {
+	text, err := json.Marshal(d)
+	return string(text), err
 }
 
 // words are values with spaces between them, as in scope.

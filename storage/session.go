@@ -41,6 +41,7 @@ var sessionColumns = columns[session]{
 	{"user_agent", func(s *session) any { return &s.UserAgent }},
 	{"key", func(s *session) any { return (*thumbprint)(&s.Key) }},
 	{"resources", func(s *session) any { return (*words)(&s.Resources) }},
+	{"claims", func(s *session) any { return &s.Claims }},
 	{"device_name", func(s *session) any { return &s.Device.Name }},
 	{"device_model", func(s *session) any { return &s.Device.Model }},
 	{"app_version", func(s *session) any { return &s.Device.AppVersion }},
@@ -145,7 +146,7 @@ var judged = sessionColumns.except("id", "offline", "created_at", "last_used_at"
 	"device_name", "device_model", "app_version", "install_id")
 
 var liveSession = hot("SELECT " + judged.names("s") + ", " + markColumns + `,
-		u.email, u.email_verified, u.name, u.disabled_at, u.updated_at,
+		u.sub, u.email, u.email_verified, u.name, u.disabled_at, u.updated_at, u.described,
 		EXISTS (SELECT 1 FROM denied_tokens t WHERE t.jti = ?)
 	FROM sessions s` + markJoins + `
 	WHERE s.id = ? AND u.id IS NOT NULL AND c.id IS NOT NULL AND c.disabled_at IS NULL`)
@@ -164,8 +165,8 @@ func (d *DB) LiveSession(ctx context.Context, id identity.ID, jti string) (ident
 	}
 	live := identity.Live{Session: identity.Session{ID: id}}
 	u, m := &live.User, marks{}
-	found, err := d.quickly(ctx, judged.in(&live.Session, m.in(&u.Email, &u.EmailVerified, &u.Name, (*momentOrNull)(&u.DisabledAt),
-		(*moment)(&u.UpdatedAt), &live.Denied)...), liveSession, jti, id)
+	found, err := d.quickly(ctx, judged.in(&live.Session, m.in(&u.Sub, &u.Email, &u.EmailVerified, &u.Name,
+		(*momentOrNull)(&u.DisabledAt), (*moment)(&u.UpdatedAt), (*described)(&u.Described), &live.Denied)...), liveSession, jti, id)
 	switch {
 	case err != nil:
 		return identity.Live{}, d.fail("read live session", err)
@@ -173,7 +174,7 @@ func (d *DB) LiveSession(ctx context.Context, id identity.ID, jti string) (ident
 		return identity.Live{}, notFound("session")
 	}
 	m.judge(&live.Session, d.Now())
-	u.ID, u.Sub = live.Session.UserID, live.Session.Sub
+	u.ID = live.Session.UserID
 	return live, nil
 }
 
@@ -293,7 +294,7 @@ var advanceTelling = map[bool]hotStatement{
 
 // toldOf is what apps are told of a person, behind what a statement returns of their Session. SQLite's RETURNING sees no
 // joined table.
-var toldOf = ofPerson("id", "sub", "email", "email_verified", "name", "updated_at")
+var toldOf = ofPerson("id", "sub", "email", "email_verified", "name", "updated_at", "described")
 
 func ofPerson(columns ...string) (returned string) {
 	for _, column := range columns {
@@ -304,7 +305,9 @@ func ofPerson(columns ...string) (returned string) {
 
 // toldInto is where toldOf goes.
 func toldInto(u *identity.User) []any {
-	return []any{(*scannedID)(&u.ID), &u.Sub, &u.Email, &u.EmailVerified, &u.Name, (*moment)(&u.UpdatedAt)}
+	return []any{
+		(*scannedID)(&u.ID), &u.Sub, &u.Email, &u.EmailVerified, &u.Name, (*moment)(&u.UpdatedAt), (*described)(&u.Described),
+	}
 }
 
 const ordinary = `last_used_at = ?, idle_ends_at = LEAST(?, ends_at), address = ?,

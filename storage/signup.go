@@ -15,7 +15,7 @@ import (
 const pending = "users.confirm_first AND NOT users.email_verified"
 
 // beginUser writes a row in any case, be it one that is there as it is: so a taken address costs what a free one does.
-var beginUser = "INSERT INTO users (" + userColumns + ") VALUES (?, ?, ?, FALSE, ?, ?, 0, NULL, ?, ?, 0, ?, NULL, '', TRUE)" +
+var beginUser = "INSERT INTO users (" + userColumns + ") VALUES (?, ?, ?, FALSE, ?, ?, 0, NULL, ?, ?, 0, ?, NULL, '', TRUE, '{}')" +
 	" ON CONFLICT (email) DO UPDATE SET " + strings.Join([]string{
 	anew("name", "excluded.name"), anew("password_hash", "excluded.password_hash"), anew("epoch", "users.epoch + 1"),
 	anew("created_at", "excluded.created_at"), anew("updated_at", "excluded.updated_at"),

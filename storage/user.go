@@ -15,7 +15,7 @@ import (
 )
 
 const userColumns = "id, sub, email, email_verified, name, password_hash, epoch, disabled_at, created_at, updated_at, " +
-	"codes_from, password_set_at, ended_at, end_cause, confirm_first"
+	"codes_from, password_set_at, ended_at, end_cause, confirm_first, described"
 
 type userRow struct {
 	ID            uuid.UUID `gorm:"primaryKey"`
@@ -33,6 +33,7 @@ type userRow struct {
 	EndedAt       *micros // when everything of theirs ended last, or all but what was kept
 	EndCause      string
 	ConfirmFirst  bool
+	Described     described
 }
 
 // TableName is the table's name for GORM.
@@ -42,7 +43,7 @@ func (userRow) TableName() string { return "users" }
 func (r *userRow) dest() []any {
 	return []any{
 		&r.ID, &r.Sub, &r.Email, &r.EmailVerified, &r.Name, &r.PasswordHash, &r.Epoch, &r.DisabledAt, &r.CreatedAt,
-		&r.UpdatedAt, &r.CodesFrom, &r.PasswordSetAt, &r.EndedAt, &r.EndCause, &r.ConfirmFirst,
+		&r.UpdatedAt, &r.CodesFrom, &r.PasswordSetAt, &r.EndedAt, &r.EndCause, &r.ConfirmFirst, &r.Described,
 	}
 }
 
@@ -51,7 +52,7 @@ func newUserRow(u identity.User) userRow {
 		ID: u.ID, Sub: u.Sub, Email: u.Email, EmailVerified: u.EmailVerified, Name: u.Name,
 		PasswordHash: u.PasswordHash, Epoch: u.Epoch, DisabledAt: fromTimeOrNull(u.DisabledAt),
 		CreatedAt: fromTime(u.CreatedAt), UpdatedAt: fromTime(u.UpdatedAt), PasswordSetAt: fromTimeOrNull(u.PasswordSetAt),
-		ConfirmFirst: u.ConfirmFirst,
+		ConfirmFirst: u.ConfirmFirst, Described: described(u.Described),
 	}
 }
 
@@ -60,7 +61,7 @@ func (r userRow) user() identity.User {
 		ID: r.ID, Sub: r.Sub, Email: r.Email, EmailVerified: r.EmailVerified, Name: r.Name,
 		PasswordHash: r.PasswordHash, Epoch: r.Epoch, DisabledAt: r.DisabledAt.timeOrZero(),
 		CreatedAt: r.CreatedAt.time(), UpdatedAt: r.UpdatedAt.time(), PasswordSetAt: r.passwordSetAt(),
-		ConfirmFirst: r.ConfirmFirst,
+		ConfirmFirst: r.ConfirmFirst, Described: identity.Described(r.Described),
 	}
 }
 
@@ -257,6 +258,12 @@ func (d *DB) SetName(ctx context.Context, userID identity.ID, name string) error
 		return err
 	}
 	return d.writeProfile(ctx, userID, "UPDATE users SET name = ?, updated_at = ? WHERE id = ?", name, fromTime(d.Now()), userID)
+}
+
+// SetDescribed writes what operators say of a person for claims, all of it. NotFound when there is no such person.
+func (d *DB) SetDescribed(ctx context.Context, userID identity.ID, said identity.Described) error {
+	return d.writeProfile(ctx, userID, "UPDATE users SET described = ?, updated_at = ? WHERE id = ?",
+		described(said), fromTime(d.Now()), userID)
 }
 
 // writeProfile changes what userinfo tells of a person, and marks that. It refuses (NotFound) when the statement changed no

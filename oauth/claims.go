@@ -1,0 +1,116 @@
+package oauth
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+// place is where an app reads what it is told of a person.
+type place int
+
+// The places. An access token says nothing of the person that nobody mapped there.
+const (
+	inAccessToken place = iota
+	inIDToken
+	inUserinfo
+)
+
+// telling is what decides which claims an app is told of a person.
+type telling struct {
+	place   place
+	client  identity.Client
+	scopes  []string
+	session identity.Session
+}
+
+// claimsAbout are what an app is told of a person beside who it is: by its scopes (OpenID Connect Core 1.0 §5.4) and by the
+// single claims that it asked for (§5.5). A claim that the account has no value for is left out (§5.3.2).
+func (e *Endpoints) claimsAbout(u identity.User, t telling) (map[string]any, error) {
+	wanted, err := t.wanted()
+	if err != nil {
+		return nil, err
+	}
+	told := map[string]any{}
+	for name, value := range standardOf(u) {
+		if t.tells(name) || wanted.Wants(name, value) {
+			told[name] = value
+		}
+	}
+	return told, nil
+}
+
+// tells reports whether a claim that every account has is told here by its scope.
+func (t telling) tells(name string) bool {
+	byScope := t.place == inUserinfo || t.place == inIDToken && t.client.TellsProfile()
+	return byScope && identity.HasScope(t.scopes, identity.StandardClaims[name])
+}
+
+// wanted are the single claims that were asked for in this place.
+func (t telling) wanted() (identity.WantedClaims, error) {
+	asked, err := identity.ReadClaims(t.session.Claims)
+	if err != nil {
+		return nil, fmt.Errorf("the claims of a session: %w", err)
+	}
+	switch t.place {
+	case inIDToken:
+		return asked.IDToken, nil
+	case inUserinfo:
+		return asked.Userinfo, nil
+	default:
+		return nil, nil
+	}
+}
+
+func standardOf(u identity.User) map[string]any {
+	all := map[string]any{"updated_at": u.UpdatedAt.Unix(), "email": u.Email, "email_verified": u.EmailVerified}
+	if u.Name != "" {
+		all["name"] = u.Name
+	}
+	return all
+}
+
+// aboutPerson reports whether an ID token says more of the person than who it is.
+func (t telling) aboutPerson() bool {
+	return t.session.Claims != "" || t.tells("name") || t.tells("email")
+}
+
+// person is the user of a Session, who was read along with it where that was foreseen.
+func (e *Endpoints) person(ctx context.Context, s identity.Session) (identity.User, error) {
+	if s.Person != nil {
+		return *s.Person, nil
+	}
+	return e.store.UserByID(ctx, s.UserID)
+}
+
+// beside writes claims as JSON with more of them behind.
+func beside(claims any, more map[string]any) (json.RawMessage, error) {
+	text, err := json.Marshal(claims)
+	if err != nil || len(more) == 0 {
+		return text, err
+	}
+	rest, err := json.Marshal(more)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(text[:len(text)-1], ','), rest[1:]...), nil
+}
+
+// checkClaims reads what single claims a request asks for, and keeps of them what its client may know. A level that nobody
+// can reach here is a failed sign-in (OpenID Connect Core 1.0 §5.5.1.1).
+func (e *Endpoints) checkClaims(_ context.Context, a *authorization) error {
+	asked, err := identity.ReadClaims(a.asked.Get("claims"))
+	if err != nil {
+		return err
+	}
+	if !a.demand.Meets(e.o.Policy) {
+		return sayf(unmetRequirements, "No sign-in here has one of the levels that claims calls essential (acr).")
+	}
+	scopes := append(asked.Scopes(a.client), a.scopes...)
+	a.claims, err = asked.Text(func(name string) bool {
+		return identity.HasScope(scopes, identity.StandardClaims[name])
+	})
+	return err
+}

@@ -1,0 +1,121 @@
+package oauth_test
+
+import (
+	"encoding/json"
+	"net/http/httptest"
+	"net/url"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/oauth"
+)
+
+// tell asks userinfo.
+func (s *stage) tell(access string) map[string]any {
+	s.Helper()
+	r := httptest.NewRequest("GET", "/oauth2/userinfo", nil)
+	r.Header.Set("Authorization", "Bearer "+access)
+	resp := s.send(r)
+	var said map[string]any
+	if err := json.NewDecoder(resp.Body).Decode(&said); err != nil || resp.StatusCode != 200 {
+		s.Fatalf("userinfo answered %d (%v)", resp.StatusCode, err)
+	}
+	return said
+}
+
+// OpenID Connect Core 1.0 §5.5: single claims come where they were asked for, at the exchange, at a refresh and at userinfo.
+func TestClaimsParameter_bringsSingleClaimsWhereTheyWereAskedFor(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c := s.app(func(c *identity.Client) { c.IDTokenAlg = "ES256" })
+		asked := `{"id_token":{"email":{"essential":true},"nickname":null},"userinfo":{"name":null,"email_verified":{"value":false}}}`
+		got := s.post(redeeming(c, s.code(asking(c, "claims", asked), s.signIn(s.user))))
+		s.good(got)
+		for range 2 {
+			_, claims := s.decode(got.IDToken)
+			if claims["email"] != s.user.Email || claims["name"] != nil || claims["email_verified"] != nil || claims["nickname"] != nil {
+				t.Errorf("the ID token says %v", claims)
+			}
+			if diff := cmp.Diff(map[string]any{"sub": s.user.Sub, "name": "Ada"}, s.tell(got.AccessToken)); diff != "" {
+				t.Errorf("userinfo: %s", diff)
+			}
+			got = s.post(refreshing(c, got.RefreshToken))
+			s.good(got)
+		}
+		// A client that is not registered for the scope gets no more by asking for its claims.
+		poor := s.app(func(c *identity.Client) { c.Scope = "openid offline_access" })
+		got = s.post(redeeming(poor, s.code(asking(poor, "claims", asked), s.signIn(s.user))))
+		s.good(got)
+		if _, claims := s.decode(got.IDToken); claims["email"] != nil || len(s.tell(got.AccessToken)) != 1 {
+			t.Errorf("a client without the scopes is told %v", claims)
+		}
+	})
+}
+
+// Whoever asks for a claim alone asks the person for no less: consent is for its scope.
+func TestClaimsParameter_takesTheConsentOfItsScope(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c, cookie := s.app(untrusted), s.signIn(s.user)
+		s.allow(c, cookie, "openid", "offline_access")
+		s.code(asking(c), cookie)
+		claims := []string{"claims", `{"userinfo":{"email":null}}`}
+		if page, _ := s.location(s.authorize(asking(c, claims...), cookie)); page != "/consent" {
+			t.Errorf("without consent it led to %s", page)
+		}
+		s.allow(c, cookie, "email")
+		s.code(asking(c, claims...), cookie)
+	})
+}
+
+// OpenID Connect Core 1.0 §5.5.1.1.
+func TestClaimsParameter_anEssentialLevelIsReachedOrRefused(t *testing.T) {
+	t.Parallel()
+	essential := func(values string) string { return `{"id_token":{"acr":{"essential":true,"values":` + values + `}}}` }
+	onStage(t, func(s *stage) {
+		c, cookie := s.app(), s.signIn(s.user)
+		for claims, want := range map[string]string{
+			essential(`["mfa"]`):                                    "/account/totp",
+			essential(`["pwd","mfa"]`):                              "code",
+			essential(`["pwd"]`):                                    "code",
+			essential(`["urn:gold"]`):                               "unmet_authentication_requirements",
+			essential(`[7]`):                                        "unmet_authentication_requirements",
+			essential(`[]`):                                         "code",
+			`{"id_token":{"acr":{"values":["mfa"]}}}`:               "code", // voluntary
+			`{"id_token":{"acr":{"essential":true,"value":"mfa"}}}`: "/account/totp",
+			`{"id_token":{"auth_time":{"essential":true}}}`:         "code",
+			`{"id_token":{"sub":{"value":"` + s.user.Sub + `"}}}`:   "code",
+			`{"userinfo":{"sub":{"value":"248289761001"}}}`:         "/signin",
+			`{"id_token":`:                                          "invalid_request",
+			`{"userinfo":{"email":"yes"}}`:                          "invalid_request",
+		} {
+			if got := s.leads(asking(c, "claims", claims), cookie); got != want {
+				t.Errorf("%s leads to %s, want %s", claims, got, want)
+			}
+		}
+		silent := asking(c, "claims", essential(`["mfa"]`), "prompt", "none")
+		if got := s.leads(silent, cookie); got != "interaction_required" {
+			t.Errorf("silently it leads to %s", got)
+		}
+		s.rebuild(func(o *oauth.Options) { o.Policy = identity.MFAOff })
+		if got := s.leads(asking(c, "claims", essential(`["mfa"]`)), cookie); got != "unmet_authentication_requirements" {
+			t.Errorf("where nobody is asked for a second factor it leads to %s", got)
+		}
+	})
+}
+
+// A request goes through the pages as it was asked.
+func TestClaimsParameter_travelsThroughThePages(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c := s.app()
+		_, q := s.location(s.authorize(asking(c, "claims", `{"id_token":{"email":null}}`)))
+		got := s.post(redeeming(c, s.code(url.Values{"next": q["next"]}, s.signIn(s.user))))
+		s.good(got)
+		if _, claims := s.decode(got.IDToken); claims["email"] != s.user.Email {
+			t.Errorf("the ID token says %v", claims)
+		}
+	})
+}
