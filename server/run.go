@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sojourn-auth/sojourn/config"
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/storage"
 )
@@ -265,6 +266,15 @@ func (s *Server) checkDocuments(ctx context.Context) {
 	}
 }
 
+// unusedFor is how long a client that registered itself lives without signing anyone in: at most a day where everyone may
+// register. Who was away for longer registers again.
+func unusedFor(cfg config.Config) time.Duration {
+	if cfg.Registration == config.Open {
+		return min(cfg.ClientIdleExpiry, 24*time.Hour)
+	}
+	return cfg.ClientIdleExpiry
+}
+
 func (s *Server) sweepOnce(ctx context.Context) {
 	mine, err := s.db.Lease(ctx, "sweep", sweepEvery)
 	if err != nil {
@@ -279,7 +289,7 @@ func (s *Server) sweepOnce(ctx context.Context) {
 		s.log.ErrorContext(ctx, "sweep", "error", err)
 		return
 	}
-	clients, err := s.db.SweepClients(ctx, s.db.Now().Add(-s.cfg.ClientIdleExpiry))
+	clients, err := s.db.SweepClients(ctx, s.db.Now().Add(-unusedFor(s.cfg)))
 	if err != nil {
 		s.log.ErrorContext(ctx, "sweep clients", "error", err)
 		return

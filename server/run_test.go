@@ -319,6 +319,26 @@ func TestSweep_clientsThatNobodySignedInWithExpire(t *testing.T) {
 	})
 }
 
+// Where everyone may register, what nobody uses stays for a day, however long the setting says.
+func TestSweep_unusedClientsOfAnOpenDoorGoAfterADay(t *testing.T) {
+	t.Parallel()
+	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
+		s := assembled(t, db, map[string]string{"registration": "open"})
+		for id, age := range map[string]time.Duration{"idle": 25 * time.Hour, "young": 23 * time.Hour} {
+			c := identity.Client{ID: id, SelfRegistered: true, CreatedAt: db.Now().Add(-age)}
+			if err := db.CreateClient(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.sweepOnce(t.Context())
+		for id, lives := range map[string]bool{"idle": false, "young": true} {
+			if _, err := db.ClientByID(t.Context(), id); (err == nil) != lives {
+				t.Errorf("%s: %v", id, err)
+			}
+		}
+	})
+}
+
 func TestSweep_oneOfAllServersDoesIt(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {

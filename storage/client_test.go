@@ -144,6 +144,46 @@ func TestSweepClients_goesOnUntilNoneIsLeft(t *testing.T) {
 	})
 }
 
+// No flood of registrations fills the table: of those that never signed anyone in the newest are kept, and nobody else's goes.
+func TestSweepClients_aFloodPushesOutItsOwnOldest(t *testing.T) {
+	t.Parallel()
+	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
+		old := w.Now().Add(-time.Hour)
+		for id, c := range map[string]identity.Client{
+			"used": {SelfRegistered: true, FirstUsedAt: old}, "operator": {}, "first": {SelfRegistered: true}, "flood": {SelfRegistered: true},
+		} {
+			if c.ID, c.CreatedAt = id, old; id == "flood" {
+				c.CreatedAt = w.Now()
+			}
+			ok(t, db.CreateClient(t.Context(), c))
+		}
+		alive := func() (n int) {
+			ok(t, db.Q(t.Context()).Raw("SELECT count(*) FROM clients").Scan(&n).Error)
+			return n
+		}
+		flood := func(n int) {
+			ok(t, db.Q(t.Context()).Exec(`INSERT INTO clients (id, secret_hash, trusted, self_registered, metadata, idle_seconds,
+				absolute_seconds, registration_hash, previous_hash, created_at)
+				WITH RECURSIVE more (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM more WHERE i < ?)
+				SELECT 'flood' || i, secret_hash, trusted, self_registered, metadata, idle_seconds, absolute_seconds,
+				registration_hash, previous_hash, created_at + i FROM clients, more WHERE id = 'flood'`, n).Error)
+		}
+		flood(storage.MaxUnused - 2)
+		if n := must[int](t)(db.SweepClients(t.Context(), old)); n != 0 || alive() != storage.MaxUnused+2 {
+			t.Errorf("%d of as many as may be went, %d are left", n, alive())
+		}
+		ok(t, db.CreateClient(t.Context(), identity.Client{ID: "one more", SelfRegistered: true, CreatedAt: w.Now().Add(time.Second)}))
+		if n := must[int](t)(db.SweepClients(t.Context(), old)); n != 1 || alive() != storage.MaxUnused+2 {
+			t.Errorf("at one more %d went, %d are left", n, alive())
+		}
+		for id, want := range map[string]bool{"used": true, "operator": true, "first": false, "one more": true} {
+			if _, err := db.ClientByID(t.Context(), id); (err == nil) != want {
+				t.Errorf("%s: %v", id, err)
+			}
+		}
+	})
+}
+
 // registered makes a client with a registration access token of that hash.
 func registered(t *testing.T, db *storage.DB, hash string) identity.Client {
 	t.Helper()

@@ -35,6 +35,9 @@ var ColumnLists = map[string]struct {
 // Batch is how many rows one statement ends or deletes at most.
 const Batch = batch
 
+// MaxUnused is how many clients are kept that never signed anyone in.
+const MaxUnused = maxUnused
+
 // WalkPage is how many Sessions one statement of the sweep looks at.
 const WalkPage = walkPage
 

@@ -168,9 +168,16 @@ func (d *DB) Writable(ctx context.Context) error {
 	return err
 }
 
-// SweepClients deletes the clients that registered themselves before a time and that got no token ever since, with an
-// Event each, and returns how many those were.
+// maxUnused is how many clients that registered themselves are kept before they sign anyone in. At one more the oldest of them
+// go with the next sweep: a registration is used within minutes, and no flood of them refuses anyone else's.
+const maxUnused = 10_000
+
+// SweepClients deletes the clients that registered themselves before a time and that got no token ever since, and of the others
+// without one those that are too many, with an Event each, and returns how many those were.
 func (d *DB) SweepClients(ctx context.Context, before time.Time) (total int, err error) {
+	if before, err = d.overfull(ctx, before); err != nil {
+		return 0, err
+	}
 	for {
 		swept := 0
 		err := d.InTx(ctx, func(ctx context.Context) (err error) {
@@ -185,6 +192,17 @@ func (d *DB) SweepClients(ctx context.Context, before time.Time) (total int, err
 			return total, nil
 		}
 	}
+}
+
+// overfull is the time before which clients without a token go so that at most maxUnused are left; no earlier than before.
+func (d *DB) overfull(ctx context.Context, before time.Time) (time.Time, error) {
+	var newest micros
+	found, err := d.one(ctx, []any{&newest}, `SELECT created_at FROM clients WHERE self_registered AND first_used_at IS NULL
+		ORDER BY created_at DESC LIMIT 1 OFFSET ?`, maxUnused)
+	if after := newest.time().Add(time.Microsecond); found && after.After(before) {
+		before = after
+	}
+	return before, d.fail("count unused clients", err)
 }
 
 func (d *DB) sweepClients(ctx context.Context, before time.Time) (int, error) {
