@@ -46,6 +46,8 @@ type Client struct {
 	DisabledAt     time.Time `json:"disabled_at,omitzero"`
 	CreatedAt      time.Time `json:"created_at"`
 	FirstUsedAt    time.Time `json:"first_used_at,omitzero"`
+	DocumentReadAt time.Time `json:"document_read_at,omitzero"` // of one whose id is the address of a document that says what it is
+	DocumentGone   time.Time `json:"document_gone_since,omitzero"`
 	Idle           int64     `json:"session_idle_seconds,omitempty"` // 0: the server's
 	Absolute       int64     `json:"session_absolute_seconds,omitempty"`
 	identity.Metadata
@@ -56,6 +58,7 @@ func NewClient(c identity.Client) Client {
 	return Client{
 		ID: c.ID, Trusted: c.Trusted, TrustedNative: c.TrustedNative, SelfRegistered: c.SelfRegistered, Disabled: !c.DisabledAt.IsZero(),
 		DisabledAt: c.DisabledAt, CreatedAt: c.CreatedAt, FirstUsedAt: c.FirstUsedAt,
+		DocumentReadAt: c.Published.ReadAt, DocumentGone: c.Published.GoneSince,
 		Idle: int64(c.Lives.Idle / time.Second), Absolute: int64(c.Lives.Absolute / time.Second), Metadata: c.Metadata,
 	}
 }

@@ -73,6 +73,10 @@ func listed(db *storage.DB, p person, s identity.Session) map[string]func(contex
 	return map[string]func(context.Context) error{
 		"Sweep":        func(ctx context.Context) error { return failed(db.Sweep(ctx)) },
 		"SweepClients": func(ctx context.Context) error { return failed(db.SweepClients(ctx, db.Now().Add(-time.Hour))) },
+		"DocumentsDue": func(ctx context.Context) error { return failed(db.DocumentsDue(ctx, 32, db.Now())) },
+		"DropIdleDocument": func(ctx context.Context) error {
+			return failed(db.DropIdleDocument(ctx, "app", db.Now()))
+		},
 		"SweepUnconfirmed": func(ctx context.Context) error {
 			return failed(db.SweepUnconfirmed(ctx, db.Now().Add(-time.Hour)))
 		},

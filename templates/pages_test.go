@@ -68,11 +68,12 @@ var golden = with(account, with(mailed, map[string]templates.Page{
 			{URL: "/oauth2/authorize?next=sealed-request", Label: templates.Say(templates.ContinueTo, "app", "Notes")},
 		},
 	},
-	"enrol-problem": enrol(problem("totp", "That code is not right. Wait for the next one in your app and try again.")),
-	"enrol-over":    enrol(problem("enrolment", "This page was open for too long, so here is a new key.")),
-	"consent":       consent(notes, false),
-	"consent-self":  consent(templates.App{Name: "Notes"}, true),
-	"consent-stay":  staying(),
+	"enrol-problem":     enrol(problem("totp", "That code is not right. Wait for the next one in your app and try again.")),
+	"enrol-over":        enrol(problem("enrolment", "This page was open for too long, so here is a new key.")),
+	"consent":           consent(notes, false),
+	"consent-self":      consent(templates.App{Name: "Notes"}, true),
+	"consent-stay":      staying(),
+	"consent-published": publishing(),
 	"continue": templates.Continue{
 		Frame: templates.Frame{Operator: operator, App: templates.App{Name: "Notes"}}, Form: asked, Person: anna, Binding: "sealed-binding", Called: "Anna Ångström",
 	},
@@ -135,6 +136,13 @@ func consent(app templates.App, self bool) templates.Consent {
 func staying() templates.Consent {
 	page := consent(templates.App{Name: "Agent"}, true)
 	page.Scopes, page.Stay = []string{"openid", "calendar.read"}, true
+	return page
+}
+
+// publishing is the consent page of an app that nobody registered and that is on this device.
+func publishing() templates.Consent {
+	page := consent(templates.App{Name: "Notes"}, true)
+	page.PublishedBy, page.Posable = "notes.example", true
 	return page
 }
 

@@ -70,7 +70,10 @@ func standing(c identity.Client) []string {
 	if c.TrustedNative {
 		words = append(words, "trusted native")
 	}
-	if c.SelfRegistered {
+	switch {
+	case c.FromDocument():
+		words = append(words, "publishes what it is")
+	case c.SelfRegistered:
 		words = append(words, "registered itself")
 	}
 	if !c.DisabledAt.IsZero() {
@@ -110,6 +113,8 @@ func clientText(c identity.Client) string {
 		{"disabled", moment(c.DisabledAt)},
 		{"added", moment(c.CreatedAt)},
 		{"first used", moment(c.FirstUsedAt)},
+		{"document read", moment(c.Published.ReadAt)},
+		{"document gone since", moment(c.Published.GoneSince)},
 		{"needs", strings.Join(needs(c), ", ")},
 		{"rotation", string(c.Rotation)},
 		{"redirects", strings.Join(c.RedirectURIs, " ")},
@@ -217,7 +222,8 @@ func (p *program) clientDelete() *cobra.Command {
 		Use:   "delete ID",
 		Short: "Delete an app, end its sessions and forget what people allowed it",
 		Long: "Delete ends every session of an app and removes it with its consents and documents. It cannot be undone;\n" +
-			"`sojourn client disable` can.",
+			"`sojourn client disable` can. An app whose id is an address that says what it is would come back by itself:\n" +
+			"its row stays, disabled.",
 	}, func(ctx context.Context, o opened, id string) error {
 		if err := o.operators().DeleteClient(ctx, id); err != nil {
 			return err
