@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -122,20 +125,27 @@ func (p *process) says(text string) {
 	p.until(fmt.Sprintf("%q", text), func() bool { return strings.Contains(p.out.String(), text) })
 }
 
-// freePorts returns ports that nobody listened on a moment ago.
-func freePorts(t *testing.T, n int) []string {
+// Ports are given out one after the other from a random one. They lie below those that the kernel hands out for connections, one of which would
+// otherwise have taken a port before its server did.
+var (
+	firstPort = 12_000 + rand.IntN(16_000)
+	givenOut  atomic.Int32
+)
+
+// freePorts returns ports that nobody listened on a moment ago, and that nobody else here gets.
+func freePorts(t *testing.T, n int) (ports []string) {
 	t.Helper()
-	ports := make([]string, n)
-	for i := range ports {
-		listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	for len(ports) < n {
+		port := strconv.Itoa(firstPort + int(givenOut.Add(1)))
+		listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:"+port)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer listener.Close() // all at the end, so that they differ
-		_, ports[i], err = net.SplitHostPort(listener.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
+		listener.Close()
+		ports = append(ports, port)
 	}
 	return ports
 }
