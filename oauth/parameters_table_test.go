@@ -97,6 +97,8 @@ var endpointTables = []endpointTable{
 				answer{"x", ok}, answer{tooLong, "invalid_request"}, answer{"x.y.z", ok}, answer{otherIDToken, ok})},
 			{"login_hint", "OIDC Core §3.1.2.1", ok, "", bad(answer{"\"", ok},
 				answer{tooLong, "invalid_request"}, answer{"nobody", ok}, none)},
+			{"ui_locales", "OIDC Core §3.1.2.1: those that are not spoken are passed over", ok, "", bad(
+				answer{"\"", ok}, overfull, answer{"xx", ok}, none)},
 			{"dpop_jkt", "RFC 9449 §10", ok, "", bad(
 				answer{"\"", "invalid_request"}, answer{tooLong, "invalid_request"}, answer{"short", "invalid_request"}, none)},
 			{"resource", "RFC 8707 §2", ok, "invalid_target", bad(
@@ -114,7 +116,7 @@ var endpointTables = []endpointTable{
 				answer{"{}", "registration_not_supported"}, none)},
 			{"next", "our own: a page's request that is not ours is shown so", ok, "page", bad(
 				answer{"x", "page"}, answer{tooLong, "page"}, answer{"x.y", "page"}, none)},
-		}, described(overfull), passedOver("OIDC Core §3.1.2.1: may be ignored", "display", "ui_locales", "claims_locales", "acr_values"),
+		}, described(overfull), passedOver("OIDC Core §3.1.2.1: may be ignored", "display", "claims_locales", "acr_values"),
 			passedOver("RFC 6749 §3.1: unknown ones are ignored", "audience", "unheard_of"),
 			passedOver("our own: a press counts with the page that it was on", "denied", "allowed")),
 	},
