@@ -46,6 +46,7 @@ type Options struct {
 	Lists     lists
 	Operators identity.Operators
 	Tokens    identity.AdminTokens
+	Webhooks  identity.Webhooks
 	TOTP      mfa.TOTP
 	Links     identity.MailLinks
 	Keys      *identity.Keyring

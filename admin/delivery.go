@@ -11,9 +11,10 @@ import (
 type Delivery struct {
 	ID        identity.ID           `json:"id"`
 	Kind      identity.DeliveryKind `json:"kind"`
-	ClientID  string                `json:"client_id,omitempty"` // of a logout
+	ClientID  string                `json:"client_id,omitempty"` // of a logout; of a webhook its name
 	SessionID identity.ID           `json:"sid,omitzero"`        // of a logout
 	Letter    identity.LetterKind   `json:"letter,omitempty"`    // which mail
+	Event     identity.EventKind    `json:"event,omitempty"`     // what a webhook is told
 	Host      string                `json:"host,omitempty"`
 	Tries     int                   `json:"tries"` // those that failed
 	LastError string                `json:"last_error,omitempty"`
@@ -25,7 +26,7 @@ type Delivery struct {
 // NewDelivery shows a Delivery.
 func NewDelivery(d identity.ListedDelivery) Delivery {
 	v := Delivery{
-		ID: d.ID, Kind: d.Kind, ClientID: d.ClientID, SessionID: d.SessionID, Letter: d.Letter, Host: d.Host, Tries: d.Tries,
+		ID: d.ID, Kind: d.Kind, ClientID: d.ClientID, SessionID: d.SessionID, Letter: d.Letter, Event: d.Event, Host: d.Host, Tries: d.Tries,
 		LastError: d.LastError, CreatedAt: d.CreatedAt, DeadAt: d.DeadAt,
 	}
 	if d.DeadAt.IsZero() {

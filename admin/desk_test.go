@@ -58,8 +58,9 @@ func newDesk(t *testing.T, kind string) *desk {
 	admin.New(admin.Options{
 		Store: d.db, Lists: d.db.Lists(), Tokens: d.tokens, Operators: identity.Operators{Store: d.db, Now: d.now},
 		Links: identity.MailLinks{Store: d.db, Keys: storagetest.Keys(t), Now: d.now}, Issuer: "https://id.example",
-		Keys: storagetest.Keys(t),
-		TOTP: mfa.TOTP{Store: d.db, Keys: storagetest.Keys(t), Now: d.now}, Log: slog.New(slog.NewTextHandler(&d.log, nil)),
+		Webhooks: identity.Webhooks{Store: d.db, Now: d.now},
+		Keys:     storagetest.Keys(t),
+		TOTP:     mfa.TOTP{Store: d.db, Keys: storagetest.Keys(t), Now: d.now}, Log: slog.New(slog.NewTextHandler(&d.log, nil)),
 	}).Routes(d.router)
 	server := httptest.NewServer(d.router)
 	t.Cleanup(server.Close)

@@ -49,6 +49,10 @@ func (a *API) Routes(r *mux.Router) {
 	on(http.MethodGet, "events", a.eventList)
 	on(http.MethodGet, "deliveries", a.deliveryList)
 	on(http.MethodPost, "deliveries/{id}/retry", a.deliveryRetry)
+	on(http.MethodGet, "webhooks", a.webhookList)
+	on(http.MethodPost, "webhooks", a.webhookAdd)
+	on(http.MethodDelete, "webhooks/{id}", a.webhookRemove)
+	on(http.MethodPost, "webhooks/{id}/replay", a.webhookReplay)
 	r.HandleFunc(Prefix+"openapi.json", describe).Methods(http.MethodGet)
 }
 

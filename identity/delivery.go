@@ -15,7 +15,12 @@ type DeliveryKind string
 const (
 	LogoutDelivery DeliveryKind = "logout" // a LogoutNotice to a client's back channel
 	MailDelivery   DeliveryKind = "mail"   // a Letter to a person
+	// WebhookDelivery is a WebhookNotice to a program of the operator's.
+	WebhookDelivery DeliveryKind = "webhook"
 )
+
+// DeliveryKinds are all of them.
+var DeliveryKinds = []DeliveryKind{LogoutDelivery, MailDelivery, WebhookDelivery}
 
 // Delivery is something that has to reach somebody else's server. It is written in the transaction of what it tells, and
 // tried until it arrives or is given up.
@@ -29,7 +34,7 @@ type Delivery struct {
 	NextTryAt time.Time
 	DeadAt    time.Time // when it was given up; zero while it is tried
 	LastError string    // of the last try, at most 200 bytes, without secrets
-	ClientID  string    // whose it is; empty for mail
+	ClientID  string    // whose it is; the name of a webhook; empty for mail
 }
 
 // LogoutNotice tells a client's back channel that a Session is over (OpenID Connect Back-Channel Logout 1.0 §2.4).
@@ -90,6 +95,7 @@ type ListedDelivery struct {
 	Delivery
 	SessionID ID         // of a LogoutNotice
 	Letter    LetterKind // of a Letter
+	Event     EventKind  // of a WebhookNotice
 }
 
 // DeliveryCount is how many Deliveries of a kind there are.

@@ -54,7 +54,20 @@ const (
 	DeliveryRetried        EventKind = "delivery.retried"         // Detail: its id, or how many of those given up
 	AdminTokenAdded        EventKind = "admin_token.added"        // Detail: its name
 	AdminTokenRemoved      EventKind = "admin_token.removed"
+	WebhookAdded           EventKind = "webhook.added" // Detail: its name, as of the next two
+	WebhookRemoved         EventKind = "webhook.removed"
+	WebhookReplayed        EventKind = "webhook.replayed"
 )
+
+// EventKinds are all of them.
+var EventKinds = []EventKind{
+	UserCreated, SignUpTried, SignedIn, SignInEnded, SessionEnded, SessionForked, SessionRolled, FactorAdded,
+	FactorRefused, RecoveryCodeUsed, RecoveryRenewed, FactorRemoved, FactorReplaced, NewBrowser, PasswordChanged,
+	PasswordReset, PasswordRefused, EmailVerified, EmailChanged, EmailVouched, ProfileChanged, UserLocked, UserUnlocked,
+	UserDeleted, ChangesUndone, WayInMade, ConsentGiven, ConsentWithdrawn, ClientRegistered, ClientUpdated,
+	ClientDisabled, ClientEnabled, ClientDeleted, KeysRotated, KeysResealed, KeyRemoved, RegistrationTokenAdded,
+	DeliveryRetried, AdminTokenAdded, AdminTokenRemoved, WebhookAdded, WebhookRemoved, WebhookReplayed,
+}
 
 // Event is something that a user or an operator may ask about later. It is written in the transaction of what it tells.
 type Event struct {

@@ -45,11 +45,12 @@ const (
 	ForLink     Purpose = "mailed link"
 	ForSignOut  Purpose = "asked sign-out"
 	ForBrowser  Purpose = "known browser"
+	ForWebhook  Purpose = "webhook secret at rest"
 )
 
 var purposes = []Purpose{
 	ForRefresh, ForAccess, ForCode, ForCookie, ForAsked, ForBinding, ForDenial, ForAllowal, ForStay, ForEnrol, ForFactor, ForRecovery,
-	ForKey, ForHash, ForNonce, ForDelivery, ForLink, ForSignOut, ForBrowser,
+	ForKey, ForHash, ForNonce, ForDelivery, ForLink, ForSignOut, ForBrowser, ForWebhook,
 }
 
 // ErrForged says that sealed or signed bytes are not ours: garbage, altered, of another version, key or purpose.

@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -44,7 +45,7 @@ func TestTakeRegistration_leavesOutRedirectURIsThatCannotBeTaken(t *testing.T) {
 }
 
 func fieldOf(err error) string {
-	if refusal, ok := err.(*identity.Error); ok {
+	if refusal, ok := errors.AsType[*identity.Error](err); ok {
 		return refusal.Field
 	}
 	return ""

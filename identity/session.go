@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"time"
 )
 
@@ -368,13 +369,13 @@ func (s Sessions) admits(row Session, t RefreshToken, h Holder) error {
 
 // over says in a word why a Session that admits refused is of no use to its app any more; empty: it may be, or it is another's.
 func (s Sessions) over(row Session, refusal error) string {
-	switch refusal {
-	case errOver:
+	switch {
+	case errors.Is(refusal, errOver):
 		cause, _, _ := row.Ending(s.Now())
 		return string(cause)
-	case ErrNoMFA:
+	case errors.Is(refusal, ErrNoMFA):
 		return OverFactor
-	case ErrLost:
+	case errors.Is(refusal, ErrLost):
 		return OverResource
 	}
 	return ""

@@ -190,9 +190,6 @@ func (m *metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 
-// deliveryKinds are shown also while there are none, so that alarms have something to look at.
-var deliveryKinds = []identity.DeliveryKind{identity.LogoutDelivery, identity.MailDelivery}
-
 // waiting shows how many deliveries wait and how many are dead, as the database says when it is asked.
 type waiting struct {
 	desc  *prometheus.Desc
@@ -220,7 +217,7 @@ func (w waiting) Collect(to chan<- prometheus.Metric) {
 	for _, c := range counts {
 		byKind[c.Kind] = c
 	}
-	for _, kind := range deliveryKinds {
+	for _, kind := range identity.DeliveryKinds { // also while there are none, so that alarms have something to look at
 		c := byKind[kind]
 		to <- prometheus.MustNewConstMetric(w.desc, prometheus.GaugeValue, float64(c.Waiting), string(kind), "waiting")
 		to <- prometheus.MustNewConstMetric(w.desc, prometheus.GaugeValue, float64(c.Dead), string(kind), "dead")

@@ -73,6 +73,7 @@ func (s *Server) adminAPI() http.Handler {
 		Store: s.db, Lists: s.db.Lists(), Log: s.log,
 		Operators: Operators(s.db, s.cfg),
 		Tokens:    identity.AdminTokens{Store: s.db, Now: s.db.Now},
+		Webhooks:  Webhooks(s.db, s.cfg.Loopback()),
 		TOTP:      mfa.TOTP{Store: s.db, Keys: s.keys, Now: s.db.Now},
 		Links:     identity.MailLinks{Store: s.db, Keys: s.keys, Now: s.db.Now},
 		Keys:      s.keys,

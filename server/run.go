@@ -82,7 +82,7 @@ func (s *Server) Serve(until context.Context) error {
 	defer stop()
 	var loops sync.WaitGroup
 	for _, loop := range []func(context.Context){
-		s.protocol.Run, s.db.Clock().Run, s.db.Carry, s.db.WatchChanges, s.db.WatchMarks, s.sweep, s.tidy,
+		s.protocol.Run, s.db.Clock().Run, s.db.Carry, s.db.WatchChanges, s.db.WatchMarks, s.watchWebhooks, s.sweep, s.tidy,
 		s.checkDocuments, s.warnOfRisks, s.warnOfNoMail, s.own.watch,
 	} {
 		loops.Go(func() { loop(ctx) })

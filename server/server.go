@@ -34,6 +34,7 @@ type Server struct {
 	logo     logo
 	places   places
 	postman  *postman // nil: no mail is sent
+	herald   *herald
 	ports    ports
 	own      *certificate // nil: the listener speaks no TLS
 	limits   limits
@@ -61,6 +62,9 @@ func New(ctx context.Context, cfg config.Config, db *storage.DB, log *slog.Logge
 		return nil, err
 	}
 	if err := s.assemble(keys); err != nil {
+		return nil, err
+	}
+	if err := db.LoadWebhooks(ctx); err != nil {
 		return nil, err
 	}
 	s.metrics.showStreams(s.protocol.OpenStreams, s.protocol.RefusedStreams)
@@ -97,6 +101,7 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 			On: cfg.TakesDocuments(), Allow: cfg.ClientHosts, Deny: cfg.ClientHostsDeny, Loopback: cfg.Loopback(),
 		},
 	})
+	s.herald = newHerald(db, fetch)
 	signIns := identity.SignIns{
 		Store: db, Keys: keys, Passwords: passwords, Now: db.Now,
 		Lives:        identity.Lifetimes{Idle: cfg.SignInIdle, Absolute: cfg.SignInAbsolute},

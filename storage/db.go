@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"gorm.io/gorm"
@@ -58,31 +59,33 @@ type Options struct {
 
 // DB is one open database. Many goroutines may use it at once.
 type DB struct {
-	base       *gorm.DB
-	kind       string
-	pools      []*sql.DB // the first one writes
-	link       *link     // nil on SQLite, as the next one
-	quick      *quick
-	replica    *replica // nil: there is none
-	migrations fs.FS
-	keys       *identity.Keyring
-	clock      *Clock
-	now        func() time.Time
-	clients    clientCache
-	resources  resourceCache
-	letters    bool
-	queued     bell
-	untidy     bell
-	marked     bell
-	recent     recent
-	journal    *journal
-	hub        hub
-	walk       walk
-	refused    refusedTries
-	ended      endedSessions
-	wire       *wire   // nil: there is one process alone
-	shared     *shared // nil without Redis
-	lookNow    chan struct{}
+	base         *gorm.DB
+	kind         string
+	pools        []*sql.DB // the first one writes
+	link         *link     // nil on SQLite, as the next one
+	quick        *quick
+	replica      *replica // nil: there is none
+	migrations   fs.FS
+	keys         *identity.Keyring
+	clock        *Clock
+	now          func() time.Time
+	clients      clientCache
+	resources    resourceCache
+	letters      bool
+	queued       bell
+	untidy       bell
+	marked       bell
+	recent       recent
+	journal      *journal
+	hub          hub
+	walk         walk
+	refused      refusedTries
+	ended        endedSessions
+	hooks        atomic.Pointer[[]hook]
+	hooksChanged bell
+	wire         *wire   // nil: there is one process alone
+	shared       *shared // nil without Redis
+	lookNow      chan struct{}
 }
 
 // Open connects to dsn, "sqlite:PATH" or "postgres://…", and checks that it answers. A missing SQLite file and its folder

@@ -40,7 +40,7 @@ func (d *DB) QueueLetter(ctx context.Context, l identity.Letter) error {
 	return d.queue(ctx, identity.MailDelivery, []parcel{{body: l}})
 }
 
-// queueEvents puts the mails that Events ask for into the outbox.
+// queueEvents puts the mails that Events ask for into the outbox, and what webhooks are told.
 func (d *DB) queueEvents(ctx context.Context, events []identity.Event) error {
 	var letters []parcel
 	for _, e := range events {
@@ -48,7 +48,7 @@ func (d *DB) queueEvents(ctx context.Context, events []identity.Event) error {
 			letters = append(letters, parcel{body: identity.Letter{Kind: identity.LetterEvent, UserID: e.UserID, Event: &e}})
 		}
 	}
-	return d.queue(ctx, identity.MailDelivery, letters)
+	return errors.Join(d.queue(ctx, identity.MailDelivery, letters), d.queueWebhooks(ctx, events))
 }
 
 // queueLogouts puts a notice into the outbox for each Session whose client has a back channel (OpenID Connect
@@ -283,6 +283,8 @@ func (d *DB) listed(r deliveryRow) identity.ListedDelivery {
 		var letter identity.Letter
 		_ = json.Unmarshal(body, &letter)
 		l.Letter = letter.Kind
+	case identity.WebhookDelivery:
+		l.Event = noticeOf(body).Kind
 	}
 	return l
 }
@@ -320,7 +322,7 @@ const countDead = `SELECT count(*) FROM (SELECT kind FROM deliveries
 // CountDeliveries returns how many Deliveries of each kind wait, and how many are dead, up to 100,000.
 func (d *DB) CountDeliveries(ctx context.Context) ([]identity.DeliveryCount, error) {
 	var counts []identity.DeliveryCount
-	for _, kind := range []identity.DeliveryKind{identity.LogoutDelivery, identity.MailDelivery} {
+	for _, kind := range identity.DeliveryKinds {
 		c := identity.DeliveryCount{Kind: kind}
 		if _, err := d.one(ctx, []any{&c.Waiting}, countWaiting, kind, maxCounted); err != nil {
 			return nil, d.fail("count deliveries", err)

@@ -124,3 +124,11 @@ func StrikeRecent(n int) (kept int, floor bool) {
 	}
 	return len(r.struck), r.floor > 0
 }
+
+// FillWebhooks has this process know of all webhooks that as much waits for them as may.
+func (d *DB) FillWebhooks() {
+	all := *d.hooks.Load()
+	for i := range all {
+		all[i].full = true
+	}
+}

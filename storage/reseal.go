@@ -23,6 +23,7 @@ var sealedColumns = []sealedColumn{
 	{"former authenticators", "former_values", "id", "secret", identity.ForFactor, true},
 	{"signing keys", "signing_keys", "id", "private", identity.ForKey, false},
 	{"deliveries", "deliveries", "id", "body", identity.ForDelivery, true},
+	{"webhook secrets", "webhooks", "name", "secret", identity.ForWebhook, false},
 }
 
 // hashedColumn is where keyed hashes rest (Keyring.HashSecret, Hashes), and which of them still count.

@@ -98,7 +98,7 @@ func (o opened) ready(ctx context.Context) error {
 		return fmt.Errorf("the database's schema is ahead (%d, this program knows %d): "+
 			"run the newer program whose sojourn migrate made it", current, target)
 	}
-	return o.db.Clock().Measure(ctx)
+	return errors.Join(o.db.Clock().Measure(ctx), o.db.LoadWebhooks(ctx))
 }
 
 // belongs holds a server to the issuer that the others on its database have. A SQLite database has one server, which may be

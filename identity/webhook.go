@@ -1,0 +1,180 @@
+package identity
+
+import (
+	"context"
+	"encoding/base64"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// MaxWebhooks is how many there are at most: each is told of every Event that it asks for.
+	MaxWebhooks = 10
+	// MaxWebhookWaiting is how many Events wait for a webhook that does not answer. What happens then is missed, and that
+	// is written down (Webhook.MissedSince).
+	MaxWebhookWaiting = 100_000
+	// webhookSecretPrefix tells a webhook's secret from the other kinds (Standard Webhooks, "Webhook secrets").
+	webhookSecretPrefix = "whsec_"
+	maxWebhookURL       = 512 // bytes
+)
+
+// Webhook is a program of the operator's that is told what happens, so that another database can follow ours.
+type Webhook struct {
+	Name      string
+	URL       string
+	Kinds     []EventKind // that it is told of; none: all
+	CreatedAt time.Time
+	// MissedSince is when so much waited for it that an Event was left out for the first time; zero: none was.
+	MissedSince time.Time
+}
+
+// Wants reports whether a webhook is told of Events of a kind. What bad networks do all day is told where it is asked for alone.
+func (w Webhook) Wants(kind EventKind) bool {
+	if len(w.Kinds) == 0 {
+		return kind != SessionForked
+	}
+	return slices.Contains(w.Kinds, kind)
+}
+
+// WebhookNotice is what a Delivery to a webhook carries. Who the person is is looked up when it is sent.
+type WebhookNotice struct {
+	Event Event `json:"event"`
+}
+
+type webhookStore interface {
+	ledger
+	// CreateWebhook keeps a webhook and its secret, sealed; Conflict when the name is taken or there are MaxWebhooks.
+	CreateWebhook(ctx context.Context, w Webhook, secret []byte) error
+	Webhooks(ctx context.Context) ([]Webhook, error)
+	// DeleteWebhook forgets a webhook and what waits for it; NotFound when there is none of this name.
+	DeleteWebhook(ctx context.Context, name string) error
+	// ReplayWebhook queues the next Events after a place for a webhook, the oldest first, at most a batch of them, and
+	// returns how many those were and the place behind them; done says that there are no more.
+	ReplayWebhook(ctx context.Context, w Webhook, from EventPlace) (n int, to EventPlace, done bool, err error)
+	// CountWebhookWaiting is how many Deliveries wait for a webhook, up to MaxWebhookWaiting.
+	CountWebhookWaiting(ctx context.Context, name string) (int, error)
+	// SetWebhookMissed writes MissedSince; a zero time forgets it.
+	SetWebhookMissed(ctx context.Context, name string, since time.Time) error
+}
+
+// EventPlace is a place among all Events, by time.
+type EventPlace struct {
+	At time.Time
+	ID ID
+}
+
+// Webhooks are the programs that are told what happens.
+type Webhooks struct {
+	Store    webhookStore
+	Now      func() time.Time
+	Loopback bool // the issuer is this machine: so may a webhook be, by http
+}
+
+// Add makes a webhook, fills in when, and returns its secret, which is told this once. Refusals: Invalid, by field; Conflict for a name that
+// is taken, or one webhook too many.
+func (h Webhooks) Add(ctx context.Context, w *Webhook) (secret string, err error) {
+	if err := h.check(*w); err != nil {
+		return "", err
+	}
+	w.CreatedAt = h.Now()
+	secret = webhookSecretPrefix + base64.StdEncoding.EncodeToString([]byte(RandomText(24)))
+	return secret, h.Store.InTx(ctx, func(ctx context.Context) error {
+		if err := h.Store.CreateWebhook(ctx, *w, []byte(secret)); err != nil {
+			return err
+		}
+		return h.tell(ctx, WebhookAdded, w.Name)
+	})
+}
+
+func (h Webhooks) check(w Webhook) error {
+	visible := func(r rune) bool { return r > ' ' && r <= '~' }
+	if w.Name == "" || len(w.Name) > maxActor || strings.ContainsFunc(w.Name, func(r rune) bool { return !visible(r) }) {
+		return RefuseField("name", "Use 1 to 64 visible ASCII characters for the webhook's name.")
+	}
+	u, err := url.Parse(w.URL)
+	secure := err == nil && (u.Scheme == "https" || h.Loopback && u.Scheme == "http" && onLoopback(w.URL))
+	if !secure || u.Host == "" || u.User != nil || u.Fragment != "" || len(w.URL) > maxWebhookURL {
+		return RefuseField("url", "Use an https address of at most 512 bytes, without a user and a fragment.")
+	}
+	for _, kind := range w.Kinds {
+		if !slices.Contains(EventKinds, kind) {
+			return RefuseField("kinds", "There are no Events of the kind "+string(kind)+". docs/webhooks.md lists them.")
+		}
+	}
+	return nil
+}
+
+// All returns every webhook, by name.
+func (h Webhooks) All(ctx context.Context) ([]Webhook, error) { return h.Store.Webhooks(ctx) }
+
+// Remove forgets a webhook and what waits for it; NotFound when there is none of this name.
+func (h Webhooks) Remove(ctx context.Context, name string) error {
+	return h.Store.InTx(ctx, func(ctx context.Context) error {
+		if err := h.tell(ctx, WebhookRemoved, name); err != nil { // first: it is told of that no more
+			return err
+		}
+		return h.Store.DeleteWebhook(ctx, name)
+	})
+}
+
+// Replayed is what a Replay put into the outbox.
+type Replayed struct {
+	Events int
+	// Until is the time of the last one, where more remain than may wait at once: replay from there later. Zero: all of them.
+	Until time.Time
+}
+
+// Replay tells a webhook once more of all that happened since a time, the oldest first. Whoever was told of some knows them
+// by their ids. NotFound when there is no webhook of this name.
+func (h Webhooks) Replay(ctx context.Context, name string, since time.Time) (Replayed, error) {
+	w, err := h.byName(ctx, name)
+	if err != nil {
+		return Replayed{}, err
+	}
+	waiting, err := h.Store.CountWebhookWaiting(ctx, name)
+	if err != nil {
+		return Replayed{}, err
+	}
+	all, place := Replayed{}, EventPlace{At: since}
+	for waiting+all.Events < MaxWebhookWaiting/2 { // the other half is for what happens meanwhile
+		n, to, done, err := h.Store.ReplayWebhook(ctx, w, place)
+		if err != nil {
+			return all, err
+		}
+		place, all.Events = to, all.Events+n
+		if done {
+			return all, h.replayed(ctx, w, since)
+		}
+	}
+	all.Until = place.At
+	return all, h.tell(ctx, WebhookReplayed, name)
+}
+
+// replayed forgets that Events were missed, where the replay began before the first of them.
+func (h Webhooks) replayed(ctx context.Context, w Webhook, since time.Time) error {
+	if !w.MissedSince.IsZero() && !since.After(w.MissedSince) {
+		if err := h.Store.SetWebhookMissed(ctx, w.Name, time.Time{}); err != nil {
+			return err
+		}
+	}
+	return h.tell(ctx, WebhookReplayed, w.Name)
+}
+
+func (h Webhooks) byName(ctx context.Context, name string) (Webhook, error) {
+	all, err := h.Store.Webhooks(ctx)
+	if err != nil {
+		return Webhook{}, err
+	}
+	for _, w := range all {
+		if w.Name == name {
+			return w, nil
+		}
+	}
+	return Webhook{}, Refuse(NotFound, "There is no webhook of this name.")
+}
+
+func (h Webhooks) tell(ctx context.Context, kind EventKind, name string) error {
+	return h.Store.AddEvent(ctx, Event{ID: NewID(), At: h.Now(), Kind: kind, Detail: name})
+}
