@@ -19,9 +19,10 @@ import (
 type Resource struct {
 	URI string // as the operator spells it: the aud of its tokens
 	ResourceSettings
-	CreatedAt time.Time // when it was added last
-	DeletedAt time.Time // zero while it is there
-	Epoch     int64     // how often it was added anew: what was granted under another one is void
+	CreatedAt time.Time     // when it was added last
+	DeletedAt time.Time     // zero while it is there
+	Epoch     int64         // how often it was added anew: what was granted under another one is void
+	Longest   time.Duration // the longest lifetime that its access tokens ever had by AccessTTL: some may be about
 }
 
 // ResourceSettings are what an operator says of a resource but its URI, with the names of RFC 9728 §2 where it has one.
@@ -55,7 +56,7 @@ const (
 	maxScopeName      = 100 // bytes
 	maxWords          = 200 // characters
 	maxLanguages      = 40
-	maxResourceTTL    = time.Hour
+	MaxResourceTTL    = time.Hour
 )
 
 // Mark names what was granted: the resource, and behind a #, which no resource's URI has (RFC 8707 §2), which of several
@@ -124,7 +125,10 @@ func inLanguage(languages, plain string, in map[string]string) string {
 		return plain
 	}
 	names := slices.Sorted(maps.Keys(in))
-	tags := []language.Tag{language.Und} // what the matcher falls back to
+	tags := []language.Tag{language.English} // as the rest of the page; unless English words were given too
+	if _, given := in["en"]; given {
+		tags[0] = language.Und
+	}
 	for _, name := range names {
 		tags = append(tags, language.Make(name))
 	}
@@ -223,8 +227,8 @@ func cleanResourceTokens(s *ResourceSettings) error {
 		return RefuseField("token_type", "Use at+jwt, or JWT where a resource server refuses that.")
 	}
 	ttl := time.Duration(s.AccessTTL) * time.Second
-	if s.AccessTTL != 0 && (s.AccessTTL < 60 || s.AccessTTL > int64(maxResourceTTL/time.Second)) {
-		return RefuseField("access_token_seconds", fmt.Sprintf("Access tokens last from 1m to %v, not %v.", maxResourceTTL, ttl))
+	if s.AccessTTL != 0 && (s.AccessTTL < 60 || s.AccessTTL > int64(MaxResourceTTL/time.Second)) {
+		return RefuseField("access_token_seconds", fmt.Sprintf("Access tokens last from 1m to 1h, not %v.", ttl))
 	}
 	return nil
 }

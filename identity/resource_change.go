@@ -2,7 +2,6 @@ package identity
 
 import (
 	"context"
-	"slices"
 	"strings"
 )
 
@@ -45,7 +44,9 @@ func (o Operators) UpdateResource(
 			return err
 		}
 		given := before
-		given.Scopes = slices.Clone(before.Scopes)
+		if given.ResourceSettings, err = before.Patched(nil); err != nil { // another one, down to its maps
+			return err
+		}
 		if after, err = change(given); err != nil {
 			return err
 		}
@@ -56,6 +57,7 @@ func (o Operators) UpdateResource(
 		if len(changed) == 0 {
 			return nil
 		}
+		after.Longest = max(before.Longest, before.Lifetime(0))
 		if err := o.Store.UpdateResource(ctx, after); err != nil {
 			return err
 		}

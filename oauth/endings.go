@@ -168,7 +168,7 @@ func (l *endingsListener) place(ctx context.Context) (err error) {
 	}
 	if l.since = l.after.Position; !l.known {
 		l.whole = true
-		l.since, err = l.e.store.MarksFrom(ctx, l.e.followed.since(), l.at)
+		l.since, err = l.e.store.MarksFrom(ctx, l.e.followed.since(ctx), l.at)
 	}
 	return err
 }
@@ -201,10 +201,10 @@ type beatMessage struct {
 }
 
 // beat vouches for the place up to which the follower was told.
-func (l *endingsListener) beat() (string, error) {
+func (l *endingsListener) beat(ctx context.Context) (string, error) {
 	said := beatMessage{
 		Issuer: l.e.o.Issuer, IssuedAt: l.e.o.Now().Unix(), Nonce: l.nonce, At: l.told.Position, Tag: l.told.Tag,
-		Window: int64(l.e.followed.window() / time.Second),
+		Window: int64(l.e.followed.window(ctx) / time.Second),
 	}
 	if l.e.o.Policy == identity.MFARequired {
 		said.ACR = "mfa"
@@ -268,7 +268,7 @@ func (l *endingsListener) pulse(ctx context.Context, out eventWriter) error {
 			return err
 		}
 	}
-	text, err := l.beat()
+	text, err := l.beat(ctx)
 	if err != nil {
 		return err
 	}
@@ -342,7 +342,7 @@ func (l *endingsListener) poll(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	answer.More = l.told.Position < at.Position
-	if answer.Beat, err = l.beat(); err != nil {
+	if answer.Beat, err = l.beat(ctx); err != nil {
 		return err
 	}
 	l.e.writeJSON(w, http.StatusOK, answer)

@@ -76,11 +76,21 @@ func newEndingsFeed(e *Endpoints) *endingsFeed {
 // elapsed is how the feed counts time.
 func (f *endingsFeed) elapsed() time.Duration { return time.Since(f.born) }
 
-// window is how long a mark matters.
-func (f *endingsFeed) window() time.Duration { return f.e.o.AccessTTL + windowMargin }
+// window is how long a mark matters: as long as the access tokens of any resource last, or ever did.
+func (f *endingsFeed) window(ctx context.Context) time.Duration {
+	longest := f.e.o.AccessTTL
+	all, err := f.e.store.Resources(ctx)
+	if err != nil {
+		longest = max(longest, identity.MaxResourceTTL)
+	}
+	for _, r := range all {
+		longest = max(longest, r.Lifetime(0), r.Longest)
+	}
+	return longest + windowMargin
+}
 
 // since is from when on marks matter.
-func (f *endingsFeed) since() time.Time { return f.e.o.Now().Add(-f.window()) }
+func (f *endingsFeed) since(ctx context.Context) time.Time { return f.e.o.Now().Add(-f.window(ctx)) }
 
 // join adds a follower, who hears all that is behind the place that is returned. It refuses one too many: of a client as
 // Throttled, of this process as Busy.
@@ -137,7 +147,7 @@ func (f *endingsFeed) start(ctx context.Context) error {
 	first, stop := context.WithTimeout(ctx, lookWithin)
 	defer stop()
 	began := f.elapsed()
-	end, err := f.e.store.MarkEnd(first, f.since())
+	end, err := f.e.store.MarkEnd(first, f.since(first))
 	if err != nil {
 		return err
 	}
@@ -204,7 +214,7 @@ func (f *endingsFeed) look(ctx context.Context) {
 	ctx, stop := context.WithTimeout(ctx, lookWithin)
 	defer stop()
 	began := f.elapsed()
-	end, err := f.e.store.MarkEnd(ctx, f.since())
+	end, err := f.e.store.MarkEnd(ctx, f.since(ctx))
 	if err != nil {
 		return
 	}

@@ -30,6 +30,7 @@ type counted struct {
 	db         *storage.DB
 	base       string
 	cookie     string
+	notes      string // a refresh token for a resource
 	mu         sync.Mutex
 	statements []string
 	clock      atomic.Int64 // microseconds; it stands still, so that no cache runs out while statements are counted
@@ -160,12 +161,12 @@ func (c *counted) send(method, path string, form url.Values) (*http.Response, ma
 
 func (c *counted) authorize() (code string) { return c.authorizeFor("notes") }
 
-func (c *counted) authorizeFor(client string) (code string) {
+func (c *counted) authorizeFor(client string, resources ...string) (code string) {
 	c.Helper()
 	sum := sha256.Sum256([]byte(numbersVerifier))
 	resp, _ := c.send(http.MethodGet, "/oauth2/authorize?"+url.Values{
 		"client_id": {client}, "response_type": {"code"}, "scope": {"openid offline_access profile"},
-		"redirect_uri": {"com.example.notes:/cb"}, "code_challenge_method": {"S256"},
+		"redirect_uri": {"com.example.notes:/cb"}, "code_challenge_method": {"S256"}, "resource": resources,
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])},
 	}.Encode(), nil)
 	to, err := url.Parse(resp.Header.Get("Location"))
@@ -248,6 +249,7 @@ func TestNumbers_whatEachAnswerCostsTheDatabase(t *testing.T) {
 					"grant_type": {"refresh_token"}, "client_id": {"notes"}, "refresh_token": {refresh}, "scope": {"openid"},
 				})["refresh_token"].(string)
 			})
+			c.want("refresh for a resource, named and not", 2, 2, func() { c.refreshForNotes() })
 			c.want("client_credentials", 0, 0, func() {
 				c.tokens(url.Values{"grant_type": {"client_credentials"}, "client_id": secret["client_id"], "client_secret": secret["client_secret"]})
 			})
@@ -269,4 +271,34 @@ func TestNumbers_whatEachAnswerCostsTheDatabase(t *testing.T) {
 			}
 		})
 	}
+}
+
+// refreshForNotes refreshes a Session for a resource twice: with its name, and without.
+func (c *counted) refreshForNotes() {
+	c.Helper()
+	if c.notes == "" {
+		c.notes = c.signInForNotes()
+	}
+	for _, resource := range []string{"https://api.example.com/mcp/", ""} {
+		form := url.Values{"grant_type": {"refresh_token"}, "client_id": {"notes"}, "refresh_token": {c.notes}}
+		if resource != "" {
+			form.Set("resource", resource)
+		}
+		c.notes = c.tokens(form)["refresh_token"].(string)
+	}
+}
+
+// signInForNotes describes a resource and starts a Session for it.
+func (c *counted) signInForNotes() (refresh string) {
+	c.Helper()
+	operators := identity.Operators{Store: c.db, Now: c.db.Now}
+	_, err := operators.AddResource(c.Context(), identity.Resource{
+		URI: "https://api.example.com/mcp", ResourceSettings: identity.ResourceSettings{Name: "Your notes", Open: true},
+	})
+	if err != nil {
+		c.Fatal(err)
+	}
+	c.clock.Add(time.Minute.Microseconds()) // caches hold nothing that was just written
+	code := c.authorizeFor("notes", "https://api.example.com/mcp")
+	return c.exchange(code)["refresh_token"].(string)
 }

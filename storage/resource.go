@@ -17,10 +17,16 @@ import (
 type resourceRow struct {
 	Key       string `gorm:"primaryKey"` // identity.ResourceKey of the URI
 	URI       string
-	Settings  identity.ResourceSettings `gorm:"serializer:json"`
+	Settings  keptResource `gorm:"serializer:json"`
 	CreatedAt micros
 	DeletedAt *micros
 	Epoch     int64
+}
+
+// keptResource is how settings lie in their row.
+type keptResource struct {
+	identity.ResourceSettings
+	Longest time.Duration `json:"longest_access_ns,omitempty"`
 }
 
 // TableName is the table's name for GORM.
@@ -28,15 +34,15 @@ func (resourceRow) TableName() string { return "resources" }
 
 func newResourceRow(r identity.Resource) resourceRow {
 	return resourceRow{
-		Key: identity.ResourceKey(r.URI), URI: r.URI, Settings: r.ResourceSettings,
+		Key: identity.ResourceKey(r.URI), URI: r.URI, Settings: keptResource{r.ResourceSettings, r.Longest},
 		CreatedAt: fromTime(r.CreatedAt), DeletedAt: fromTimeOrNull(r.DeletedAt), Epoch: r.Epoch,
 	}
 }
 
 func (r resourceRow) resource() identity.Resource {
 	return identity.Resource{
-		URI: r.URI, ResourceSettings: r.Settings, CreatedAt: r.CreatedAt.time(), DeletedAt: r.DeletedAt.timeOrZero(),
-		Epoch: r.Epoch,
+		URI: r.URI, ResourceSettings: r.Settings.ResourceSettings, CreatedAt: r.CreatedAt.time(),
+		DeletedAt: r.DeletedAt.timeOrZero(), Epoch: r.Epoch, Longest: r.Settings.Longest,
 	}
 }
 
@@ -56,7 +62,7 @@ func (d *DB) CreateResource(ctx context.Context, r identity.Resource) (epoch int
 	if _, err := d.one(ctx, []any{&epoch}, "SELECT epoch FROM resources WHERE key = ?", row.Key); err != nil {
 		return 0, d.fail("create resource", err)
 	}
-	r.Epoch = epoch
+	r.Epoch, r.Longest = epoch, identity.MaxResourceTTL // of the one before some tokens may be about
 	return epoch, d.UpdateResource(ctx, r)
 }
 

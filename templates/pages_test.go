@@ -74,6 +74,7 @@ var golden = with(account, with(mailed, map[string]templates.Page{
 	"consent-self":      consent(templates.App{Name: "Notes"}, true),
 	"consent-stay":      staying(),
 	"consent-published": publishing(),
+	"consent-places":    places(consent(notes, false)),
 	"continue": templates.Continue{
 		Frame: templates.Frame{Operator: operator, App: templates.App{Name: "Notes"}}, Form: asked, Person: anna, Binding: "sealed-binding", Called: "Anna Ångström",
 	},
@@ -143,6 +144,13 @@ func staying() templates.Consent {
 func publishing() templates.Consent {
 	page := consent(templates.App{Name: "Notes"}, true)
 	page.PublishedBy, page.Posable = "notes.example", true
+	return page
+}
+
+func places(page templates.Consent) templates.Consent {
+	page.Places = []templates.Place{
+		{Name: "Your notes <of Ada>", Words: []string{"Read your notes", "Change your notes"}}, {Name: "Weather"},
+	}
 	return page
 }
 
