@@ -21,6 +21,7 @@ type User struct {
 	Sessions      int         `json:"sessions"` // that live
 	CreatedAt     time.Time   `json:"created_at"`
 	PasswordSetAt time.Time   `json:"password_set_at"`
+	identity.Described
 }
 
 // NewUser shows an account.
@@ -28,7 +29,7 @@ func NewUser(a identity.Account) User {
 	u := User{
 		ID: a.ID, Sub: a.Sub, Email: a.Email, EmailVerified: a.EmailVerified, Name: a.Name,
 		Locked: !a.DisabledAt.IsZero(), LockedAt: a.DisabledAt, Factors: []string{}, CodesLeft: a.CodesLeft,
-		Sessions: a.Sessions, CreatedAt: a.CreatedAt, PasswordSetAt: a.PasswordSetAt,
+		Sessions: a.Sessions, CreatedAt: a.CreatedAt, PasswordSetAt: a.PasswordSetAt, Described: a.Described,
 	}
 	for _, f := range a.Factors {
 		u.Factors = append(u.Factors, f.Name)

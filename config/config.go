@@ -47,6 +47,7 @@ type Config struct {
 	ClientDocuments  string        // On, Off or Auto: may a client's id be the address of a document that says what it is
 	ClientHosts      Hosts         // whose documents those are; none: any host's
 	ClientHostsDeny  Hosts         // and whose they are not
+	Claims           []ClaimRule   // made of what operators say of people
 	ClientIdleExpiry time.Duration // how long a self-registered client lives that nobody ever signed in with
 
 	RefreshDurability string    // Async or Strict: may PostgreSQL answer a refresh before it is on the disk
@@ -115,6 +116,7 @@ var settings = []setting{
 	{name: "CLIENT_DOCUMENTS", std: Auto, bind: func(c *Config) value { return choice{&c.ClientDocuments, []string{Auto, On, Off}} }},
 	{name: "CLIENT_HOSTS", bind: func(c *Config) value { return &c.ClientHosts }},
 	{name: "CLIENT_HOSTS_DENY", bind: func(c *Config) value { return &c.ClientHostsDeny }},
+	{name: "CLAIMS", bind: func(c *Config) value { return claims{&c.Claims} }},
 	{name: "CLIENT_IDLE_EXPIRY", std: "2160h", bind: func(c *Config) value { return span{&c.ClientIdleExpiry} }},
 	{name: "REFRESH_DURABILITY", std: Async, bind: func(c *Config) value { return choice{&c.RefreshDurability, []string{Async, Strict}} }},
 	{name: "ENDING_JOURNAL", bind: func(c *Config) value { return text{&c.EndingJournal} }},

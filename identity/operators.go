@@ -15,6 +15,9 @@ type operatorStore interface {
 	// SetUserDisabled locks an account and raises its epoch, or unlocks it for the zero time; false: it was so already.
 	SetUserDisabled(ctx context.Context, userID ID, at time.Time) (bool, error)
 	DeleteUser(ctx context.Context, userID ID) error
+	// LockUser keeps everyone else from changing the user until the transaction ends.
+	LockUser(ctx context.Context, userID ID) error
+	SetDescribed(ctx context.Context, userID ID, said Described) error
 	// SetEmail gives an account another address, which counts as verified: Conflict when it is taken.
 	SetEmail(ctx context.Context, userID ID, email string) error
 	VerifyEmail(ctx context.Context, userID ID, email string) error

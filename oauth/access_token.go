@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -43,6 +44,7 @@ type AccessClaims struct {
 	// Confirm names the key whose proof must come with the token (RFC 9449 §6.1); nil for a bearer's.
 	Confirm *confirmation `json:"cnf,omitempty"`
 
+	more   map[string]any   // claims of one's own, as it is signed
 	secret *identity.Secret // the Session's; nil in a JWT, and in what a client got for itself
 	none   bool             // a reference that says no scope at all, whatever its Session's row says
 	keyID  string           // of the key that signed it; empty for a reference
@@ -73,14 +75,18 @@ func (c *confirmation) tokenType() string {
 func (c AccessClaims) Scopes() []string { return identity.SplitScope(c.Scope) }
 
 // accessToken makes an access token of a Session, for what the request asked and proved, in the client's format.
-func (e *Endpoints) accessToken(x *exchange, s identity.Session) (string, error) {
+func (e *Endpoints) accessToken(ctx context.Context, x *exchange, s identity.Session) (string, error) {
 	if x.client.AccessFormat == identity.FormatReference {
 		return e.reference(x, s)
+	}
+	more, err := e.accessClaims(ctx, s, x.answer.scopes)
+	if err != nil {
+		return "", err
 	}
 	return e.signAccess(x.answer.target, AccessClaims{
 		Subject: s.Sub, ClientID: s.ClientID, Audience: x.answer.audience, Scope: strings.Join(x.answer.scopes, " "),
 		SessionID: s.ID.String(), ACR: s.AMR.ACR(), AuthTime: s.AuthTime.Unix(), Confirm: confirm(x.key),
-		SubEpoch: int64(s.Epoch), ClientEpoch: s.ClientEpoch, Expires: x.answer.expires.Unix(),
+		SubEpoch: int64(s.Epoch), ClientEpoch: s.ClientEpoch, Expires: x.answer.expires.Unix(), more: more,
 	})
 }
 
@@ -91,10 +97,16 @@ func (e *Endpoints) signAccess(target identity.Resource, c AccessClaims) (string
 	if err != nil {
 		return "", err
 	}
-	if target.TokenType == identity.TokenJWT {
-		return key.accessJWT.sign(c)
+	var said any = c
+	if len(c.more) > 0 {
+		if said, err = beside(c, c.more); err != nil {
+			return "", fmt.Errorf("write claims: %w", err)
+		}
 	}
-	return key.access.sign(c)
+	if target.TokenType == identity.TokenJWT {
+		return key.accessJWT.sign(said)
+	}
+	return key.access.sign(said)
 }
 
 // newJTI names a token: 128 random bits, so that two are never alike.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -39,7 +40,35 @@ func (e *Endpoints) claimsAbout(u identity.User, t telling) (map[string]any, err
 			told[name] = value
 		}
 	}
+	for _, rule := range e.o.Claims {
+		value, known := rule.Value(u)
+		if known && identity.HasScope(t.scopes, rule.Scope) && (t.place.of(rule) || wanted.Wants(rule.Claim, value)) {
+			told[rule.Claim] = value
+		}
+	}
 	return told, nil
+}
+
+// of reports whether a rule has its claim told in this place.
+func (p place) of(rule identity.ClaimRule) bool {
+	return p == inAccessToken && rule.AccessToken || p == inIDToken && rule.IDToken || p == inUserinfo && rule.Userinfo
+}
+
+// maps reports whether claims of one's own may be told here for these scopes.
+func (e *Endpoints) maps(p place, scopes []string) bool {
+	return slices.ContainsFunc(e.o.Claims, func(r identity.ClaimRule) bool { return p.of(r) && identity.HasScope(scopes, r.Scope) })
+}
+
+// accessClaims are claims of one's own in an access token of a Session, or none.
+func (e *Endpoints) accessClaims(ctx context.Context, s identity.Session, scopes []string) (map[string]any, error) {
+	if !e.maps(inAccessToken, scopes) {
+		return nil, nil
+	}
+	user, err := e.person(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return e.claimsAbout(user, telling{place: inAccessToken, scopes: scopes})
 }
 
 // tells reports whether a claim that every account has is told here by its scope.
@@ -110,7 +139,9 @@ func (e *Endpoints) checkClaims(_ context.Context, a *authorization) error {
 	}
 	scopes := append(asked.Scopes(a.client), a.scopes...)
 	a.claims, err = asked.Text(func(name string) bool {
-		return identity.HasScope(scopes, identity.StandardClaims[name])
+		return identity.HasScope(scopes, identity.StandardClaims[name]) || slices.ContainsFunc(e.o.Claims, func(r identity.ClaimRule) bool {
+			return r.Claim == name && identity.HasScope(a.scopes, r.Scope)
+		})
 	})
 	return err
 }

@@ -119,3 +119,73 @@ func TestClaimsParameter_travelsThroughThePages(t *testing.T) {
 		}
 	})
 }
+
+// Claims of one's own stand where the operator says, for the scope that the operator says, and are as they are now.
+func TestClaimRules_sayWhatOperatorsSayOfPeople(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		s.rebuild(func(o *oauth.Options) {
+			o.Claims = []identity.ClaimRule{
+				{Claim: "groups", From: "groups", Scope: "files", AccessToken: true, Userinfo: true},
+				{Claim: "tenant", From: "attribute.tenant", Scope: "openid", AccessToken: true, IDToken: true},
+				{Claim: "nowhere", From: "attribute.nothing", Scope: "openid", AccessToken: true, IDToken: true, Userinfo: true},
+			}
+		})
+		describe := func(tenant string) {
+			t.Helper()
+			_, err := identity.Operators{Store: s.db, Now: s.now}.Describe(t.Context(), s.user.ID, func(d identity.Described) identity.Described {
+				return identity.Described{Attributes: map[string]any{"tenant": tenant}, Groups: []string{"admins", "staff"}}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		describe("acme")
+		c := s.app(func(c *identity.Client) { c.IDTokenAlg = "ES256" })
+		got := s.post(redeeming(c, s.code(asking(c, "scope", "openid offline_access files"), s.signIn(s.user))))
+		s.good(got)
+		groups := []any{"admins", "staff"}
+		for _, tenant := range []string{"acme", "umbrella"} {
+			_, access := s.decode(got.AccessToken)
+			_, id := s.decode(got.IDToken)
+			told := s.tell(got.AccessToken)
+			if access["tenant"] != tenant || !cmp.Equal(access["groups"], any(groups)) || access["nowhere"] != nil {
+				t.Errorf("the access token says %v", access)
+			}
+			if id["tenant"] != tenant || id["groups"] != nil || !cmp.Equal(told["groups"], any(groups)) || told["tenant"] != nil {
+				t.Errorf("the ID token says %v, userinfo %v", id, told)
+			}
+			if _, err := s.ends.VerifyAccessToken(got.AccessToken); err != nil {
+				t.Error(err)
+			}
+			describe("umbrella")
+			got = s.post(refreshing(c, got.RefreshToken))
+			s.good(got)
+		}
+		narrow := s.post(refreshing(c, got.RefreshToken, "scope", "openid"))
+		s.good(narrow)
+		if _, access := s.decode(narrow.AccessToken); access["groups"] != nil || access["tenant"] != "umbrella" {
+			t.Errorf("of a narrower scope, the access token says %v", access)
+		}
+	})
+}
+
+func TestDescribe_refusesWhatNoTokenCanSay(t *testing.T) {
+	t.Parallel()
+	long := make([]any, 300)
+	for i := range long {
+		long[i] = "a text of a list"
+	}
+	for name, d := range map[string]identity.Described{
+		"an odd name":     {Attributes: map[string]any{"a b": "x"}},
+		"a number":        {Attributes: map[string]any{"level": 3.0}},
+		"nothing":         {Attributes: map[string]any{"tenant": ""}},
+		"two lines":       {Attributes: map[string]any{"tenant": "a\nb"}},
+		"too much":        {Attributes: map[string]any{"list": long}},
+		"a group unnamed": {Groups: []string{""}},
+	} {
+		if _, err := d.Clean(); identity.KindOf(err) != identity.Invalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -24,8 +24,9 @@ type Options struct {
 	Devices      identity.Devices
 	Documents    identity.Documents
 	Policy       identity.MFAPolicy
-	Registration string   // open, token or closed
-	Schemes      []string // without a dot, by which apps may be led back
+	Claims       []identity.ClaimRule // of one's own
+	Registration string               // open, token or closed
+	Schemes      []string             // without a dot, by which apps may be led back
 	Clients      *ClientDocuments
 	Fetch        *http.Client // must guard itself against private addresses
 	Problem      func(http.ResponseWriter, *http.Request, Problem)

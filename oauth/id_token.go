@@ -48,7 +48,7 @@ func (e *Endpoints) idToken(ctx context.Context, c identity.Client, s identity.S
 		ACR: s.AMR.ACR(), AMR: s.AMR.Names(), SessionID: s.ID.String(), AccessHash: halfHash(key.alg, a.AccessToken),
 	}
 	t := telling{inIDToken, c, a.scopes, s}
-	if !t.aboutPerson() {
+	if !t.aboutPerson() && !e.maps(inIDToken, a.scopes) {
 		return sign(key.idToken, claims)
 	}
 	user, err := e.person(ctx, s)

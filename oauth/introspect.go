@@ -36,6 +36,14 @@ type introspection struct {
 	AuthorizationExpiresIn int64 `json:"authorization_expires_in,omitempty"`
 	// Confirm lets a resource server judge the proof that came with the token (RFC 9449 §6.2).
 	Confirm *confirmation `json:"cnf,omitempty"`
+
+	more map[string]any // claims of one's own, as they are now
+}
+
+// MarshalJSON writes claims of one's own beside the others.
+func (i introspection) MarshalJSON() ([]byte, error) {
+	type plain introspection
+	return beside(plain(i), i.more)
 }
 
 // introspect serves POST /oauth2/introspect (RFC 7662 §2). Clients that the operator added may ask about any token, those
@@ -98,7 +106,8 @@ func (e *Endpoints) lookInto(ctx context.Context, text string) (introspection, e
 	}
 	answer := told(token)
 	answer.Username = usernameOf(live.User, token.Scopes())
-	return answer, nil
+	answer.more, err = e.claimsAbout(live.User, telling{place: inAccessToken, scopes: token.Scopes()})
+	return answer, err
 }
 
 // told spells the claims of an active access token (RFC 7662 §2.2).

@@ -100,6 +100,9 @@ func (e *Endpoints) describe() description {
 		IssInResponse: true, ClaimsParam: true,
 	}
 	d.ClientDocs = e.o.Clients.On()
+	for _, rule := range e.o.Claims {
+		d.Claims = append(d.Claims, rule.Claim)
+	}
 	if e.o.Registration != "closed" {
 		d.RegistrationEndpoint = at(registerPath)
 	}

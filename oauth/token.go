@@ -65,6 +65,7 @@ type exchange struct {
 	promise identity.Promise
 	refresh identity.RefreshToken
 	reach   identity.Reach  // what a refresh may be for
+	mapped  bool            // tokens may say claims of one's own
 	secret  identity.Secret // the Session's: the code and the refresh token carry it
 	answer  answer
 }
@@ -90,6 +91,7 @@ func (e *Endpoints) admit(w http.ResponseWriter, r *http.Request) (*exchange, er
 		return nil, err
 	}
 	x := &exchange{form: form, seen: identity.SeenFrom(r.RemoteAddr, r.UserAgent()), key: shown.key}
+	x.mapped = slices.ContainsFunc(e.o.Claims, func(r identity.ClaimRule) bool { return r.AccessToken || r.IDToken })
 	if x.access, err = e.engine.NewAccessRequest(r.Context(), r, x); err != nil {
 		return nil, err
 	}
@@ -132,7 +134,7 @@ func (x *exchange) tellsPerson() bool {
 func (x *exchange) holder() identity.Holder {
 	return identity.Holder{
 		Client: x.client, Proved: !x.client.Public(), Key: x.key, Seen: x.seen, Device: identity.DeviceFrom(x.param),
-		Reach: x.reach, Person: x.tellsPerson(),
+		Reach: x.reach, Person: x.mapped || x.tellsPerson(),
 	}
 }
 
@@ -148,7 +150,7 @@ func (e *Endpoints) issue(ctx context.Context, x *exchange, s identity.Session, 
 	}
 	x.downscope()
 	a.lasts(e.o.Now(), a.target.Lifetime(e.o.AccessTTL), s.IdleEndsAt, s.EndsAt)
-	if a.AccessToken, err = e.accessToken(x, s); err != nil {
+	if a.AccessToken, err = e.accessToken(ctx, x, s); err != nil {
 		return err
 	}
 	a.SessionExpiresIn = e.secondsUntil(s.EndsAt)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -130,7 +131,7 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 		},
 		SignIns: signIns, SigningKeys: identity.SigningKeys{Store: db, Now: db.Now}, Policy: policy,
 		Devices: devices, Documents: identity.Documents{Store: db},
-		Registration: cfg.Registration, Schemes: cfg.RedirectSchemes, Clients: s.clients,
+		Registration: cfg.Registration, Schemes: cfg.RedirectSchemes, Clients: s.clients, Claims: claimRules(cfg.Claims),
 		Fetch: bounded(fetch, keysAtOnce, s.metrics.fetches.WithLabelValues("keys")), Log: s.log,
 		Problem: func(w http.ResponseWriter, r *http.Request, p oauth.Problem) { s.pages.Problem(w, r, web.Problem(p)) },
 		Handover: func(w http.ResponseWriter, r *http.Request, h oauth.Handover) {
@@ -154,3 +155,15 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // Handle adds an address of the caller's own to the public side, under the same middleware. It must be called before
 // the server serves.
 func (s *Server) Handle(path string, h http.Handler) { s.router.Handle(path, h) }
+
+// claimRules are the settings' claims of one's own.
+func claimRules(all []config.ClaimRule) []identity.ClaimRule {
+	rules := make([]identity.ClaimRule, len(all))
+	for i, r := range all {
+		rules[i] = identity.ClaimRule{
+			Claim: r.Claim, From: r.From, Scope: r.Scope, AccessToken: slices.Contains(r.Places, "access_token"),
+			IDToken: slices.Contains(r.Places, "id_token"), Userinfo: slices.Contains(r.Places, "userinfo"),
+		}
+	}
+	return rules
+}

@@ -17,7 +17,7 @@ import (
 func (p *program) user() *cobra.Command {
 	return group("user", "Add, see, lock and delete people, change their passwords", p.userAdd(), p.userSetPassword(),
 		p.userList(), p.userShow(), p.userLock(), p.userUnlock(), p.userEndSessions(), p.userRemoveFactor(),
-		p.userWayIn(), p.userSetEmail(), p.userConfirmEmail(), p.userDelete())
+		p.userWayIn(), p.userSet(), p.userSetEmail(), p.userConfirmEmail(), p.userDelete())
 }
 
 // newUser is what `user add` was told.

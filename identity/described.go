@@ -1,0 +1,88 @@
+package identity
+
+import (
+	"context"
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// maxDescribed bounds in bytes of JSON what operators say of a person: access tokens may carry all of it.
+const maxDescribed = 2 << 10
+
+var attributeName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+
+// Clean judges what an operator says of a person: names of attributes are plain, texts stay on their line, groups come once,
+// and all of it fits in a token. Refusals: Invalid, fields attributes and groups.
+func (d Described) Clean() (Described, error) {
+	for name, value := range d.Attributes {
+		if !attributeName.MatchString(name) || !isAttribute(value) {
+			return d, RefuseField("attributes", "Name an attribute with letters, digits, dots, - and _; its value is a text on one line, or a list of them.")
+		}
+	}
+	d.Groups = once(d.Groups)
+	if slices.ContainsFunc(d.Groups, func(g string) bool { return g == "" || !plain(g) }) {
+		return d, RefuseField("groups", "Name each group on one line.")
+	}
+	if text, err := json.Marshal(d); err != nil || len(text) > maxDescribed {
+		return d, RefuseField("attributes", "Attributes and groups may have 2,048 bytes of JSON together: access tokens carry them.")
+	}
+	return d, nil
+}
+
+func isAttribute(value any) bool {
+	switch v := value.(type) {
+	case string:
+		return v != "" && plain(v)
+	case []string:
+		return len(v) > 0 && !slices.ContainsFunc(v, func(one string) bool { return !isAttribute(one) })
+	case []any: // as it was read from JSON
+		return len(v) > 0 && !slices.ContainsFunc(v, func(one any) bool { _, text := one.(string); return !text || !isAttribute(one) })
+	}
+	return false
+}
+
+// Describe changes what operators say of a person, under the lock of their row. Tokens that are out stay as they are; the
+// next ones, userinfo and introspection say it. Refusals: NotFound, and those of Clean.
+func (o Operators) Describe(ctx context.Context, userID ID, change func(Described) Described) (after Described, err error) {
+	return after, o.Store.InTx(ctx, func(ctx context.Context) error {
+		if err := o.Store.LockUser(ctx, userID); err != nil {
+			return err
+		}
+		user, err := o.Store.UserByID(ctx, userID)
+		if err != nil {
+			return err
+		}
+		if after, err = change(user.Described).Clean(); err != nil {
+			return err
+		}
+		if err := o.Store.SetDescribed(ctx, userID, after); err != nil {
+			return err
+		}
+		return o.tell(ctx, Event{Kind: ProfileChanged, UserID: userID, Detail: "attributes, groups"})
+	})
+}
+
+// ClaimRule says which claim is made of what an operator says of a person, for which scope, and where apps read it.
+type ClaimRule struct {
+	Claim, From, Scope             string
+	AccessToken, IDToken, Userinfo bool
+}
+
+// AttributePrefix begins a ClaimRule's From that names an attribute.
+const AttributePrefix = "attribute."
+
+// Value is what the claim says of a person; false where there is nothing to say.
+func (r ClaimRule) Value(u User) (any, bool) {
+	switch r.From {
+	case "groups":
+		return u.Groups, len(u.Groups) > 0
+	case "email":
+		return u.Email, u.Email != ""
+	case "name":
+		return u.Name, u.Name != ""
+	}
+	value, known := u.Attributes[strings.TrimPrefix(r.From, AttributePrefix)]
+	return value, known
+}
