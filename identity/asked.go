@@ -9,7 +9,9 @@ import (
 
 const (
 	askedPrefix = "sj_rq_"
-	askedLen    = 8 + 16 + 16
+	// PushedPrefix begins the request_uri of a pushed request (RFC 9126 §2.2).
+	PushedPrefix = "urn:ietf:params:oauth:request_uri:"
+	askedLen     = 8 + 16 + 16
 	// MaxAsked bounds an authorization request in bytes, so that it fits in a URL once sealed.
 	MaxAsked = 6 * 1024
 	// AskedFor is how long a request may be on its way through the pages.
@@ -75,23 +77,37 @@ func (a Asked) RedirectURI(c Client) string {
 }
 
 // AskedText seals a request for the `next` field of pages. It refuses one of more than MaxAsked bytes.
-func (k *Keyring) AskedText(a Asked) (string, error) {
+func (k *Keyring) AskedText(a Asked) (string, error) { return k.askedText(a, ForAsked, askedPrefix) }
+
+// PushedText seals a request that was pushed, as its request_uri: it needs no row. It refuses what AskedText refuses.
+func (k *Keyring) PushedText(a Asked) (string, error) { return k.askedText(a, ForPushed, PushedPrefix) }
+
+func (k *Keyring) askedText(a Asked, purpose Purpose, prefix string) (string, error) {
 	query := a.Params.Encode()
 	if len(query) > MaxAsked {
 		return "", Refuse(Invalid, "The request is too long: its parameters may have 6,144 bytes together.")
 	}
 	body := binary.BigEndian.AppendUint64(nil, uint64(a.At.UnixMicro()))
 	body = append(append(body, a.ID[:]...), a.Browser[:]...)
-	return toText(askedPrefix, k.Seal(ForAsked, append(body, query...), nil)), nil
+	return toText(prefix, k.Seal(purpose, append(body, query...), nil)), nil
 }
 
 // ReadAsked returns what AskedText sealed, or ErrForged. Whether it still counts is for the caller.
-func (k *Keyring) ReadAsked(text string) (a Asked, err error) {
-	raw, err := fromText(askedPrefix, text)
+func (k *Keyring) ReadAsked(text string) (Asked, error) {
+	return k.readAsked(text, ForAsked, askedPrefix)
+}
+
+// ReadPushed returns what PushedText sealed, or ErrForged. Whether it is too old is for the caller.
+func (k *Keyring) ReadPushed(uri string) (Asked, error) {
+	return k.readAsked(uri, ForPushed, PushedPrefix)
+}
+
+func (k *Keyring) readAsked(text string, purpose Purpose, prefix string) (a Asked, err error) {
+	raw, err := fromText(prefix, text)
 	if err != nil {
 		return a, err
 	}
-	body, err := k.Open(ForAsked, raw, nil)
+	body, err := k.Open(purpose, raw, nil)
 	if err != nil || len(body) < askedLen {
 		return a, ErrForged
 	}

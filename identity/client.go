@@ -43,6 +43,12 @@ type Metadata struct {
 	IntrospectionAlg string          `json:"introspection_signed_response_alg,omitempty"` // RFC 9701 §6
 	Resources        []string        `json:"resources,omitempty"`                         // that it may ask for (RFC 8707); the operator's to give
 
+	InitiateLoginURI string   `json:"initiate_login_uri,omitempty"`                    // OpenID Connect Core 1.0 §4
+	RequestURIs      []string `json:"request_uris,omitempty"`                          // of its request objects (RFC 9101 §5.2)
+	RequestAlg       string   `json:"request_object_signing_alg,omitempty"`            // that it signs them with; empty: any of AssertionAlgs
+	RequestSigned    bool     `json:"require_signed_request_object,omitempty"`         // RFC 9101 §10.5
+	RequirePushed    bool     `json:"require_pushed_authorization_requests,omitempty"` // RFC 9126 §6
+
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"` // RP-Initiated Logout 1.0 §3.1
 	BackchannelLogoutURI   string   `json:"backchannel_logout_uri,omitempty"`    // Back-Channel Logout 1.0 §2.2
 	BackchannelSession     bool     `json:"backchannel_logout_session_required,omitempty"`

@@ -46,11 +46,12 @@ const (
 	ForSignOut  Purpose = "asked sign-out"
 	ForBrowser  Purpose = "known browser"
 	ForWebhook  Purpose = "webhook secret at rest"
+	ForPushed   Purpose = "pushed request"
 )
 
 var purposes = []Purpose{
 	ForRefresh, ForAccess, ForCode, ForCookie, ForAsked, ForBinding, ForDenial, ForAllowal, ForStay, ForEnrol, ForFactor, ForRecovery,
-	ForKey, ForHash, ForNonce, ForDelivery, ForLink, ForSignOut, ForBrowser, ForWebhook,
+	ForKey, ForHash, ForNonce, ForDelivery, ForLink, ForSignOut, ForBrowser, ForWebhook, ForPushed,
 }
 
 // ErrForged says that sealed or signed bytes are not ours: garbage, altered, of another version, key or purpose.

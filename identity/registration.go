@@ -55,7 +55,7 @@ func CleanRegistration(m Metadata) (Metadata, error) { return ways{}.clean(m) }
 func (w ways) clean(m Metadata) (Metadata, error) {
 	for _, clean := range []func(*Metadata) error{
 		cleanType, cleanGrants, cleanResponses, cleanKeys, cleanAuth, w.cleanRedirects, cleanScope, cleanTexts, cleanPages,
-		cleanTokens, cleanAccess, cleanRotation, w.cleanLogout, cleanDevice,
+		cleanTokens, cleanAccess, cleanRotation, cleanRequests, w.cleanLogout, cleanDevice,
 	} {
 		if err := clean(&m); err != nil {
 			return Metadata{}, err

@@ -48,6 +48,9 @@ func passOver(m *Metadata) {
 	if !slices.Contains(idTokenAlgs, m.IDTokenAlg) {
 		m.IDTokenAlg = ""
 	}
+	if m.RequestAlg == "none" { // what it signs is taken all the same, and nothing else
+		m.RequestAlg = ""
+	}
 	if m.AuthMethod == "none" { // only who proves itself may introspect
 		m.IntrospectionAlg = ""
 	}

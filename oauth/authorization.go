@@ -39,17 +39,12 @@ var askedParams = []string{
 	"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce", "code_challenge",
 	"code_challenge_method", "prompt", "max_age", "id_token_hint", "login_hint", "claims", "ui_locales",
 	"dpop_jkt", "device_name", "device_model", "app_version", "install_id",
+	paramRequest, paramPushed, // the marks, see unfold
+	paramRegistration,
 }
 
-// refusedParams are never ignored: what they say would change the request (OpenID Connect Core 1.0 §6, §7.2.1).
-var refusedParams = []struct {
-	name string
-	as   reply
-}{
-	{"request", requestNotSupported},
-	{"request_uri", requestURINotSupported},
-	{"registration", registrationNotSupported},
-}
+// paramRegistration is never ignored: what it says would change the request (OpenID Connect Core 1.0 §7.2.1).
+const paramRegistration = "registration"
 
 // newAuthorization keeps of the parameters what matters.
 func newAuthorization(params url.Values, now time.Time) *authorization {
@@ -62,27 +57,35 @@ func newAuthorization(params url.Values, now time.Time) *authorization {
 	if resources := identity.ResourcesOf(params); len(resources) > 0 { // RFC 8707 §2: the one that may repeat
 		kept["resource"] = resources
 	}
-	for _, refused := range refusedParams {
-		if params.Has(refused.name) {
-			kept.Set(refused.name, "1") // that it was there is enough
-		}
+	if kept.Has(paramRegistration) {
+		kept.Set(paramRegistration, "1") // that it was there is enough
 	}
 	return &authorization{asked: identity.NewAsked(kept, now)}
 }
 
 // match finds the client and the way back to it. Until both are known, nothing is ever redirected (RFC 6749 §4.1.2.1).
 func (e *Endpoints) match(ctx context.Context, a *authorization) error {
-	id := a.asked.Get("client_id")
-	if id == "" {
-		return say(invalidRequest, "The app did not say which client it is (client_id).")
-	}
-	c, err := e.o.Clients.Current(ctx, id, a.from)
-	if identity.KindOf(err) == identity.NotFound {
-		return say(invalidRequest, "No app with this client_id is registered here.")
-	}
+	c, err := e.asker(ctx, a.asked.Get("client_id"), a.from)
 	if err != nil {
 		return err
 	}
+	return e.returns(ctx, a, c)
+}
+
+// asker is the client that asks, from that network address.
+func (e *Endpoints) asker(ctx context.Context, id, from string) (identity.Client, error) {
+	if id == "" {
+		return identity.Client{}, say(invalidRequest, "The app did not say which client it is (client_id).")
+	}
+	c, err := e.o.Clients.Current(ctx, id, from)
+	if identity.KindOf(err) == identity.NotFound {
+		return c, say(invalidRequest, "No app with this client_id is registered here.")
+	}
+	return c, err
+}
+
+// returns finds the way back to client c.
+func (e *Endpoints) returns(ctx context.Context, a *authorization, c identity.Client) error {
 	a.client = c
 	identity.TrailOf(ctx).ClientID = c.ID
 	uri := a.asked.RedirectURI(c)
@@ -99,10 +102,11 @@ func (e *Endpoints) match(ctx context.Context, a *authorization) error {
 
 // examine checks everything that a request says, in the order in which a developer mends it.
 func (e *Endpoints) examine(ctx context.Context, a *authorization) error {
-	for _, refused := range refusedParams {
-		if a.asked.Params.Has(refused.name) {
-			return sayf(refused.as, "The parameter %s is not supported. Send the parameters themselves.", refused.name)
-		}
+	if a.asked.Params.Has(paramRegistration) {
+		return say(registrationNotSupported, "The parameter registration is not supported. Register the client first.")
+	}
+	if err := checkForm(a); err != nil {
+		return err
 	}
 	if a.asked.Get("response_type") == "" {
 		return say(invalidRequest, "Send response_type=code.")
@@ -116,6 +120,17 @@ func (e *Endpoints) examine(ctx context.Context, a *authorization) error {
 		if err := check(ctx, a); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkForm asks clients that were registered so to sign or push their requests (RFC 9101 §10.5, RFC 9126 §6).
+func checkForm(a *authorization) error {
+	switch {
+	case a.client.RequestSigned && a.asked.Get(paramRequest) != markSigned:
+		return say(invalidRequest, "This client must send a signed request object (request or request_uri).")
+	case a.client.RequirePushed && a.asked.Get(paramPushed) == "":
+		return say(invalidRequest, "This client must push its requests: see pushed_authorization_request_endpoint.")
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func (e *Endpoints) readAuthorization(w http.ResponseWriter, r *http.Request) (*
 	} else {
 		params, twice = readParams(r.URL.RawQuery)
 	}
-	a := newAuthorization(params, e.o.Now())
+	a := newAuthorization(plain(params), e.o.Now())
 	a.from = addressOf(r)
 	if params == nil {
 		return a, twice
@@ -60,11 +60,32 @@ func (e *Endpoints) readAuthorization(w http.ResponseWriter, r *http.Request) (*
 		if !asked.Counts(e.browser(r), e.o.Now()) {
 			a.asked, a.next = identity.NewAsked(asked.Params, e.o.Now()), "" // asked anew, here and now
 		}
+	} else if twice == nil && (params.Has(paramRequest) || params.Has(paramRequestURI)) {
+		return e.unfolded(r.Context(), a, params)
 	}
 	if err := e.match(r.Context(), a); err != nil {
 		return a, err
 	}
 	return a, twice
+}
+
+// unfolded is the request that a request object says. What is wrong with the object is told the app where the parameters
+// beside it say, if that is registered.
+func (e *Endpoints) unfolded(ctx context.Context, outside *authorization, params url.Values) (*authorization, error) {
+	c, err := e.asker(ctx, params.Get("client_id"), outside.from)
+	if err != nil {
+		return outside, err
+	}
+	inside, err := e.unfold(ctx, c, params)
+	if err != nil {
+		if lost := e.returns(ctx, outside, c); lost != nil {
+			e.o.Log.DebugContext(ctx, "no way back for a refused request object", "client_id", c.ID)
+		}
+		return outside, err
+	}
+	a := newAuthorization(inside, e.o.Now())
+	a.from = outside.from
+	return a, e.returns(ctx, a, c)
 }
 
 // take makes of a what a page of ours sent here: the request, and the button that was pressed there.

@@ -41,6 +41,7 @@ type Endpoints struct {
 	store    store
 	keys     *keys
 	sets     *keySets
+	files    *requestFiles
 	proofs   *proofs
 	engine   engine
 	guesses  guesses
@@ -65,6 +66,7 @@ func New(store store, o Options) (*Endpoints, error) {
 		o: o, store: store,
 		keys:     newKeys(o),
 		sets:     newKeySets(o.Fetch, o.Now),
+		files:    newRequestFiles(o),
 		proofs:   newProofs(store, o),
 		decoy:    o.Keys.HashSecret(identity.RandomText(32)),
 		streams:  newStreams(),

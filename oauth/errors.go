@@ -68,8 +68,8 @@ var (
 	interactionRequired      = reply{"interaction_required", 400}
 	unmetRequirements        = reply{"unmet_authentication_requirements", 400} // its own specification, 1.0
 	consentRequired          = reply{"consent_required", 400}
-	requestNotSupported      = reply{"request_not_supported", 400}
-	requestURINotSupported   = reply{"request_uri_not_supported", 400}
+	invalidRequestObject     = reply{"invalid_request_object", 400}
+	invalidRequestURI        = reply{"invalid_request_uri", 400}
 	registrationNotSupported = reply{"registration_not_supported", 400}
 
 	invalidTarget      = reply{"invalid_target", 400}                // RFC 8707 §2
@@ -107,6 +107,8 @@ var actions = map[string]string{
 	"temporarily_unavailable": actRetry,
 	"use_dpop_nonce":          actRetry,
 	"invalid_request":         actStop,
+	"invalid_request_object":  actStop,
+	"invalid_request_uri":     actStop,
 	"invalid_client":          actStop,
 	"invalid_scope":           actStop,
 	"invalid_target":          actStop,

@@ -40,12 +40,13 @@ func TestActions_areDecidedForEveryCode(t *testing.T) {
 		"server_error":  "retry", "temporarily_unavailable": "retry", "use_dpop_nonce": "retry",
 		"invalid_request": "stop", "invalid_client": "stop", "invalid_scope": "stop", "invalid_target": "stop",
 		"unauthorized_client": "stop", "unsupported_grant_type": "stop", "invalid_dpop_proof": "stop",
+		"invalid_request_object": "stop", "invalid_request_uri": "stop", // of a push
 	}
 	none := []string{
 		// what an app is told at its redirect URI, where no token is at stake
 		"unsupported_response_type", "access_denied", "login_required", "interaction_required", "consent_required",
 		"unmet_authentication_requirements",
-		"request_not_supported", "request_uri_not_supported", "registration_not_supported",
+		"registration_not_supported",
 		// registration
 		"invalid_client_metadata", "invalid_redirect_uri", "unapproved_software_statement",
 		// behind an access token: 401 means to refresh, and the token endpoint says the rest

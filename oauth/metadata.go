@@ -66,8 +66,12 @@ type description struct {
 	IssInResponse bool `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
 	ClientDocs    bool `json:"client_id_metadata_document_supported,omitempty"`
 	ClaimsParam   bool `json:"claims_parameter_supported"`
-	RequestParam  bool `json:"request_parameter_supported"`
-	RequestURI    bool `json:"request_uri_parameter_supported"` // left out, it would mean true
+
+	RequestParam         bool     `json:"request_parameter_supported"`
+	RequestURI           bool     `json:"request_uri_parameter_supported"`
+	RegisteredRequestURI bool     `json:"require_request_uri_registration"`
+	RequestAlgs          []string `json:"request_object_signing_alg_values_supported"`
+	PushEndpoint         string   `json:"pushed_authorization_request_endpoint"` // RFC 9126 §5
 }
 
 // describe tells what these endpoints do.
@@ -98,6 +102,8 @@ func (e *Endpoints) describe() description {
 		BackchannelSession:  true,
 		FrontLogout:         true, FrontLogoutSession: true,
 		IssInResponse: true, ClaimsParam: true,
+		RequestParam: true, RequestURI: true, RegisteredRequestURI: true, RequestAlgs: identity.AssertionAlgs,
+		PushEndpoint: at(pushPath),
 	}
 	d.ClientDocs = e.o.Clients.On()
 	for _, rule := range e.o.Claims {

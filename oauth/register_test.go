@@ -156,7 +156,7 @@ func TestRegister_passesOverWhatItDoesNotKnow(t *testing.T) {
 			"client_uri":null,"software_\u017ftatement":"x"}`).want(http.StatusCreated)
 		want := []string{
 			"application_type", "client_id", "client_id_issued_at", "client_secret", "client_secret_expires_at", "grant_types",
-			"id_token_signed_response_alg", "redirect_uris", "registration_access_token", "registration_client_uri",
+			"id_token_signed_response_alg", "initiate_login_uri", "redirect_uris", "registration_access_token", "registration_client_uri",
 			"response_types", "scope", "subject_type", "token_endpoint_auth_method",
 		}
 		if diff := cmp.Diff(want, got.members()); diff != "" {

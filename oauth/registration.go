@@ -264,7 +264,6 @@ func (e *Endpoints) remove(r *http.Request, c identity.Client) error {
 // it is refused rather than passed over; every other member that we do not know is (RFC 7591 §2).
 var protections = []string{
 	"sector_identifier_uri", "tls_client_certificate_bound_access_tokens",
-	"require_pushed_authorization_requests", "require_signed_request_object", "request_object_signing_alg",
 	"request_object_encryption_alg", "id_token_encrypted_response_alg", "userinfo_signed_response_alg",
 	"userinfo_encrypted_response_alg", "authorization_signed_response_alg", "authorization_encrypted_response_alg",
 	"introspection_encrypted_response_alg",

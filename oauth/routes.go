@@ -9,6 +9,7 @@ import (
 // The paths. Discovery names them, so that no one else has to.
 const (
 	authorizePath  = "/oauth2/authorize"
+	pushPath       = "/oauth2/par"
 	tokenPath      = "/oauth2/token"
 	revokePath     = "/oauth2/revoke"
 	introspectPath = "/oauth2/introspect"
@@ -32,6 +33,7 @@ func (e *Endpoints) Routes(r *mux.Router) {
 	}
 	r.HandleFunc(jwksPath, e.jwks)
 	r.HandleFunc(authorizePath, e.authorize)
+	r.HandleFunc(pushPath, e.push)
 	r.HandleFunc(tokenPath, e.token)
 	r.HandleFunc(revokePath, e.revoke)
 	r.HandleFunc(introspectPath, e.introspect)

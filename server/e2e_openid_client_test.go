@@ -26,7 +26,7 @@ func TestOpenIDClient_keepsEveryPromise(t *testing.T) {
 	}
 }
 
-// TestOpenIDClient_usesTheFurtherProfiles has it answered by a form.
+// TestOpenIDClient_usesTheFurtherProfiles has it answered by a form, sign its requests and push them.
 func TestOpenIDClient_usesTheFurtherProfiles(t *testing.T) {
 	t.Parallel()
 	node, dir := foreignClient(t)

@@ -98,7 +98,7 @@ func crossOrigin(urlPath string) (methods string) {
 	switch urlPath {
 	case "/oauth2/jwks":
 		return "GET, HEAD"
-	case "/oauth2/token", "/oauth2/revoke", "/oauth2/signout", "/oauth2/register":
+	case "/oauth2/par", "/oauth2/token", "/oauth2/revoke", "/oauth2/signout", "/oauth2/register":
 		return "POST"
 	case "/oauth2/userinfo":
 		return "GET, POST"

@@ -448,6 +448,7 @@ func copyClient(c identity.Client) identity.Client {
 	c.DefaultACRValues = slices.Clone(c.DefaultACRValues)
 	c.Resources = slices.Clone(c.Resources)
 	c.PostLogoutRedirectURIs = slices.Clone(c.PostLogoutRedirectURIs)
+	c.RequestURIs = slices.Clone(c.RequestURIs)
 	c.DefaultMaxAge, c.IDTokenOnRefresh, c.IDTokenProfile = copied(c.DefaultMaxAge), copied(c.IDTokenOnRefresh), copied(c.IDTokenProfile)
 	return c
 }

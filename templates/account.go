@@ -54,6 +54,8 @@ type Access struct {
 	// Places are where else it may act for the person.
 	Places []Place
 	Since  Moment
+	// OpenURL is where a sign-in to the app begins (OpenID Connect Core 1.0 §4). Empty: the link is left out.
+	OpenURL string
 	// Own is whether the app is part of the service: nobody allowed it, and nobody takes that back.
 	Own bool
 }

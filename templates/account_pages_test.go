@@ -36,7 +36,7 @@ var account = map[string]templates.Page{
 			Since: ago(3 * 24 * time.Hour),
 		},
 		{App: templates.App{}, ClientID: "nameless", Since: ago(0)},
-		{App: templates.App{Name: "Mail"}, ClientID: "mail", Own: true},
+		{App: templates.App{Name: "Mail"}, ClientID: "mail", OpenURL: "https://mail.example/begin?iss=https%3A%2F%2Fdoor.example", Own: true},
 	}},
 	"security": security(templates.Authenticator{EnrolURL: "/account/totp", RemoveAction: "/account/totp/remove"}),
 	"security-on": security(templates.Authenticator{

@@ -289,6 +289,7 @@ var english = language{
 		"apps.title":         "Apps with access",
 		"apps.none":          "You have not let any app use your account.",
 		"apps.since":         "Allowed {when}. It can:",
+		"apps.open":          "Open {app}",
 		"apps.own":           "Part of this service, so it needs no permission of yours.",
 		"apps.own.devices":   "See where you use it",
 		"apps.withdraw.lead": "If you take this back, {app} is signed out everywhere and has to ask you again.",

@@ -194,6 +194,7 @@ func (p *Pages) appsPage(ctx context.Context, v visit) (templates.Apps, error) {
 		here, there := g.AllowedAt(all)
 		page.Apps = append(page.Apps, templates.Access{
 			App: app(c, ""), ClientID: c.ID, Scopes: here, Places: placesAllowed(there, v.languages), Since: p.moment(g.UpdatedAt),
+			OpenURL: c.BeginAt(p.Issuer),
 		})
 	}
 	return page, p.addOwn(ctx, v, &page, known)
@@ -214,7 +215,7 @@ func (p *Pages) addOwn(ctx context.Context, v visit, page *templates.Apps, known
 			return err
 		}
 		if c.Trusted {
-			page.Apps = append(page.Apps, templates.Access{App: app(c, ""), ClientID: c.ID, Own: true})
+			page.Apps = append(page.Apps, templates.Access{App: app(c, ""), ClientID: c.ID, OpenURL: c.BeginAt(p.Issuer), Own: true})
 		}
 	}
 	return nil

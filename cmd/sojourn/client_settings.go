@@ -95,6 +95,11 @@ func (n *newClient) addressFlags(f *pflag.FlagSet) {
 	f.StringArrayVar(&n.GrantTypes, "grant-type", nil, "authorization_code, refresh_token or client_credentials; may be repeated")
 	f.StringArrayVar(&n.ResponseTypes, "response-type", nil, "code, the only one there is (default: as the grant types say)")
 	f.StringVar(&n.Scope, "scope", "", "the scopes it may ask for, with spaces between them")
+	f.StringVar(&n.InitiateLoginURI, "initiate-login-uri", "", "page of the app that begins a sign-in: the list of a person's apps leads there")
+	f.StringArrayVar(&n.RequestURIs, "request-uri", nil, "where it keeps request objects; may be repeated")
+	f.StringVar(&n.RequestAlg, "request-object-alg", "", "the one algorithm that its request objects are signed with: RS256, PS256, ES256 or EdDSA (default: any)")
+	f.BoolVar(&n.RequestSigned, "require-signed-request", false, "it asks for authorization by signed request objects alone (RFC 9101)")
+	f.BoolVar(&n.RequirePushed, "require-pushed-requests", false, "it pushes its requests before people are sent here (RFC 9126)")
 	f.StringArrayVar(&n.Resources, "resource", nil, "resource server that it may have access tokens for, a URI; may be repeated")
 }
 
@@ -143,6 +148,9 @@ var flagOf = map[string]string{
 
 	"require_mfa": "require-mfa", "require_auth_time": "require-auth-time", "default_max_age": "default-max-age",
 	"default_acr_values": "default-acr",
+
+	"initiate_login_uri": "initiate-login-uri", "request_uris": "request-uri", "request_object_signing_alg": "request-object-alg",
+	"require_signed_request_object": "require-signed-request", "require_pushed_authorization_requests": "require-pushed-requests",
 
 	"post_logout_redirect_uris": "post-logout-redirect-uri",
 	"backchannel_logout_uri":    "backchannel-logout-uri", "backchannel_logout_session_required": "backchannel-logout-session-required",

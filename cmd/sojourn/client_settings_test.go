@@ -50,16 +50,22 @@ var said = map[string]struct{ flag, want string }{
 	"access_token_format":               {"reference", `"reference"`},
 	"introspection_signed_response_alg": {"ES256", `"ES256"`},
 	"resources":                         {"https://api.example/", `["https://api.example/"]`},
+	"initiate_login_uri":                {"https://notes.example/begin", `"https://notes.example/begin"`},
+	"request_uris":                      {"https://notes.example/request", `["https://notes.example/request"]`},
+	"request_object_signing_alg":        {"PS256", `"PS256"`},
+	"require_signed_request_object":     {"true", "true"},
 	"post_logout_redirect_uris":         {"https://notes.example/bye", `["https://notes.example/bye"]`},
 	"backchannel_logout_uri":            {"https://notes.example/back", `"https://notes.example/back"`},
 	"frontchannel_logout_uri":           {"https://notes.example/front", `"https://notes.example/front"`},
 
-	"backchannel_logout_session_required":  {"true", "true"},
-	"frontchannel_logout_session_required": {"true", "true"},
+	"require_pushed_authorization_requests": {"true", "true"},
+	"backchannel_logout_session_required":   {"true", "true"},
+	"frontchannel_logout_session_required":  {"true", "true"},
 }
 
 // beside are the flags that a setting needs beside it.
 var beside = map[string][]string{
+	"require_signed_request_object":        {"--jwks-file", "testdata/keys.json"},
 	"token_endpoint_auth_signing_alg":      {"--jwks-file", "testdata/keys.json"},
 	"backchannel_logout_session_required":  {"--backchannel-logout-uri", "https://notes.example/back"},
 	"frontchannel_logout_session_required": {"--frontchannel-logout-uri", "https://notes.example/front"},

@@ -1,5 +1,6 @@
 // Drives a running server with openid-client as clients do that use more of OpenID Connect than most. Environment and output are
 // those of flow.mjs; each client registers itself.
+import { exportJWK, generateKeyPair } from 'jose';
 import * as client from 'openid-client';
 import { Person } from './person.mjs';
 import { failed, passed, promise } from './promises.mjs';
@@ -10,7 +11,7 @@ const execute = issuer.protocol === 'http:' ? [client.allowInsecureRequests] : [
 const redirectUri = 'https://app.example/callback'; // nobody goes there: the person stops at the redirect
 const person = new Person(issuer, { username: env.USERNAME, password: env.PASSWORD });
 
-for (const walk of [formPost]) {
+for (const walk of [formPost, requestObject, pushedRequest]) {
   console.log(`# ${walk.name}`);
   try {
     await walk();
@@ -28,6 +29,43 @@ async function formPost() {
     if (!(answer.callback instanceof Request)) throw new Error(`it came as ${answer.callback}`);
   });
   await redeem(config, answer);
+}
+
+// The object is signed with a registered key; the address holds nothing else.
+async function requestObject() {
+  for (const alg of ['ES256', 'PS256', 'RS256']) {
+    const { config, key } = await registerSigner(alg, { require_signed_request_object: true, request_object_signing_alg: alg });
+    const build = (...args) => client.buildAuthorizationUrlWithJAR(...args, key);
+    await redeem(config, await signIn(config, {}, build));
+    await promise('a request without one is refused', async () => {
+      const { callback } = await signIn(config, {}, client.buildAuthorizationUrl);
+      if (callback.searchParams.get('error') !== 'invalid_request') throw new Error(callback.href);
+    });
+  }
+}
+
+async function pushedRequest() {
+  const { config, key } = await registerSigner('ES256', {
+    require_pushed_authorization_requests: true, token_endpoint_auth_method: 'private_key_jwt',
+  }, client.PrivateKeyJwt);
+  const answer = await signIn(config, {}, client.buildAuthorizationUrlWithPAR);
+  await promise('the address holds the request_uri alone', () => {
+    const names = [...answer.url.searchParams.keys()].sort().join();
+    if (names !== 'client_id,request_uri') throw new Error(names);
+  });
+  await redeem(config, answer);
+  await redeem(config, await signIn(config, {}, async (c, parameters) => {
+    const { searchParams } = await client.buildAuthorizationUrlWithJAR(c, parameters, key);
+    return client.buildAuthorizationUrlWithPAR(c, searchParams);
+  }));
+}
+
+async function registerSigner(alg, metadata, authenticate = () => client.None()) {
+  const { publicKey, privateKey } = await generateKeyPair(alg);
+  const jwk = { ...await exportJWK(publicKey), kid: alg, alg, use: 'sig' };
+  const key = { key: privateKey, kid: alg };
+  const wanted = { jwks: { keys: [jwk] }, token_endpoint_auth_method: 'none', ...metadata };
+  return { config: await register(wanted, authenticate(key)), key };
 }
 
 function register(metadata, authentication) {
