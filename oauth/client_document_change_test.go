@@ -52,6 +52,7 @@ func (s *stage) aged(h *site) {
 	if !there {
 		return
 	}
+	s.pass(time.Second)
 	c.Published.ReadAt, c.Published.FreshUntil = s.now(), s.now()
 	if _, err := s.db.KeepDocument(s.Context(), c); err != nil {
 		s.Fatal(err)

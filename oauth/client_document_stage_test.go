@@ -85,7 +85,7 @@ func (s *stage) documents(change ...func(*identity.DocumentRules)) *oauth.Client
 	for _, tighten := range change {
 		tighten(&rules)
 	}
-	found := oauth.NewClientDocuments(oauth.DocumentOptions{Store: s.db, Rules: rules, Fetch: http.DefaultClient, Now: s.now, Log: s.log()})
+	found := oauth.NewClientDocuments(oauth.DocumentOptions{Store: s.db, Rules: rules, Fetch: &http.Client{Timeout: s.patience}, Now: s.now, Log: s.log()})
 	s.rebuild(func(o *oauth.Options) { o.Clients = found })
 	return found
 }

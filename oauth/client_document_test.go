@@ -147,6 +147,28 @@ func TestClientDocument_thatCannotBeReadIsAskedForAgainSoon(t *testing.T) {
 	})
 }
 
+// A host that answers by the byte is left when the time is over, and what was known goes on.
+func TestClientDocument_thatIsSlowKeepsNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		h := newSite(t, nil)
+		s.signsIn(s.documents(), h)
+		h.by(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write([]byte("{"))
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		})
+		s.patience = 50 * time.Millisecond
+		s.documents()
+		s.pass(2 * time.Hour)
+		s.location(s.authorize(asking(h.client())))
+		if problem := s.page(s.authorize(asking(h.client(), "client_id", h.id+"/new"))); problem.Status != http.StatusTooManyRequests {
+			t.Errorf("answered %d", problem.Status)
+		}
+	})
+}
+
 func TestClientDocument_leavesOutWhatCannotBeTaken(t *testing.T) {
 	t.Parallel()
 	onSite(t, func(s *stage, h *site, found *oauth.ClientDocuments) {

@@ -45,6 +45,7 @@ type stage struct {
 	problems   chan oauth.Problem
 	handed     chan oauth.Handover
 	user       identity.User
+	patience   time.Duration // with the documents of clients; 0: five seconds
 }
 
 // with changes the options of a stage.

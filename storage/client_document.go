@@ -16,6 +16,9 @@ const checkDocumentEvery = 24 * time.Hour
 // reports whether the client is new here. NotFound where an operator removed or disabled it, or added it himself; Conflict
 // while what a former client of that id had is still being removed.
 func (d *DB) KeepDocument(ctx context.Context, c identity.Client) (added bool, err error) {
+	if known, err := d.readClient(ctx, c.ID); err == nil && known.FromDocument() && !known.Published.ReadAt.Before(c.Published.ReadAt) {
+		return false, nil // of many people who agree to the same page none waits for another
+	}
 	err = d.InTx(ctx, func(ctx context.Context) error {
 		if added, err = d.addDocument(ctx, c); added || err != nil {
 			return err
