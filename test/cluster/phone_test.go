@@ -125,10 +125,17 @@ func (p *phone) leave(ctx context.Context, at string) error {
 }
 
 // listen holds /me/events open until it ends; a stream that is cut off in the middle of a line is an error.
-func (p *phone) listen(ctx context.Context, ready func()) error { return p.hears(ctx, "", ready) }
+func (p *phone) listen(ctx context.Context, ready func()) error {
+	return p.hears(ctx, func(line string) bool {
+		if line == "event: ready" {
+			ready()
+		}
+		return false
+	})
+}
 
-// hears is listen until an event of a kind comes; of another name, none does.
-func (p *phone) hears(ctx context.Context, kind string, ready func()) error {
+// hears is listen until a line is what was waited for.
+func (p *phone) hears(ctx context.Context, enough func(line string) bool) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.issuer+"/me/events", nil)
 	if err != nil {
 		return err
@@ -146,10 +153,7 @@ func (p *phone) hears(ctx context.Context, kind string, ready func()) error {
 	}
 	lines := bufio.NewScanner(resp.Body)
 	for lines.Scan() {
-		switch lines.Text() {
-		case "event: ready":
-			ready()
-		case "event: " + kind:
+		if enough(lines.Text()) {
 			return nil
 		}
 	}
