@@ -12,6 +12,14 @@ type LeftOut struct {
 	Reason string `json:"reason"` // what would be right
 }
 
+// Registered is a client as it was registered just now, with what its developer is told once and never again.
+type Registered struct {
+	Client
+	Secret  string // empty where it has none
+	Access  string // the registration access token
+	LeftOut []LeftOut
+}
+
 // TakeRegistration is CleanRegistration for clients that no operator adds: it takes what it can of what is sent, since what
 // such a client sends was written for other servers, and whoever is refused has nobody to ask. Redirect URIs that cannot be
 // taken are left out and told, each with the reason; schemes without a dot are taken with a host behind them, or where

@@ -71,19 +71,32 @@ func (e *Endpoints) registerClient(w http.ResponseWriter, r *http.Request) (regi
 	if err != nil {
 		return registered{}, err
 	}
-	c := identity.Client{ID: identity.RandomText(16), SelfRegistered: true, CreatedAt: e.o.Now()}
-	var left []identity.LeftOut
-	if c.Metadata, left, err = takeRegistration(asked.Metadata, e.o.Schemes); err != nil {
+	made, err := e.RegisterClient(r, asked.Metadata, token)
+	if err != nil {
 		return registered{}, err
+	}
+	answer := e.informationOf(made.Client, made.Secret, made.Access)
+	answer.LeftOut = made.LeftOut
+	return answer, nil
+}
+
+// RegisterClient registers a client for whoever sent r, be it a program or a person with a form. initial is the initial access
+// token, which counts where registration asks for one. Refusals: Invalid with the member, BadLogin for the token, Throttled,
+// Forbidden where registration is closed.
+func (e *Endpoints) RegisterClient(r *http.Request, asked identity.Metadata, initial string) (made identity.Registered, err error) {
+	if e.o.Registration != registrationOpen && e.o.Registration != registrationToken {
+		return made, errRegistrationClosed
+	}
+	made.Client = identity.Client{ID: identity.RandomText(16), SelfRegistered: true, CreatedAt: e.o.Now()}
+	if made.Metadata, made.LeftOut, err = takeRegistration(asked, e.o.Schemes); err != nil {
+		return made, err
 	}
 	if err := e.throttleRegistration(r); err != nil {
-		return registered{}, err
+		return made, err
 	}
-	access, hash := identity.NewManagementToken()
-	c.RegistrationHash = hash
-	answer := e.informationOf(c, e.settleSecret(&c), access)
-	answer.LeftOut = left
-	return answer, e.create(r, c, token)
+	made.Access, made.RegistrationHash = identity.NewManagementToken()
+	made.Secret = e.settleSecret(&made.Client)
+	return made, e.create(r, made.Client, initial)
 }
 
 // create spends the initial access token, if one is needed, and makes the client: together or not at all, so that of many

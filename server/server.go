@@ -121,7 +121,7 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 		Policy:   policy, SignupOpen: cfg.Signup == config.Open, Secure: s.secure(), Issuer: cfg.Issuer,
 		Operator: templates.Operator{Name: cfg.OperatorName, LogoURL: s.logo.url},
 		Fetch:    bounded(fetch, logosAtOnce, s.metrics.fetches.WithLabelValues("logo")), Place: s.places.place,
-		Log: s.log,
+		Log: s.log, Register: s.registering(), RegisterToken: cfg.Registration == config.Token,
 	})
 	s.protocol, err = oauth.New(db, oauth.Options{
 		Issuer: cfg.Issuer, AccessTTL: cfg.AccessTTL, Keys: keys, Now: db.Now,
@@ -139,6 +139,16 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 		},
 	})
 	return err
+}
+
+// registering is how the page registers a client, or nil where nobody may.
+func (s *Server) registering() func(*http.Request, identity.Metadata, string) (identity.Registered, error) {
+	if s.cfg.Registration == config.Closed {
+		return nil
+	}
+	return func(r *http.Request, asked identity.Metadata, initial string) (identity.Registered, error) {
+		return s.protocol.RegisterClient(r, asked, initial) // which is made after the pages
+	}
 }
 
 // Operators is what operators may do to a database, by the admin API and by commands.

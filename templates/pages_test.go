@@ -75,6 +75,22 @@ var golden = with(account, with(mailed, map[string]templates.Page{
 	"consent-stay":      staying(),
 	"consent-published": publishing(),
 	"consent-places":    places(consent(notes, false)),
+	"enrol-problem": enrol(problem("totp", "That code is not right. Wait for the next one in your app and try again.")),
+	"enrol-over":    enrol(problem("enrolment", "This page was open for too long, so here is a new key.")),
+	"consent":       consent(notes, false),
+	"consent-self":  consent(templates.App{Name: "Notes"}, true),
+	"consent-stay":  staying(),
+	"register":      templates.Register{Frame: alone},
+	"register-problem": templates.Register{
+		Frame: alone, Name: "Notes", RedirectURIs: "http://notes.example/cb", Confidential: true, NeedsToken: true,
+		Form: templates.Form{ProblemField: "redirect_uris", Problem: "Use https with a plain host name, or http on 127.0.0.1, [::1] or localhost."},
+	},
+	"registered": templates.Registered{
+		Frame: alone, ClientID: "3q2-7wPzQkG0m1TgF5hJ9A", Secret: "b3VyIHNlY3JldCBpcyBuaWNlIGFuZCBsb25nIGVub3VnaA",
+		RedirectURIs: []string{"https://notes.example/cb", "cursor://anysphere.cursor-mcp/oauth/callback"},
+		LeftOut:      []templates.LeftOut{{URI: "myapp:/cb", Reason: "Use a scheme that is a domain name of yours in reverse order, with a dot in it."}},
+		URI:          "https://id.example/oauth2/register/3q2-7wPzQkG0m1TgF5hJ9A", Access: "sj_ra_8Jt3nQ0yYw7uZx2aBcDeFgHiJkLmNoPqRsTuVwXyZ01",
+	},
 	"continue": templates.Continue{
 		Frame: templates.Frame{Operator: operator, App: templates.App{Name: "Notes"}}, Form: asked, Person: anna, Binding: "sealed-binding", Called: "Anna Ångström",
 	},

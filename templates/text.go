@@ -71,13 +71,15 @@ const (
 	SignInAgain  Sentence = "signin.again"
 	SignedUp     Sentence = "signin.signed_up"
 	SignUpClosed Sentence = "signup.closed"
-	AskSignOut   Sentence = "signout.ask"
-	BackTo       Sentence = "app.back"
-	ContinueTo   Sentence = "app.continue"
-	GoOn         Sentence = "problem.go_on"
-	Unreadable   Sentence = "problem.unreadable"
-	TooLong      Sentence = "problem.too_long"
-	BrokenNext   Sentence = "problem.broken_next"
+	// RegisterClosed is for apps that nobody registers by a form.
+	RegisterClosed Sentence = "register.closed"
+	AskSignOut     Sentence = "signout.ask"
+	BackTo         Sentence = "app.back"
+	ContinueTo     Sentence = "app.continue"
+	GoOn           Sentence = "problem.go_on"
+	Unreadable     Sentence = "problem.unreadable"
+	TooLong        Sentence = "problem.too_long"
+	BrokenNext     Sentence = "problem.broken_next"
 )
 
 // Say returns a sentence with its {placeholders} filled from args, which are name, value, name, value …

@@ -48,7 +48,7 @@ func TestRich_isolatesAndEscapesWhatAnAppCallsItself(t *testing.T) {
 func TestSay_knowsEverySentenceThatHandlersChoose(t *testing.T) {
 	t.Parallel()
 	for _, s := range []Sentence{
-		SignInAgain, SignedUp, SignUpClosed, GoOn, Unreadable,
+		SignInAgain, SignedUp, SignUpClosed, RegisterClosed, GoOn, Unreadable,
 		TooLong, BrokenNext, AskSignOut, BackTo, StepUp, SignInOver, SignInEnded, DeviceEnded, OthersEnded, AccessWithdrawn,
 		PasswordChanged, FactorRemoved, FactorRequired, CodesRenewed, NameChanged, NoMail, MailTitle, SentReset, SentVerify,
 		SentAddress, SentAnew, ToSignIn, ToAccount, ToSecurity, ToDevices, LinkTitle, ResetOver, ResetAnew, VerifyOver,

@@ -15,7 +15,7 @@ import (
 	"github.com/sojourn-auth/sojourn/templates"
 )
 
-// Options are what the pages are made of. Every field is needed but Theme, Place and Clients.
+// Options are what the pages are made of. Every field is needed but Theme, Place, Clients and Register.
 type Options struct {
 	Store       store
 	Clients     clientFinder // nil: those in the store, and no others
@@ -31,14 +31,17 @@ type Options struct {
 	TOTP        mfa.TOTP
 	Recovery    mfa.Recovery
 	Policy      identity.MFAPolicy
-	SignupOpen  bool   // whether people may make accounts
-	Secure      bool   // the issuer is https
-	Issuer      string // as in discovery: the iss of answers to apps
-	Operator    templates.Operator
-	Theme       string                      // the operator's stylesheet, same-origin; empty for none
-	Fetch       *http.Client                // must guard itself against private addresses: it fetches clients' logos
-	Place       func(address string) string // where a network address is; nil: nobody knows
-	Log         *slog.Logger
+	SignupOpen  bool // whether people may make accounts
+	// Register registers a client for whoever sent the form, with an initial access token where RegisterToken; nil: nobody may.
+	Register      func(r *http.Request, asked identity.Metadata, initial string) (identity.Registered, error)
+	RegisterToken bool
+	Secure        bool   // the issuer is https
+	Issuer        string // as in discovery: the iss of answers to apps
+	Operator      templates.Operator
+	Theme         string                      // the operator's stylesheet, same-origin; empty for none
+	Fetch         *http.Client                // must guard itself against private addresses: it fetches clients' logos
+	Place         func(address string) string // where a network address is; nil: nobody knows
+	Log           *slog.Logger
 }
 
 // store is what pages ask of the database themselves; the rest they ask of the domain.

@@ -10,34 +10,37 @@ import (
 
 // The pages' addresses, and where each of them leads back to.
 const (
-	signInPath    = "/signin"
-	totpPath      = "/signin/totp"
-	recoveryPath  = "/signin/recovery"
-	signUpPath    = "/signup"
-	accountPath   = "/account"
-	devicesPath   = "/account/devices"
-	appsPath      = "/account/apps"
-	securityPath  = "/account/security"
-	namePath      = "/account/name"
-	codesPath     = "/account/codes"
-	emailPath     = "/account/email"
-	askVerifyPath = "/account/verify"
-	forgotPath    = "/forgot"
-	resetPath     = "/reset"
-	verifyPath    = "/verify"
-	confirmPath   = "/confirm"
-	addressPath   = "/email"
-	notMePath     = "/not-me"
-	removePath    = "/account/totp/remove"
-	enrolPath     = "/account/totp"
-	replacePath   = "/account/totp/replace"
-	replacedPath  = "/account/totp/replaced"
-	savePath      = "/account/totp/codes"
-	newPhonePath  = "/account/totp/new"
-	consentPath   = "/consent"
-	signOutPath   = "/signout"
-	logoPath      = "/logo/"
-	authorizePath = "/oauth2/authorize"
+	signInPath   = "/signin"
+	totpPath     = "/signin/totp"
+	recoveryPath = "/signin/recovery"
+	signUpPath   = "/signup"
+	registerPath = "/register"
+	// registrationPath is where programs manage what is registered; an id follows.
+	registrationPath = "/oauth2/register/"
+	accountPath      = "/account"
+	devicesPath      = "/account/devices"
+	appsPath         = "/account/apps"
+	securityPath     = "/account/security"
+	namePath         = "/account/name"
+	codesPath        = "/account/codes"
+	emailPath        = "/account/email"
+	askVerifyPath    = "/account/verify"
+	forgotPath       = "/forgot"
+	resetPath        = "/reset"
+	verifyPath       = "/verify"
+	confirmPath      = "/confirm"
+	addressPath      = "/email"
+	notMePath        = "/not-me"
+	removePath       = "/account/totp/remove"
+	enrolPath        = "/account/totp"
+	replacePath      = "/account/totp/replace"
+	replacedPath     = "/account/totp/replaced"
+	savePath         = "/account/totp/codes"
+	newPhonePath     = "/account/totp/new"
+	consentPath      = "/consent"
+	signOutPath      = "/signout"
+	logoPath         = "/logo/"
+	authorizePath    = "/oauth2/authorize"
 )
 
 // Routes mounts every page.
@@ -54,6 +57,8 @@ func (p *Pages) Routes(r *mux.Router) {
 	post(recoveryPath, p.submitRecovery)
 	get(signUpPath, p.showSignUp)
 	post(signUpPath, p.submitSignUp)
+	get(registerPath, p.showRegister)
+	post(registerPath, p.submitRegister)
 	get(enrolPath, p.showEnrol)
 	post(enrolPath, p.submitEnrol)
 	get(replacePath, p.showReplace)
