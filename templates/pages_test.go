@@ -75,12 +75,7 @@ var golden = with(account, with(mailed, map[string]templates.Page{
 	"consent-stay":      staying(),
 	"consent-published": publishing(),
 	"consent-places":    places(consent(notes, false)),
-	"enrol-problem": enrol(problem("totp", "That code is not right. Wait for the next one in your app and try again.")),
-	"enrol-over":    enrol(problem("enrolment", "This page was open for too long, so here is a new key.")),
-	"consent":       consent(notes, false),
-	"consent-self":  consent(templates.App{Name: "Notes"}, true),
-	"consent-stay":  staying(),
-	"register":      templates.Register{Frame: alone},
+	"register":          templates.Register{Frame: alone},
 	"register-problem": templates.Register{
 		Frame: alone, Name: "Notes", RedirectURIs: "http://notes.example/cb", Confidential: true, NeedsToken: true,
 		Form: templates.Form{ProblemField: "redirect_uris", Problem: "Use https with a plain host name, or http on 127.0.0.1, [::1] or localhost."},
