@@ -97,6 +97,8 @@ var endpointTables = []endpointTable{
 				answer{"x", ok}, answer{tooLong, "invalid_request"}, answer{"x.y.z", ok}, answer{otherIDToken, ok})},
 			{"login_hint", "OIDC Core §3.1.2.1", ok, "", bad(answer{"\"", ok},
 				answer{tooLong, "invalid_request"}, answer{"nobody", ok}, none)},
+			{"claims", "OIDC Core §5.5", ok, "", bad(
+				answer{"[]", "invalid_request"}, overfull, answer{`{"userinfo":{"unheard_of":null}}`, ok}, none)},
 			{"ui_locales", "OIDC Core §3.1.2.1: those that are not spoken are passed over", ok, "", bad(
 				answer{"\"", ok}, overfull, answer{"xx", ok}, none)},
 			{"dpop_jkt", "RFC 9449 §10", ok, "", bad(
