@@ -126,13 +126,13 @@ func (d *ClientDocuments) mayCome(ctx context.Context, id string) error {
 		return errNoClient
 	}
 	_, err := d.o.Store.RegisteredClient(ctx, id)
-	switch identity.KindOf(err) {
-	case identity.NotFound:
+	switch kind := identity.KindOf(err); {
+	case err == nil:
+		return errNoClient
+	case kind == identity.NotFound:
 		return nil
-	case identity.Unavailable:
-		return err
 	}
-	return errNoClient
+	return err
 }
 
 // Seen returns a client as it was shown last, also one that has no row yet. It reads no document.
