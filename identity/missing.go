@@ -100,7 +100,14 @@ func (s Standing) StepUp(now time.Time) Step {
 }
 
 // Prompts are the values of prompt. There is one account per browser, so selecting one means signing in.
-var Prompts = []string{"none", "login", "consent", "select_account"}
+var Prompts = []string{"none", "login", "consent", "select_account", PromptCreate}
+
+// PromptCreate asks for a new account (Initiating User Registration via OpenID Connect 1.0 §4): whoever is signed in already
+// is another person.
+const PromptCreate = "create"
+
+// Creates reports whether the app wants the person to make an account.
+func (a Asked) Creates() bool { return slices.Contains(a.prompts(), PromptCreate) }
 
 // maxAgeDigits keeps max_age far from the end of time.Duration: 31 years.
 const maxAgeDigits = 9
@@ -131,7 +138,7 @@ func (a Asked) Demand(c Client, all Resources, now time.Time) (Demand, error) {
 	if err != nil {
 		return d, err
 	}
-	d.Anew = slices.Contains(prompts, "login") || slices.Contains(prompts, "select_account") || bounded && age == 0
+	d.Anew = slices.Contains(prompts, "login") || slices.Contains(prompts, "select_account") || a.Creates() || bounded && age == 0
 	if bounded { // by the clock, but for the pages that follow on a sign-in for this very request
 		d.Since, d.Here = now.Add(-age), now.Add(-max(age, FreshFor))
 	}

@@ -174,6 +174,9 @@ func checkJKT(_ context.Context, a *authorization) error {
 
 // checkDemand reads prompt and max_age.
 func (e *Endpoints) checkDemand(_ context.Context, a *authorization) (err error) {
+	if a.asked.Creates() && !e.o.SignupOpen {
+		return say(invalidRequest, "prompt=create is for servers where people may sign up. This one adds them itself.")
+	}
 	a.demand, err = a.asked.Demand(a.client, a.all, e.o.Now())
 	return err
 }

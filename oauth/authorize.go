@@ -114,6 +114,9 @@ func (e *Endpoints) answer(w http.ResponseWriter, r *http.Request, a *authorizat
 		return way.silently
 	default:
 		a.asked = e.bind(w, r, a.asked)
+		if step == identity.StepSignIn && a.asked.Creates() {
+			return e.lead(w, a, signUpPage)
+		}
 		return e.lead(w, a, way.page)
 	}
 }
@@ -172,6 +175,9 @@ var ways = map[identity.Step]struct {
 	identity.StepConsent:   {"/consent", say(consentRequired, "The person must be asked for consent.")},
 	identity.StepContinue:  {"/consent", say(interactionRequired, "The person must say that they opened the app (RFC 8252 section 8.6).")},
 }
+
+// signUpPage is where people make an account; from there they sign in, and come here again.
+const signUpPage = "/signup"
 
 var errDenied = say(accessDenied, "The person did not allow it.")
 

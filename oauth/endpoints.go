@@ -25,6 +25,7 @@ type Options struct {
 	Documents    identity.Documents
 	Policy       identity.MFAPolicy
 	Claims       []identity.ClaimRule // of one's own
+	SignupOpen   bool                 // people may make accounts
 	Registration string               // open, token or closed
 	Schemes      []string             // without a dot, by which apps may be led back
 	Clients      *ClientDocuments

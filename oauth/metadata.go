@@ -92,7 +92,7 @@ func (e *Endpoints) describe() description {
 		},
 		ResponseTypes: []string{"code"}, ResponseModes: []string{modeQuery, modeFormPost},
 		GrantTypes: identity.GrantTypes, ACRValues: e.o.Policy.ACRValues(),
-		SubjectTypes: []string{"public"}, PromptValues: identity.Prompts, ChallengeMethods: []string{"S256"},
+		SubjectTypes: []string{"public"}, PromptValues: e.prompts(), ChallengeMethods: []string{"S256"},
 		IDTokenAlgs: identity.SigningAlgs, RefreshExpirations: []string{"authorization", "token_timeout"},
 		TokenMethods: all, TokenAlgs: identity.AssertionAlgs, RevocationMethods: all, RevocationAlgs: identity.AssertionAlgs,
 		IntrospectionMethods: proving, IntrospectionAlgs: identity.AssertionAlgs,
@@ -113,6 +113,11 @@ func (e *Endpoints) describe() description {
 		d.RegistrationEndpoint = at(registerPath)
 	}
 	return d
+}
+
+// prompts are the values of prompt that are taken: create only where people may sign up.
+func (e *Endpoints) prompts() []string {
+	return slices.DeleteFunc(slices.Clone(identity.Prompts), func(p string) bool { return p == identity.PromptCreate && !e.o.SignupOpen })
 }
 
 // discovery serves both well-known documents.

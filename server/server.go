@@ -131,6 +131,7 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 		},
 		SignIns: signIns, SigningKeys: identity.SigningKeys{Store: db, Now: db.Now}, Policy: policy,
 		Devices: devices, Documents: identity.Documents{Store: db},
+		SignupOpen:   cfg.Signup == config.Open,
 		Registration: cfg.Registration, Schemes: cfg.RedirectSchemes, Clients: s.clients, Claims: claimRules(cfg.Claims),
 		Fetch: bounded(fetch, keysAtOnce, s.metrics.fetches.WithLabelValues("keys")), Log: s.log,
 		Problem: func(w http.ResponseWriter, r *http.Request, p oauth.Problem) { s.pages.Problem(w, r, web.Problem(p)) },
