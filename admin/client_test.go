@@ -205,6 +205,12 @@ func (d *desk) patch(id, version, body string) reply {
 	d.Helper()
 	r, err := http.NewRequestWithContext(d.Context(), http.MethodPatch, d.url+"/api/clients/"+id, strings.NewReader(body))
 	d.ok(err)
+	return d.sendWith(r, version)
+}
+
+// sendWith sends a change of what was read with an ETag, with the desk's token.
+func (d *desk) sendWith(r *http.Request, version string) reply {
+	d.Helper()
 	r.Header.Set("Authorization", "Bearer "+d.token)
 	r.Header.Set("If-Match", version)
 	response, err := http.DefaultClient.Do(r)

@@ -56,6 +56,7 @@ const (
 	maxScopeName      = 100 // bytes
 	maxWords          = 200 // characters
 	maxLanguages      = 40
+	maxAskedLanguages = 1000 // bytes of what a browser or an app says of them
 	MaxResourceTTL    = time.Hour
 )
 
@@ -120,8 +121,15 @@ func (r Resource) In(languages string) (name string, words map[string]string) {
 // inLanguage picks a text by a list of languages as Accept-Language has it (RFC 9110 §12.5.4); the one of no language where
 // none is wanted that there is.
 func inLanguage(languages, plain string, in map[string]string) string {
-	wanted, _, err := language.ParseAcceptLanguage(languages)
-	if err != nil || len(in) == 0 {
+	if len(in) == 0 || len(languages) > maxAskedLanguages {
+		return plain
+	}
+	known := slices.DeleteFunc(strings.Split(languages, ","), func(one string) bool {
+		_, _, err := language.ParseAcceptLanguage(one) // refuses a whole list for one that there is not
+		return err != nil
+	})
+	wanted, _, err := language.ParseAcceptLanguage(strings.Join(known, ","))
+	if err != nil {
 		return plain
 	}
 	names := slices.Sorted(maps.Keys(in))

@@ -90,6 +90,7 @@ func TestResource_saysWhatPeopleReadInTheirLanguage(t *testing.T) {
 		"de":                  {"Deine Notizen", "Notizen lesen"},
 		"de-AT, en;q=0.8":     {"Deine Notizen", "Notizen lesen"},
 		"fr, en;q=0.5":        {"Your notes", "Do notes.read"},
+		"xx, de":              {"Deine Notizen", "Notizen lesen"},
 		"pt-BR":               {"Suas notas", "Do notes.read"},
 		"en, de;q=0.9":        {"Your notes", "Do notes.read"},
 		"no language at all!": {"Your notes", "Do notes.read"},

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/storage/storagetest"
 )
 
@@ -37,7 +38,7 @@ func TestOpenIDClient_usesTheFurtherProfiles(t *testing.T) {
 			p := w.person(t)
 			cmd := exec.CommandContext(t.Context(), node, "profiles.mjs")
 			cmd.Dir = dir
-			cmd.Env = append(os.Environ(), "ISSUER="+w.issuer, "USERNAME="+p.email, "PASSWORD="+p.password)
+			cmd.Env = append(os.Environ(), "ISSUER="+w.issuer, "USERNAME="+p.email, "PASSWORD="+p.password, "RESOURCE="+w.openNotes(t))
 			out, err := cmd.CombinedOutput()
 			t.Logf("\n%s", out)
 			if err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), " 0 failed") {
@@ -45,6 +46,20 @@ func TestOpenIDClient_usesTheFurtherProfiles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// openNotes adds a resource that any app may ask for.
+func (w *world) openNotes(t *testing.T) (uri string) {
+	t.Helper()
+	r, err := (identity.Operators{Store: w.db, Now: w.now}).AddResource(t.Context(), identity.Resource{
+		URI: "https://api.example.com/mcp", ResourceSettings: identity.ResourceSettings{
+			Name: "Your notes", Open: true, Scopes: []identity.ResourceScope{{Name: "notes.read", Words: "Read your notes"}},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.URI
 }
 
 // foreignClient finds node, and the folder where openid-client is.

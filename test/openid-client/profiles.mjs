@@ -11,7 +11,7 @@ const execute = issuer.protocol === 'http:' ? [client.allowInsecureRequests] : [
 const redirectUri = 'https://app.example/callback'; // nobody goes there: the person stops at the redirect
 const person = new Person(issuer, { username: env.USERNAME, password: env.PASSWORD });
 
-for (const walk of [formPost, requestObject, pushedRequest]) {
+for (const walk of [formPost, requestObject, pushedRequest, resource]) {
   console.log(`# ${walk.name}`);
   try {
     await walk();
@@ -66,6 +66,24 @@ async function registerSigner(alg, metadata, authenticate = () => client.None())
   const key = { key: privateKey, kid: alg };
   const wanted = { jwks: { keys: [jwk] }, token_endpoint_auth_method: 'none', ...metadata };
   return { config: await register(wanted, authenticate(key)), key };
+}
+
+// A resource that nobody gave this client but that is open, named with the slash that libraries add; a refresh that names none.
+async function resource() {
+  const grants = ['authorization_code', 'refresh_token'];
+  const config = await register({ token_endpoint_auth_method: 'none', grant_types: grants }, client.None());
+  const params = { resource: `${env.RESOURCE}/`, scope: 'openid offline_access notes.read nowhere' };
+  const { callback, checks } = await signIn(config, params, client.buildAuthorizationUrl);
+  const first = await promise('the code becomes a token for the resource', () =>
+    client.authorizationCodeGrant(config, callback, { ...checks, idTokenExpected: true }, { resource: env.RESOURCE }));
+  const next = await promise('a refresh that names none goes on with it', () => client.refreshTokenGrant(config, first.refresh_token));
+  for (const tokens of [first, next]) {
+    await promise('the token is for the resource, with its scope', () => {
+      const said = JSON.parse(Buffer.from(tokens.access_token.split('.')[1], 'base64url'));
+      const scope = 'openid offline_access notes.read';
+      if (said.aud !== env.RESOURCE || said.scope !== scope || tokens.scope !== scope) throw new Error(JSON.stringify(said));
+    });
+  }
 }
 
 function register(metadata, authentication) {
