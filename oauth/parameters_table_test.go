@@ -106,13 +106,13 @@ var endpointTables = []endpointTable{
 			{"resource", "RFC 8707 §2", ok, "invalid_target", bad(
 				answer{"not a URI", "invalid_target"}, answer{tooLong, "invalid_target"},
 				answer{"https://unknown.example.com", "invalid_target"}, none)},
-			{"request", "OIDC Core §3.1.2.6, §6.1", ok, "", bad(
-				answer{"x", "request_not_supported"}, answer{tooLong, "request_not_supported"},
-				answer{"x.y.z", "request_not_supported"},
-				answer{otherIDToken, "request_not_supported"})},
-			{"request_uri", "OIDC Core §3.1.2.6, §6.2", ok, "", bad(
-				answer{"not a URI", "request_uri_not_supported"}, answer{tooLong, "request_uri_not_supported"},
-				answer{"https://unknown.example.com", "request_uri_not_supported"}, none)},
+			{"request", "RFC 9101 §6, §7", ok, "", bad(
+				answer{"x", "invalid_request_object"}, answer{tooLong, "invalid_request_object"},
+				answer{"x.y.z", "invalid_request_object"},
+				answer{otherIDToken, "invalid_request_object"})},
+			{"request_uri", "RFC 9101 §5.2, §7", ok, "", bad(
+				answer{"not a URI", "invalid_request_uri"}, answer{tooLong, "invalid_request_uri"},
+				answer{"https://unknown.example.com", "invalid_request_uri"}, none)},
 			{"registration", "OIDC Core §3.1.2.6, §7.2.1", ok, "", bad(
 				answer{"x", "registration_not_supported"}, answer{tooLong, "registration_not_supported"},
 				answer{"{}", "registration_not_supported"}, none)},
