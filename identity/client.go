@@ -40,6 +40,7 @@ type Metadata struct {
 	Rotation         Rotation        `json:"refresh_rotation,omitempty"`                  // empty: rotate
 	DPoPBound        bool            `json:"dpop_bound_access_tokens,omitempty"`          // RFC 9449 §5.2
 	AccessFormat     string          `json:"access_token_format,omitempty"`               // jwt (empty) or reference
+	UserinfoAlg      string          `json:"userinfo_signed_response_alg,omitempty"`      // empty: plain JSON
 	IntrospectionAlg string          `json:"introspection_signed_response_alg,omitempty"` // RFC 9701 §6
 	Resources        []string        `json:"resources,omitempty"`                         // that it may ask for (RFC 8707); the operator's to give
 

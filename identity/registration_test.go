@@ -51,7 +51,7 @@ func full() identity.Metadata {
 		Contacts: []string{"dev@example.com"}, JWKSURI: "https://example.com/jwks", SoftwareID: "4NRB1-0XZABZI9E6-5SM3R",
 		SoftwareVersion: "2.1", SubjectType: "public", IDTokenAlg: "EdDSA", DefaultMaxAge: &age, RequireAuthTime: true,
 		DefaultACRValues: []string{"mfa"}, RequireMFA: true, RequirePKCE: true, IDTokenOnRefresh: &yes, IDTokenProfile: &yes,
-		AccessFormat: "reference", IntrospectionAlg: "EdDSA",
+		AccessFormat: "reference", UserinfoAlg: "ES256", IntrospectionAlg: "EdDSA",
 		PostLogoutRedirectURIs: []string{"com.example.app:/bye", "https://example.com/bye?x=1"},
 		BackchannelLogoutURI:   "https://example.com/back?x=1", BackchannelSession: true,
 		FrontchannelLogoutURI: "http://127.0.0.1:8000/front", FrontchannelSession: true,

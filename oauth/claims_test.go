@@ -2,6 +2,7 @@ package oauth_test
 
 import (
 	"encoding/json"
+	"io"
 	"net/http/httptest"
 	"net/url"
 	"testing"
@@ -188,4 +189,36 @@ func TestDescribe_refusesWhatNoTokenCanSay(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// OpenID Connect Core 1.0 §5.3.2.
+func TestUserinfo_isSignedWhereTheClientWantsIt(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		for _, alg := range []string{"RS256", "ES256", "EdDSA"} {
+			c := s.app(func(c *identity.Client) { c.UserinfoAlg = alg })
+			got := s.post(redeeming(c, s.code(asking(c, "scope", "openid email"), s.signIn(s.user))))
+			s.good(got)
+			r := httptest.NewRequest("GET", "/oauth2/userinfo", nil)
+			r.Header.Set("Authorization", "Bearer "+got.AccessToken)
+			resp := s.send(r)
+			text, err := io.ReadAll(resp.Body)
+			if err != nil || resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "application/jwt" {
+				t.Fatalf("answered %d, %s (%v)", resp.StatusCode, resp.Header.Get("Content-Type"), err)
+			}
+			header, claims := s.decode(string(text))
+			want := map[string]any{
+				"iss": issuer, "aud": c.ID, "iat": float64(s.now().Unix()), "sub": s.user.Sub, "email": s.user.Email, "email_verified": true,
+			}
+			if diff := cmp.Diff(want, claims); diff != "" || header["alg"] != alg || header["typ"] != nil {
+				t.Errorf("%s: the header is %v; %s", alg, header, diff)
+			}
+			if !s.verified(string(text)) {
+				t.Errorf("%s: the published keys do not verify it", alg)
+			}
+			if _, err := s.ends.VerifyAccessToken(string(text)); err == nil {
+				t.Errorf("%s: it is taken for an access token", alg)
+			}
+		}
+	})
 }

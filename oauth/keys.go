@@ -50,6 +50,7 @@ type signingKey struct {
 	idToken   jose.Signer // typ JWT
 
 	introspection jose.Signer // typ token-introspection+jwt
+	userinfo      jose.Signer
 	logout        jose.Signer // typ logout+jwt (OpenID Connect Back-Channel Logout 1.0 §2.4)
 }
 
@@ -130,13 +131,20 @@ func parseKey(row identity.SigningKey) (*signingKey, error) {
 	if key.introspection, err = newSigner(row, private, "token-introspection+jwt"); err != nil {
 		return nil, err
 	}
+	if key.userinfo, err = newSigner(row, private, ""); err != nil {
+		return nil, err
+	}
 	key.logout, err = newSigner(row, private, "logout+jwt")
 	return key, err
 }
 
 func newSigner(row identity.SigningKey, private any, typ jose.ContentType) (jose.Signer, error) {
 	with := jose.SigningKey{Algorithm: jose.SignatureAlgorithm(row.Alg), Key: jose.JSONWebKey{Key: private, KeyID: row.ID}}
-	signer, err := jose.NewSigner(with, (&jose.SignerOptions{}).WithType(typ))
+	opts := &jose.SignerOptions{}
+	if typ != "" {
+		opts = opts.WithType(typ)
+	}
+	signer, err := jose.NewSigner(with, opts)
 	if err != nil {
 		return nil, fmt.Errorf("signing key %s: %w", row.ID, err)
 	}

@@ -42,6 +42,7 @@ type description struct {
 	PromptValues     []string `json:"prompt_values_supported"` // OpenID Connect Prompt Create 1.0 §4.2
 	ChallengeMethods []string `json:"code_challenge_methods_supported"`
 	IDTokenAlgs      []string `json:"id_token_signing_alg_values_supported"`
+	UserinfoAlgs     []string `json:"userinfo_signing_alg_values_supported"`
 	// draft-ietf-oauth-refresh-token-expiration-03 §8
 	RefreshExpirations []string `json:"refresh_token_expiration_types_supported"`
 
@@ -93,7 +94,7 @@ func (e *Endpoints) describe() description {
 		ResponseTypes: []string{"code"}, ResponseModes: []string{modeQuery, modeFormPost},
 		GrantTypes: identity.GrantTypes, ACRValues: e.o.Policy.ACRValues(),
 		SubjectTypes: []string{"public"}, PromptValues: e.prompts(), ChallengeMethods: []string{"S256"},
-		IDTokenAlgs: identity.SigningAlgs, RefreshExpirations: []string{"authorization", "token_timeout"},
+		IDTokenAlgs: identity.SigningAlgs, UserinfoAlgs: identity.SigningAlgs, RefreshExpirations: []string{"authorization", "token_timeout"},
 		TokenMethods: all, TokenAlgs: identity.AssertionAlgs, RevocationMethods: all, RevocationAlgs: identity.AssertionAlgs,
 		IntrospectionMethods: proving, IntrospectionAlgs: identity.AssertionAlgs,
 		IntrospectionSigned: identity.SigningAlgs,

@@ -277,7 +277,7 @@ func (e *Endpoints) remove(r *http.Request, c identity.Client) error {
 // it is refused rather than passed over; every other member that we do not know is (RFC 7591 §2).
 var protections = []string{
 	"sector_identifier_uri", "tls_client_certificate_bound_access_tokens",
-	"request_object_encryption_alg", "id_token_encrypted_response_alg", "userinfo_signed_response_alg",
+	"request_object_encryption_alg", "id_token_encrypted_response_alg",
 	"userinfo_encrypted_response_alg", "authorization_signed_response_alg", "authorization_encrypted_response_alg",
 	"introspection_encrypted_response_alg",
 }

@@ -23,7 +23,7 @@ var (
 )
 
 // userinfo serves GET and POST /oauth2/userinfo (OpenID Connect Core 1.0 §5.3).
-func (e *Endpoints) userinfo(w http.ResponseWriter, _ *http.Request, c caller) error {
+func (e *Endpoints) userinfo(w http.ResponseWriter, r *http.Request, c caller) error {
 	if !identity.HasScope(c.token.Scopes(), "openid") {
 		return errScope
 	}
@@ -32,7 +32,31 @@ func (e *Endpoints) userinfo(w http.ResponseWriter, _ *http.Request, c caller) e
 		return err
 	}
 	told["sub"] = c.live.Session.Sub
+	client, err := e.clientByID(r.Context(), c.token.ClientID)
+	if err != nil {
+		return err
+	}
+	if client.UserinfoAlg != "" {
+		return e.signUserinfo(w, client, told)
+	}
 	e.writeJSON(w, http.StatusOK, told)
+	return nil
+}
+
+// signUserinfo answers with a JWT (OpenID Connect Core 1.0 §5.3.2). It has neither exp nor a typ: nobody shall take it for an
+// ID token, and we don't as a hint.
+func (e *Endpoints) signUserinfo(w http.ResponseWriter, c identity.Client, told map[string]any) error {
+	key, err := e.keys.signer(c.UserinfoAlg)
+	if err != nil {
+		return err
+	}
+	told["iss"], told["aud"], told["iat"] = e.o.Issuer, c.ID, e.o.Now().Unix()
+	text, err := sign(key.userinfo, told)
+	if err != nil {
+		return err
+	}
+	e.unkept(w, "application/jwt")
+	_, _ = w.Write([]byte(text))
 	return nil
 }
 

@@ -25,7 +25,7 @@ func everyField(now time.Time) identity.Client {
 			SoftwareID: "id", SoftwareVersion: "1", SubjectType: "public", IDTokenAlg: "EdDSA", DefaultMaxAge: &age,
 			RequireAuthTime: true, DefaultACRValues: []string{"mfa"}, RequireMFA: true, RequirePKCE: true,
 			IDTokenOnRefresh: &yes, IDTokenProfile: &yes, Rotation: identity.RotateStrict, DPoPBound: true, AccessFormat: "reference",
-			IntrospectionAlg: "ES256", Resources: []string{"https://api.example"},
+			UserinfoAlg: "ES256", IntrospectionAlg: "ES256", Resources: []string{"https://api.example"},
 			PostLogoutRedirectURIs: []string{"https://a.example/bye"}, BackchannelLogoutURI: "https://a.example/back",
 			BackchannelSession: true, FrontchannelLogoutURI: "https://a.example/front", FrontchannelSession: true,
 			Device: identity.Device{Name: "Zoë's phone", Model: "Pixel", AppVersion: "1.2", InstallID: "i-1"},

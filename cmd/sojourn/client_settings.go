@@ -123,6 +123,7 @@ func (n *newClient) tokenFlags(f *pflag.FlagSet) {
 	choice(f, &n.IDTokenOnRefresh, "id-token-on-refresh", "a refresh brings a new ID token (default: where ES256 signs it, or "+
 		"a post-logout redirect URI is there)")
 	f.StringVar(&n.AccessFormat, "access-token-format", "", "jwt or reference: what its access tokens are (default: jwt)")
+	f.StringVar(&n.UserinfoAlg, "userinfo-alg", "", "RS256, ES256 or EdDSA: userinfo answers with a signed JWT (default: plain JSON)")
 	f.StringVar(&n.IntrospectionAlg, "introspection-alg", "", "RS256, ES256 or EdDSA, for signed introspection answers (default: RS256)")
 	f.StringVar((*string)(&n.Rotation), "refresh-rotation", "", "rotate, strict, or none for clients that authenticate or use --dpop "+
 		"(default: rotate)")
@@ -144,7 +145,7 @@ var flagOf = map[string]string{
 
 	"subject_type": "subject-type", "id_token_signed_response_alg": "id-token-alg", "id_token_profile": "id-token-profile",
 	"id_token_on_refresh": "id-token-on-refresh", "access_token_format": "access-token-format",
-	"introspection_signed_response_alg": "introspection-alg", "refresh_rotation": "refresh-rotation",
+	"userinfo_signed_response_alg": "userinfo-alg", "introspection_signed_response_alg": "introspection-alg", "refresh_rotation": "refresh-rotation",
 
 	"require_mfa": "require-mfa", "require_auth_time": "require-auth-time", "default_max_age": "default-max-age",
 	"default_acr_values": "default-acr",

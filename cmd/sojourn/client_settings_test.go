@@ -48,6 +48,7 @@ var said = map[string]struct{ flag, want string }{
 	"refresh_rotation":                  {"strict", `"strict"`},
 	"dpop_bound_access_tokens":          {"true", "true"},
 	"access_token_format":               {"reference", `"reference"`},
+	"userinfo_signed_response_alg":      {"ES256", `"ES256"`},
 	"introspection_signed_response_alg": {"ES256", `"ES256"`},
 	"resources":                         {"https://api.example/", `["https://api.example/"]`},
 	"initiate_login_uri":                {"https://notes.example/begin", `"https://notes.example/begin"`},
