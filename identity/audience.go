@@ -12,8 +12,11 @@ type Resources []Resource
 
 // ByURI returns the resource that is meant by a name, deleted or not.
 func (rs Resources) ByURI(uri string) (Resource, bool) {
-	key := ResourceKey(uri)
-	i := slices.IndexFunc(rs, func(r Resource) bool { return ResourceKey(r.URI) == key })
+	i := slices.IndexFunc(rs, func(r Resource) bool { return r.URI == uri }) // as marks have it: nothing is parsed for it
+	if i < 0 {
+		key := ResourceKey(uri)
+		i = slices.IndexFunc(rs, func(r Resource) bool { return ResourceKey(r.URI) == key })
+	}
 	if i < 0 {
 		return Resource{}, false
 	}
@@ -30,14 +33,26 @@ func (rs Resources) There() []Resource {
 // alone: no client gets it for itself.
 func (rs Resources) For(c Client, uri string) (Resource, bool) {
 	r, known := rs.ByURI(uri)
-	spelled, listed := c.lists(uri)
 	switch {
 	case known && !r.DeletedAt.IsZero():
 		return Resource{}, false
 	case known:
-		return r, listed || r.Open && c.signsIn()
+		return r, r.isFor(c)
 	}
+	spelled, listed := c.lists(uri)
 	return Resource{URI: spelled}, listed
+}
+
+// isFor reports whether client c may ask people for a resource that was described.
+func (r Resource) isFor(c Client) bool {
+	if !r.DeletedAt.IsZero() {
+		return false
+	}
+	if r.Open && c.signsIn() {
+		return true
+	}
+	_, listed := c.lists(r.URI)
+	return listed
 }
 
 // ForItself is For where no person is asked: of what is listed alone.
@@ -58,7 +73,7 @@ func (rs Resources) Granted(c Client, mark string) (Resource, bool) {
 // AllFor returns everything that client c may ask for.
 func (rs Resources) AllFor(c Client) (all []Resource) {
 	for _, r := range rs {
-		if r, ok := rs.For(c, r.URI); ok {
+		if r.isFor(c) { // each refresh comes by here: one must not be looked for among all
 			all = append(all, r)
 		}
 	}
@@ -85,8 +100,8 @@ func (rs Resources) OpenScopes() (names []string) {
 
 // lists returns how the client's list spells a resource, if it does.
 func (c Client) lists(uri string) (spelled string, listed bool) {
-	if slices.Contains(c.Resources, uri) {
-		return uri, true
+	if len(c.Resources) == 0 || slices.Contains(c.Resources, uri) {
+		return uri, len(c.Resources) > 0
 	}
 	key := ResourceKey(uri)
 	for _, spelled := range c.Resources {

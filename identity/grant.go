@@ -32,13 +32,7 @@ func HasScope(scopes []string, s string) bool { return slices.Contains(scopes, s
 
 // SplitScope reads a scope parameter: names between spaces, each once, in the order given (RFC 6749 §3.3).
 func SplitScope(scope string) []string {
-	var out []string
-	for _, s := range strings.Split(scope, " ") {
-		if s != "" && !slices.Contains(out, s) {
-			out = append(out, s)
-		}
-	}
-	return out
+	return once(slices.DeleteFunc(strings.Split(scope, " "), func(s string) bool { return s == "" }))
 }
 
 type grantStore interface {

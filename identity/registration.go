@@ -229,10 +229,13 @@ func offered(asked, known []string) (out []string) {
 	return out
 }
 
+// once returns each name once, in the order in which they came. A stranger's list may be as long as a document is: going through
+// what was found before for each of them would take minutes.
 func once(names []string) (out []string) {
+	seen := map[string]bool{}
 	for _, name := range names {
-		if !slices.Contains(out, name) {
-			out = append(out, name)
+		if !seen[name] {
+			seen[name], out = true, append(out, name)
 		}
 	}
 	return out

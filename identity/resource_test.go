@@ -2,6 +2,7 @@ package identity_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -126,5 +127,22 @@ func TestClientKnown_takesScopesOfWhatIsNamed(t *testing.T) {
 		if got := c.client.Known(asked, c.at...); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q", name, got)
 		}
+	}
+}
+
+// Each refresh that names no resource asks for all that its client may have. With as many as there may be, nothing is looked
+// for among all the others.
+func TestAllFor_costsNoMoreThanAsManyAsThereAre(t *testing.T) {
+	var all identity.Resources
+	for i := range identity.MaxResourceRows {
+		all = append(all, identity.Resource{
+			URI: fmt.Sprintf("https://api.example.com/%d", i), ResourceSettings: identity.ResourceSettings{Name: "API", Open: true},
+		})
+	}
+	c := identity.Client{Metadata: identity.Metadata{GrantTypes: []string{"authorization_code"}}}
+	got := 0
+	allocs := testing.AllocsPerRun(1, func() { got = len(all.AllFor(c)) })
+	if got != len(all) || allocs > float64(len(all)) {
+		t.Errorf("%d of them, with %.0f allocations", got, allocs)
 	}
 }

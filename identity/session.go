@@ -163,6 +163,12 @@ func (s Sessions) Start(ctx context.Context, p Promise, h Holder) (Session, Refr
 	if s.Policy.AsksAtRefresh(h.Client) && !p.AMR.Has(MFA) {
 		return Session{}, RefreshToken{}, ErrNoMFA
 	}
+	// First: clients that nobody uses are swept, whatever stops between here and the end.
+	if h.Client.FirstUsedAt.IsZero() {
+		if err := s.Store.MarkClientUsed(ctx, h.Client.ID); err != nil {
+			return Session{}, RefreshToken{}, err
+		}
+	}
 	row, won, err := s.redeem(ctx, p, h)
 	if err != nil {
 		return Session{}, RefreshToken{}, err
@@ -178,10 +184,7 @@ func (s Sessions) Start(ctx context.Context, p Promise, h Holder) (Session, Refr
 			return Session{}, RefreshToken{}, err
 		}
 	}
-	if h.Client.FirstUsedAt.IsZero() {
-		err = s.Store.MarkClientUsed(ctx, h.Client.ID)
-	}
-	return row, token, err
+	return row, token, nil
 }
 
 // makeRoom ends what a Session that began is too many of. It is committed by now, as are all that began at once with it and

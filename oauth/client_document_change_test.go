@@ -1,9 +1,13 @@
 package oauth_test
 
 import (
+	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -221,6 +225,39 @@ func TestClientDocument_aFloodOfAddressesIsNoCannon(t *testing.T) {
 		clients, err := s.db.Clients(s.Context(), identity.ClientQuery{Limit: 10})
 		if err != nil || len(clients) != 0 {
 			t.Errorf("%d clients were written, %v", len(clients), err)
+		}
+	})
+}
+
+// calls counts what is asked, and answers nothing.
+type calls struct{ n atomic.Int32 }
+
+func (c *calls) RoundTrip(*http.Request) (*http.Response, error) {
+	c.n.Add(1)
+	return nil, errors.New("nobody is there")
+}
+
+// A host has 65,535 ports, and each is another address.
+func TestClientDocument_aFloodOfPortsIsOneOfTheirHost(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		var made calls
+		found := oauth.NewClientDocuments(oauth.DocumentOptions{
+			Store: s.db, Rules: identity.DocumentRules{On: true}, Fetch: &http.Client{Transport: &made}, Now: s.now,
+			Log: slog.New(slog.DiscardHandler),
+		})
+		for port := range 300 {
+			_, err := found.Current(s.Context(), fmt.Sprintf("https://victim.example:%d/app", 1+port), "")
+			if identity.KindOf(err) != identity.Throttled {
+				t.Fatal(err)
+			}
+		}
+		if n := made.n.Load(); n != 20 {
+			t.Errorf("one host was called %d times at once", n)
+		}
+		// What was not read of that host is left for the others.
+		if _, err := found.Current(s.Context(), "https://other.example/app", ""); err == nil || made.n.Load() != 21 {
+			t.Errorf("another host was called %d times: %v", made.n.Load()-20, err)
 		}
 	})
 }
