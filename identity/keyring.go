@@ -256,7 +256,7 @@ func NewID() ID {
 	if off := behind.Load(); off != 0 {
 		var millis [8]byte
 		copy(millis[2:], id[:6])
-		binary.BigEndian.PutUint64(millis[:], binary.BigEndian.Uint64(millis[:])+uint64(off)) //nolint:gosec // a negative one wraps around, as it should
+		binary.BigEndian.PutUint64(millis[:], binary.BigEndian.Uint64(millis[:])+uint64(off)) // a negative one wraps around
 		copy(id[:6], millis[2:])
 	}
 	return id

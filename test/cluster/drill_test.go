@@ -69,7 +69,7 @@ type drill struct {
 }
 
 func (d drill) cmd(do string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(d.t.Context(), "../../deploy/drill.sh", append([]string{do}, args...)...) //nolint:gosec // ours
+	cmd := exec.CommandContext(d.t.Context(), "../../deploy/drill.sh", append([]string{do}, args...)...)
 	cmd.Env = append(os.Environ(), "SOJOURN="+d.c.Program(), "SOJOURN_SECRET="+d.c.Secret, "SOJOURN_ISSUER="+d.c.Issuer,
 		"SOJOURN_DATABASE="+d.c.Database(), "PATH="+d.c.Primary.Programs()+":"+os.Getenv("PATH"))
 	return cmd
