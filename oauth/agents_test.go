@@ -62,7 +62,8 @@ var agents = map[string]recorded{
 	},
 	"one with a scheme that is nobody's": {
 		`{"redirect_uris":["agent:/cb","http://localhost:7777/any/path?of=it"],"token_endpoint_auth_method":"none"}`,
-		"http://localhost:1/any/path?of=it", "none", []any{"agent:/cb"},
+		"http://localhost:1/any/path?of=it", "none",
+		[]any{"agent:/cb"},
 	},
 }
 
