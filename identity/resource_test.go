@@ -22,7 +22,8 @@ func described(scopes ...string) identity.Resource {
 func TestResourceKey_forgivesTheCaseOfTheHostAndOneSlash(t *testing.T) {
 	t.Parallel()
 	for _, same := range [][2]string{
-		{"https://api.example.com", "https://api.example.com/"}, {"https://api.example.com/mcp", "HTTPS://API.Example.com/mcp/"},
+		{"https://api.example.com", "https://api.example.com/"},
+		{"https://api.example.com/mcp", "HTTPS://API.Example.com/mcp/"},
 		{"urn:example:b", "urn:example:b"},
 	} {
 		if identity.ResourceKey(same[0]) != identity.ResourceKey(same[1]) {
@@ -30,10 +31,14 @@ func TestResourceKey_forgivesTheCaseOfTheHostAndOneSlash(t *testing.T) {
 		}
 	}
 	for _, other := range [][2]string{
-		{"https://api.example.com/mcp", "https://api.example.com/MCP"}, {"https://api.example.com/mcp", "https://api.example.com/mcp/x"},
-		{"https://api.example.com/mcp", "https://api.example.com/mcp?x"}, {"https://api.example.com/mcp", "https://api.example.com/mcp//"},
-		{"https://api.example.com/mcp", "http://api.example.com/mcp"}, {"https://api.example.com/a%2Fb", "https://api.example.com/a/b"},
-		{"https://api.example.com/?x", "https://api.example.com?x"}, {"urn:example:b", "urn:example:B"},
+		{"https://api.example.com/mcp", "https://api.example.com/MCP"},
+		{"https://api.example.com/mcp", "https://api.example.com/mcp/x"},
+		{"https://api.example.com/mcp", "https://api.example.com/mcp?x"},
+		{"https://api.example.com/mcp", "https://api.example.com/mcp//"},
+		{"https://api.example.com/mcp", "http://api.example.com/mcp"},
+		{"https://api.example.com/a%2Fb", "https://api.example.com/a/b"},
+		{"https://api.example.com/?x", "https://api.example.com?x"},
+		{"urn:example:b", "urn:example:B"},
 	} {
 		if identity.ResourceKey(other[0]) == identity.ResourceKey(other[1]) {
 			t.Errorf("%s counts as %s", other[0], other[1])

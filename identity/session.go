@@ -104,12 +104,23 @@ type Turn struct {
 	Person      bool   // read the person along with the row
 }
 
-// Reach says for which resources a Session may be refreshed as an ordinary one, before it is read. One that none of it says
-// is judged with its row.
+// Reach says for which resources a Session may be refreshed as an ordinary one, before it is read: of the zero Reach, one of this
+// server alone. One that none of it says is judged with its row.
 type Reach struct {
 	Named string   // the Session was granted this one, beside others or alone; "": nothing is said by name
 	Alone []string // or it was granted one of these and no other; "" among them is none
 	Twice []string // or one of these and no other, and began with a second factor
+}
+
+// NoReach is of a refresh that is always judged with its Session's row: no resource has that mark.
+var NoReach = Reach{Named: "#"}
+
+// Only returns the marks that may be the Session's only one.
+func (r Reach) Only() []string {
+	if r.Named == "" && r.Alone == nil && r.Twice == nil {
+		return []string{""}
+	}
+	return r.Alone
 }
 
 type sessionStore interface {

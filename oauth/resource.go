@@ -175,6 +175,7 @@ func (e *Endpoints) reachOf(x *exchange) (reach identity.Reach, err error) {
 		r, ok := x.all.For(x.client, asked[0])
 		switch {
 		case !ok:
+			reach = identity.NoReach
 		case strict(r):
 			reach.Twice = []string{r.Mark()}
 		default:
@@ -183,7 +184,7 @@ func (e *Endpoints) reachOf(x *exchange) (reach identity.Reach, err error) {
 		return reach, nil
 	}
 	if len(asked) > 1 {
-		return reach, nil
+		return identity.NoReach, nil
 	}
 	reach.Alone = []string{""}
 	for _, r := range x.all.AllFor(x.client) {

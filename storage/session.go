@@ -353,7 +353,7 @@ func (d *DB) Advance(ctx context.Context, t identity.Turn) (identity.Session, bo
 	done, err := d.quickly(ctx, dest, statement, now, fromTime(t.IdleEndsAt), t.Address,
 		t.Device.Name, t.Device.Model, t.Device.AppVersion, t.Device.InstallID, t.SessionID, t.Generation,
 		t.ClientID, t.SecretHash, now, methods, thumbprint(t.Key).bytes(), " "+cmp.Or(t.Reach.Named, "|")+" ",
-		fenced(t.Reach.Alone), identity.MFA, fenced(t.Reach.Twice), t.ClientEpoch)
+		fenced(t.Reach.Only()), identity.MFA, fenced(t.Reach.Twice), t.ClientEpoch)
 	if err != nil || !done {
 		return identity.Session{}, false, d.fail("rotate", err)
 	}
