@@ -47,8 +47,17 @@ func TestClaims_aValueThatWasNamedMustBeTheOneThatIs(t *testing.T) {
 		value any
 		want  bool
 	}{
-		{"plain", "x", true}, {"open", 7, true}, {"one", "a", true}, {"one", "b", false}, {"some", "b", true}, {"some", "c", false},
-		{"list", []string{"a"}, true}, {"list", []string{"a", "b"}, false}, {"n", 7, true}, {"n", "7", false}, {"other", "a", false},
+		{"plain", "x", true},
+		{"open", 7, true},
+		{"one", "a", true},
+		{"one", "b", false},
+		{"some", "b", true},
+		{"some", "c", false},
+		{"list", []string{"a"}, true},
+		{"list", []string{"a", "b"}, false},
+		{"n", 7, true},
+		{"n", "7", false},
+		{"other", "a", false},
 	} {
 		if got := r.IDToken.Wants(tc.name, tc.value); got != tc.want {
 			t.Errorf("%s, which is %v, is wanted: %v", tc.name, tc.value, got)

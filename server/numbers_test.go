@@ -54,7 +54,7 @@ func newCounted(t *testing.T, kind string) *counted {
 	t.Cleanup(func() { _ = db.Close() })
 	c.db = db
 	base64Root := base64.StdEncoding.EncodeToString(storagetest.Root())
-	cfg, err := config.Load(config.Options{Flags: map[string]string{"secret": base64Root}, Getenv: func(string) string { return "" }})
+	cfg, err := config.Load(config.Options{Flags: map[string]string{"secret": base64Root, "claims": "groups=groups;profile;access_token+id_token"}, Getenv: func(string) string { return "" }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ func everyField(now time.Time) identity.Client {
 			RequireAuthTime: true, DefaultACRValues: []string{"mfa"}, RequireMFA: true, RequirePKCE: true,
 			IDTokenOnRefresh: &yes, IDTokenProfile: &yes, Rotation: identity.RotateStrict, DPoPBound: true, AccessFormat: "reference",
 			UserinfoAlg: "ES256", IntrospectionAlg: "ES256", Resources: []string{"https://api.example"},
-			PostLogoutRedirectURIs: []string{"https://a.example/bye"}, BackchannelLogoutURI: "https://a.example/back",
+			RequestURIs: []string{"https://a.example/request"}, PostLogoutRedirectURIs: []string{"https://a.example/bye"}, BackchannelLogoutURI: "https://a.example/back",
 			BackchannelSession: true, FrontchannelLogoutURI: "https://a.example/front", FrontchannelSession: true,
 			Device: identity.Device{Name: "Zoë's phone", Model: "Pixel", AppVersion: "1.2", InstallID: "i-1"},
 		},
