@@ -53,7 +53,7 @@ func undotted(uri string) bool {
 // systems reports whether a scheme is one that browsers or systems act on themselves, or that any web site may take
 // (web+ and ext+: HTML §8.8.1).
 func systems(scheme string) bool {
-	for _, prefix := range []string{"chrome", "edge", "ext+", "itms", "moz-", "ms-", "safari-", "web+", "x-apple"} {
+	for _, prefix := range systemPrefixes {
 		if strings.HasPrefix(scheme, prefix) {
 			return true
 		}
@@ -61,12 +61,20 @@ func systems(scheme string) bool {
 	return slices.Contains(systemSchemes, scheme)
 }
 
+// systemPrefixes begin the schemes of whole families: browsers that open what follows, calls, settings.
+var systemPrefixes = []string{
+	"chrome", "edge", "ext+", "facetime", "firefox", "googlechrome", "itms", "microsoft-", "moz-", "ms-", "opera-", "safari-", "web+",
+	"webcal", "x-apple", "x-man-page", "x-safari-",
+}
+
 var systemSchemes = []string{
-	"about", "android-app", "blob", "cid", "content", "data", "devtools", "facetime", "feed", "file", "filesystem", "ftp", "ftps",
-	"geo", "git", "gopher", "hcp", "help", "http", "https", "intent", "irc", "jar", "javascript", "ldap", "ldaps", "livescript",
-	"mailto", "maps", "market", "mhtml", "mid", "mk", "mms", "mocha", "news", "nfs", "nntp", "res", "resource", "rtsp", "search",
-	"search-ms", "sftp", "shell", "sip", "sips", "smb", "sms", "smsto", "ssh", "svn", "tel", "telnet", "urn", "vbscript",
-	"view-source", "webcal", "ws", "wss", "wyciwyg", "xmpp",
+	"about", "afp", "android-app", "app-settings", "applescript", "blob", "brave", "callto", "cid", "cifs", "content", "data",
+	"dav", "davs", "devtools", "dict", "disk", "feed", "file", "filesystem", "finger", "ftp", "ftps", "geo", "git", "gopher",
+	"hcp", "help", "http", "https", "imap", "imaps", "intent", "irc", "ircs", "jar", "javascript", "ldap", "ldaps",
+	"livescript", "magnet", "mailto", "maps", "market", "message", "mhtml", "mid", "mk", "mms", "mocha", "news", "nfs",
+	"nntp", "opera", "pop", "prefs", "rdp", "res", "resource", "rlogin", "rtmp", "rtsp", "search", "search-ms", "sftp",
+	"shell", "shortcuts", "sip", "sips", "smb", "sms", "smsto", "ssh", "svn", "tel", "telnet", "tftp", "urn", "vbscript",
+	"view-source", "vnc", "ws", "wss", "wyciwyg", "xmpp",
 }
 
 func checkWayBack(field, uri string, own func(*url.URL) bool) error {

@@ -29,12 +29,13 @@ func taken(t *testing.T, m identity.Metadata, schemes ...string) (identity.Metad
 func TestTakeRegistration_leavesOutRedirectURIsThatCannotBeTaken(t *testing.T) {
 	t.Parallel()
 	good := []string{"https://a.example/cb", "http://localhost:8787/any/path", "com.example.app:/cb", "cursor://anysphere.cursor-mcp/cb"}
-	bad := []string{"javascript:alert(1)", "http://a.example/cb", "myapp:/cb", "intent://x/cb", "web+x://h/cb", "ms-settings://x", ""}
+	bad := []string{"javascript:alert(1)", "http://a.example/cb", "myapp:/cb", "intent://x/cb", "web+x://h/cb", "ms-settings://x", "",
+		"googlechrome://navigate?url=x", "applescript://com.apple.scripteditor", "davs://h/x", "shortcuts://run-shortcut?name=x"}
 	got, left := taken(t, identity.Metadata{RedirectURIs: slices.Concat(bad, good, good), AuthMethod: "none"})
 	if !slices.Equal(got.RedirectURIs, good) || !slices.Equal(left, bad) || got.ApplicationType != "native" {
 		t.Errorf("%+v without %q", got, left)
 	}
-	if got, left = taken(t, identity.Metadata{RedirectURIs: bad, AuthMethod: "none"}, "myapp"); len(got.RedirectURIs) != 1 || len(left) != 6 {
+	if got, left = taken(t, identity.Metadata{RedirectURIs: bad, AuthMethod: "none"}, "myapp"); len(got.RedirectURIs) != 1 || len(left) != len(bad)-1 {
 		t.Errorf("by the operator's list: %+v without %q", got, left)
 	}
 	for _, uris := range [][]string{bad, nil, make([]string, 21)} {

@@ -137,6 +137,9 @@ func parseDocument(body []byte, id string, schemes []string) (m identity.Metadat
 	if json.Unmarshal(body, &members) != nil || members == nil {
 		return m, lies("it is not one JSON object.")
 	}
+	if name := twice(body); name != "" { // who judged the first would see the last one taken (RFC 8259 §4)
+		return m, lies(printable(name) + " comes twice.")
+	}
 	maps.DeleteFunc(members, func(name string, _ json.RawMessage) bool { return !isMemberName(name) })
 	if body, err = json.Marshal(members); err != nil {
 		return m, err

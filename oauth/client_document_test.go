@@ -112,6 +112,7 @@ func lies(h *site) map[string]lie {
 		"JSON of another kind":    {serve(200, `["client_id"]`), "not one JSON object"},
 		"null":                    {serve(200, "null"), "not one JSON object"},
 		"two objects":             {serve(200, whole+whole), "not one JSON object"},
+		"a member twice":          {serve(200, `{"redirect_uris": ["https://a.example/cb"], `+whole[1:]), "redirect_uris comes twice"},
 		"broken UTF-8":            {serve(200, "{\"client_id\":\"\xff\"}"), "UTF-8"},
 		"a page":                  {serve(200, whole, "Content-Type", "text/html"), "Content-Type"},
 		"nothing":                 {serve(404, ""), "no document"},
