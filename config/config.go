@@ -47,6 +47,7 @@ type Config struct {
 	ClientDocuments  string        // On, Off or Auto: may a client's id be the address of a document that says what it is
 	ClientHosts      Hosts         // whose documents those are; none: any host's
 	ClientHostsDeny  Hosts         // and whose they are not
+	SigningAlgs      []string      // that ID tokens and other answers to apps may be signed with
 	Claims           []ClaimRule   // made of what operators say of people
 	ClientIdleExpiry time.Duration // how long a self-registered client lives that nobody ever signed in with
 
@@ -116,6 +117,7 @@ var settings = []setting{
 	{name: "CLIENT_DOCUMENTS", std: Auto, bind: func(c *Config) value { return choice{&c.ClientDocuments, []string{Auto, On, Off}} }},
 	{name: "CLIENT_HOSTS", bind: func(c *Config) value { return &c.ClientHosts }},
 	{name: "CLIENT_HOSTS_DENY", bind: func(c *Config) value { return &c.ClientHostsDeny }},
+	{name: "SIGNING_ALGS", std: "ES256,RS256,EdDSA", bind: func(c *Config) value { return algs{&c.SigningAlgs} }},
 	{name: "CLAIMS", bind: func(c *Config) value { return claims{&c.Claims} }},
 	{name: "CLIENT_IDLE_EXPIRY", std: "2160h", bind: func(c *Config) value { return span{&c.ClientIdleExpiry} }},
 	{name: "REFRESH_DURABILITY", std: Async, bind: func(c *Config) value { return choice{&c.RefreshDurability, []string{Async, Strict}} }},

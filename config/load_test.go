@@ -49,6 +49,7 @@ func TestLoad_defaults(t *testing.T) {
 		Issuer: "http://localhost:8080", Listen: "127.0.0.1:8080", AdminListen: "127.0.0.1:8081",
 		Database: "sqlite:sojourn-data/sojourn.db", DatabaseConns: 24, DatabaseConnLife: 30 * time.Minute,
 		DatabaseStatementTimeout: 8 * time.Second, DatabaseLockTimeout: 3 * time.Second, MFA: "optional", Signup: "open", Registration: "token", ClientDocuments: "auto",
+		SigningAlgs:      []string{"ES256", "RS256", "EdDSA"},
 		ClientIdleExpiry: 90 * 24 * time.Hour, PasswordCost: config.HashCost{Memory: 19456, Passes: 2}, OperatorName: "Sojourn", LogFormat: "json", RefreshDurability: "async",
 		AccessTTL: 10 * time.Minute, SessionIdle: 30 * 24 * time.Hour, SessionAbsolute: 180 * 24 * time.Hour,
 		SignInIdle: 12 * time.Hour, SignInAbsolute: 14 * 24 * time.Hour,
@@ -100,6 +101,7 @@ registration: open
 client_documents: on
 client_hosts: ["*.Example.com", app.example]
 client_hosts_deny: bad.example.com
+signing_algs: [RS256, ES256, RS256]
 client_idle_expiry: 24h
 refresh_durability: strict
 ending_journal: /var/log/sojourn/endings.jsonl
@@ -122,7 +124,7 @@ signin_absolute: 4h
 		Issuer: "https://id.example.com", Listen: "0.0.0.0:80", AdminListen: "[::1]:81", Database: "postgres://u:p@db/sojourn",
 		DatabaseConns: 12, DatabaseConnLife: time.Hour, DatabaseStatementTimeout: 5 * time.Second, DatabaseLockTimeout: 500 * time.Millisecond,
 		MFA: "off", Signup: "open", Registration: "open", ClientIdleExpiry: 24 * time.Hour,
-		ClientDocuments: "on", ClientHosts: config.Hosts{"*.example.com", "app.example"}, ClientHostsDeny: config.Hosts{"bad.example.com"},
+		ClientDocuments: "on", ClientHosts: config.Hosts{"*.example.com", "app.example"}, ClientHostsDeny: config.Hosts{"bad.example.com"}, SigningAlgs: []string{"ES256", "RS256"},
 		RefreshDurability: "strict", EndingJournal: "/var/log/sojourn/endings.jsonl", RecoveryUntil: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC),
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("192.0.2.1/32")},
 		FetchAllow:     config.Places{Hosts: []string{"api.internal"}, Networks: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}},

@@ -134,6 +134,30 @@ func (v schemes) Set(s string) error {
 
 func (v schemes) String() string { return strings.Join(*v.to, ",") }
 
+type algs struct{ to *[]string }
+
+// knownAlgs are what tokens can be signed with. Every list has the first two: ES256 signs all access tokens, and RS256 must be
+// offered by every OpenID provider (OpenID Connect Discovery 1.0 §3).
+var knownAlgs = []string{"ES256", "RS256", "EdDSA"}
+
+func (v algs) Set(s string) error {
+	all := list(s)
+	for _, alg := range all {
+		if !slices.Contains(knownAlgs, alg) {
+			return fmt.Errorf("%q is not one of %s", alg, strings.Join(knownAlgs, ", "))
+		}
+	}
+	for _, alg := range knownAlgs[:2] {
+		if !slices.Contains(all, alg) {
+			return fmt.Errorf("%s is missing: access tokens are signed with ES256, and OpenID Connect has every provider offer RS256", alg)
+		}
+	}
+	*v.to = slices.DeleteFunc(slices.Clone(knownAlgs), func(alg string) bool { return !slices.Contains(all, alg) })
+	return nil
+}
+
+func (v algs) String() string { return strings.Join(*v.to, ",") }
+
 // HashCost is what hashing a password with argon2id takes.
 type HashCost struct {
 	Memory uint32 // KiB

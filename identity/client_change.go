@@ -195,6 +195,9 @@ func (o Operators) cleanMetadata(c Client) (Metadata, error) {
 	if slices.ContainsFunc(asked.GrantTypes, func(grant string) bool { return !m.allows(grant) }) {
 		return m, RefuseField("grant_types", "Use authorization_code, with refresh_token if you like, or client_credentials.")
 	}
+	if err := m.CheckAlgs(SigningKeys{Algs: o.Algs}.Published()); err != nil {
+		return m, err
+	}
 	m.Scope = cmp.Or(scope, m.Scope)
 	m.Resources, err = CleanResources(asked.Resources)
 	return m, err

@@ -54,6 +54,7 @@ type Operators struct {
 	// CleanKeys judges a client's inline key set, and returns what is kept of it; nil: a client can have none.
 	CleanKeys func(jwks json.RawMessage) (json.RawMessage, error)
 	Schemes   []string // without a dot, by which apps may be led back
+	Algs      []string // that sign ID tokens here; nil: UsualAlgs
 }
 
 // EndSession ends one Session, and with its device the browser sign-in that it began from and all that began from that.

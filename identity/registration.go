@@ -36,7 +36,7 @@ var AssertionAlgs = []string{"RS256", "PS256", "ES256", "EdDSA"}
 // What a client that registers itself can be given (RFC 7591 §2). Everything else is the operator's to give.
 var (
 	authMethods = []string{"", "client_secret_basic", "client_secret_post", "private_key_jwt", "none"}
-	idTokenAlgs = []string{"RS256", "ES256", "EdDSA"}
+	idTokenAlgs = SigningAlgs
 	acrValues   = []string{"pwd", "mfa"}
 )
 

@@ -24,10 +24,6 @@ const (
 	KeyRetired KeyState = "retired"
 )
 
-// SigningAlgs are the algorithms that tokens are signed with; one current and one next key of each exist.
-// RS256 is what OpenID Connect Core 1.0 §15.1 makes every provider offer.
-var SigningAlgs = []string{"ES256", "RS256", "EdDSA"}
-
 // SigningKey is one key pair for tokens.
 type SigningKey struct {
 	ID          string // the kid
@@ -49,21 +45,29 @@ type signingKeyStore interface {
 	PromoteSigningKeys(ctx context.Context, alg string) error
 	// RemoveSigningKey deletes a key and returns what it was; where it signed, the next one takes its place. NotFound.
 	RemoveSigningKey(ctx context.Context, id string) (SigningKey, error)
+	// RetireSigningKeys retires every key of alg that signs or will; false when there was none.
+	RetireSigningKeys(ctx context.Context, alg string) (bool, error)
 }
 
 // SigningKeys makes and rotates the server's keys.
 type SigningKeys struct {
 	Store signingKeyStore
 	Now   func() time.Time
+	Algs  []string // those of SigningAlgs that are published: one current and one next key of each exist. nil: UsualAlgs
 }
 
 // All returns every key that may still verify something.
 func (s SigningKeys) All(ctx context.Context) ([]SigningKey, error) { return s.Store.SigningKeys(ctx) }
 
-// Ensure makes a current key of every algorithm that has none.
-func (s SigningKeys) Ensure(ctx context.Context) error { return s.ensure(ctx, KeyCurrent) }
+// Ensure makes a current key of every published algorithm that has none, and retires the keys of the others.
+func (s SigningKeys) Ensure(ctx context.Context) error {
+	if err := s.ensure(ctx, KeyCurrent); err != nil {
+		return err
+	}
+	return s.withdraw(ctx)
+}
 
-// Prepare makes a next key of every algorithm that has none, so that it is published before it signs.
+// Prepare makes a next key of every published algorithm that has none, so that it is published before it signs.
 func (s SigningKeys) Prepare(ctx context.Context) error { return s.ensure(ctx, KeyNext) }
 
 func (s SigningKeys) ensure(ctx context.Context, state KeyState) error {
@@ -71,7 +75,7 @@ func (s SigningKeys) ensure(ctx context.Context, state KeyState) error {
 	if err != nil {
 		return err
 	}
-	for _, alg := range SigningAlgs {
+	for _, alg := range s.Published() {
 		has := func(k SigningKey) bool { return k.Alg == alg && k.State == state }
 		if slices.ContainsFunc(keys, has) {
 			continue
@@ -87,13 +91,13 @@ func (s SigningKeys) ensure(ctx context.Context, state KeyState) error {
 	return nil
 }
 
-// Rotate makes the next key of alg, or of every algorithm when alg is empty, the current one, and a new next one.
-// Tokens of the retired key verify until they expire. It refuses (Invalid) an algorithm that no key signs with.
+// Rotate makes the next key of alg, or of every published algorithm when alg is empty, the current one, and a new
+// next one. Tokens of the retired key verify until they expire. It refuses (Invalid) an algorithm that no key signs with.
 func (s SigningKeys) Rotate(ctx context.Context, alg string) error {
-	algs := SigningAlgs
+	algs := s.Published()
 	if alg != "" {
-		if !slices.Contains(SigningAlgs, alg) {
-			return RefuseField("alg", fmt.Sprintf("No key signs with %q: choose one of %v.", alg, SigningAlgs))
+		if !slices.Contains(algs, alg) {
+			return RefuseField("alg", fmt.Sprintf("No key signs with %q: choose one of %v.", alg, algs))
 		}
 		algs = []string{alg}
 	}
@@ -143,19 +147,25 @@ func (s SigningKeys) Remove(ctx context.Context, id, reason string) error {
 	if i < 0 {
 		return Refuse(NotFound, "There is no such key: sojourn key list shows them.")
 	}
-	spare, err := s.generate(all[i].Alg, KeyNext)
+	return s.remove(ctx, all[i], reason)
+}
+
+func (s SigningKeys) remove(ctx context.Context, k SigningKey, reason string) error {
+	spare, err := s.generate(k.Alg, KeyNext)
 	if err != nil {
 		return err
 	}
 	return s.Store.InTx(ctx, func(ctx context.Context) error {
-		removed, err := s.Store.RemoveSigningKey(ctx, id)
+		removed, err := s.Store.RemoveSigningKey(ctx, k.ID)
 		if err != nil {
 			return err
 		}
-		if _, err := s.Store.AddSigningKey(ctx, spare); err != nil {
-			return err
+		if slices.Contains(s.Published(), k.Alg) {
+			if _, err := s.Store.AddSigningKey(ctx, spare); err != nil {
+				return err
+			}
 		}
-		detail := fmt.Sprintf("%s %s, which was %s: %s", removed.Alg, id, removed.State, reason)
+		detail := fmt.Sprintf("%s %s, which was %s: %s", removed.Alg, k.ID, removed.State, reason)
 		return s.Store.AddEvent(ctx, Event{ID: NewID(), At: s.Now(), Kind: KeyRemoved, Detail: detail})
 	})
 }

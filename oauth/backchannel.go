@@ -78,7 +78,7 @@ func (e *Endpoints) LogoutHost(ctx context.Context, d identity.Delivery) string 
 
 // logoutToken signs with the algorithm of the client's ID tokens (§2.6).
 func (e *Endpoints) logoutToken(c identity.Client, n identity.LogoutNotice) (string, error) {
-	key, err := e.keys.signer(algFor(c))
+	key, err := e.keys.signerFor(c.IDTokenAlg)
 	if err != nil {
 		return "", err
 	}

@@ -16,9 +16,6 @@ import (
 // idTokenTTL is how long an ID token is worth something. Apps read it once; it is long for those that pass it on.
 const idTokenTTL = time.Hour
 
-// idTokenAlg is the default of OpenID Connect Registration 1.0 §2.
-const idTokenAlg = "RS256"
-
 // idClaims are what an ID token says (OpenID Connect Core 1.0 §2).
 type idClaims struct {
 	Issuer     string   `json:"iss"`
@@ -38,7 +35,7 @@ type idClaims struct {
 // that of the authorization request; a refresh has none (OpenID Connect Core 1.0 §12.2).
 func (e *Endpoints) idToken(ctx context.Context, c identity.Client, s identity.Session, a answer) (string, error) {
 	now := e.o.Now()
-	key, err := e.keys.signer(algFor(c))
+	key, err := e.keys.signerFor(c.IDTokenAlg)
 	if err != nil {
 		return "", err
 	}
@@ -64,13 +61,6 @@ func (e *Endpoints) idToken(ctx context.Context, c identity.Client, s identity.S
 		return "", err
 	}
 	return sign(key.idToken, said)
-}
-
-func algFor(c identity.Client) string {
-	if c.IDTokenAlg == "" {
-		return idTokenAlg
-	}
-	return c.IDTokenAlg
 }
 
 // halfHash is at_hash: the left half of the hash that the signature algorithm uses (OpenID Connect Core 1.0 §3.1.3.6).

@@ -1,7 +1,6 @@
 package oauth
 
 import (
-	"cmp"
 	"context"
 	"mime"
 	"net/http"
@@ -187,9 +186,6 @@ func usernameOf(u identity.User, scopes []string) string {
 // introspectionType is the media type of a signed introspection answer (RFC 9701 §4); without "application/", its typ.
 const introspectionType = "application/token-introspection+jwt"
 
-// introspectionAlg is the default of RFC 9701 §6.
-const introspectionAlg = "RS256"
-
 // signedIntrospection is a signed introspection answer (RFC 9701 §5). It has neither sub nor exp: nobody shall take it for
 // an access token (§8.1).
 type signedIntrospection struct {
@@ -201,7 +197,7 @@ type signedIntrospection struct {
 
 // writeSigned answers the client c with a JWT, whatever the token is worth: that it is worth nothing must be provable too.
 func (e *Endpoints) writeSigned(w http.ResponseWriter, c identity.Client, answer introspection) error {
-	key, err := e.keys.signer(cmp.Or(c.IntrospectionAlg, introspectionAlg))
+	key, err := e.keys.signerFor(c.IntrospectionAlg)
 	if err != nil {
 		return err
 	}

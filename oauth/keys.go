@@ -166,6 +166,9 @@ func algOfKey(public any) string {
 	return ""
 }
 
+// defaultAlg signs for clients that registered none.
+const defaultAlg = "RS256"
+
 // signer returns the key that signs with alg now.
 func (k *keys) signer(alg string) (*signingKey, error) {
 	key, ok := k.ring.Load().current[alg]
@@ -173,6 +176,15 @@ func (k *keys) signer(alg string) (*signingKey, error) {
 		return nil, fmt.Errorf("there is no current signing key for %s", alg)
 	}
 	return key, nil
+}
+
+// signerFor returns the key that signs what goes to a client, which registered alg or nothing. RS256 is the default of OpenID
+// Connect Registration 1.0 §2 and RFC 9701 §6, every client can be given it, and it signs too where alg is published no more.
+func (k *keys) signerFor(alg string) (*signingKey, error) {
+	if key, ok := k.ring.Load().current[alg]; ok {
+		return key, nil
+	}
+	return k.signer(defaultAlg)
 }
 
 // jwks serves the public keys: the next ones before they sign, retired ones until nothing that they signed is valid.

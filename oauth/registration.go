@@ -88,7 +88,7 @@ func (e *Endpoints) RegisterClient(r *http.Request, asked identity.Metadata, ini
 		return made, errRegistrationClosed
 	}
 	made.Client = identity.Client{ID: identity.RandomText(16), SelfRegistered: true, CreatedAt: e.o.Now()}
-	if made.Metadata, made.LeftOut, err = takeRegistration(asked, e.o.Schemes); err != nil {
+	if made.Metadata, made.LeftOut, err = e.take(asked); err != nil {
 		return made, err
 	}
 	if err := e.throttleRegistration(r); err != nil {
@@ -247,7 +247,7 @@ func (e *Endpoints) update(w http.ResponseWriter, r *http.Request, c identity.Cl
 		return registered{}, identity.RefuseField("client_secret", "Send the current one, or leave it out: it cannot be chosen.")
 	}
 	var left []identity.LeftOut
-	if c.Metadata, left, err = takeRegistration(asked.Metadata, e.o.Schemes); err != nil {
+	if c.Metadata, left, err = e.take(asked.Metadata); err != nil {
 		return registered{}, err
 	}
 	access, hash := identity.NewManagementToken()

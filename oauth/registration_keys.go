@@ -25,6 +25,14 @@ const (
 // of post-quantum drafts).
 var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}
 
+// take is takeRegistration of what is offered here.
+func (e *Endpoints) take(asked identity.Metadata) (m identity.Metadata, left []identity.LeftOut, err error) {
+	if asked, err = e.o.SigningKeys.Offer(asked); err != nil {
+		return m, nil, err
+	}
+	return takeRegistration(asked, e.o.Schemes)
+}
+
 // takeRegistration is identity.TakeRegistration, and judges the keys too.
 func takeRegistration(asked identity.Metadata, schemes []string) (m identity.Metadata, left []identity.LeftOut, err error) {
 	if m, left, err = identity.TakeRegistration(asked, schemes); err == nil {

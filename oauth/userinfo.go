@@ -46,7 +46,7 @@ func (e *Endpoints) userinfo(w http.ResponseWriter, r *http.Request, c caller) e
 // signUserinfo answers with a JWT (OpenID Connect Core 1.0 §5.3.2). It has neither exp nor a typ: nobody shall take it for an
 // ID token, and we don't as a hint.
 func (e *Endpoints) signUserinfo(w http.ResponseWriter, c identity.Client, told map[string]any) error {
-	key, err := e.keys.signer(c.UserinfoAlg)
+	key, err := e.keys.signerFor(c.UserinfoAlg)
 	if err != nil {
 		return err
 	}

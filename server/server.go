@@ -68,6 +68,9 @@ func New(ctx context.Context, cfg config.Config, db *storage.DB, log *slog.Logge
 	if err := db.LoadWebhooks(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.warnOfAlgs(ctx); err != nil {
+		return nil, err
+	}
 	s.metrics.showStreams(s.protocol.OpenStreams, s.protocol.RefusedStreams)
 	s.metrics.showFollowers(s.protocol.Following)
 	s.metrics.showRecall(db.Recall)
@@ -129,7 +132,7 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 			Store: db, Keys: keys, Now: db.Now, Policy: policy,
 			Lives: identity.Lifetimes{Idle: cfg.SessionIdle, Absolute: cfg.SessionAbsolute}, RolledForward: s.rolledForward,
 		},
-		SignIns: signIns, SigningKeys: identity.SigningKeys{Store: db, Now: db.Now}, Policy: policy,
+		SignIns: signIns, SigningKeys: SigningKeys(db, cfg), Policy: policy,
 		Devices: devices, Documents: identity.Documents{Store: db},
 		SignupOpen:   cfg.Signup == config.Open,
 		Registration: cfg.Registration, Schemes: cfg.RedirectSchemes, Clients: s.clients, Claims: claimRules(cfg.Claims),
@@ -154,7 +157,7 @@ func (s *Server) registering() func(*http.Request, identity.Metadata, string) (i
 
 // Operators is what operators may do to a database, by the admin API and by commands.
 func Operators(db *storage.DB, cfg config.Config) identity.Operators {
-	return identity.Operators{Store: db, Now: db.Now, CleanKeys: oauth.CleanKeys, Schemes: cfg.RedirectSchemes}
+	return identity.Operators{Store: db, Now: db.Now, CleanKeys: oauth.CleanKeys, Schemes: cfg.RedirectSchemes, Algs: cfg.SigningAlgs}
 }
 
 // secure reports whether people reach us by https, be it through a proxy.

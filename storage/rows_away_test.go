@@ -73,6 +73,7 @@ func TestMethods_sayThatTheDatabaseIsAway(t *testing.T) {
 			"SigningKeys":              second(db.SigningKeys(ctx)),
 			"AddSigningKey":            second(db.AddSigningKey(ctx, signingKey("a", "ES256", identity.KeyCurrent, at))),
 			"PromoteSigningKeys":       db.PromoteSigningKeys(ctx, "ES256"),
+			"RetireSigningKeys":        second(db.RetireSigningKeys(ctx, "ES256")),
 			"DenyToken":                db.DenyToken(ctx, "jti", at),
 			"TokenDenied":              second(db.TokenDenied(ctx, "jti")),
 			"SpendAssertion":           second(db.SpendAssertion(ctx, "app", "jti", at)),

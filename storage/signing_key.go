@@ -109,6 +109,14 @@ func (d *DB) RemoveSigningKey(ctx context.Context, id string) (removed identity.
 	})
 }
 
+// RetireSigningKeys retires every key of alg that signs or will, whose private halves are forgotten with it; false when there
+// was none. Of many servers that start together one is told true.
+func (d *DB) RetireSigningKeys(ctx context.Context, alg string) (bool, error) {
+	res := d.q(ctx).Exec("UPDATE signing_keys SET state = ?, retired_at = ?, private = ? WHERE alg = ? AND state <> ?",
+		identity.KeyRetired, fromTime(d.Now()), []byte{}, alg, identity.KeyRetired)
+	return res.RowsAffected > 0, d.fail("retire signing keys", res.Error)
+}
+
 func (d *DB) promote(ctx context.Context, alg string) error {
 	now := fromTime(d.Now())
 	err := d.q(ctx).Exec(`UPDATE signing_keys SET state = ?, retired_at = ?, private = ? WHERE alg = ? AND state = ?

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/server"
 )
 
 func (p *program) key() *cobra.Command {
@@ -129,7 +130,7 @@ func (p *program) keyReseal() *cobra.Command {
 }
 
 func (o opened) signingKeys() identity.SigningKeys {
-	return identity.SigningKeys{Store: o.db, Now: o.db.Now}
+	return server.SigningKeys(o.db, o.cfg)
 }
 
 type keyJSON struct {
