@@ -12,7 +12,7 @@ import (
 )
 
 // Options are what the endpoints are made of. Every field is needed but Fetch, without which no client's jwks_uri is read
-// and none can be told of a logout, and Clients, without which no client has a document.
+// and none can be told of a logout, FetchRequests, without which no request_uri is, and Clients, without which no client has a document.
 type Options struct {
 	Issuer       string        // without a slash at its end
 	AccessTTL    time.Duration // of access tokens
@@ -30,10 +30,12 @@ type Options struct {
 	Schemes      []string             // without a dot, by which apps may be led back
 	Clients      *ClientDocuments
 	Fetch        *http.Client // must guard itself against private addresses
-	Problem      func(http.ResponseWriter, *http.Request, Problem)
-	Handover     func(http.ResponseWriter, *http.Request, Handover)
-	Log          *slog.Logger
-	Beat         time.Duration // between two signs of life of an event stream; zero means 15 seconds
+	// FetchRequests reads request objects, and is another one: whoever makes it wait keeps no keys from being read.
+	FetchRequests *http.Client
+	Problem       func(http.ResponseWriter, *http.Request, Problem)
+	Handover      func(http.ResponseWriter, *http.Request, Handover)
+	Log           *slog.Logger
+	Beat          time.Duration // between two signs of life of an event stream; zero means 15 seconds
 }
 
 // Endpoints serve the protocol.

@@ -24,17 +24,21 @@ const (
 
 // fetchPace is how often a client's request objects are read: anyone can make us ask for another fragment of an address
 // that it registered.
-var fetchPace = pace{burst: 30, every: time.Second}
+// And it may be somebody else's address: of one host no more are read than that, whoever registered them.
+var (
+	fetchPace     = pace{burst: 30, every: time.Second}
+	fetchHostPace = pace{burst: 60, every: time.Second / 4}
+)
 
 // requestFiles are request objects behind a request_uri (RFC 9101 §5.2), kept by client and whole address: a changed fragment
 // says that the content changed (OpenID Connect Core 1.0 §6.2).
 type requestFiles struct {
-	fetch *http.Client
-	now   func() time.Time
-	paces paces
-	under singleflight.Group
-	mu    sync.Mutex
-	kept  map[string]requestFile
+	fetch        *http.Client
+	now          func() time.Time
+	paces, hosts paces
+	under        singleflight.Group
+	mu           sync.Mutex
+	kept         map[string]requestFile
 }
 
 type requestFile struct {
@@ -43,7 +47,7 @@ type requestFile struct {
 }
 
 func newRequestFiles(o Options) *requestFiles {
-	return &requestFiles{fetch: o.Fetch, now: o.Now, kept: map[string]requestFile{}}
+	return &requestFiles{fetch: o.FetchRequests, now: o.Now, kept: map[string]requestFile{}}
 }
 
 // fetchRequest reads the request object at an address that the client registered. An object that was kept and does not do any
@@ -96,6 +100,9 @@ func (f *requestFiles) read(ctx context.Context, c identity.Client, uri string) 
 	name := c.ID + " " + uri
 	got, err, _ := f.under.Do(name, func() (any, error) {
 		if err := f.paces.take(c.ID, fetchPace, f.now()); err != nil {
+			return nil, err
+		}
+		if err := f.hosts.take(hostOf(uri), fetchHostPace, f.now()); err != nil {
 			return nil, err
 		}
 		object, err := f.get(ctx, uri)

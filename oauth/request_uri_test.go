@@ -77,6 +77,23 @@ func TestRequestURI_oneThatExpiredIsReadAgain(t *testing.T) {
 	})
 }
 
+// Law 13: many clients that register the address of one host are no cannon that points there.
+func TestRequestURI_ofOneHostNoMoreAreReadThanThat(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		p, h := newPen(t, jose.ES256, "k"), newHost(t, []byte("nothing to read"))
+		for range 5 {
+			c := s.keeping(p, h)
+			for range 40 {
+				s.authorize(pointing(c, h.URL+"/r#"+identity.RandomText(6)))
+			}
+		}
+		if n := h.asked.Load(); n != 60 {
+			t.Errorf("of one host %d objects were read at once", n)
+		}
+	})
+}
+
 func TestRequestURI_refusals(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) {

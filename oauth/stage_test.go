@@ -96,7 +96,7 @@ func (s *stage) rebuild(changes ...with) {
 	s.Helper()
 	o := oauth.Options{
 		Issuer: issuer, AccessTTL: 10 * time.Minute, Keys: s.keys, Now: s.now, SignIns: s.signIns, SigningKeys: s.signing,
-		Policy: identity.MFAOptional, Registration: "open", Fetch: http.DefaultClient,
+		Policy: identity.MFAOptional, Registration: "open", Fetch: http.DefaultClient, FetchRequests: http.DefaultClient,
 		Devices: identity.Devices{Store: s.db, Now: s.now}, Documents: identity.Documents{Store: s.db},
 		Problem: func(w http.ResponseWriter, _ *http.Request, p oauth.Problem) {
 			s.problems <- p

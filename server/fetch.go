@@ -63,6 +63,7 @@ const (
 	slotWait    = 2 * time.Second
 
 	documentsAtOnce = 16 // of what clients publish at their ids
+	requestsAtOnce  = 8  // of request objects
 )
 
 // errFetches says that a fetch was one too many.

@@ -54,7 +54,7 @@ func newMetrics() *metrics {
 		}),
 		fetches: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sojourn_fetches_refused_total",
-			Help: "Keys, logos and documents of clients that were not fetched, since so many fetches were under way.",
+			Help: "Keys, logos, documents and request objects of clients that were not fetched, since so many fetches were under way.",
 		}, []string{"what"}),
 		sessions: newSessionCounts(),
 	}

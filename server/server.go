@@ -137,7 +137,8 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 		SignupOpen:   cfg.Signup == config.Open,
 		Registration: cfg.Registration, Schemes: cfg.RedirectSchemes, Clients: s.clients, Claims: claimRules(cfg.Claims),
 		Fetch: bounded(fetch, keysAtOnce, s.metrics.fetches.WithLabelValues("keys")), Log: s.log,
-		Problem: func(w http.ResponseWriter, r *http.Request, p oauth.Problem) { s.pages.Problem(w, r, web.Problem(p)) },
+		FetchRequests: bounded(fetch, requestsAtOnce, s.metrics.fetches.WithLabelValues("request")),
+		Problem:       func(w http.ResponseWriter, r *http.Request, p oauth.Problem) { s.pages.Problem(w, r, web.Problem(p)) },
 		Handover: func(w http.ResponseWriter, r *http.Request, h oauth.Handover) {
 			s.pages.Handover(w, r, web.Handover(h))
 		},
