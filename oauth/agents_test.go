@@ -18,7 +18,7 @@ type recorded struct {
 	left   []any  // redirect URIs that are not taken
 }
 
-// agents are the registrations of programs that people use, as they were sent in 2026 (their ports are the system's).
+// agents are the registrations of programs that people use, in the shapes that they sent in 2026 (their ports are the system's).
 var agents = map[string]recorded{
 	"Claude Code": {
 		`{"client_name":"Claude Code (notes)","redirect_uris":["http://localhost:3118/callback"],"grant_types":["authorization_code",
@@ -68,7 +68,7 @@ var agents = map[string]recorded{
 }
 
 // Each is registered, signs somebody in and goes on, with the parameters that such a client sends.
-func TestRegister_agentsAsRecorded(t *testing.T) {
+func TestRegister_agentsInTheirShapes(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) {
 		cookie := s.signIn(s.user)

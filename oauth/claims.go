@@ -68,7 +68,29 @@ func (e *Endpoints) accessClaims(ctx context.Context, s identity.Session, scopes
 	if err != nil {
 		return nil, err
 	}
-	return e.claimsAbout(user, telling{place: inAccessToken, scopes: scopes})
+	told, err := e.claimsAbout(user, telling{place: inAccessToken, scopes: scopes})
+	if err != nil {
+		return nil, err
+	}
+	return e.fitting(ctx, told), nil
+}
+
+// maxMapped is how many bytes of JSON claims of one's own may take in an access token: servers refuse longer headers, and so do we.
+const maxMapped = 4 << 10
+
+// fitting leaves out of an access token what does not fit, the last rules first, and says so to the operator.
+func (e *Endpoints) fitting(ctx context.Context, told map[string]any) map[string]any {
+	for _, rule := range slices.Backward(e.o.Claims) {
+		text, err := json.Marshal(told)
+		if err != nil || len(text) <= maxMapped {
+			break
+		}
+		if _, is := told[rule.Claim]; is {
+			delete(told, rule.Claim)
+			e.o.Log.WarnContext(ctx, "a claim did not fit into an access token", "claim", rule.Claim)
+		}
+	}
+	return told
 }
 
 // tells reports whether a claim that every account has is told here by its scope.

@@ -2,15 +2,18 @@ package oauth_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/oauth"
+	"github.com/sojourn-auth/sojourn/storage"
 )
 
 // tell asks userinfo.
@@ -169,6 +172,30 @@ func TestClaimRules_sayWhatOperatorsSayOfPeople(t *testing.T) {
 			t.Errorf("of a narrower scope, the access token says %v", access)
 		}
 	})
+}
+
+// However much is said of a person, the access token stays one that APIs take.
+func TestClaimRules_thatDoNotFitAreLeftOutOfAccessTokens(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, storage.SQLite, func(o *oauth.Options) {
+		for i := range 6 {
+			o.Claims = append(o.Claims, identity.ClaimRule{Claim: fmt.Sprint("copy", i), From: "attribute.note", Scope: "openid", AccessToken: true})
+		}
+	})
+	_, err := identity.Operators{Store: s.db, Now: s.now}.Describe(t.Context(), s.user.ID, func(d identity.Described) identity.Described {
+		return identity.Described{Attributes: map[string]any{"note": strings.Repeat("a", 1900)}}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := s.begin(s.app())
+	_, access := s.decode(got.AccessToken)
+	if access["copy0"] == nil || access["copy1"] == nil || access["copy2"] != nil || access["copy5"] != nil {
+		t.Errorf("%d bytes: %v", len(got.AccessToken), access)
+	}
+	if _, err := s.ends.VerifyAccessToken(got.AccessToken); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestDescribe_refusesWhatNoTokenCanSay(t *testing.T) {

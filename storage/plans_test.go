@@ -64,6 +64,8 @@ func asked(db *storage.DB, p person, s identity.Session) map[string]func(context
 	all := listed(db, p, s)
 	maps.Copy(all, ended(db, p, s))
 	maps.Copy(all, followed(db))
+	all["Changed"] = func(ctx context.Context) error { return failed(db.Changed(ctx, p.user.ID, db.Now().Add(-time.Hour))) }
+	all["AddressAt"] = func(ctx context.Context) error { return failed(db.AddressAt(ctx, p.user.ID, db.Now().Add(-time.Hour))) }
 	return all
 }
 
@@ -133,8 +135,6 @@ func listed(db *storage.DB, p person, s identity.Session) map[string]func(contex
 			return err
 		},
 		"WatchChanges": func(ctx context.Context) error { db.Look(ctx); return nil },
-		"Changed":      func(ctx context.Context) error { return failed(db.Changed(ctx, user, db.Now().Add(-time.Hour))) },
-		"AddressAt":    func(ctx context.Context) error { return failed(db.AddressAt(ctx, user, db.Now().Add(-time.Hour))) },
 		"Undo": func(ctx context.Context) error {
 			return failed(db.Undo(ctx, identity.Undoing{UserID: user, Since: db.Now().Add(-time.Hour), Owner: p.user.Email}))
 		},
