@@ -204,9 +204,9 @@ func cleanTokens(m *Metadata) error {
 	}
 	switch {
 	case !slices.Contains(idTokenAlgs, m.IDTokenAlg):
-		return RefuseField("id_token_signed_response_alg", "Use RS256, ES256 or EdDSA.")
+		return RefuseField("id_token_signed_response_alg", "Use RS256, PS256, ES256 or EdDSA.")
 	case m.UserinfoAlg != "" && !slices.Contains(idTokenAlgs, m.UserinfoAlg):
-		return RefuseField("userinfo_signed_response_alg", "Use RS256, ES256 or EdDSA, or leave it out for plain JSON.")
+		return RefuseField("userinfo_signed_response_alg", "Use RS256, PS256, ES256 or EdDSA, or leave it out for plain JSON.")
 	case m.SubjectType != "public":
 		return RefuseField("subject_type", "Use public: it is the only subject type here.")
 	case m.DefaultMaxAge != nil && (*m.DefaultMaxAge < 0 || *m.DefaultMaxAge > math.MaxInt32):

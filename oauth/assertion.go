@@ -2,7 +2,6 @@ package oauth
 
 import (
 	"context"
-	"crypto/rsa"
 	"errors"
 	"net/http"
 	"net/url"
@@ -149,8 +148,5 @@ func fits(k jose.JSONWebKey, alg string) bool {
 	if k.Algorithm != "" && k.Algorithm != alg || !strongKey(k.Key) {
 		return false
 	}
-	if _, ok := k.Key.(*rsa.PublicKey); ok {
-		return alg == "RS256" || alg == "PS256"
-	}
-	return algOfKey(k.Key) == alg
+	return keyFor(k.Key, alg)
 }

@@ -93,7 +93,7 @@ func (h hint) session() (id identity.ID) {
 // hinted reads an id_token_hint: an ID token that we signed with any key that is still known, expired or not (OpenID
 // Connect Core 1.0 §3.1.2.1, RP-Initiated Logout 1.0 §2). Anything else is none.
 func (e *Endpoints) hinted(text string) (h hint, ok bool) {
-	payload, _, err := e.keys.verify(text, "JWT", jose.RS256, jose.ES256, jose.EdDSA)
+	payload, _, err := e.keys.verify(text, "JWT", jose.RS256, jose.ES256, jose.EdDSA, jose.PS256)
 	if err != nil || json.Unmarshal(payload, &h) != nil || h.Issuer != e.o.Issuer {
 		return hint{}, false
 	}

@@ -105,7 +105,7 @@ func (k *keys) reload(ctx context.Context) error {
 
 func parseKey(row identity.SigningKey) (*signingKey, error) {
 	public, err := x509.ParsePKIXPublicKey(row.Public)
-	if err != nil || algOfKey(public) != row.Alg {
+	if err != nil || !keyFor(public, row.Alg) {
 		return nil, fmt.Errorf("signing key %s is no key for %s (%w)", row.ID, row.Alg, err)
 	}
 	key := &signingKey{id: row.ID, alg: row.Alg, public: public}
@@ -168,6 +168,12 @@ func algOfKey(public any) string {
 
 // defaultAlg signs for clients that registered none.
 const defaultAlg = "RS256"
+
+// keyFor reports whether a public key is one that alg is verified with: an RSA key serves two (RFC 7518 §3.3, §3.5).
+func keyFor(public any, alg string) bool {
+	usual := algOfKey(public)
+	return usual != "" && usual == alg || usual == "RS256" && alg == "PS256"
+}
 
 // signer returns the key that signs with alg now.
 func (k *keys) signer(alg string) (*signingKey, error) {

@@ -1,7 +1,10 @@
 package oauth_test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -133,6 +136,46 @@ func TestSigningAlgs_noClientIsGivenOneThatIsLeftOut(t *testing.T) {
 		})
 		if err == nil || !strings.Contains(err.Error(), "EdDSA is not published here: use ES256, RS256.") {
 			t.Errorf("an operator's client is given it: %v", err)
+		}
+	})
+}
+
+func TestSigningAlgs_PS256SignsWithKeysOfItsOwn(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c := s.app(func(c *identity.Client) { c.IDTokenAlg, c.UserinfoAlg = "PS256", "PS256" })
+		if header, _ := s.decode(s.begin(c).IDToken); header["alg"] != "RS256" {
+			t.Errorf("unless it is published, its ID token has %v", header)
+		}
+		s.publish("ES256", "RS256", "PS256")
+		if diff := cmp.Diff([]any{"ES256", "RS256", "PS256"}, s.discovered("id_token_signing_alg_values_supported")); diff != "" {
+			t.Error(diff)
+		}
+		got := s.begin(c)
+		r := httptest.NewRequest(http.MethodGet, userinfoAt, nil)
+		r.Header.Set("Authorization", "Bearer "+got.AccessToken)
+		userinfo, err := io.ReadAll(s.send(r).Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys := s.published()
+		for _, text := range []string{got.IDToken, string(userinfo)} {
+			header, _ := s.decode(text)
+			if known := keys.Key(header["kid"].(string)); header["alg"] != "PS256" || len(known) != 1 || !s.verified(text) || known[0].Algorithm != "PS256" {
+				t.Errorf("it has %v, of the key %+v", header, known)
+			}
+		}
+		_, claims := s.decode(got.IDToken)
+		half := sha256.Sum256([]byte(got.AccessToken))
+		if want := base64.RawURLEncoding.EncodeToString(half[:16]); claims["at_hash"] != want {
+			t.Errorf("at_hash is %v, not %s", claims["at_hash"], want)
+		}
+		if asked := s.asked(s.logout(http.MethodGet, url.Values{"id_token_hint": {got.IDToken}})); asked.Sub != s.user.Sub {
+			t.Errorf("as a hint it says %+v", asked)
+		}
+		told := s.askJSON(http.MethodPost, "/oauth2/register", `{"redirect_uris":["https://a.example/cb"],"id_token_signed_response_alg":"PS256"}`)
+		if told.want(http.StatusCreated).json["id_token_signed_response_alg"] != "PS256" {
+			t.Errorf("registered %s", told.body)
 		}
 	})
 }

@@ -36,7 +36,7 @@ func (s *stage) published() jose.JSONWebKeySet {
 // verified checks a JWT by the published keys.
 func (s *stage) verified(text string) bool {
 	s.Helper()
-	jws, err := jose.ParseSignedCompact(text, []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.EdDSA})
+	jws, err := jose.ParseSignedCompact(text, []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.EdDSA, jose.PS256})
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -103,6 +103,14 @@ func TestGoOIDC_wholeLifeOfASession(t *testing.T) {
 	})
 }
 
+func TestGoOIDC_readsPS256WhereItIsPublished(t *testing.T) {
+	t.Parallel()
+	inWorlds(t, func(t *testing.T, w *world) {
+		a := w.app(t, func(a *app) { a.client.IDTokenAlg = "PS256" })
+		a.relyingParty(t, oauth2.AuthStyleInParams).walk(t, w.person(t), "PS256")
+	}, "signing_algs", "ES256,RS256,PS256")
+}
+
 func TestGoOIDC_clientThatRegisteredItself(t *testing.T) {
 	t.Parallel()
 	inWorlds(t, func(t *testing.T, w *world) {

@@ -118,13 +118,13 @@ func (n *newClient) pageFlags(f *pflag.FlagSet) {
 // tokenFlags say what its tokens are.
 func (n *newClient) tokenFlags(f *pflag.FlagSet) {
 	f.StringVar(&n.SubjectType, "subject-type", "", "public, the only one there is")
-	f.StringVar(&n.IDTokenAlg, "id-token-alg", "", "ES256, RS256 or EdDSA (default: ES256; RS256 costs far more)")
+	f.StringVar(&n.IDTokenAlg, "id-token-alg", "", "ES256, RS256, PS256 or EdDSA (default: ES256; RS256 costs far more)")
 	choice(f, &n.IDTokenProfile, "id-token-profile", "profile and e-mail claims stand in the ID token too (default: for web apps)")
 	choice(f, &n.IDTokenOnRefresh, "id-token-on-refresh", "a refresh brings a new ID token (default: where ES256 signs it, or "+
 		"a post-logout redirect URI is there)")
 	f.StringVar(&n.AccessFormat, "access-token-format", "", "jwt or reference: what its access tokens are (default: jwt)")
-	f.StringVar(&n.UserinfoAlg, "userinfo-alg", "", "RS256, ES256 or EdDSA: userinfo answers with a signed JWT (default: plain JSON)")
-	f.StringVar(&n.IntrospectionAlg, "introspection-alg", "", "RS256, ES256 or EdDSA, for signed introspection answers (default: RS256)")
+	f.StringVar(&n.UserinfoAlg, "userinfo-alg", "", "RS256, PS256, ES256 or EdDSA: userinfo answers with a signed JWT (default: plain JSON)")
+	f.StringVar(&n.IntrospectionAlg, "introspection-alg", "", "RS256, PS256, ES256 or EdDSA, for signed introspection answers (default: RS256)")
 	f.StringVar((*string)(&n.Rotation), "refresh-rotation", "", "rotate, strict, or none for clients that authenticate or use --dpop "+
 		"(default: rotate)")
 }
