@@ -416,3 +416,17 @@ func toJSON(t *testing.T, v any) string {
 	}
 	return string(body)
 }
+
+func TestIDToken_comesWhereverOpenidStandsInTheScope(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c := s.app()
+		for _, scope := range []string{"openid email profile", "email openid profile", "profile email openid"} {
+			got := s.post(redeeming(c, s.code(asking(c, "scope", scope), s.signIn(s.user))))
+			s.good(got)
+			if got.IDToken == "" || !s.verified(got.IDToken) {
+				t.Errorf("%q brings no ID token", scope)
+			}
+		}
+	})
+}
