@@ -113,6 +113,10 @@ var optionalMembers = map[string]func(*Metadata){
 	"refresh_rotation":                  func(m *Metadata) { m.Rotation = "" },
 	"default_max_age":                   func(m *Metadata) { m.DefaultMaxAge = nil },
 	"post_logout_redirect_uris":         func(m *Metadata) { m.PostLogoutRedirectURIs = nil },
+	"initiate_login_uri":                func(m *Metadata) { m.InitiateLoginURI = "" },
+	"request_uris":                      func(m *Metadata) { m.RequestURIs = nil },
+	"request_object_signing_alg":        func(m *Metadata) { m.RequestAlg = "" },
+	"userinfo_signed_response_alg":      func(m *Metadata) { m.UserinfoAlg = "" },
 	"backchannel_logout_uri":            func(m *Metadata) { m.BackchannelLogoutURI = "" },
 	"frontchannel_logout_uri":           func(m *Metadata) { m.FrontchannelLogoutURI = "" },
 }

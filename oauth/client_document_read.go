@@ -177,8 +177,8 @@ func publishedMethod(m identity.Metadata, choices []string) (string, error) {
 
 // cleanDocument is identity.CleanDocument, and judges the keys too.
 func cleanDocument(m identity.Metadata, schemes []string) (clean identity.Metadata, err error) {
-	if clean, err = identity.CleanDocument(m, schemes); err == nil && clean.JWKS != nil {
-		clean.JWKS, err = CleanKeys(clean.JWKS)
+	if clean, err = identity.CleanDocument(m, schemes); err == nil {
+		err = takeKeys(&clean)
 	}
 	if err != nil {
 		return clean, lies(describeMember(err))

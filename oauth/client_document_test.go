@@ -170,6 +170,17 @@ func TestClientDocument_thatIsSlowKeepsNobodyWaiting(t *testing.T) {
 	})
 }
 
+func TestClientDocument_aPublicClientsKeysOfNoUseAreNone(t *testing.T) {
+	t.Parallel()
+	onSite(t, func(s *stage, h *site, found *oauth.ClientDocuments) {
+		h.publish(says{"token_endpoint_auth_method": "none", "jwks": says{"keys": []says{}}})
+		s.signsIn(found, h)
+		if c, _ := s.row(h); c.JWKS != nil || !c.Public() {
+			t.Errorf("registered as %+v", c)
+		}
+	})
+}
+
 func TestClientDocument_leavesOutWhatCannotBeTaken(t *testing.T) {
 	t.Parallel()
 	onSite(t, func(s *stage, h *site, found *oauth.ClientDocuments) {
@@ -179,6 +190,8 @@ func TestClientDocument_leavesOutWhatCannotBeTaken(t *testing.T) {
 			"scope": "openid calendar", "client_name": "two\nlines", "logo_uri": "data:image/png,x", "client_uri": "http://agent.example/",
 			"subject_type": "sectoral", "id_token_signed_response_alg": "HS256", "application_type": "desktop", "software_version": strings.Repeat("9", 999),
 			"token_endpoint_auth_method": nil, "token_endpoint_auth_methods_supported": []string{"none", "private_key_jwt"},
+			"request_object_signing_alg": "HS256", "userinfo_signed_response_alg": "HS256", "initiate_login_uri": "http://agent.example/",
+			"request_uris":           []string{"http://agent.example/r"},
 			"backchannel_logout_uri": "ftp://agent.example/", "x_unknown": says{"deep": true}, "REDIRECT_URIS": []string{"https://evil.example/cb"},
 			"device_name": "Ada's phone", "trusted": true,
 		})
