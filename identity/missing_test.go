@@ -205,7 +205,7 @@ func TestMissing_neverAsksForTheSameStepTwice(t *testing.T) {
 func TestDemand_refusesWhatIsNone(t *testing.T) {
 	t.Parallel()
 	for _, params := range []map[string][]string{
-		{"prompt": {"create"}},
+		{"prompt": {"creates"}},
 		{"prompt": {"none login"}},
 		{"prompt": {"none none"}},
 		{"max_age": {"soon"}},

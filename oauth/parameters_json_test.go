@@ -55,6 +55,7 @@ var memberTable = []member{
 	{"dpop_bound_access_tokens", "RFC 9449 §5.2", badMeta, badMeta, badMeta},
 	{"access_token_format", "our own: docs/rfc.md", badMeta, badMeta, badMeta},
 	{"introspection_signed_response_alg", "RFC 9701 §6", badMeta, badMeta, badMeta},
+	{"userinfo_signed_response_alg", oidc, badMeta, badMeta, badMeta},
 	{"resources", "our own: the operator's to give", badMeta, ok, ok},
 	{"initiate_login_uri", oidc, badMeta, badMeta, badMeta},
 	{"request_uris", "RFC 9101 §5.2", badMeta, badMeta, badMeta},

@@ -18,19 +18,19 @@ func (Register) template() string { return "register" }
 // Inputs are the page's fields.
 func (p Register) Inputs() inputs {
 	fields := []field{
-		developersField("client_name", p.Name),
-		developersField("redirect_uris", p.RedirectURIs),
+		developersField("client_name", "field.client_name", p.Name),
+		developersField("redirect_uris", "field.redirect_uris", p.RedirectURIs),
 	}
 	fields[1].InputMode, fields[1].Hint, fields[1].MinLength = "url", "register.redirect_hint", 1
 	if p.NeedsToken {
-		fields = append(fields, developersField("initial_token", ""))
+		fields = append(fields, developersField("initial_token", "field.initial_token", ""))
 	}
 	return p.arrange(fields...)
 }
 
 // developersField is one that no password manager and no memory of forms knows what to do with.
-func developersField(name, value string) field {
-	return field{Name: name, Label: "field." + name, Type: "text", Autocomplete: "off", EnterKeyHint: "next", Value: value}
+func developersField(name, label, value string) field {
+	return field{Name: name, Label: label, Type: "text", Autocomplete: "off", EnterKeyHint: "next", Value: value}
 }
 
 // Registered shows once what an app was registered as. What is empty is left out.
