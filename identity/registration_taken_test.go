@@ -29,8 +29,10 @@ func taken(t *testing.T, m identity.Metadata, schemes ...string) (identity.Metad
 func TestTakeRegistration_leavesOutRedirectURIsThatCannotBeTaken(t *testing.T) {
 	t.Parallel()
 	good := []string{"https://a.example/cb", "http://localhost:8787/any/path", "com.example.app:/cb", "cursor://anysphere.cursor-mcp/cb"}
-	bad := []string{"javascript:alert(1)", "http://a.example/cb", "myapp:/cb", "intent://x/cb", "web+x://h/cb", "ms-settings://x", "",
-		"googlechrome://navigate?url=x", "applescript://com.apple.scripteditor", "davs://h/x", "shortcuts://run-shortcut?name=x"}
+	bad := []string{
+		"javascript:alert(1)", "http://a.example/cb", "myapp:/cb", "intent://x/cb", "web+x://h/cb", "ms-settings://x", "",
+		"googlechrome://navigate?url=x", "applescript://com.apple.scripteditor", "davs://h/x", "shortcuts://run-shortcut?name=x",
+	}
 	got, left := taken(t, identity.Metadata{RedirectURIs: slices.Concat(bad, good, good), AuthMethod: "none"})
 	if !slices.Equal(got.RedirectURIs, good) || !slices.Equal(left, bad) || got.ApplicationType != "native" {
 		t.Errorf("%+v without %q", got, left)
