@@ -42,6 +42,13 @@ func ReadClaims(text string) (r ClaimsRequest, err error) {
 		return ClaimsRequest{}, RefuseField("claims", "claims must be a JSON object whose members id_token and userinfo name claims, "+
 			"each null or an object (OpenID Connect Core 1.0 section 5.5).")
 	}
+	for _, place := range []WantedClaims{r.IDToken, r.Userinfo} { // what named nobody would let anybody in
+		if sub := place["sub"]; sub != nil {
+			if _, ok := sub.Value.(string); len(sub.Values) > 0 || sub.Value != nil && !ok {
+				return ClaimsRequest{}, RefuseField("claims", "claims: sub takes a value, which is one text (OpenID Connect Core 1.0 section 5.5.1).")
+			}
+		}
+	}
 	return r, nil
 }
 

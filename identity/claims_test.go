@@ -29,6 +29,7 @@ func TestReadClaims_takesWhatTheSpecificationShowsAndRefusesWhatIsNone(t *testin
 	for _, text := range []string{
 		"null", "x", "[]", `"email"`, "{", "{}{}", `{"id_token":[]}`, `{"id_token":"email"}`, `{"userinfo":{"email":"x"}}`,
 		`{"userinfo":{"email":true}}`, `{"id_token":{"email":{"essential":"yes"}}}`, `{"id_token":{"acr":{"values":"mfa"}}}`,
+		`{"id_token":{"sub":{"value":5}}}`, `{"userinfo":{"sub":{"values":["a","b"]}}}`,
 	} {
 		if _, err := identity.ReadClaims(text); identity.KindOf(err) != identity.Invalid {
 			t.Errorf("%q: %v", text, err)

@@ -57,10 +57,10 @@ func (e *Endpoints) clientByID(ctx context.Context, id string) (identity.Client,
 	return e.o.Clients.Client(ctx, id)
 }
 
-// claimant looks up whom a request names as its client. With a code a Session begins, so what the client publishes is
-// current then; everything else goes by what is known.
+// claimant looks up whom a request names as its client. With a pushed request and with a code a Session begins, so what the
+// client publishes is current then; everything else goes by what is known.
 func (e *Endpoints) claimant(r *http.Request, form url.Values, id string) (identity.Client, error) {
-	if form.Get("grant_type") != identity.GrantTypeCode {
+	if form.Get("grant_type") != identity.GrantTypeCode && r.URL.Path != pushPath {
 		return e.clientByID(r.Context(), id)
 	}
 	c, err := e.o.Clients.Current(r.Context(), id, addressOf(r))

@@ -44,6 +44,23 @@ func TestClientDocument_signsSomebodyInAndIsReadOnce(t *testing.T) {
 	})
 }
 
+// An app that sends every request ahead does so the first time, too, when nothing is known of it but its address.
+func TestClientDocument_maySendItsRequestAhead(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		h := newSite(s.TB, says{"require_pushed_authorization_requests": true})
+		s.documents()
+		cookie := s.signIn(s.user)
+		if _, answer := s.location(s.authorize(asking(h.client()), cookie)); answer.Get("error") != "invalid_request" {
+			t.Errorf("without: %v", answer)
+		}
+		uri := s.pushing(asking(h.client()))
+		if page, q := s.location(s.authorize(pointing(h.client(), uri), cookie)); page != "/consent" {
+			t.Errorf("led to %s with %v", page, q)
+		}
+	})
+}
+
 // §9 of the design: who cannot be told from another app is asked each time; a page that would say something else asks anew.
 func TestClientDocument_aConsentHoldsForWhatItsPageShowed(t *testing.T) {
 	t.Parallel()
