@@ -101,7 +101,7 @@ func TestServer_refusesAFormOfAnotherSiteWithAPage(t *testing.T) {
 var forPrograms = []string{
 	"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/oauth2/jwks",
 	"/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/me", "/.well-known/oauth-protected-resource/oauth2/userinfo",
-	"/oauth2/authorize", "/oauth2/token", "/oauth2/revoke", "/oauth2/introspect", "/oauth2/endings", "/oauth2/userinfo",
+	"/oauth2/authorize", "/oauth2/par", "/oauth2/token", "/oauth2/revoke", "/oauth2/introspect", "/oauth2/endings", "/oauth2/userinfo",
 	"/oauth2/logout", "/oauth2/signout", "/oauth2/check_session", "/oauth2/check_session.js",
 	"/oauth2/register", "/oauth2/register/{id}",
 	"/me", "/me/sessions/{id}", "/me/events", "/me/state", "/me/state/{key}",
