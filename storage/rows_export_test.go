@@ -8,7 +8,7 @@ import (
 
 // Models are the rows of every table but sessions, which has SessionColumns.
 var Models = []any{
-	&installationRow{}, &leaseRow{}, &markRow{}, &markLogRow{}, &deliveryRow{}, &endingRow{}, &documentRow{}, &mailLinkRow{}, &formerValueRow{}, &adminTokenRow{},
+	&installationRow{}, &leaseRow{}, &markRow{}, &markLogRow{}, &deliveryRow{}, &endingRow{}, &documentRow{}, &mailLinkRow{}, &formerValueRow{}, &adminTokenRow{}, &webhookRow{},
 	&userRow{}, &signInRow{}, &clientRow{}, &resourceRow{}, &grantRow{}, &totpRow{}, &recoveryCodeRow{}, &throttleRow{},
 	&signingKeyRow{}, &registrationTokenRow{}, &deniedTokenRow{}, &spentAssertionRow{}, &eventRow{},
 }

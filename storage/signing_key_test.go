@@ -168,7 +168,7 @@ func TestRemoveSigningKey_removalsAndRotationsAtOnceFollowEachOther(t *testing.T
 				t.Errorf("%s was removed %d times", k.ID, removed)
 			}
 		}
-		for _, alg := range identity.SigningAlgs {
+		for _, alg := range keys.Published() {
 			is := map[identity.KeyState]int{}
 			for _, k := range must[[]identity.SigningKey](t)(keys.All(t.Context())) {
 				if k.Alg == alg {

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix && soak
 
 package cluster_test
 
@@ -21,11 +21,9 @@ import (
 
 // One server's clock is two hours behind and another's two hours ahead. All go by the database's, so nobody notices: people
 // sign in at one and redeem at another, tokens say the same times, and a listening app hears of a sign-in wherever it was.
+// It is of `make soak` alone, since it compiles Go's own packages again, which takes minutes.
 func TestCluster_serversWhoseClocksAreHoursOffAreNoticedByNobody(t *testing.T) {
 	t.Parallel()
-	if os.Getenv("SOJOURN_SOAK") == "" {
-		t.Skip("it compiles Go's own packages again, which takes minutes: make soak")
-	}
 	c := begun(t, cluster.Options{})
 	skewed := skewable(t)
 	for i, hours := range []string{"-2", "2"} {
