@@ -95,6 +95,9 @@ func (d *DB) ClientByID(ctx context.Context, id string) (identity.Client, error)
 	read := d.clients.reads.DoChan(id, func() (any, error) {
 		ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), clientWait) // whoever asked first may hang up, others wait
 		defer stop()
+		if c, state := d.clients.get(id, began); state == kept { // read by others between the look above and now
+			return c, nil
+		}
 		c, err := d.readClient(ctx, id)
 		if err == nil {
 			d.clients.put(c, began)
