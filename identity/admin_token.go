@@ -44,9 +44,8 @@ type AdminTokens struct {
 // Add makes a token and returns its text, which is told this once: the row keeps SHA-256 of it. Refusals: Invalid for a
 // name that is none, Conflict for one that is taken.
 func (a AdminTokens) Add(ctx context.Context, name string) (text string, err error) {
-	visible := func(r rune) bool { return r > ' ' && r <= '~' }
-	if name == "" || len(name) > maxActor || strings.ContainsFunc(name, func(r rune) bool { return !visible(r) }) {
-		return "", RefuseField("name", "Use 1 to 64 visible ASCII characters for the token's name.")
+	if err := checkName(name, "token"); err != nil {
+		return "", err
 	}
 	text = adminPrefix + RandomText(32)
 	return text, a.Store.InTx(ctx, func(ctx context.Context) error {
@@ -55,6 +54,15 @@ func (a AdminTokens) Add(ctx context.Context, name string) (text string, err err
 		}
 		return a.tell(ctx, AdminTokenAdded, name)
 	})
+}
+
+// checkName judges what an operator calls a thing: it stands in Events and on command lines.
+func checkName(name, thing string) error {
+	hidden := func(r rune) bool { return r <= ' ' || r > '~' }
+	if name == "" || len(name) > maxActor || strings.ContainsFunc(name, hidden) {
+		return RefuseField("name", "Use 1 to 64 visible ASCII characters for the "+thing+"'s name.")
+	}
+	return nil
 }
 
 // All returns every token, by name.

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -89,9 +88,8 @@ func (h Webhooks) Add(ctx context.Context, w *Webhook) (secret string, err error
 }
 
 func (h Webhooks) check(w Webhook) error {
-	visible := func(r rune) bool { return r > ' ' && r <= '~' }
-	if w.Name == "" || len(w.Name) > maxActor || strings.ContainsFunc(w.Name, func(r rune) bool { return !visible(r) }) {
-		return RefuseField("name", "Use 1 to 64 visible ASCII characters for the webhook's name.")
+	if err := checkName(w.Name, "webhook"); err != nil {
+		return err
 	}
 	u, err := url.Parse(w.URL)
 	secure := err == nil && (u.Scheme == "https" || h.Loopback && u.Scheme == "http" && onLoopback(w.URL))

@@ -97,9 +97,9 @@ func (e *Endpoints) postLogout(ctx context.Context, uri, token string) error {
 		return identity.Permanent(errors.New("backchannel_logout_uri is no address"))
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	answer, err := e.unredirected().Do(r)
+	answer, err := Unredirected(e.o.Fetch).Do(r)
 	if err != nil {
-		return ownWords(err)
+		return OwnWords(err)
 	}
 	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, maxLogoutAnswer)) // so that the connection can be used again
 	_ = answer.Body.Close()
@@ -109,16 +109,16 @@ func (e *Endpoints) postLogout(ctx context.Context, uri, token string) error {
 	return nil
 }
 
-// unredirected is the guarded client without redirects: what was registered is told, nobody else.
-func (e *Endpoints) unredirected() *http.Client {
-	c := *e.o.Fetch
-	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &c
+// Unredirected is a client like guarded that follows no redirect: what was registered is told or asked, nobody else.
+func Unredirected(guarded *http.Client) *http.Client {
+	own := *guarded
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &own
 }
 
-// ownWords is what went wrong, without the address that http.Client names, and without what the other side said, which
+// OwnWords is what went wrong, without the address that http.Client names, and without what the other side said, which
 // net/http quotes: that may be what we sent.
-func ownWords(err error) error {
+func OwnWords(err error) error {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err
 		if wrapped.Timeout() { // which of several limits was first is chance

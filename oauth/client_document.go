@@ -76,8 +76,8 @@ type reading struct {
 
 // NewClientDocuments returns what finds clients.
 func NewClientDocuments(o DocumentOptions) *ClientDocuments {
-	if o.Fetch != nil {
-		o.Fetch = documentReader(o.Fetch)
+	if o.Fetch != nil { // a document is where its id says, or nowhere (draft §5: "MUST NOT automatically follow HTTP redirects")
+		o.Fetch = Unredirected(o.Fetch)
 	}
 	return &ClientDocuments{o: o, kept: map[string]reading{}}
 }

@@ -22,14 +22,6 @@ import (
 // maxDocument is how many bytes are read of one. What is kept of it has the bounds of a registration, member by member.
 const maxDocument = 1 << 20
 
-// documentReader is a client like c that follows no redirect: a document is where its id says, or nowhere
-// (draft-ietf-oauth-client-id-metadata-document §5: "MUST NOT automatically follow HTTP redirects").
-func documentReader(c *http.Client) *http.Client {
-	own := *c
-	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &own
-}
-
 // errUnpublished says that there is no document where the client id says. errFetchesBusy is of a fetch that was one too many here.
 var (
 	errUnpublished = identity.Refuse(identity.Invalid,

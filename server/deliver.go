@@ -73,7 +73,7 @@ type tried struct {
 func (s *Server) couriers() []*courier {
 	all := []*courier{
 		s.courier(carrier{identity.LogoutDelivery, s.protocol.DeliverLogout, s.protocol.LogoutHost, fetchTimeout, 2}),
-		s.courier(carrier{identity.WebhookDelivery, s.herald.deliver, s.herald.host, fetchTimeout, hooksAtOnce}),
+		s.courier(carrier{identity.WebhookDelivery, s.herald.deliver, hostOfWebhook, fetchTimeout, hooksAtOnce}),
 	}
 	if s.postman != nil {
 		all = append(all, s.courier(carrier{identity.MailDelivery, s.postman.deliver, nil, mailTimeout, mailsAtOnce}))

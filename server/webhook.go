@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 
 	"github.com/sojourn-auth/sojourn/admin"
 	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/oauth"
 	"github.com/sojourn-auth/sojourn/storage"
 )
 
@@ -36,9 +36,7 @@ type herald struct {
 }
 
 func newHerald(db *storage.DB, guarded *http.Client) *herald {
-	own := *guarded
-	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &herald{db: db, now: db.Now, fetch: &own}
+	return &herald{db: db, now: db.Now, fetch: oauth.Unredirected(guarded)}
 }
 
 // said is the body of a message.
@@ -134,10 +132,7 @@ func (h *herald) request(ctx context.Context, m message) (*http.Request, error) 
 func (h *herald) post(r *http.Request) error {
 	answer, err := h.fetch.Do(r)
 	if err != nil {
-		if wrapped, ok := errors.AsType[*url.Error](err); ok {
-			return wrapped.Err
-		}
-		return err
+		return oauth.OwnWords(err)
 	}
 	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, maxHookAnswer)) // so that the connection can be used again
 	_ = answer.Body.Close()
@@ -150,18 +145,8 @@ func (h *herald) post(r *http.Request) error {
 	return fmt.Errorf("it answered %d, not 2xx", answer.StatusCode)
 }
 
-// host is the host and port that deliver would call now.
-func (h *herald) host(ctx context.Context, d identity.Delivery) string {
-	w, _, err := h.db.WebhookSecret(ctx, d.ClientID)
-	if err != nil {
-		return ""
-	}
-	u, err := url.Parse(w.URL)
-	if err != nil {
-		return ""
-	}
-	return u.Host
-}
+// hostOfWebhook is the host and port that deliver would call: a webhook's address never changes.
+func hostOfWebhook(_ context.Context, d identity.Delivery) string { return d.Host }
 
 // watchWebhooks keeps what this process knows of webhooks a few seconds young, until ctx ends.
 func (s *Server) watchWebhooks(ctx context.Context) {

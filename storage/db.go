@@ -79,8 +79,8 @@ type DB struct {
 	journal      *journal
 	hub          hub
 	walk         walk
-	refused      refusedTries
-	ended        endedSessions
+	refused      tally
+	ended        tally
 	hooks        atomic.Pointer[[]hook]
 	hooksChanged bell
 	wire         *wire   // nil: there is one process alone

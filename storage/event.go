@@ -3,8 +3,6 @@ package storage
 import (
 	"cmp"
 	"context"
-	"maps"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -62,25 +60,14 @@ func (d *DB) addEvents(ctx context.Context, events []identity.Event) error {
 	if err := d.q(ctx).CreateInBatches(&rows, batch).Error; err != nil {
 		return d.fail("add event", err)
 	}
-	d.afterCommit(ctx, func() { d.ringFor(events); d.ended.add(events) })
+	d.afterCommit(ctx, func() { d.ringFor(events); d.countEnded(events) })
 	return d.queueEvents(ctx, events)
 }
 
-// endedSessions counts the Sessions whose ending this process has told, by cause.
-type endedSessions struct {
-	mu sync.Mutex
-	by map[string]int
-}
-
-func (s *endedSessions) add(events []identity.Event) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (d *DB) countEnded(events []identity.Event) {
 	for _, e := range events {
 		if e.Kind == identity.SessionEnded {
-			if s.by == nil {
-				s.by = map[string]int{}
-			}
-			s.by[e.Detail]++
+			d.ended.add(e.Detail)
 		}
 	}
 }
@@ -88,9 +75,7 @@ func (s *endedSessions) add(events []identity.Event) {
 // EndedSessions is how many Sessions' endings this process has told since it started, by cause. Those that nobody used for
 // too long or that reached their absolute end are none of them: nothing is written when that happens.
 func (d *DB) EndedSessions() map[string]int {
-	d.ended.mu.Lock()
-	defer d.ended.mu.Unlock()
-	return maps.Clone(d.ended.by)
+	return d.ended.all()
 }
 
 // caused adds who of the operators did it, or in which browser the person was. What an ending left to Tidy says it already.

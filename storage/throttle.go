@@ -20,27 +20,30 @@ type throttleRow struct {
 // TableName is the table's name for GORM.
 func (throttleRow) TableName() string { return "throttles" }
 
-// refusedTries counts the tries that were one too many, by the kind of their key (identity.ThrottleKey).
-type refusedTries struct {
+// tally counts what happened since the process started, by words of ours. The zero value has counted nothing.
+type tally struct {
 	mu sync.Mutex
 	of map[string]int
 }
 
-func (r *refusedTries) add(key string) {
-	kind, _, _ := strings.Cut(key, ":")
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.of == nil {
-		r.of = map[string]int{}
+func (t *tally) add(word string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.of == nil {
+		t.of = map[string]int{}
 	}
-	r.of[kind]++
+	t.of[word]++
+}
+
+func (t *tally) all() map[string]int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return maps.Clone(t.of)
 }
 
 // RefusedTries is how many tries this process refused since it started, by the kind of what they were counted against.
 func (d *DB) RefusedTries() map[string]int {
-	d.refused.mu.Lock()
-	defer d.refused.mu.Unlock()
-	return maps.Clone(d.refused.of)
+	return d.refused.all()
 }
 
 // countTry counts unless the key is blocked; either way it holds the row until the transaction ends, so that parallel
@@ -71,7 +74,8 @@ func (d *DB) CountTry(ctx context.Context, key string, t identity.Throttle) (wai
 		return nil
 	})
 	if wait > 0 {
-		d.refused.add(key)
+		kind, _, _ := strings.Cut(key, ":") // identity.ThrottleKey
+		d.refused.add(kind)
 	}
 	return wait, err
 }
