@@ -51,7 +51,7 @@ func (d *DB) wakeUp(wake string) {
 	case wakeClient:
 		d.clients.drop(rest, d.Now())
 	case wakeResources:
-		d.resources.drop(d.Now())
+		d.resources.drop(allResources, d.Now())
 	case wakePerson:
 		id, n, ok := readNews(rest)
 		if !ok {

@@ -7,10 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
-	"golang.org/x/sync/singleflight"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
@@ -84,33 +82,7 @@ func (d *DB) ClientByID(ctx context.Context, id string) (identity.Client, error)
 	if d.carried(ctx) != nil { // a transaction sees what it wrote itself, and no one else does
 		return d.readClient(ctx, id)
 	}
-	began := d.Now()
-	switch c, state := d.clients.get(id, began); state {
-	case kept:
-		return c, nil
-	case written: // not to be shared either: the others may have begun before the commit
-		return d.readClient(ctx, id)
-	case unknown:
-	}
-	read := d.clients.reads.DoChan(id, func() (any, error) {
-		ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), clientWait) // whoever asked first may hang up, others wait
-		defer stop()
-		if c, state := d.clients.get(id, began); state == kept { // read by others between the look above and now
-			return c, nil
-		}
-		c, err := d.readClient(ctx, id)
-		if err == nil {
-			d.clients.put(c, began)
-		}
-		return c, err
-	})
-	select {
-	case got := <-read:
-		c, _ := got.Val.(identity.Client)
-		return copyClient(c), got.Err
-	case <-ctx.Done():
-		return identity.Client{}, d.fail("read client", ctx.Err())
-	}
+	return d.clients.through(ctx, d, id, func(ctx context.Context) (identity.Client, error) { return d.readClient(ctx, id) })
 }
 
 func (d *DB) readClient(ctx context.Context, id string) (identity.Client, error) {
@@ -164,7 +136,11 @@ func (d *DB) checkForgotten(ctx context.Context, id string) error {
 func (d *DB) MarkClientUsed(ctx context.Context, id string) error {
 	now := fromTime(d.Now())
 	res := d.q(ctx).Exec("UPDATE clients SET first_used_at = ? WHERE id = ? AND first_used_at IS NULL", now, id)
-	d.clients.used(id, now.time())
+	d.clients.change(id, func(c *identity.Client) { // who still reads that it got no token only notes it again
+		if c.FirstUsedAt.IsZero() {
+			c.FirstUsedAt = now.time()
+		}
+	})
 	return d.fail("mark client used", res.Error)
 }
 
@@ -344,97 +320,6 @@ func (d *DB) SpendRegistrationToken(ctx context.Context, hash []byte) error {
 		return identity.Refuse(identity.BadLogin, "The initial access token is unknown, expired or used up. Ask the operator for one.")
 	}
 	return d.fail("spend registration token", res.Error)
-}
-
-const (
-	clientFor  = time.Second // DESIGN §7: an ending holds everywhere within one second
-	maxClients = 10_000
-	clientWait = 10 * time.Second // what one read may take
-)
-
-// clientCache keeps clients for a second, and has one that many ask for at once read once. What this process wrote is not
-// cached at all for the next second: a read that began before the write was committed must not put back what it saw. The
-// zero value is empty.
-type clientCache struct {
-	mu      sync.Mutex
-	entries map[string]cachedClient
-	reads   singleflight.Group // by id
-}
-
-type cachedClient struct {
-	client  identity.Client
-	dropped bool
-	until   time.Time
-}
-
-// cacheState is what the cache knows of a client.
-type cacheState int
-
-const (
-	unknown cacheState = iota
-	kept
-	written // less than a second ago, by this process
-)
-
-// get returns a copy of a client that was read less than a second ago.
-func (c *clientCache) get(id string, now time.Time) (identity.Client, cacheState) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e, ok := c.entries[id]
-	switch {
-	case !ok || !now.Before(e.until):
-		return identity.Client{}, unknown
-	case e.dropped:
-		return identity.Client{}, written
-	}
-	return copyClient(e.client), kept
-}
-
-// put keeps a copy of a client whose read began at a time, unless it was written less than a second before or since.
-func (c *clientCache) put(client identity.Client, began time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if e := c.entries[client.ID]; e.dropped && began.Before(e.until) {
-		return
-	}
-	c.keep(client.ID, cachedClient{client: copyClient(client), until: began.Add(clientFor)})
-}
-
-// drop forgets a client that is being written, and has nobody else join a read that is under way.
-func (c *clientCache) drop(id string, now time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.keep(id, cachedClient{dropped: true, until: now.Add(clientFor)})
-	c.reads.Forget(id)
-}
-
-// clear forgets all clients, but not which ones this process wrote, and has nobody join a read that is under way.
-func (c *clientCache) clear() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for id, e := range c.entries {
-		if c.reads.Forget(id); !e.dropped {
-			delete(c.entries, id)
-		}
-	}
-}
-
-// used notes in what is kept of a client that it got a token. Who still reads that it got none only notes it again.
-func (c *clientCache) used(id string, at time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if e, ok := c.entries[id]; ok && e.client.FirstUsedAt.IsZero() {
-		e.client.FirstUsedAt = at
-		c.entries[id] = e
-	}
-}
-
-// keep makes room by forgetting everything: so many clients within a second are rare, and all it costs is reading again.
-func (c *clientCache) keep(id string, e cachedClient) {
-	if c.entries == nil || len(c.entries) >= maxClients {
-		c.entries = map[string]cachedClient{}
-	}
-	c.entries[id] = e
 }
 
 // copyClient shares no memory with c, so that no caller changes what another one reads.

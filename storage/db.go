@@ -69,8 +69,8 @@ type DB struct {
 	keys         *identity.Keyring
 	clock        *Clock
 	now          func() time.Time
-	clients      clientCache
-	resources    resourceCache
+	clients      cache[identity.Client]
+	resources    cache[identity.Resources]
 	letters      bool
 	queued       bell
 	untidy       bell
@@ -106,7 +106,8 @@ func Open(ctx context.Context, dsn string, opts Options) (*DB, error) {
 
 func connect(dsn string, opts Options) (*DB, error) {
 	d := &DB{
-		keys: opts.Keys, now: opts.Now, letters: opts.Letters, journal: &journal{path: opts.Journal, log: opts.Log},
+		clients: cache[identity.Client]{copied: copyClient},
+		keys:    opts.Keys, now: opts.Now, letters: opts.Letters, journal: &journal{path: opts.Journal, log: opts.Log},
 		lookNow: make(chan struct{}, 1),
 	}
 	if err := d.journal.check(); err != nil {

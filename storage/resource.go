@@ -5,10 +5,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
-	"golang.org/x/sync/singleflight"
 	"gorm.io/gorm/clause"
 
 	"github.com/sojourn-auth/sojourn/identity"
@@ -121,32 +119,11 @@ func (d *DB) Resources(ctx context.Context) (identity.Resources, error) {
 	if d.carried(ctx) != nil { // a transaction sees what it wrote itself, and no one else does
 		return d.readResources(ctx)
 	}
-	began := d.Now()
-	all, state := d.resources.get(began)
-	switch state {
-	case kept:
-		return all, nil
-	case written:
-		return d.readResources(ctx)
-	case unknown:
-	}
-	read := d.resources.reads.DoChan("", func() (any, error) {
-		ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), clientWait)
-		defer stop()
-		all, err := d.readResources(ctx)
-		if err == nil {
-			d.resources.put(all, began)
-		}
-		return all, err
-	})
-	select {
-	case got := <-read:
-		all, _ := got.Val.(identity.Resources)
-		return all, got.Err
-	case <-ctx.Done():
-		return nil, d.fail("read resources", ctx.Err())
-	}
+	return d.resources.through(ctx, d, allResources, d.readResources)
 }
+
+// allResources is the one id in the cache of resources: they are read together.
+const allResources = ""
 
 func (d *DB) readResources(ctx context.Context) (identity.Resources, error) {
 	var rows []resourceRow
@@ -160,58 +137,12 @@ func (d *DB) readResources(ctx context.Context) (identity.Resources, error) {
 	return slices.Clip(all), nil
 }
 
-// resourceCache keeps the resources for a second, by the rules of clientCache. The zero value is empty.
-type resourceCache struct {
-	mu      sync.Mutex
-	all     identity.Resources
-	dropped bool
-	until   time.Time
-	reads   singleflight.Group
-}
-
-func (c *resourceCache) get(now time.Time) (identity.Resources, cacheState) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case !now.Before(c.until):
-		return nil, unknown
-	case c.dropped:
-		return nil, written
-	}
-	return c.all, kept
-}
-
-func (c *resourceCache) put(all identity.Resources, began time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.dropped && began.Before(c.until) {
-		return
-	}
-	c.all, c.dropped, c.until = all, false, began.Add(clientFor)
-}
-
-func (c *resourceCache) drop(now time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.all, c.dropped, c.until = nil, true, now.Add(clientFor)
-	c.reads.Forget("")
-}
-
-// clear forgets the resources, unless this process wrote one, and has nobody join a read that is under way.
-func (c *resourceCache) clear() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.reads.Forget(""); !c.dropped {
-		c.until = time.Time{}
-	}
-}
-
 // resourcesChanged forgets the resources, of which one is being written, now and once that was committed, here and in the
 // other processes.
 func (d *DB) resourcesChanged(ctx context.Context) {
-	d.resources.drop(d.Now())
+	d.resources.drop(allResources, d.Now())
 	d.afterCommit(ctx, func() {
-		d.resources.drop(d.Now())
+		d.resources.drop(allResources, d.Now())
 		d.wire.tell(string(wakeResources))
 	})
 }

@@ -48,7 +48,7 @@ const (
 )
 
 // MaxClients is how many clients are cached at most.
-const MaxClients = maxClients
+const MaxClients = maxCached
 
 // CachedClients is how many are.
 func (d *DB) CachedClients() int { return len(d.clients.entries) }
