@@ -105,10 +105,16 @@ type Event struct {
 	Actor     string             `json:"actor,omitempty"` // empty: the person, their app or the server itself
 	Browser   string             `json:"browser,omitempty"`
 	Repeats   int                `json:"repeats,omitempty"`
+	Erased    bool               `json:"erased,omitempty"` // whom it was about is gone, and what it said of them
 }
 
 // NewEvent shows an Event.
-func NewEvent(e identity.Event) Event { return Event(e) }
+func NewEvent(e identity.Event) Event {
+	return Event{
+		ID: e.ID, At: e.At, Kind: e.Kind, UserID: e.UserID, SessionID: e.SessionID, ClientID: e.ClientID, Detail: e.Detail,
+		Address: e.Address, Actor: e.Actor, Browser: e.Browser, Repeats: e.Repeats, Erased: len(e.Erased) > 0,
+	}
+}
 
 // Dossier is everything about one Session.
 type Dossier struct {

@@ -51,6 +51,8 @@ type Config struct {
 	Claims           []ClaimRule   // made of what operators say of people
 	ClientIdleExpiry time.Duration // how long a self-registered client lives that nobody ever signed in with
 
+	EventsKept EventsKept // for how long what happened can be asked about
+
 	RefreshDurability string    // Async or Strict: may PostgreSQL answer a refresh before it is on the disk
 	EndingJournal     string    // file that every ending is appended to; may be empty
 	RecoveryUntil     time.Time // until then Sessions that are ahead of the database are no alarm; zero: none is announced
@@ -120,6 +122,7 @@ var settings = []setting{
 	{name: "SIGNING_ALGS", std: "ES256,RS256,EdDSA", bind: func(c *Config) value { return algs{&c.SigningAlgs} }},
 	{name: "CLAIMS", bind: func(c *Config) value { return claims{&c.Claims} }},
 	{name: "CLIENT_IDLE_EXPIRY", std: "2160h", bind: func(c *Config) value { return span{&c.ClientIdleExpiry} }},
+	{name: "EVENTS_KEPT", std: "9600h,session.forked=168h", bind: func(c *Config) value { return &c.EventsKept }},
 	{name: "REFRESH_DURABILITY", std: Async, bind: func(c *Config) value { return choice{&c.RefreshDurability, []string{Async, Strict}} }},
 	{name: "ENDING_JOURNAL", bind: func(c *Config) value { return text{&c.EndingJournal} }},
 	{name: "RECOVERY_UNTIL", bind: func(c *Config) value { return instant{&c.RecoveryUntil} }},

@@ -51,7 +51,8 @@ func TestLoad_defaults(t *testing.T) {
 		DatabaseStatementTimeout: 8 * time.Second, DatabaseLockTimeout: 3 * time.Second, MFA: "optional", Signup: "open", Registration: "token", ClientDocuments: "auto",
 		SigningAlgs:      []string{"ES256", "RS256", "EdDSA"},
 		ClientIdleExpiry: 90 * 24 * time.Hour, PasswordCost: config.HashCost{Memory: 19456, Passes: 2}, OperatorName: "Sojourn", LogFormat: "json", RefreshDurability: "async",
-		AccessTTL: 10 * time.Minute, SessionIdle: 30 * 24 * time.Hour, SessionAbsolute: 180 * 24 * time.Hour,
+		EventsKept: config.EventsKept{All: 9600 * time.Hour, Kinds: map[string]time.Duration{"session.forked": 168 * time.Hour}},
+		AccessTTL:  10 * time.Minute, SessionIdle: 30 * 24 * time.Hour, SessionAbsolute: 180 * 24 * time.Hour,
 		SignInIdle: 12 * time.Hour, SignInAbsolute: 14 * 24 * time.Hour,
 	}
 	for name, opts := range map[string]config.Options{"nothing given": {}, "empty variables": {Getenv: env(nil)}} {
@@ -103,6 +104,7 @@ client_hosts: ["*.Example.com", app.example]
 client_hosts_deny: bad.example.com
 signing_algs: [RS256, ES256, RS256]
 client_idle_expiry: 24h
+events_kept: 4800h,signin.proved=720h
 refresh_durability: strict
 ending_journal: /var/log/sojourn/endings.jsonl
 recovery_until: 2026-11-23T10:00:00+02:00
@@ -124,6 +126,7 @@ signin_absolute: 4h
 		Issuer: "https://id.example.com", Listen: "0.0.0.0:80", AdminListen: "[::1]:81", Database: "postgres://u:p@db/sojourn",
 		DatabaseConns: 12, DatabaseConnLife: time.Hour, DatabaseStatementTimeout: 5 * time.Second, DatabaseLockTimeout: 500 * time.Millisecond,
 		MFA: "off", Signup: "open", Registration: "open", ClientIdleExpiry: 24 * time.Hour,
+		EventsKept:      config.EventsKept{All: 4800 * time.Hour, Kinds: map[string]time.Duration{"signin.proved": 720 * time.Hour}},
 		ClientDocuments: "on", ClientHosts: config.Hosts{"*.example.com", "app.example"}, ClientHostsDeny: config.Hosts{"bad.example.com"}, SigningAlgs: []string{"ES256", "RS256"},
 		RefreshDurability: "strict", EndingJournal: "/var/log/sojourn/endings.jsonl", RecoveryUntil: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC),
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("192.0.2.1/32")},

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -271,4 +272,43 @@ func joined(all []netip.Prefix) string {
 		texts[i] = p.String()
 	}
 	return strings.Join(texts, ",")
+}
+
+// EventsKept is for how long Events stay: all, and those of some kinds.
+type EventsKept struct {
+	All   time.Duration
+	Kinds map[string]time.Duration
+}
+
+// Set reads 9600h,session.forked=168h.
+func (k *EventsKept) Set(s string) error {
+	*k = EventsKept{Kinds: map[string]time.Duration{}}
+	for part := range strings.SplitSeq(s, ",") {
+		kind, kept, named := strings.Cut(strings.TrimSpace(part), "=")
+		if !named {
+			kind, kept = "", kind
+		}
+		d, err := time.ParseDuration(kept)
+		_, twice := k.Kinds[kind]
+		if err != nil || twice || (kind == "" && k.All != 0) {
+			return fmt.Errorf("%q is not a duration for all events, and others for kinds, like 9600h,session.forked=168h", s)
+		}
+		if kind == "" {
+			k.All = d
+		} else {
+			k.Kinds[kind] = d
+		}
+	}
+	if k.All == 0 {
+		return fmt.Errorf("%q says nothing of all events, like 9600h", s)
+	}
+	return nil
+}
+
+func (k *EventsKept) String() string {
+	parts := []string{k.All.String()}
+	for _, kind := range slices.Sorted(maps.Keys(k.Kinds)) {
+		parts = append(parts, kind+"="+k.Kinds[kind].String())
+	}
+	return strings.Join(parts, ",")
 }

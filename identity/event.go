@@ -57,6 +57,7 @@ const (
 	WebhookAdded           EventKind = "webhook.added" // Detail: its name, as of the next two
 	WebhookRemoved         EventKind = "webhook.removed"
 	WebhookReplayed        EventKind = "webhook.replayed"
+	EventsSealed           EventKind = "events.sealed" // Detail: the last day that was, and its head
 )
 
 // EventKinds are all of them.
@@ -66,7 +67,7 @@ var EventKinds = []EventKind{
 	PasswordReset, PasswordRefused, EmailVerified, EmailChanged, EmailVouched, ProfileChanged, UserLocked, UserUnlocked,
 	UserDeleted, ChangesUndone, WayInMade, ConsentGiven, ConsentWithdrawn, ClientRegistered, ClientUpdated,
 	ClientDisabled, ClientEnabled, ClientDeleted, KeysRotated, KeysResealed, KeyRemoved, RegistrationTokenAdded,
-	DeliveryRetried, AdminTokenAdded, AdminTokenRemoved, WebhookAdded, WebhookRemoved, WebhookReplayed,
+	DeliveryRetried, AdminTokenAdded, AdminTokenRemoved, WebhookAdded, WebhookRemoved, WebhookReplayed, EventsSealed,
 }
 
 // Event is something that a user or an operator may ask about later. It is written in the transaction of what it tells.
@@ -82,6 +83,7 @@ type Event struct {
 	Actor     string // the operator who did it, like cli:ada; empty: the person, their app or the server itself
 	Browser   string // which one the person used, like Firefox on Linux; empty: nobody knows
 	Repeats   int    // how often the same happened again within an hour
+	Erased    []byte // in place of what it said of a person who is gone (EventSealer.Private); empty: nothing was erased
 }
 
 // mailedKinds are the Events that a person is told of by mail, whoever caused them.

@@ -26,32 +26,34 @@ type Purpose string
 
 // The purposes. Their strings go into the key derivation (RFC 5869 info), so they never change.
 const (
-	ForRefresh  Purpose = "refresh token"
-	ForAccess   Purpose = "access token"
-	ForCode     Purpose = "authorization code"
-	ForCookie   Purpose = "sign-in cookie"
-	ForAsked    Purpose = "asked request"
-	ForBinding  Purpose = "consent binding"
-	ForDenial   Purpose = "denied consent"
-	ForAllowal  Purpose = "allowed request"
-	ForStay     Purpose = "allowed request, to stay connected"
-	ForEnrol    Purpose = "pending enrolment"
-	ForFactor   Purpose = "factor at rest"
-	ForRecovery Purpose = "recovery code"
-	ForKey      Purpose = "signing key at rest"
-	ForHash     Purpose = "client secret hash"
-	ForNonce    Purpose = "DPoP nonce"
-	ForDelivery Purpose = "delivery at rest"
-	ForLink     Purpose = "mailed link"
-	ForSignOut  Purpose = "asked sign-out"
-	ForBrowser  Purpose = "known browser"
-	ForWebhook  Purpose = "webhook secret at rest"
-	ForPushed   Purpose = "pushed request"
+	ForRefresh   Purpose = "refresh token"
+	ForAccess    Purpose = "access token"
+	ForCode      Purpose = "authorization code"
+	ForCookie    Purpose = "sign-in cookie"
+	ForAsked     Purpose = "asked request"
+	ForBinding   Purpose = "consent binding"
+	ForDenial    Purpose = "denied consent"
+	ForAllowal   Purpose = "allowed request"
+	ForStay      Purpose = "allowed request, to stay connected"
+	ForEnrol     Purpose = "pending enrolment"
+	ForFactor    Purpose = "factor at rest"
+	ForRecovery  Purpose = "recovery code"
+	ForKey       Purpose = "signing key at rest"
+	ForHash      Purpose = "client secret hash"
+	ForNonce     Purpose = "DPoP nonce"
+	ForDelivery  Purpose = "delivery at rest"
+	ForLink      Purpose = "mailed link"
+	ForSignOut   Purpose = "asked sign-out"
+	ForBrowser   Purpose = "known browser"
+	ForWebhook   Purpose = "webhook secret at rest"
+	ForPushed    Purpose = "pushed request"
+	ForInstalled Purpose = "secret of the installation at rest"
 )
 
 var purposes = []Purpose{
 	ForRefresh, ForAccess, ForCode, ForCookie, ForAsked, ForBinding, ForDenial, ForAllowal, ForStay, ForEnrol, ForFactor, ForRecovery,
 	ForKey, ForHash, ForNonce, ForDelivery, ForLink, ForSignOut, ForBrowser, ForWebhook, ForPushed,
+	ForInstalled,
 }
 
 // ErrForged says that sealed or signed bytes are not ours: garbage, altered, of another version, key or purpose.

@@ -284,6 +284,11 @@ func (s *Server) sweepOnce(ctx context.Context) {
 	if !mine {
 		return
 	}
+	days, err := s.db.SealEvents(ctx)
+	if err != nil {
+		s.log.ErrorContext(ctx, "seal events", "error", err)
+		return
+	}
 	rows, err := s.db.Sweep(ctx)
 	if err != nil {
 		s.log.ErrorContext(ctx, "sweep", "error", err)
@@ -299,7 +304,7 @@ func (s *Server) sweepOnce(ctx context.Context) {
 		s.log.ErrorContext(ctx, "sweep unconfirmed accounts", "error", err)
 		return
 	}
-	s.log.DebugContext(ctx, "swept", "rows", rows, "clients", clients, "unconfirmed", unconfirmed)
+	s.log.DebugContext(ctx, "swept", "days sealed", days, "rows", rows, "clients", clients, "unconfirmed", unconfirmed)
 }
 
 // sweepUnconfirmed deletes accounts that nobody confirmed for a week. While no mail can be sent nobody is asked to.

@@ -53,6 +53,8 @@ type Options struct {
 	Redis, Issuer string
 	// Read is a standby of the same PostgreSQL that Lists are read from, postgres://…; empty means there is none.
 	Read string
+	// EventsKept is for how long Events stay; the zero value means identity.DefaultEventsKept.
+	EventsKept identity.EventsKept
 	// Volatile makes a SQLite database that need not survive a crash of the machine, for simulations and tests.
 	Volatile bool
 }
@@ -72,6 +74,7 @@ type DB struct {
 	clients      cache[identity.Client]
 	resources    cache[identity.Resources]
 	letters      bool
+	kept         identity.EventsKept
 	queued       bell
 	untidy       bell
 	marked       bell
@@ -109,6 +112,9 @@ func connect(dsn string, opts Options) (*DB, error) {
 		clients: cache[identity.Client]{copied: copyClient},
 		keys:    opts.Keys, now: opts.Now, letters: opts.Letters, journal: &journal{path: opts.Journal, log: opts.Log},
 		lookNow: make(chan struct{}, 1),
+	}
+	if d.kept = opts.EventsKept; d.kept.All == 0 {
+		d.kept = identity.DefaultEventsKept
 	}
 	if err := d.journal.check(); err != nil {
 		return nil, fmt.Errorf("open the ending journal: %w", err)

@@ -22,6 +22,7 @@ type eventRow struct {
 	Actor     string
 	Browser   string
 	Repeats   int // how often it happened again within the hour
+	Erased    []byte
 }
 
 // TableName is the table's name for GORM.
@@ -30,7 +31,7 @@ func (eventRow) TableName() string { return "events" }
 func newEventRow(e identity.Event) eventRow {
 	return eventRow{
 		ID: e.ID, At: fromTime(e.At), Kind: string(e.Kind), UserID: idOrNull(e.UserID), SessionID: idOrNull(e.SessionID),
-		ClientID: e.ClientID, Detail: e.Detail, Address: e.Address, Actor: e.Actor, Browser: e.Browser, Repeats: e.Repeats,
+		ClientID: e.ClientID, Detail: e.Detail, Address: e.Address, Actor: e.Actor, Browser: e.Browser, Repeats: e.Repeats, Erased: []byte{}, // erasing is eraseEvents' alone
 	}
 }
 
@@ -38,7 +39,7 @@ func (r eventRow) event() identity.Event {
 	return identity.Event{
 		ID: r.ID, At: r.At.time(), Kind: identity.EventKind(r.Kind), UserID: idOrZero(r.UserID),
 		SessionID: idOrZero(r.SessionID), ClientID: r.ClientID, Detail: r.Detail, Address: r.Address, Actor: r.Actor,
-		Browser: r.Browser, Repeats: r.Repeats,
+		Browser: r.Browser, Repeats: r.Repeats, Erased: r.Erased,
 	}
 }
 
@@ -91,7 +92,7 @@ const repeatWithin = time.Hour
 // that one is counted once more and carries the newest time, address and browser. It belongs in the transaction of what it tells.
 func (d *DB) AddRepeat(ctx context.Context, e identity.Event) error {
 	e = caused(ctx, e)
-	c := conditions{where: "at > ? AND kind = ? AND client_id = ? AND detail = ? AND actor = ?", args: []any{
+	c := conditions{where: "at > ? AND kind = ? AND client_id = ? AND detail = ? AND actor = ? AND length(erased) = 0", args: []any{
 		fromTime(e.At.Add(-repeatWithin)), string(e.Kind), e.ClientID, e.Detail, e.Actor,
 	}}
 	c.and(e.UserID == uuid.Nil, "user_id IS NULL")

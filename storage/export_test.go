@@ -132,3 +132,20 @@ func (d *DB) FillWebhooks() {
 		all[i].full = true
 	}
 }
+
+// EraseEvents is eraseEvents.
+func (d *DB) EraseEvents(ctx context.Context, limit int, where string, args ...any) (n int, err error) {
+	err = d.InTx(ctx, func(ctx context.Context) error {
+		n, err = d.eraseEvents(ctx, limit, where, args...)
+		return err
+	})
+	return n, err
+}
+
+// PersonTables are the tables that ExportPerson reads.
+func PersonTables() (names []string) {
+	for _, t := range personTables {
+		names = append(names, t.table)
+	}
+	return names
+}

@@ -2,8 +2,12 @@ package storage
 
 import (
 	"context"
+	"crypto/rand"
+	"fmt"
 
 	"gorm.io/gorm/clause"
+
+	"github.com/sojourn-auth/sojourn/identity"
 )
 
 // installationRow is one thing that all servers of one database must have in common.
@@ -48,4 +52,35 @@ func (d *DB) ChangeIssuer(ctx context.Context, issuer string) error {
 		Columns: []clause.Column{{Name: "name"}}, DoUpdates: clause.AssignmentColumns([]string{"value"}),
 	}).Create(&row).Error
 	return d.fail("change the issuer", err)
+}
+
+// installationSecretRow is something random that no root secret makes and that stays when root secrets change.
+type installationSecretRow struct {
+	Name   string `gorm:"primaryKey"`
+	Sealed []byte
+}
+
+// TableName is the table's name for GORM.
+func (installationSecretRow) TableName() string { return "installation_secrets" }
+
+// eventSecret is the name of the secret that Events are sealed with.
+const eventSecret = "events"
+
+// installationSecret returns the 32 random bytes of a name: those that are kept, made where there are none. Of many that make
+// them at once one wins.
+func (d *DB) installationSecret(ctx context.Context, name string) ([]byte, error) {
+	fresh := make([]byte, 32)
+	_, _ = rand.Read(fresh)
+	row := installationSecretRow{Name: name, Sealed: d.keys.Seal(identity.ForInstalled, fresh, []byte(name))}
+	if err := d.q(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row).Error; err != nil {
+		return nil, d.fail("make a secret", err)
+	}
+	if err := d.q(ctx).Where("name = ?", name).Take(&row).Error; err != nil {
+		return nil, d.fail("read a secret", err)
+	}
+	secret, err := d.keys.Open(identity.ForInstalled, row.Sealed, []byte(name))
+	if err != nil {
+		return nil, fmt.Errorf("the secret %s of this installation: no root secret opens it", name)
+	}
+	return secret, nil
 }

@@ -69,11 +69,12 @@ func TestReseal_theOldRootSecretMayLeave(t *testing.T) {
 			ok(t, before.ReplaceRecoveryCodes(t.Context(), f.UserID, keys.Hashes(identity.ForRecovery, []byte("code"))))
 			letters(t, before, n)
 			ok(t, before.CreateWebhook(t.Context(), identity.Webhook{Name: "crm", URL: "https://crm.example/in"}, []byte("whsec_")))
+			must[int](t)(before.SealEvents(t.Context())) // with a secret of the installation
 
 			between := rooted(t, dsn, nil, nextRoot, firstRoot)
 			want := map[string]string{
 				"authenticators": "1 0", "former authenticators": "2 0", "signing keys": "1 0", "deliveries": "450 0", "client secrets": "0 1",
-				"client secrets in their overlap": "0 0", "recovery codes": "0 1", "webhook secrets": "1 0",
+				"client secrets in their overlap": "0 0", "recovery codes": "0 1", "webhook secrets": "1 0", "secrets of the installation": "1 0",
 			}
 			if diff := cmp.Diff(want, resealing(t, between)); diff != "" {
 				t.Error(diff)
@@ -181,7 +182,7 @@ var notUnderARoot = []string{
 	"sign_ins.secret_hash", "sign_ins.code_secret_hash", "sessions.secret_hash", "mail_links.secret_hash", // SHA-256 of random bytes
 	"clients.registration_hash", "clients.previous_hash", "registration_tokens.hash", "admin_tokens.hash", // the same
 	"spent_assertions.jti_hash", "sessions.key", "grants.shown", // hashes and thumbprints of what is no secret
-	"signing_keys.public",
+	"signing_keys.public", "events.erased", "event_days.digest", "event_days.released", "event_heads.head", // by a secret of the installation
 }
 
 // Whoever adds a column of bytes says here, or to Reseal, whether a root secret is needed for it.

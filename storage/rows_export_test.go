@@ -11,6 +11,7 @@ var Models = []any{
 	&installationRow{}, &leaseRow{}, &markRow{}, &markLogRow{}, &deliveryRow{}, &endingRow{}, &documentRow{}, &mailLinkRow{}, &formerValueRow{}, &adminTokenRow{}, &webhookRow{},
 	&userRow{}, &signInRow{}, &clientRow{}, &resourceRow{}, &grantRow{}, &totpRow{}, &recoveryCodeRow{}, &throttleRow{},
 	&signingKeyRow{}, &registrationTokenRow{}, &deniedTokenRow{}, &spentAssertionRow{}, &eventRow{},
+	&eventDayRow{}, &eventHeadRow{}, &installationSecretRow{},
 }
 
 // SessionColumns are the columns of sessions by name; true where NULL is allowed.

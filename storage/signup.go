@@ -75,8 +75,10 @@ func (d *DB) sweepUnconfirmed(ctx context.Context, before time.Time) (int, error
 	for i, id := range ids {
 		events[i] = identity.Event{ID: identity.NewID(), At: now, Kind: identity.UserDeleted, UserID: id, Detail: "never confirmed"}
 	}
-	if err := d.q(ctx).Exec("DELETE FROM events WHERE user_id IN ?", ids).Error; err != nil {
-		return 0, d.fail("forget events", err)
+	for erased := batch; erased == batch; {
+		if erased, err = d.eraseEvents(ctx, batch, "user_id IN ?", ids); err != nil {
+			return 0, err
+		}
 	}
 	return len(ids), d.addEvents(ctx, events)
 }

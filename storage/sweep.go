@@ -15,8 +15,6 @@ const (
 	keepEnded  = 30 * 24 * time.Hour // how long the device history tells of what is over
 	keepTokens = time.Hour           // who verifies a token may allow for a clock that is a little off
 	keepMisses = 24 * time.Hour      // no throttle remembers longer
-	keepEvents = 400 * 24 * time.Hour
-	keepForks  = 7 * 24 * time.Hour // what an honest phone on a bad network causes, again and again
 )
 
 // SweptRows counts what a sweep deleted.
@@ -32,7 +30,7 @@ type rubbish struct {
 }
 
 // Sweep deletes what nobody can need any more: Sessions and SignIns that have been over for 30 days, revoked and spent
-// tokens that expired, throttles that would have forgotten, old Events, Deliveries that were given up, or that nobody
+// tokens that expired, throttles that would have forgotten, Events that were sealed and kept for long enough, Deliveries that were given up, or that nobody
 // tries, for 30 days. It decides nothing, since all of it has long been refused, and goes by bounded statements, each by an
 // index, until none is left. Several processes may sweep at once; Lease has one of them do it.
 func (d *DB) Sweep(ctx context.Context) (swept SweptRows, err error) {
@@ -49,16 +47,17 @@ func (d *DB) Sweep(ctx context.Context) (swept SweptRows, err error) {
 		{"mail_links", "expires_at", "TRUE", expired, &swept.MailLinks},
 		{"former_values", "at", "TRUE", now.Add(-keepFormer), &swept.FormerValues},
 		{"throttles", "last_try_at", "TRUE", forgotten, &swept.Throttles},
-		{"events", "at", "TRUE", now.Add(-keepEvents), &swept.Events},
 		// The last one stays: it tells a feed that goes on from one that was put back.
 		{"marks", "at", "(position IS NULL OR position < (SELECT l.position FROM mark_log l WHERE l.name = 'endings'))", now.Add(-keepMarks), &swept.Marks},
 		{"deliveries", "COALESCE(dead_at, next_try_at)", "TRUE", old, &swept.Deliveries},
 		{"states", "updated_at", "deleted", old, &swept.Documents},
-		{"events", "at", "kind = 'session.forked'", now.Add(-keepForks), &swept.Events},
 	} {
 		if err := d.sweep(ctx, r); err != nil {
 			return swept, err
 		}
+	}
+	if swept.Events, err = d.sweepEvents(ctx); err != nil {
+		return swept, err
 	}
 	lapsed, err := d.sweepLapsed(ctx, old)
 	swept.Sessions += lapsed

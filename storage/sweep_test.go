@@ -103,21 +103,6 @@ func TestLease_isOnesAtATime(t *testing.T) {
 	})
 }
 
-func TestSweep_forgetsForksSoonAndOtherEventsLate(t *testing.T) {
-	t.Parallel()
-	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
-		for _, kind := range []identity.EventKind{identity.SessionForked, identity.SessionEnded} {
-			ok(t, db.AddEvent(t.Context(), identity.Event{ID: identity.NewID(), At: w.Now(), Kind: kind}))
-		}
-		for after, want := range []int{0, 1, 0, 1} { // a week, and more; more than a year, and the rest of 400 days
-			w.pass([]time.Duration{7 * 24 * time.Hour, time.Microsecond, 390 * 24 * time.Hour, 10 * 24 * time.Hour}[after])
-			if got := must[storage.SweptRows](t)(db.Sweep(t.Context())).Events; got != want {
-				t.Errorf("sweep %d took %d events, want %d", after, got, want)
-			}
-		}
-	})
-}
-
 // spend writes more assertions than one statement deletes, and lets them expire.
 func spend(t *testing.T, db *storage.DB, w *watch) (n int) {
 	t.Helper()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -179,8 +178,8 @@ func (d *DB) SetUserDisabled(ctx context.Context, userID identity.ID, at time.Ti
 	return false, d.lockUser(ctx, userID)
 }
 
-// DeleteUser deletes an account with its SignIns, factors, grants and documents, its Sessions and its Events; of much, Tidy
-// deletes the rest. What lived must have been ended before. NotFound when there is no such user.
+// DeleteUser deletes an account with its SignIns, factors, grants and documents, and its Sessions, and erases the person from
+// the Events; of much, Tidy does the rest. What lived must have been ended before. NotFound when there is no such user.
 func (d *DB) DeleteUser(ctx context.Context, userID identity.ID) error {
 	return d.InTx(ctx, func(ctx context.Context) error {
 		if err := d.wrote(d.q(ctx).Where("id = ?", userID).Delete(&userRow{}), "user"); err != nil {
@@ -194,8 +193,8 @@ func (d *DB) DeleteUser(ctx context.Context, userID identity.ID) error {
 	})
 }
 
-// forgetUser deletes at most limit of the Sessions and of the Events of a user who is gone, with a notice to the clients of
-// those Sessions that nobody had ended. It reports whether there may be more.
+// forgetUser deletes at most limit of the Sessions of a user who is gone, with a notice to the clients of those that nobody had
+// ended, and erases them from at most limit of their Events. It reports whether there may be more.
 func (d *DB) forgetUser(ctx context.Context, userID identity.ID, limit int) (more bool, err error) {
 	var gone []struct {
 		ID       uuid.UUID
@@ -203,9 +202,8 @@ func (d *DB) forgetUser(ctx context.Context, userID identity.ID, limit int) (mor
 		ClientID string
 		EndedAt  *micros
 	}
-	const doomed = " WHERE id IN (SELECT id FROM %s WHERE user_id = ? LIMIT ?)"
-	err = d.q(ctx).Raw("DELETE FROM sessions"+fmt.Sprintf(doomed, "sessions")+" RETURNING id, sub, client_id, ended_at", userID, limit).
-		Scan(&gone).Error
+	err = d.q(ctx).Raw(`DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE user_id = ? LIMIT ?)
+		RETURNING id, sub, client_id, ended_at`, userID, limit).Scan(&gone).Error
 	if err != nil {
 		return false, d.fail("forget sessions", err)
 	}
@@ -218,8 +216,8 @@ func (d *DB) forgetUser(ctx context.Context, userID identity.ID, limit int) (mor
 	if err := d.queueLogouts(ctx, notices); err != nil {
 		return false, err
 	}
-	res := d.q(ctx).Exec("DELETE FROM events"+fmt.Sprintf(doomed, "events"), userID, limit)
-	return len(gone) == limit || res.RowsAffected == int64(limit), d.fail("forget events", res.Error)
+	erased, err := d.eraseEvents(ctx, limit, "user_id = ? AND kind <> ?", userID, string(identity.UserDeleted))
+	return len(gone) == limit || erased == limit, err
 }
 
 // SetEmail gives an account another address, which counts as verified. Conflict when it is taken, or when another account may

@@ -415,6 +415,7 @@ var english = language{
 		"event.webhook.added":                 "A program of the operator is told what happens",
 		"event.webhook.removed":               "A program of the operator is told nothing more",
 		"event.webhook.replayed":              "A program of the operator was told again what happened",
+		"event.events.sealed":                 "What happened on a day was sealed",
 		"event.delivery.retried":              "A message about your account was sent once more",
 		"event.keys.rotated":                  "The service changed the keys that it signs with",
 		"event.keys.removed":                  "The service took a key back that it had signed with",

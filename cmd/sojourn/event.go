@@ -13,7 +13,7 @@ import (
 )
 
 func (p *program) event() *cobra.Command {
-	return group("event", "See what happened, and who did it", p.eventList())
+	return group("event", "See what happened, and who did it", p.eventList(), p.eventExport(), p.eventVerify())
 }
 
 func (p *program) eventList() *cobra.Command {
@@ -23,7 +23,8 @@ func (p *program) eventList() *cobra.Command {
 		Use:   "list [--user ADDRESS] [--session SID] [--since TIME] [--client ID] [--kind KIND]",
 		Short: "List what happened, the newest first",
 		Long: "List shows what happened, the newest first. What an operator did says by whom: cli:NAME by a command, api:TOKEN\n" +
-			"through the admin API. Events are kept for 400 days, those of forks for 7; those of a deleted user go with the user.",
+			"through the admin API. Events are kept for as long as SOJOURN_EVENTS_KEPT says; what those of a\n" +
+			"deleted person said of them is erased.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkLimit(limit); err != nil {

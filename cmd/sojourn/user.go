@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -17,7 +18,7 @@ import (
 func (p *program) user() *cobra.Command {
 	return group("user", "Add, see, lock and delete people, change their passwords", p.userAdd(), p.userSetPassword(),
 		p.userList(), p.userShow(), p.userLock(), p.userUnlock(), p.userEndSessions(), p.userRemoveFactor(),
-		p.userWayIn(), p.userSet(), p.userSetEmail(), p.userConfirmEmail(), p.userDelete())
+		p.userWayIn(), p.userSet(), p.userSetEmail(), p.userConfirmEmail(), p.userExport(), p.userDelete())
 }
 
 // newUser is what `user add` was told.
@@ -424,13 +425,34 @@ func (p *program) userConfirmEmail() *cobra.Command {
 	})
 }
 
+func (p *program) userExport() *cobra.Command {
+	cmd := p.userChange(cobra.Command{
+		Use:   "export ADDRESS",
+		Short: "Write everything that is kept of a person as lines of JSON",
+		Long: "Export writes everything that is kept of a person, one record a line with its kind: account, factors, browser\n" +
+			"sign-ins, sessions, consents, documents, links, former values and events; no password, secret or code.",
+	}, func(ctx context.Context, o opened, user identity.User) error {
+		out := json.NewEncoder(p.out)
+		out.SetEscapeHTML(false)
+		return o.db.ExportPerson(ctx, user.ID, func(kind string, record map[string]any) error {
+			return out.Encode(struct {
+				Kind   string         `json:"kind"`
+				Record map[string]any `json:"record"`
+			}{kind, record})
+		})
+	})
+	return cmd
+}
+
 func (p *program) userDelete() *cobra.Command {
 	var yes bool
 	cmd := p.userChange(cobra.Command{
-		Use:   "delete ADDRESS --yes",
-		Short: "Delete a person with all that they had",
+		Use:     "delete ADDRESS --yes",
+		Aliases: []string{"erase"},
+		Short:   "Delete a person with all that they had (erase is the same)",
 		Long: "Delete ends every browser sign-in and every session of a person, then deletes the account with its factors,\n" +
-			"consents, documents and history. It cannot be undone. `sojourn user lock` can.",
+			"consents and documents, and erases the person from the history: what happened and when stays. It cannot be undone.\n" +
+			"`sojourn user lock` can.",
 	}, func(ctx context.Context, o opened, user identity.User) error {
 		if !yes {
 			return fmt.Errorf("deleting %s cannot be undone: say --yes; sojourn user lock can be undone", user.Email)

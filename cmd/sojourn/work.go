@@ -18,6 +18,7 @@ import (
 type opened struct {
 	cfg  config.Config
 	keys *identity.Keyring
+	kept identity.EventsKept
 	db   *storage.DB
 }
 
@@ -59,6 +60,9 @@ func (p *program) with(ctx context.Context, cfg config.Config, job func(context.
 	if o.keys, err = identity.NewKeyring(o.cfg.Secret...); err != nil {
 		return fmt.Errorf("SOJOURN_SECRET: %w", err)
 	}
+	if o.kept, err = identity.NewEventsKept(o.cfg.EventsKept.All, o.cfg.EventsKept.Kinds); err != nil {
+		return fmt.Errorf("SOJOURN_EVENTS_KEPT: %w", err)
+	}
 	if o.db, err = storage.Open(ctx, string(o.cfg.Database), p.storageOptions(o)); err != nil {
 		return err
 	}
@@ -73,7 +77,7 @@ func (p *program) storageOptions(o opened) storage.Options {
 	}
 	return storage.Options{
 		Keys: o.keys, StrictRefresh: o.cfg.RefreshDurability == config.Strict, Journal: o.cfg.EndingJournal, Log: p.logger(o.cfg),
-		Letters:  o.cfg.SMTP != "",
+		Letters: o.cfg.SMTP != "", EventsKept: o.kept,
 		MaxConns: o.cfg.DatabaseConns, ConnLife: o.cfg.DatabaseConnLife,
 		StatementTimeout: statement, LockTimeout: o.cfg.DatabaseLockTimeout, IdleTimeout: o.cfg.DatabaseStatementTimeout,
 		Redis: string(o.cfg.Redis), Issuer: o.cfg.Issuer, Read: string(o.cfg.DatabaseRead),

@@ -1,0 +1,305 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+// eventDayRow is the Events of one kind on one day.
+type eventDayRow struct {
+	Day      identity.Day `gorm:"primaryKey;autoIncrement:false"`
+	Kind     string       `gorm:"primaryKey"`
+	Events   int
+	Digest   []byte
+	Released []byte
+	Gone     bool
+}
+
+// TableName is the table's name for GORM.
+func (eventDayRow) TableName() string { return "event_days" }
+
+func (r eventDayRow) day() identity.EventDay {
+	return identity.EventDay{
+		Day: r.Day, Kind: identity.EventKind(r.Kind), Events: r.Events, Digest: r.Digest, Released: r.Released, Gone: r.Gone,
+	}
+}
+
+// eventHeadRow is the head of one day.
+type eventHeadRow struct {
+	Day  identity.Day `gorm:"primaryKey;autoIncrement:false"`
+	Head []byte
+}
+
+// TableName is the table's name for GORM.
+func (eventHeadRow) TableName() string { return "event_heads" }
+
+const (
+	// sealAfter is how long after a day's end it is sealed: until then transactions of that day have committed, and what happened
+	// again within the hour is counted.
+	sealAfter = 2 * time.Hour
+	// eventPage is how many Events are read at once.
+	eventPage = 5000
+)
+
+// eventSealer makes the hashes of this installation.
+func (d *DB) eventSealer(ctx context.Context) (identity.EventSealer, error) {
+	key, err := d.installationSecret(ctx, eventSecret)
+	return identity.EventSealer{Key: key}, err
+}
+
+// SealEvents seals each day that is over and is not sealed yet, the oldest first, each in a transaction of its own, and returns
+// how many there were. It may be broken off; of several that seal at once one does it. The last day's head is told by an Event,
+// so that it is known outside of the database too.
+func (d *DB) SealEvents(ctx context.Context) (sealed int, err error) {
+	sealer, err := d.eventSealer(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for {
+		last, found, err := d.lastHead(ctx)
+		if err != nil {
+			return sealed, err
+		}
+		if !found {
+			if last.Day, found, err = d.dayBeforeFirst(ctx); err != nil || !found {
+				return sealed, err
+			}
+		}
+		day := last.Day + 1
+		if !day.Ends().Add(sealAfter).Before(d.Now()) {
+			return sealed, nil
+		}
+		if err := d.sealDay(ctx, sealer, last, day); err != nil {
+			return sealed, err
+		}
+		sealed++
+	}
+}
+
+func (d *DB) lastHead(ctx context.Context) (last eventHeadRow, found bool, err error) {
+	err = d.q(ctx).Order("day DESC").Limit(1).Take(&last).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return last, false, nil
+	}
+	return last, err == nil, d.fail("read the last sealed day", err)
+}
+
+// dayBeforeFirst is the day before that of the oldest Event; false where there is none.
+func (d *DB) dayBeforeFirst(ctx context.Context) (day identity.Day, found bool, err error) {
+	var at micros
+	found, err = d.one(ctx, []any{&at}, "SELECT at FROM events ORDER BY at, id LIMIT 1")
+	return identity.DayOf(at.time()) - 1, found, d.fail("read the oldest event", err)
+}
+
+func (d *DB) sealDay(ctx context.Context, sealer identity.EventSealer, before eventHeadRow, day identity.Day) error {
+	tally, err := d.tallyEvents(ctx, sealer, day)
+	if err != nil {
+		return err
+	}
+	kinds := tally.Days(day)
+	head := eventHeadRow{Day: day, Head: sealer.Head(before.Head, day, kinds)}
+	rows := make([]eventDayRow, len(kinds))
+	for i, k := range kinds {
+		rows[i] = eventDayRow{Day: day, Kind: string(k.Kind), Events: k.Events, Digest: k.Digest, Released: []byte{}}
+	}
+	return d.InTx(ctx, func(ctx context.Context) error {
+		res := d.q(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&head)
+		if res.Error != nil || res.RowsAffected == 0 { // another process was quicker
+			return d.fail("seal a day", res.Error)
+		}
+		if len(rows) > 0 {
+			if err := d.q(ctx).Create(&rows).Error; err != nil {
+				return d.fail("seal a day", err)
+			}
+		}
+		if (day + 1).Ends().Add(sealAfter).Before(d.Now()) { // others follow
+			return nil
+		}
+		return d.AddEvent(ctx, identity.Event{
+			ID: identity.NewID(), At: d.Now(), Kind: identity.EventsSealed, Detail: fmt.Sprintf("%s %x", day, head.Head),
+		})
+	})
+}
+
+// tallyEvents reads a day.
+func (d *DB) tallyEvents(ctx context.Context, sealer identity.EventSealer, day identity.Day) (*identity.EventTally, error) {
+	tally := &identity.EventTally{Sealer: sealer}
+	err := d.WalkEvents(ctx, identity.EventSpan{Since: day.Begins(), Until: day.Ends()}, func(events []identity.Event) error {
+		for _, e := range events {
+			tally.Add(e)
+		}
+		return nil
+	})
+	return tally, err
+}
+
+// WalkEvents hands on what happened in a span of time, the oldest first, some thousands at once, until there is no more or each
+// says no. It returns each's error.
+func (d *DB) WalkEvents(ctx context.Context, span identity.EventSpan, each func([]identity.Event) error) error {
+	at, id := fromTime(span.Since)-1, uuid.Max // everything since, and all of what happened at its moment
+	if span.After != uuid.Nil {
+		found, err := d.one(ctx, []any{&at}, "SELECT at FROM events WHERE id = ?", span.After)
+		if err != nil {
+			return d.fail("read events", err)
+		}
+		if !found {
+			return identity.Refuse(identity.NotFound, "There is no event of that id any more. Go on with a time that you had the last one at.")
+		}
+		id = span.After
+	}
+	for {
+		var rows []eventRow
+		err := d.q(ctx).Where("(at, id) > (?, ?) AND at < ?", at, id, fromTime(span.Until)).Order("at, id").Limit(eventPage).Find(&rows).Error
+		if err != nil {
+			return d.fail("read events", err)
+		}
+		if len(rows) == 0 {
+			return nil
+		}
+		events := make([]identity.Event, len(rows))
+		for i, r := range rows {
+			events[i] = r.event()
+		}
+		if err := each(events); err != nil {
+			return err
+		}
+		at, id = rows[len(rows)-1].At, rows[len(rows)-1].ID
+	}
+}
+
+// VerifyEvents compares every sealed day since a day, and every head, with what the database holds now, and fills in the check.
+func (d *DB) VerifyEvents(ctx context.Context, check identity.EventCheck, since identity.Day) (identity.EventCheck, error) {
+	sealer, err := d.eventSealer(ctx)
+	if err != nil {
+		return check, err
+	}
+	check.Sealer, check.Now = sealer, d.Now()
+	if err := d.firstHead(ctx, &check, since); err != nil {
+		return check, err
+	}
+	var heads []eventHeadRow
+	if err := d.q(ctx).Where("day >= ?", since).Order("day").Find(&heads).Error; err != nil {
+		return check, d.fail("read sealed days", err)
+	}
+	for _, h := range heads {
+		var rows []eventDayRow
+		if err := d.q(ctx).Where("day = ?", h.Day).Find(&rows).Error; err != nil {
+			return check, d.fail("read a sealed day", err)
+		}
+		sealed := make([]identity.EventDay, len(rows))
+		for i, r := range rows {
+			sealed[i] = r.day()
+		}
+		tally, err := d.tallyEvents(ctx, sealer, h.Day)
+		if err != nil {
+			return check, err
+		}
+		check.Day(h.Day, h.Head, sealed, tally)
+	}
+	check.End(sealAfter)
+	return check, nil
+}
+
+// firstHead puts the head of the day before those that are looked at in its place.
+func (d *DB) firstHead(ctx context.Context, check *identity.EventCheck, since identity.Day) error {
+	var before eventHeadRow
+	err := d.q(ctx).Where("day < ?", since).Order("day DESC").Limit(1).Take(&before).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return nil
+	}
+	check.Last, check.Head = before.Day, before.Head
+	return d.fail("read sealed days", err)
+}
+
+// sweepEvents deletes the Events of each sealed day and kind that have been kept for long enough, in bounded statements, each of
+// which goes on where the last one was.
+func (d *DB) sweepEvents(ctx context.Context) (swept int, err error) {
+	sealer, err := d.eventSealer(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var rows []eventDayRow
+	if err := d.q(ctx).Where("NOT gone").Order("day").Find(&rows).Error; err != nil {
+		return 0, d.fail("read sealed days", err)
+	}
+	now := d.Now()
+	for _, r := range rows {
+		if len(r.Released) == 0 && !r.Day.Ends().Add(d.kept.Of(identity.EventKind(r.Kind))).Before(now) {
+			continue
+		}
+		n, err := d.sweepDay(ctx, sealer, r)
+		if swept += n; err != nil {
+			return swept, err
+		}
+	}
+	return swept, nil
+}
+
+func (d *DB) sweepDay(ctx context.Context, sealer identity.EventSealer, r eventDayRow) (swept int, err error) {
+	day := d.q(ctx).Model(&eventDayRow{}).Where("day = ? AND kind = ?", r.Day, r.Kind)
+	if len(r.Released) == 0 {
+		err := day.Session(&gorm.Session{}).Update("released", sealer.Release(r.day(), d.Now())).Error
+		if err != nil {
+			return 0, d.fail("release events", err)
+		}
+	}
+	from, until := fromTime(r.Day.Begins()), fromTime(r.Day.Ends())
+	doomed := d.doomed("events", "kind = ? AND at >= ? AND at < ?", "at")
+	for {
+		began := time.Now()
+		var gone []micros
+		err := d.q(ctx).Raw("DELETE FROM events WHERE "+doomed+" RETURNING at", r.Kind, from, until).Scan(&gone).Error
+		if err != nil {
+			return swept, d.fail("sweep events", err)
+		}
+		swept += len(gone)
+		if len(gone) < batch {
+			break
+		}
+		for _, at := range gone {
+			from = max(from, at)
+		}
+		rest(ctx, time.Since(began))
+	}
+	return swept, d.fail("sweep events", day.Session(&gorm.Session{}).Update("gone", true).Error)
+}
+
+// eraseEvents takes out of Events what they say of people, who are gone: where picks at most limit of them. That they happened
+// stays, and hashes of what is erased, for VerifyEvents. It returns how many there were.
+func (d *DB) eraseEvents(ctx context.Context, limit int, where string, args ...any) (int, error) {
+	var rows []eventRow
+	if err := d.q(ctx).Where(where, args...).Limit(limit).Find(&rows).Error; err != nil || len(rows) == 0 {
+		return 0, d.fail("erase events", err)
+	}
+	sealer, err := d.eventSealer(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for some := range slices.Chunk(rows, batch) {
+		args := make([]any, 0, 2*len(some))
+		for _, r := range some {
+			args = append(args, r.ID, sealer.Private(r.event()))
+		}
+		value := "(?, ?)"
+		if d.kind == Postgres {
+			value = "(?::uuid, ?::bytea)"
+		}
+		err := d.q(ctx).Exec("WITH gone (id, private) AS (VALUES "+strings.Repeat(value+", ", len(some)-1)+value+`) UPDATE events
+			SET user_id = NULL, session_id = NULL, detail = '', address = '', browser = '', erased = (SELECT g.private FROM gone g WHERE g.id = events.id)
+			WHERE id IN (SELECT id FROM gone)`, args...).Error
+		if err != nil {
+			return 0, d.fail("erase events", err)
+		}
+	}
+	return len(rows), nil
+}
