@@ -18,10 +18,19 @@ const patience = 60 * time.Second
 
 // driverSpec is how one language's driver is built and run. $OUT is a file for what is built.
 type driverSpec struct {
-	Dir   string   `json:"dir"`
+	Dir   string    `json:"dir"`
+	Build []string  `json:"build"`
+	Run   []string  `json:"run"`
+	Crowd []string  `json:"crowd"` // the same for many devices in one process
+	Notes notesSpec `json:"notes"`
+}
+
+// notesSpec is how the program of a quickstart is built and run.
+type notesSpec struct {
+	Page  string   `json:"page"`
+	File  string   `json:"file"` // that the page's program is written to; where it stands already, it is the page's
 	Build []string `json:"build"`
 	Run   []string `json:"run"`
-	Crowd []string `json:"crowd"` // the same for many devices in one process
 }
 
 // driverSpecs reads drivers.json.
@@ -49,6 +58,7 @@ func (s driverSpec) built(t *testing.T) driverSpec {
 		return filled
 	}
 	s.Build, s.Run, s.Crowd = fill(s.Build), fill(s.Run), fill(s.Crowd)
+	s.Notes.Build, s.Notes.Run, s.Notes.File = fill(s.Notes.Build), fill(s.Notes.Run), fill([]string{s.Notes.File})[0]
 	if len(s.Build) > 0 {
 		build := exec.CommandContext(t.Context(), s.Build[0], s.Build[1:]...)
 		build.Dir = s.Dir

@@ -25,16 +25,19 @@ func journey() time.Duration {
 	return 20 * time.Second
 }
 
-// ride takes devices on a train whose network is weather's, and kills their processes every few seconds. Nobody may have to sign
-// in again.
+// ride takes devices on a train whose network is weather's, and kills their processes every few seconds; with them the program of
+// the language's quickstart. Nobody may have to sign in again.
 func ride(t *testing.T, spec driverSpec) {
 	p := newSojourn(t).(*sojourn)
+	p.network.lead(t, hasten(t, p.network.upstream), p.network.kinds)
 	stages := make([]*stage, devices)
 	for i := range stages {
 		stages[i] = newStage(t, spec, p)
 		stages[i].start(step{}, "a")
 		stages[i].signIn(nil, "a")
 	}
+	program := newNotes(t, spec, p)
+	program.signIn()
 	p.network.storm(t, "train")
 	began := time.Now()
 	arrived := func() bool { // a busy machine travels until it has seen a tunnel
@@ -49,6 +52,11 @@ func ride(t *testing.T, spec driverSpec) {
 				s.travel(rand.New(rand.NewPCG(7, uint64(i))), arrived)
 			})
 		}
+		t.Run("quickstart", func(t *testing.T) {
+			t.Parallel()
+			program.t = t
+			program.travel(rand.New(rand.NewPCG(7, devices)), arrived)
+		})
 	})
 	judge(t, p.network.sent())
 	refreshes, lost := p.network.tally()
