@@ -122,7 +122,7 @@ func inTurn(b *testing.B, phones []*phone, n int) {
 func processorTime(b *testing.B, servers []*cluster.Server) (total time.Duration) {
 	b.Helper()
 	for _, s := range servers {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.Pid()))
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.PID()))
 		must(b, err)
 		_, behind, _ := strings.Cut(string(stat), ") ")
 		fields := strings.Fields(behind)
