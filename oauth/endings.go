@@ -23,8 +23,10 @@ const (
 	streamLife = 10 * time.Minute
 	// followerReads is how long a follower may take to read what it is sent.
 	followerReads = 5 * time.Second
-	// maxPolled is how many messages one poll gets.
-	maxPolled = 200
+	// maxPolled is how many messages one poll gets, maxPolledBytes how many bytes before the last of them: 500 people who keep
+	// 100 sessions each are a message of nearly 3 MB, and no follower reads an answer over 16 MB.
+	maxPolled      = 200
+	maxPolledBytes = 8 << 20
 
 	defaultWait, maxWait = 2, 3 // of a poll, in seconds
 )
@@ -313,7 +315,12 @@ type polled struct {
 	Endings []string `json:"endings"`
 	Beat    string   `json:"beat"`
 	More    bool     `json:"more,omitempty"`
+	bytes   int
 }
+
+func (p *polled) add(b batch) { p.Endings, p.bytes = append(p.Endings, b.text), p.bytes+len(b.text) }
+
+func (p *polled) full() bool { return len(p.Endings) >= maxPolled || p.bytes >= maxPolledBytes }
 
 // poll answers at once where there is something to tell, and else when there is, or when the follower's wait is over.
 func (l *endingsListener) poll(w http.ResponseWriter, r *http.Request) error {
@@ -329,17 +336,19 @@ func (l *endingsListener) poll(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	answer := polled{Endings: []string{}}
-	for l.behind() && len(answer.Endings) < maxPolled {
+	for l.behind() && !answer.full() {
 		b, err := l.next(ctx)
 		if err != nil {
 			return err
 		}
-		answer.Endings = append(answer.Endings, b.text)
+		answer.add(b)
 	}
-	if !l.behind() {
-		for _, b := range l.waiting(maxPolled - len(answer.Endings)) {
-			answer.Endings = append(answer.Endings, b.text)
+	for !l.behind() && !answer.full() {
+		b := l.waiting(1)
+		if len(b) == 0 {
+			break
 		}
+		answer.add(b[0])
 	}
 	answer.More = l.told.Position < at.Position
 	if answer.Beat, err = l.beat(ctx); err != nil {

@@ -29,6 +29,26 @@ func newJudge(t *testing.T, w *world) *judge {
 func (j *judge) follow(t *testing.T) {
 	t.Helper()
 	for more := true; more; {
+		answer := j.poll(t)
+		for _, text := range answer.Endings {
+			j.read(t, text)
+		}
+		more = answer.More
+	}
+}
+
+// polled is the answer to a poll of the feed, and how many bytes it has.
+type polled struct {
+	Endings []string
+	Beat    string
+	More    bool
+	bytes   int
+}
+
+// poll reads the feed once from where the judge is, and moves on.
+func (j *judge) poll(t *testing.T) (answer polled) {
+	t.Helper()
+	for {
 		form := j.asking.credentials()
 		form.Set("nonce", "a-nonce-of-the-judge")
 		form.Set("wait", "0")
@@ -39,20 +59,13 @@ func (j *judge) follow(t *testing.T) {
 		if got.status == http.StatusServiceUnavailable { // the feed begins anew
 			continue
 		}
-		var answer struct {
-			Endings []string
-			Beat    string
-			More    bool
-		}
 		if err := json.Unmarshal([]byte(got.body), &answer); err != nil || got.status != http.StatusOK {
 			t.Fatal(got.status, got.body)
 		}
-		for _, text := range answer.Endings {
-			j.read(t, text)
-		}
 		beat := claimsOf(t, answer.Beat)
-		place := identity.MarkPlace{Position: int64(beat["at"].(float64)), Tag: beat["tag"].(string)}
-		j.after, more = place.Text(), answer.More
+		j.after = identity.MarkPlace{Position: int64(beat["at"].(float64)), Tag: beat["tag"].(string)}.Text()
+		answer.bytes = len(got.body)
+		return answer
 	}
 }
 

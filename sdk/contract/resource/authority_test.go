@@ -5,11 +5,16 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -27,6 +32,7 @@ const (
 type authority struct {
 	t   testing.TB
 	url string
+	ca  string // a file with who signed its certificate; empty where it has none
 
 	mu      sync.Mutex
 	changed chan struct{}       // closed when something did
@@ -48,10 +54,7 @@ type authority struct {
 
 func newAuthority(t testing.TB) *authority {
 	t.Helper()
-	a := &authority{
-		t: t, changed: make(chan struct{}), is: map[string]string{}, keys: []*ecdsa.PrivateKey{newKey(t)}, tokens: map[string]any{},
-		tags: "a", window: 660, sent: make(chan string, 16), counts: map[string]int{},
-	}
+	a := authorityThatIsAway(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -61,6 +64,30 @@ func newAuthority(t testing.TB) *authority {
 	go func() { _ = serve.Serve(listener) }()
 	t.Cleanup(func() { _ = serve.Close() })
 	return a
+}
+
+// newTLSAuthority is one that speaks https, by a certificate that nobody signed but itself.
+func newTLSAuthority(t testing.TB) *authority {
+	t.Helper()
+	a := authorityThatIsAway(t)
+	serve := httptest.NewUnstartedServer(a)
+	serve.Config.ErrorLog = log.New(io.Discard, "", 0) // of those who do not trust it
+	serve.StartTLS()
+	t.Cleanup(serve.Close)
+	a.url, a.ca = serve.URL, filepath.Join(t.TempDir(), "ca.pem")
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: serve.Certificate().Raw})
+	if err := os.WriteFile(a.ca, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func authorityThatIsAway(t testing.TB) *authority {
+	t.Helper()
+	return &authority{
+		t: t, changed: make(chan struct{}), is: map[string]string{}, keys: []*ecdsa.PrivateKey{newKey(t)}, tokens: map[string]any{},
+		tags: "a", window: 660, sent: make(chan string, 16), counts: map[string]int{},
+	}
 }
 
 func newKey(t testing.TB) *ecdsa.PrivateKey {

@@ -77,10 +77,10 @@ type driver struct {
 	said    bytes.Buffer
 }
 
-func startDriver(t testing.TB, s driverSpec) *driver {
+func startDriver(t testing.TB, s driverSpec, env ...string) *driver {
 	t.Helper()
 	d := &driver{t: t, waiting: map[int]chan reply{}, cmd: exec.Command(s.Run[0], s.Run[1:]...)}
-	d.cmd.Dir, d.cmd.Stderr = s.Dir, d
+	d.cmd.Dir, d.cmd.Stderr, d.cmd.Env = s.Dir, d, append(os.Environ(), env...)
 	out, err := d.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

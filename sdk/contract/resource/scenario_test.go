@@ -53,7 +53,7 @@ func vectors(t *testing.T) map[string][]step {
 const atOnce = 4
 
 // servers are what scenarios are played against: each makes a stage.
-var servers = map[string]func(*testing.T, driverSpec) *stage{"forged": newForged, "sojourn": newSojourn}
+var servers = map[string]func(*testing.T, driverSpec) *stage{"forged": newForged, "tls": newTLS, "sojourn": newSojourn, "buffered": newBuffered}
 
 func TestResource(t *testing.T) {
 	t.Parallel()
@@ -74,6 +74,11 @@ func TestResource(t *testing.T) {
 func newForged(t *testing.T, spec driverSpec) *stage {
 	t.Helper()
 	return newStage(t, spec)
+}
+
+func newTLS(t *testing.T, spec driverSpec) *stage {
+	t.Helper()
+	return stageOf(t, spec, newTLSAuthority(t))
 }
 
 // playAll plays every scenario of a server, a few at once.

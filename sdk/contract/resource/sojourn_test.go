@@ -3,13 +3,17 @@ package resource
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/base64"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"os"
 	"os/exec"
@@ -18,6 +22,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	_ "github.com/sojourn-auth/sojourn/storage" // has the driver of SQLite
 )
 
 const (
@@ -54,25 +60,51 @@ func TestMain(m *testing.M) {
 
 // sojourn is `sojourn serve` with an API, four apps and two people.
 type sojourn struct {
-	t       testing.TB
-	file    string
-	url     string
-	admin   string
-	env     []string
-	serving *exec.Cmd
+	t        testing.TB
+	file     string
+	url      string
+	admin    string
+	database string // its file
+	env      []string
+	serving  *exec.Cmd
+}
+
+// newBuffered is a stage whose server is the real one, behind a proxy that holds streams back: libraries poll.
+func newBuffered(t *testing.T, spec driverSpec) *stage {
+	t.Helper()
+	listen := freeAddress(t)
+	forward := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: listen})
+	forward.ErrorLog = log.New(io.Discard, "", 0) // of a server that is stopped
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.Header.Get("Accept"), "event-stream") {
+			_, _ = io.Copy(io.Discard, r.Body) // only then is it noticed that a caller hangs up
+			<-r.Context().Done()
+			return
+		}
+		forward.ServeHTTP(w, r)
+	}))
+	t.Cleanup(func() { proxy.CloseClientConnections(); proxy.Close() })
+	return sojournAt(t, spec, proxy.URL, listen)
 }
 
 // newSojourn is a stage whose server is the real one.
 func newSojourn(t *testing.T, spec driverSpec) *stage {
 	t.Helper()
+	listen := freeAddress(t)
+	return sojournAt(t, spec, "http://"+listen, listen)
+}
+
+// sojournAt is one that others find at an issuer.
+func sojournAt(t *testing.T, spec driverSpec, issuer, listen string) *stage {
+	t.Helper()
 	file, err := program()
 	if err != nil {
 		t.Fatal(err)
 	}
-	listen, admin := freeAddress(t), freeAddress(t)
-	s := &sojourn{t: t, file: file, url: "http://" + listen, admin: "http://" + admin}
+	admin := freeAddress(t)
+	s := &sojourn{t: t, file: file, url: issuer, admin: "http://" + admin, database: filepath.Join(t.TempDir(), "sojourn.db")}
 	s.env = append(os.Environ(), "SOJOURN_ISSUER="+s.url, "SOJOURN_LISTEN="+listen, "SOJOURN_ADMIN_LISTEN="+admin,
-		"SOJOURN_DATABASE=sqlite:"+filepath.Join(t.TempDir(), "sojourn.db"), "SOJOURN_LOG_LEVEL=warn", "SOJOURN_PASSWORD_COST=m=19456,t=2")
+		"SOJOURN_DATABASE=sqlite:"+s.database, "SOJOURN_LOG_LEVEL=warn", "SOJOURN_PASSWORD_COST=m=19456,t=2")
 	t.Cleanup(s.stop)
 	s.start()
 	s.command(secret, "client", "add", "--id", clientID, "--secret-stdin", "--grant-type", "client_credentials")
@@ -136,6 +168,26 @@ func (s *sojourn) command(input string, args ...string) {
 	}
 }
 
+// tellMany writes endings of others' sessions behind those that are there, as hours of them would be. The server is stopped.
+func (s *sojourn) tellMany(n int) {
+	s.t.Helper()
+	db, err := sql.Open("sqlite", s.database)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer db.Close()
+	for _, statement := range []string{
+		fmt.Sprintf(`INSERT INTO marks (id, position, at, kind, subject, epoch, keep)
+			WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
+			SELECT printf('%%08x-0000-7000-8000-000000000000', i), position + i, %d, 's', 'many-' || i, 0, '' FROM n, mark_log`, n, time.Now().UnixMicro()),
+		fmt.Sprintf("UPDATE mark_log SET position = position + %d", n),
+	} {
+		if _, err := db.ExecContext(s.t.Context(), statement); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
 // operate has the server do something.
 func (s *stage) operate(from step) {
 	s.t.Helper()
@@ -155,6 +207,8 @@ func (s *stage) operate(from step) {
 		s.sojourn.stop()
 	case "started":
 		s.sojourn.start()
+	case "tells 100,000 endings":
+		s.sojourn.tellMany(100_000)
 	case "revokes the access token":
 		s.post(s.kept[of+" app"], "/oauth2/revoke", url.Values{"token": {s.kept[of]}})
 	case "refreshes":

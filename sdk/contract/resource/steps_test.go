@@ -19,7 +19,7 @@ type step map[string]json.RawMessage
 
 // words are what a step can be:
 //
-//	start      the API by that name ("api") begins, opened as the scenario says
+//	start      the API by that name ("api") begins, opened as the scenario says; "trusts": false, without CONTRACT_CA
 //	await      it is current, or is not
 //	call       a request to it; "expect" is compared, and with "eventually" asked again until it fits
 //	clock      its clocks are changed, as the driver's command says
@@ -33,7 +33,7 @@ type step map[string]json.RawMessage
 //	cut        all connections to the feed break
 //	send       a message of the player's own to whoever streams: "event", "typ", "payload", "key", "alg", or "raw" lines
 //	feed       the last request to the feed becomes so: "after", "stream"
-//	server     sojourn serve is "stopped" or "started" again, or ends something: the words of a command, in which SID is the
+//	server     sojourn serve is "stopped" or "started" again, or "tells 100,000 endings" while it is stopped, or ends something: the words of a command, in which SID is the
 //	           Session and TOKEN the access token "of" a token that was kept
 //	signin     a person ("as") signs in to an app ("to": notes and lists are trusted, asking and opaque are not, which gets
 //	           reference tokens), in a browser of their own or the one that another token came by ("in"), and gets a token by
@@ -64,7 +64,11 @@ type stage struct {
 
 func newStage(t testing.TB, spec driverSpec) *stage {
 	t.Helper()
-	a := newAuthority(t)
+	return stageOf(t, spec, newAuthority(t))
+}
+
+func stageOf(t testing.TB, spec driverSpec, a *authority) *stage {
+	t.Helper()
 	return &stage{t: t, spec: spec, issuer: a.url, authority: a, key: newKey(t), kept: map[string]string{}, counted: map[string]int{}}
 }
 
@@ -115,7 +119,7 @@ func (s *stage) member(from step, name string, to any) {
 
 func (s *stage) api() string { return s.driver.url }
 
-func (s *stage) start(step) {
+func (s *stage) start(from step) {
 	with := map[string]any{
 		"issuer": s.issuer, "client_id": clientID, "client_secret": secret, "stale": "introspect", "operations": []map[string]any{
 			{"method": "GET", "path": "/notes", "scopes": []string{"notes.read"}},
@@ -125,7 +129,12 @@ func (s *stage) start(step) {
 		},
 	}
 	maps.Copy(with, s.open)
-	s.driver = startDriver(s.t, s.spec)
+	trusts, env := true, []string(nil)
+	s.member(from, "trusts", &trusts)
+	if trusts && s.authority != nil && s.authority.ca != "" {
+		env = []string{"CONTRACT_CA=" + s.authority.ca}
+	}
+	s.driver = startDriver(s.t, s.spec, env...)
 	s.driver.url, _ = s.driver.do("open", with)["url"].(string)
 }
 
