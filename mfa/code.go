@@ -88,6 +88,9 @@ func match(secret []byte, code string, now time.Time) (step int64, ok bool, err 
 	return step, ok, nil
 }
 
+// CodeNow returns the code that an authenticator with this secret shows, for those who have none at hand. It errs if the secret is none.
+func CodeNow(secret []byte, now time.Time) (string, error) { return codeAt(secret, now.Unix()/period) }
+
 // codeAt returns the code of a time step (RFC 6238 §4.2).
 func codeAt(secret []byte, step int64) (string, error) {
 	code, err := hotp.GenerateCodeCustom(secretText.EncodeToString(secret), uint64(step), hotp.ValidateOpts{

@@ -18,6 +18,9 @@ var (
 	icon []byte
 )
 
+// Style is the style sheet of the pages, for what stands beside the server and looks alike.
+func Style() []byte { return style }
+
 // asset is one embedded file under an address that changes with its content.
 type asset struct {
 	url         string

@@ -1,18 +1,23 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"crypto/rand"
 	"encoding/base32"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
+	"net"
 	"net/http"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sojourn-auth/sojourn/config"
 	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/mfa"
 	"github.com/sojourn-auth/sojourn/server"
 )
 
@@ -60,6 +65,9 @@ func (p *program) demoConfig() (config.Config, error) {
 		return cfg, fmt.Errorf("SOJOURN_ISSUER: %s is not this machine: the demo has a known user, "+
 			"so it runs on localhost, 127.0.0.1 or [::1] alone", cfg.Issuer)
 	}
+	if _, port, err := net.SplitHostPort(cfg.Listen); err == nil && cfg.TLSCert == "" {
+		defaults["issuer"] = "http://localhost:" + port // unless somebody says another one
+	}
 	defaults["smtp"] = "print:" // mails appear on the terminal, which only now can be asked for
 	cfg, err = p.load(defaults)
 	cfg.Demo = true
@@ -98,7 +106,19 @@ func (p *program) runDemo(ctx context.Context, o opened, appListen string) error
 	}
 	go app.serve(ctx, p.err)
 	fmt.Fprint(p.out, who.banner(o.cfg.Issuer, app.url))
+	go who.sayCodes(p.in, p.out)
 	return s.Serve(ctx)
+}
+
+// sayCodes says the code of the moment whenever somebody presses Enter, until there is nothing more to read.
+func (who seeded) sayCodes(in io.Reader, out io.Writer) {
+	secret, err := base32.StdEncoding.DecodeString(who.totp)
+	for lines := bufio.NewScanner(in); err == nil && lines.Scan(); {
+		var code string
+		if code, err = mfa.CodeNow(secret, time.Now()); err == nil {
+			fmt.Fprintf(out, "The code is %s for the next %d seconds.\n", code, 30-time.Now().Unix()%30)
+		}
+	}
 }
 
 const (
@@ -215,8 +235,8 @@ func (who seeded) banner(issuer, app string) string {
   Open      %s/  (two phones with Notes, a sample app)
   Sign in   %s
   Password  %s  (a new one at every start)
-  Code      from an authenticator app with the secret %s
-            or: oathtool --totp --base32 %s
+  Code      press Enter here: it appears
+            or an authenticator app with the secret %s, or: oathtool --totp --base32 %s
 
   Try       go run ./examples/nativeapp%[8]s   a terminal app signs you in
             go run ./examples/thirdparty%[8]s  an app registers itself first

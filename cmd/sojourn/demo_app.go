@@ -16,6 +16,7 @@ import (
 
 	api "github.com/sojourn-auth/sojourn/examples/api/notes"
 	"github.com/sojourn-auth/sojourn/sdk/go/resource"
+	"github.com/sojourn-auth/sojourn/templates"
 )
 
 // sampleApp is the listener of Notes, on an origin of its own as a real app would have.
@@ -68,6 +69,10 @@ func pages(issuer string, guard *resource.Guard, s stage) http.Handler {
 	// The page itself reads the answer in its address.
 	mux.HandleFunc("GET /callback", func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, files, "callback.html") })
 	mux.HandleFunc("GET /tokens/callback", func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, files, "tokens/index.html") })
+	mux.HandleFunc("GET /app.css", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/css; charset=utf-8")
+		_, _ = w.Write(templates.Style())
+	})
 	notes := api.New(guard)
 	mux.Handle("/notes", notes)
 	mux.Handle("/notes/", notes)

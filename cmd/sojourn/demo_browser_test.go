@@ -3,36 +3,103 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"golang.org/x/oauth2"
 )
 
-// chromium is a browser of the size of a phone.
+// chromium is a page in a browser of the size of a phone, which has nothing in common with other tests' but the program.
 type chromium struct {
 	t   *testing.T
 	ctx context.Context
 }
 
-func openChromium(t *testing.T) chromium {
+// sharing is what the tests in a browser share: starting both takes longer than most of what is tested in them.
+type sharing struct {
+	browser context.Context
+	demo    demo
+	cookies []*http.Cookie // of Ada's sign-in there
+}
+
+// TestDemo_inABrowser is one browser, which blocks cookies of third parties, and one demo for those that end nothing of their person.
+func TestDemo_inABrowser(t *testing.T) {
+	t.Parallel()
+	s := sharing{browser: openBrowser(t), demo: startDemo(t, t.TempDir())}
+	s.cookies = s.demo.person().signedIn(s.demo)
+	for name, one := range map[string]func(*testing.T, sharing){
+		"theSampleApp":                   testSampleApp,
+		"theSampleAppLearnsThatItIsOver": testSampleAppOver,
+		"notesInstallAndStartOffline":    testNotesOffline,
+		"theNotesAPIRefusesAnEndedPhone": testAPIRefuses,
+		"garbageAtItsOwnAddresses":       testGarbage,
+		"twoTabsAndTheBackButton":        testTwoTabs,
+		"theServerIsKilledInTheMiddle":   testServerKilled,
+		"aKeyAndASecondApp":              testKeyAndSecondApp,
+		"aSecondPressDoesNoHarm":         testSecondPress,
+		"whatThePhonesKeptIsCleared":     testCleared,
+		"twoPhonesAndABadDay/1440":       func(t *testing.T, s sharing) { testBadDay(t, s, 1440, 900) },
+		"twoPhonesAndABadDay/390":        func(t *testing.T, s sharing) { testBadDay(t, s, 390, 844) },
+		"isReadableByAll/1440":           func(t *testing.T, s sharing) { testReadable(t, s, 1440, 900) },
+		"isReadableByAll/390":            func(t *testing.T, s sharing) { testReadable(t, s, 390, 844) },
+		"byKeyboardAlone/1440":           func(t *testing.T, s sharing) { testKeyboard(t, s, 1440, 900) },
+		"byKeyboardAlone/390":            func(t *testing.T, s sharing) { testKeyboard(t, s, 390, 844) },
+		"saysWhatHappens":                testSaysWhatHappens,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			one(t, s)
+		})
+	}
+}
+
+func openBrowser(t *testing.T) context.Context {
 	t.Helper()
 	path := os.Getenv("SOJOURN_TEST_CHROMIUM")
 	if path == "" {
 		absent(t, "SOJOURN_TEST_CHROMIUM names no Chromium: the sample app was not tested")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU)
-	ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
-	t.Cleanup(stop)
-	ctx, stop = chromedp.NewExecAllocator(ctx, options...)
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.Flag("test-third-party-cookie-phaseout", true))
+	ctx, stop := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(stop)
 	ctx, stop = chromedp.NewContext(ctx)
+	t.Cleanup(stop)
+	if err := chromedp.Do(ctx); err != nil { // which starts it
+		t.Fatal(err)
+	}
+	return ctx
+}
+
+// open opens a page that shares nothing with the other ones.
+func (s sharing) open(t *testing.T) chromium {
+	t.Helper()
+	ctx, stop := chromedp.NewContext(s.browser, chromedp.WithNewBrowserContext())
+	t.Cleanup(stop)
+	ctx, stop = context.WithTimeout(ctx, 5*time.Minute)
 	t.Cleanup(stop)
 	c := chromium{t, ctx}
 	c.do(chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile, chromedp.EmulateTouch))
 	return c
+}
+
+// signedIn signs in by the server's pages, and returns the cookies of that.
+func (p *person) signedIn(d demo) []*http.Cookie {
+	p.t.Helper()
+	p.follow(d.issuer + "/oauth2/authorize?" + url.Values{
+		"client_id": {demoClient}, "redirect_uri": {d.app + "/callback"}, "response_type": {"code"}, "scope": {"openid"}, "state": {"a-state-of-some-length"},
+		"code_challenge": {oauth2.S256ChallengeFromVerifier(oauth2.GenerateVerifier())}, "code_challenge_method": {"S256"},
+	}.Encode())
+	at, err := url.Parse(d.issuer)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return p.browser.Jar.Cookies(at)
 }
 
 func (c chromium) do(steps ...chromedp.Action[chromedp.Void]) {
@@ -87,15 +154,18 @@ func (c chromium) signIn(d demo) {
 	c.press("signin")
 	c.send("username", demoUser, "password", d.password)
 	c.send("totp", code(c.t, d.totp))
-	c.is(`(document.querySelector("[name=consent][value=allow]")?.click(), location.origin === "` + d.app + `")`)
-	c.is(`document.getElementById("title")?.textContent === "You are signed in"`)
+	c.comesBack(d)
 }
 
-func TestDemo_theSampleAppInABrowser(t *testing.T) {
-	t.Parallel()
-	c := openChromium(t)
-	dir := t.TempDir()
-	d := startDemo(t, dir)
+// comesBack presses the button that an app needs, and waits until the app has its tokens.
+func (c chromium) comesBack(d demo) {
+	c.t.Helper()
+	c.is(`(document.querySelector("[name=consent][value=allow]")?.click(), location.origin === "` + d.app + `" &&
+		document.getElementById("title")?.textContent === "You are signed in")`)
+}
+
+func testSampleApp(t *testing.T, s sharing) {
+	c, d := s.open(t), startDemo(t, t.TempDir())
 	c.do(chromedp.Navigate(d.app + "/tokens/"))
 	c.signIn(d)
 	if said := c.text("sentence"); !strings.Contains(said, "Ada Lovelace") {
@@ -139,11 +209,9 @@ func TestDemo_theSampleAppInABrowser(t *testing.T) {
 	c.is(`!!document.querySelector("[name=password]")`)
 }
 
-func TestDemo_theSampleAppLearnsThatItsSessionIsOver(t *testing.T) {
-	t.Parallel()
-	c := openChromium(t)
+func testSampleAppOver(t *testing.T, s sharing) {
 	dir := t.TempDir()
-	d := startDemo(t, dir)
+	c, d := s.open(t), startDemo(t, dir)
 	c.do(chromedp.Navigate(d.app + "/tokens/"))
 	c.signIn(d)
 	command(t, dir, nil, "another long password", "user", "set-password", demoUser, "--password-stdin",

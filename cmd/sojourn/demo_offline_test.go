@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -13,6 +14,7 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/storage"
 	"github.com/chromedp/chromedp"
 )
 
@@ -44,16 +46,17 @@ func (c chromium) installable() {
 		}
 		whole, err := chromedp.Call(ctx, page.GetInstallabilityErrors, cdp.Empty{})
 		for _, one := range whole.InstallabilityErrors {
-			c.t.Errorf("not installable: %s %v", one.ErrorID, one.ErrorArguments)
+			if one.ErrorID != "in-incognito" { // as the pages of these tests are
+				c.t.Errorf("not installable: %s %v", one.ErrorID, one.ErrorArguments)
+			}
 		}
 		return none, err
 	})
 }
 
 // Notes is an app that starts without a network, keeps what was written, and sends it afterwards.
-func TestDemo_notesInstallAndStartOffline(t *testing.T) {
-	t.Parallel()
-	c, d := openChromium(t), startDemo(t, t.TempDir())
+func testNotesOffline(t *testing.T, s sharing) {
+	c, d := s.open(t), startDemo(t, t.TempDir())
 	c.do(chromedp.Navigate(d.app + "/phone.html"))
 	c.installable()
 	c.press("signin")
@@ -85,31 +88,36 @@ func TestDemo_notesInstallAndStartOffline(t *testing.T) {
 
 var secondsAfter = regexp.MustCompile(`(\d+\.\d) s after you pressed`)
 
-// The notes API refuses an ended phone by the feed. Asserted: it refuses while the token's exp is minutes away (a token lives for
-// ten), by the clock of the one page that pressed and asked. The figure is printed; below a second on a machine that is not busy.
-func TestDemo_theNotesAPIRefusesAnEndedPhone(t *testing.T) {
-	t.Parallel()
-	c, d := onStage(t, 1440, 900)
-	c.signInOn(d, "a")
-	c.press("end")
-	c.press("end") // a double click: the second is told why not, or changes nothing
-	c.is(`/ s after you pressed/.test(document.querySelector("#card-a .api").textContent)`)
-	said, err := chromedp.Run(c.ctx, chromedp.Evaluate[string](`document.querySelector("#card-a .api").textContent`))
-	if err != nil {
-		t.Fatal(err)
+// The notes API refuses an ended phone by the feed within the second in which that is pressed, by the clock of the one page that pressed and
+// asks. A busy machine may be slower than any promise, so the quickest of a few counts.
+func testAPIRefuses(t *testing.T, s sharing) {
+	c, d := s.stage(t, 1440, 900)
+	quickest := math.Inf(1)
+	for try := 0; try < 8 && quickest >= 1; try++ {
+		c.signInOn(d, "a")
+		c.press("end")
+		c.press("end") // a double click: the second is told why not, or changes nothing
+		c.is(`/ s after you pressed/.test(document.querySelector("#card-a .api").textContent)`)
+		said, err := chromedp.Run(c.ctx, chromedp.Evaluate[string](`document.querySelector("#card-a .api").textContent`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		took, err := strconv.ParseFloat(secondsAfter.FindStringSubmatch(said)[1], 64)
+		if err != nil {
+			t.Fatal(said, err)
+		}
+		t.Logf("refused by the notes API %.1f s after the press", took)
+		quickest = min(quickest, took)
 	}
-	took, err := strconv.ParseFloat(secondsAfter.FindStringSubmatch(said)[1], 64)
-	if err != nil || took > 60 {
-		t.Errorf("%q: that is the token's end rather than the ending's: %v", said, err)
+	if quickest >= 1 {
+		t.Errorf("an ended phone is refused after %.1f s at the soonest", quickest)
 	}
-	t.Logf("refused by the notes API %.1f s after the press", took)
 	c.is(`document.getElementById("forced").textContent === "0"`)
 }
 
 // Garbage at the demo's own addresses is refused and harms nothing.
-func TestDemo_garbageAtItsOwnAddresses(t *testing.T) {
-	t.Parallel()
-	c, d := onStage(t, 390, 844)
+func testGarbage(t *testing.T, s sharing) {
+	c, d := s.stage(t, 390, 844)
 	for name, body := range map[string]string{
 		"nothing": "", "no UUID": "sid=x", "unknown": "sid=0199c3c4-7d6a-7000-8000-000000000000",
 		"large": "sid=" + strings.Repeat("a", 1<<20), "bad escapes": "sid=%zz&%",
@@ -142,9 +150,8 @@ func TestDemo_garbageAtItsOwnAddresses(t *testing.T) {
 
 // Two tabs show the same phones: what a person ends in one is no forced sign-in in the other; and going back leaves the stage
 // rather than a phone.
-func TestDemo_twoTabsAndTheBackButton(t *testing.T) {
-	t.Parallel()
-	c, d := onStage(t, 1440, 900)
+func testTwoTabs(t *testing.T, s sharing) {
+	c, d := s.stage(t, 1440, 900)
 	c.signInOn(d, "a")
 	other, stop := chromedp.NewContext(c.ctx)
 	t.Cleanup(stop)
@@ -163,10 +170,27 @@ func TestDemo_twoTabsAndTheBackButton(t *testing.T) {
 	second.is(fmt.Sprintf(`history.length === %d`, before))
 }
 
+// What people clear in the middle of it is signed out, and forces nobody to anything: the next press signs in.
+func testCleared(t *testing.T, s sharing) {
+	c, d := s.stage(t, 390, 844)
+	c.signInOn(d, "a")
+	c.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.Call(ctx, storage.ClearDataForOrigin, storage.ClearDataForOriginParams{Origin: d.app, StorageTypes: "local_storage,indexeddb,service_workers,cache_storage"})
+		return err
+	}))
+	c.is(`(document.getElementById("refresh").click(), true)`)
+	c.is(in("a", "signin", seen))
+	c.is(`document.getElementById("forced").textContent === "0"`)
+	c.do(chromedp.Reload())
+	c.is(in("a", "signin", seen))
+	c.signInOn(d, "a")
+	c.is(in("a", "text", `(e.value = "After the clearing", e.form.requestSubmit(), true)`))
+	c.is(in("a", "list", `e.textContent.includes("After the clearing") && !e.textContent.includes("not sent yet")`))
+}
+
 // The stage goes on when its server was away; a press meanwhile says so.
-func TestDemo_theServerIsKilledInTheMiddle(t *testing.T) {
-	t.Parallel()
-	c, d := onStage(t, 390, 844)
+func testServerKilled(t *testing.T, s sharing) {
+	c, d := s.withDemo(t).stage(t, 390, 844)
 	c.signInOn(d, "a")
 	d.kill()
 	c.press("refresh")

@@ -89,26 +89,24 @@ func (c chromium) media(name, value string) {
 	}))
 }
 
-func TestDemo_isReadableByAll(t *testing.T) {
-	t.Parallel()
-	for _, size := range [][2]int64{{1440, 900}, {390, 844}} {
-		t.Run(fmt.Sprint(size[0]), func(t *testing.T) {
-			t.Parallel()
-			c, d := onStage(t, size[0], size[1])
-			c.signInOn(d, "a")
-			c.is(in("a", "text", `(e.value = "Buy milk", e.form.requestSubmit(), true)`))
-			c.press("steal")
-			c.is(in("thief", "in", seen))
-			c.press("usual")
-			c.readableEverywhere("the stage")
-			c.choose("thief")
-			c.readableEverywhere("the thief")
-			for _, page := range []string{"/tokens/", "/phone.html", "/callback"} {
-				c.do(chromedp.Navigate(d.app + page))
-				c.is(`document.getElementById("title")?.textContent !== "One moment"`)
-				c.readableEverywhere(page)
-			}
-		})
+func testReadable(t *testing.T, s sharing, width, height int64) {
+	c, d := s.stage(t, width, height)
+	c.signInOn(d, "a")
+	c.is(in("a", "text", `(e.value = "Buy milk", e.form.requestSubmit(), true)`))
+	c.press("steal")
+	c.is(in("thief", "in", seen))
+	c.press("usual")
+	c.readableEverywhere("the stage")
+	c.choose("thief")
+	c.readableEverywhere("the thief")
+	for _, page := range []string{"/tokens/", "/phone.html", "/callback"} {
+		c.do(chromedp.Navigate(d.app + page))
+		c.is(`document.getElementById("title")?.textContent !== "One moment"`)
+		if page == "/tokens/" {
+			c.press("signin")
+			c.comesBack(d)
+		}
+		c.readableEverywhere(page)
 	}
 }
 
@@ -145,55 +143,48 @@ func (c chromium) tabTo(inside, id string) {
 }
 
 // The whole promise with the keyboard alone; the server's own pages have their tests in templates.
-func TestDemo_byKeyboardAlone(t *testing.T) {
-	t.Parallel()
-	for _, size := range [][2]int64{{1440, 900}, {390, 844}} {
-		t.Run(fmt.Sprint(size[0]), func(t *testing.T) {
-			t.Parallel()
-			c, d := onStage(t, size[0], size[1])
-			c.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
-				_, err := chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
-				return err
-			}))
-			c.is(in("a", "signin", seen))
-			c.tabTo("", "drop")
-			c.do(chromedp.KeyEvent(kb.Enter))
-			c.happens("is not signed in") // a button that can't be used says why
-			c.tabTo("card-a", "signin")
-			c.do(chromedp.KeyEvent(kb.Enter))
-			c.signedInOn(d, "a")
-			c.is(focus + `.id === "title"`) // not lost with the button
-			c.tabTo("card-a", "text")
-			c.do(chromedp.KeyEvent("By hand" + kb.Enter))
-			c.is(in("a", "list", `e.textContent.includes("By hand")`))
-			c.is(focus + `.id === "text"`)
-			c.tabTo("", "drop")
-			c.do(chromedp.KeyEvent(kb.Enter))
-			c.happens("asked again")
-			c.is(focus + `.id === "drop"`)
-			c.tabTo("", "refresh")
-			c.do(chromedp.KeyEvent(" "))
-			c.happens("turned in")
-			c.tabTo("", "steal")
-			c.do(chromedp.KeyEvent(kb.Enter))
-			c.is(in("thief", "in", seen))
-			c.tabTo("", "end")
-			c.do(chromedp.KeyEvent(kb.Enter))
-			c.happens("ended from the other device")
-			c.is(in("a", "out", seen))
-			c.is(focus + `.id === "end"`)
-			c.is(`(document.querySelector("[name=phone]:checked").focus(), true)`)
-			c.do(chromedp.KeyEvent(kb.ArrowRight))
-			c.is(`document.getElementById("chosen").textContent === "Ada’s tablet"`)
-			c.tabTo("card-b", "signin") // on the other phone, round the page: nothing traps the focus
-		})
-	}
+func testKeyboard(t *testing.T, s sharing, width, height int64) {
+	c, d := s.stage(t, width, height)
+	c.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+		return err
+	}))
+	c.is(in("a", "signin", seen))
+	c.tabTo("", "drop")
+	c.do(chromedp.KeyEvent(kb.Enter))
+	c.happens("is not signed in") // a button that can't be used says why
+	c.tabTo("card-a", "signin")
+	c.do(chromedp.KeyEvent(kb.Enter))
+	c.signedInOn(d, "a")
+	c.is(focus + `.id === "title"`) // not lost with the button
+	c.tabTo("card-a", "text")
+	c.do(chromedp.KeyEvent("By hand" + kb.Enter))
+	c.is(in("a", "list", `e.textContent.includes("By hand")`))
+	c.is(focus + `.id === "text"`)
+	c.tabTo("", "drop")
+	c.do(chromedp.KeyEvent(kb.Enter))
+	c.happens("asked again")
+	c.is(focus + `.id === "drop"`)
+	c.tabTo("", "refresh")
+	c.do(chromedp.KeyEvent(" "))
+	c.happens("turned in")
+	c.tabTo("", "steal")
+	c.do(chromedp.KeyEvent(kb.Enter))
+	c.is(in("thief", "in", seen))
+	c.tabTo("", "end")
+	c.do(chromedp.KeyEvent(kb.Enter))
+	c.happens("ended from the other device")
+	c.is(in("a", "out", seen))
+	c.is(focus + `.id === "end"`)
+	c.is(`(document.querySelector("[name=phone]:checked").focus(), true)`)
+	c.do(chromedp.KeyEvent(kb.ArrowRight))
+	c.is(`document.getElementById("chosen").textContent === "Ada’s other phone"`)
+	c.tabTo("card-b", "signin") // on the other phone, round the page: nothing traps the focus
 }
 
 // What happens is said to those who don't see it.
-func TestDemo_saysWhatHappens(t *testing.T) {
-	t.Parallel()
-	c, _ := onStage(t, 390, 844)
+func testSaysWhatHappens(t *testing.T, s sharing) {
+	c, _ := s.stage(t, 390, 844)
 	for _, id := range []string{"said", "forced"} {
 		c.is(fmt.Sprintf(`!!document.getElementById(%q).closest("[role=status]")`, id))
 	}

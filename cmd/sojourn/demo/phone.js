@@ -7,7 +7,7 @@ const at = (id) => document.getElementById(id);
 const asked = new URLSearchParams(location.search);
 const staged = parent !== window;
 const lists = asked.get("app") === "lists";
-const names = { a: "Ada’s phone", b: "Ada’s tablet", thief: "Someone else’s phone", own: "This browser" };
+const names = { a: "Ada’s phone", b: "Ada’s other phone", thief: "Someone else’s phone", own: "This browser" };
 const phone = staged && Object.hasOwn(names, asked.get("phone")) ? asked.get("phone") : "own";
 const store = [lists ? "lists" : "notes", phone, asked.has("key") ? "key" : "plain"].join("-");
 const tell = (what) => staged && parent.postMessage({ phone, ...what }, location.origin);
@@ -73,7 +73,7 @@ function draw() {
     return item;
   }));
   if (held) ([...document.querySelectorAll("[data-note]")].find((one) => one.dataset.note === held) ?? at("text")).focus();
-  at("net").textContent = faults.offline || !navigator.onLine ? "No network" : names[phone];
+  at("net").textContent = faults.offline || !navigator.onLine ? "No network" : phone === "own" ? names.own : "Online";
 }
 
 function say(message) {

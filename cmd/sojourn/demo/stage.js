@@ -3,14 +3,14 @@ import { draw, place, sentence } from "./line.js";
 import { Window } from "./window.js";
 
 const at = (id) => document.getElementById(id);
-const names = { a: "Ada’s phone", b: "Ada’s tablet", thief: "The thief" };
+const names = { a: "Ada’s phone", b: "Ada’s other phone", thief: "The thief" };
 const phones = {};
 const usual = new Window();
 let forced = 0;
 
 function stand(id) {
   const card = document.createElement("section");
-  card.className = "card";
+  card.className = id === "thief" ? "card thief" : "card";
   card.id = "card-" + id;
   card.setAttribute("aria-label", names[id]);
   card.innerHTML = `<h2></h2><iframe></iframe><p class="apps"><button class="link notes" aria-pressed="true">Notes</button>
@@ -30,7 +30,7 @@ function stand(id) {
 const address = ({ id }, app) => "phone.html?" + new URLSearchParams({ phone: id, ...(app === "lists" && { app }), ...(at("key").checked && { key: 1 }) });
 
 function load(phone, app) {
-  Object.assign(phone, { steps: [], sid: undefined, over: false, status: undefined, asked: false, askedAt: 0, lift: false, killing: false, killed: false });
+  Object.assign(phone, { steps: [], sid: undefined, held: undefined, over: false, status: undefined, asked: false, askedAt: 0, lift: false, killing: false, killed: false });
   phone.frame.contentWindow.location.replace(address(phone, app)); // not a step that the back button takes back
   phone.card.querySelector(".api").textContent = "";
   for (const button of phone.card.querySelectorAll(".apps button")) button.setAttribute("aria-pressed", button.classList.contains(app));
@@ -46,7 +46,7 @@ const write = (id, text) => at(id).textContent !== String(text) && (at(id).textC
 function paint(phone) {
   // A thief walks on the same line as the phone that was robbed, so both see all of it.
   const steps = phones.thief?.sid && phones.thief.sid === phone.sid ? phones.thief.shared : phone.steps;
-  draw(phone.card.querySelector("svg"), steps, phone.over);
+  draw(phone.card.querySelector("svg"), steps.length || !phone.held ? steps : [{ to: phone.held }], phone.over);
   const last = steps.at(-1);
   phone.card.querySelector(".happened").textContent = last ? sentence(last) : phone.sid ? "Its first ticket lies in the phone." : "";
   phone.card.classList.toggle("over", Boolean(phone.over));
@@ -73,7 +73,8 @@ function refreshed(phone, { sent, brought, ok, lost }) {
   count();
 }
 
-function status(phone, { status: now, reason, sid }) {
+function status(phone, { status: now, reason, sid, refreshToken }) {
+  phone.held = place(refreshToken) ?? phone.held;
   if (sid && sid !== phone.sid) {
     Object.assign(phone, { sid, steps: [], over: false, asked: false, askedAt: 0 });
     phone.card.querySelector(".api").textContent = "";

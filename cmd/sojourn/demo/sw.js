@@ -1,5 +1,5 @@
 // The shell of Notes for days without a network: the newest that came, else what came last.
-const shell = ["phone.html", "phone.js", "notes.js", "faults.js", "sdk.js", "demo.css", "icon.svg", "manifest.webmanifest", "settings.json"];
+const shell = ["phone.html", "phone.js", "notes.js", "faults.js", "sdk.js", "app.css", "demo.css", "icon.svg", "manifest.webmanifest", "settings.json"];
 
 self.addEventListener("install", (event) => event.waitUntil(caches.open("notes").then((cache) => cache.addAll(shell))));
 

@@ -17,6 +17,12 @@ import kotlin.random.Random
 private const val SILENCE = 6_000L
 private const val FIRST_BYTE = 3_000L
 
+/** Of one message: 500 people who keep 100 sessions each are nearly 3 MB. */
+private const val MAX_EVENT = 4 shl 20
+
+/** Of what one poll brings. */
+private const val MAX_POLLED = 16 shl 20
+
 /** How long is polled where streams don't come through. */
 private const val POLLING = 600_000L
 
@@ -169,7 +175,7 @@ internal class Follower(private val config: Config, private val server: Server, 
             streams = true
             heard = clock.elapsed()
             if (byte == '\n'.code) return line.toString(Charsets.UTF_8).removeSuffix("\r")
-            if (line.size() >= MAX_BODY) throw IOException("a line of the feed is far too long")
+            if (line.size() >= MAX_EVENT) throw IOException("a line of the feed is far too long")
             line.write(byte)
         }
     }
@@ -185,7 +191,7 @@ internal class Follower(private val config: Config, private val server: Server, 
 
     private fun poll(url: String) {
         val connection = Connection(random(), clock.elapsed())
-        val answer = server.send("feed", request(url, connection, "application/json", 2), PATIENCE) { Limited(MAX_BODY) }
+        val answer = server.send("feed", request(url, connection, "application/json", 2), PATIENCE) { Limited(MAX_POLLED) }
         if (answer.statusCode() != 200) throw refused(answer)
         val body = jsonObject(answer.body()) ?: throw IOException("the feed is no JSON")
         body["endings"].list.forEach { take("endings", it.text.orEmpty(), connection) }
