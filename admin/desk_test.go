@@ -55,17 +55,22 @@ func newDesk(t *testing.T, kind string) *desk {
 	d := &desk{T: t, router: router, at: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)}
 	d.db = storagetest.OpenAt(t, kind, d.now)
 	d.tokens = identity.AdminTokens{Store: d.db, Now: d.now}
-	admin.New(admin.Options{
-		Store: d.db, Lists: d.db.Lists(), Tokens: d.tokens, Operators: identity.Operators{Store: d.db, Now: d.now},
-		Links: identity.MailLinks{Store: d.db, Keys: storagetest.Keys(t), Now: d.now}, Issuer: "https://id.example",
-		Webhooks: identity.Webhooks{Store: d.db, Now: d.now},
-		Keys:     storagetest.Keys(t),
-		TOTP:     mfa.TOTP{Store: d.db, Keys: storagetest.Keys(t), Now: d.now}, Log: slog.New(slog.NewTextHandler(&d.log, nil)),
-	}).Routes(d.router)
+	admin.New(d.options()).Routes(d.router)
 	server := httptest.NewServer(d.router)
 	t.Cleanup(server.Close)
 	d.url = server.URL
 	return d
+}
+
+// options are what API and desk are made of.
+func (d *desk) options() admin.Options {
+	return admin.Options{
+		Store: d.db, Lists: d.db.Lists(), Tokens: d.tokens, Operators: identity.Operators{Store: d.db, Now: d.now},
+		Links: identity.MailLinks{Store: d.db, Keys: storagetest.Keys(d.T), Now: d.now}, Issuer: "https://id.example",
+		Webhooks: identity.Webhooks{Store: d.db, Now: d.now},
+		Keys:     storagetest.Keys(d.T),
+		TOTP:     mfa.TOTP{Store: d.db, Keys: storagetest.Keys(d.T), Now: d.now}, Log: slog.New(slog.NewTextHandler(&d.log, nil)),
+	}
 }
 
 func (d *desk) now() time.Time {

@@ -29,6 +29,7 @@ type Config struct {
 	Issuer      string // scheme and host, without a trailing slash
 	Listen      string // host:port
 	AdminListen string // host:port
+	AdminURL    string // where operators' browsers find that, scheme and host; empty: on this machine alone
 	Database    Database
 	Redis       Redis // empty: none
 	Secret      Secret
@@ -104,6 +105,7 @@ var settings = []setting{
 	{name: "ISSUER", std: "http://localhost:8080", bind: func(c *Config) value { return text{&c.Issuer} }},
 	{name: "LISTEN", std: "127.0.0.1:8080", bind: func(c *Config) value { return text{&c.Listen} }},
 	{name: "ADMIN_LISTEN", std: "127.0.0.1:8081", bind: func(c *Config) value { return text{&c.AdminListen} }},
+	{name: "ADMIN_URL", bind: func(c *Config) value { return text{&c.AdminURL} }},
 	{name: "DATABASE", std: "sqlite:sojourn-data/sojourn.db", bind: func(c *Config) value { return &c.Database }, fromF: true},
 	{name: "DATABASE_READ", bind: func(c *Config) value { return &c.DatabaseRead }, fromF: true},
 	{name: "DATABASE_CONNS", std: "24", bind: func(c *Config) value { return number{&c.DatabaseConns} }},

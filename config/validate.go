@@ -30,6 +30,7 @@ func (c Config) problems() []problem {
 		{"ISSUER", c.issuerProblem()},
 		{"LISTEN", addressProblem(c.Listen)},
 		{"ADMIN_LISTEN", c.adminListenProblem()},
+		{"ADMIN_URL", c.adminURLProblem()},
 		{"DATABASE", databaseProblem(c.Database)},
 		{"DATABASE_READ", c.readProblem()},
 		{"DATABASE_CONNS", connsProblem(c.DatabaseConns)},
@@ -107,9 +108,10 @@ func spell(u *url.URL) string {
 // Loopback reports whether the issuer is this machine itself: localhost, 127.0.0.0/8 or [::1].
 func (c Config) Loopback() bool {
 	u, err := url.Parse(c.Issuer)
-	if err != nil {
-		return false
-	}
+	return err == nil && onThisMachine(u)
+}
+
+func onThisMachine(u *url.URL) bool {
 	address, err := netip.ParseAddr(u.Hostname())
 	return u.Hostname() == "localhost" || err == nil && address.IsLoopback()
 }
@@ -130,6 +132,37 @@ func (c Config) adminListenProblem() string {
 		return fmt.Sprintf("%q is where %sLISTEN listens: metrics and management need an address of their own", c.AdminListen, prefix)
 	}
 	return addressProblem(c.AdminListen)
+}
+
+// adminURLProblem holds the desk's address to what issuerProblem holds the issuer to: a cookie that opens it goes there.
+func (c Config) adminURLProblem() string {
+	if c.AdminURL == "" {
+		return ""
+	}
+	u, err := url.Parse(c.AdminURL)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || !isServer(u.Hostname()) {
+		return fmt.Sprintf("%q is not a URL like https://desk.example.com", c.AdminURL)
+	}
+	if plain := spell(u); c.AdminURL != plain {
+		return fmt.Sprintf("%q must be scheme and host alone, in lower case: write %s", c.AdminURL, plain)
+	}
+	if u.Scheme == "http" && !onThisMachine(u) {
+		return fmt.Sprintf("%q would send what opens the desk in the clear: use https (http is for localhost, 127.0.0.1 and [::1] alone)", c.AdminURL)
+	}
+	if c.AdminURL == c.Issuer {
+		return fmt.Sprintf("%q is the issuer: the desk is on the admin listener, and needs an address of its own", c.AdminURL)
+	}
+	return ""
+}
+
+// DeskAt reports whether the operators' desk may be at an origin: at AdminURL, and where there is none, at any port of this
+// machine by http.
+func (c Config) DeskAt(origin string) bool {
+	if c.AdminURL != "" {
+		return origin == c.AdminURL
+	}
+	u, err := url.Parse(origin)
+	return err == nil && u.Scheme == "http" && origin == spell(u) && onThisMachine(u) && origin != c.Issuer
 }
 
 // databaseProblem never repeats the text: it may hold a password.

@@ -58,6 +58,10 @@ const (
 	WebhookRemoved         EventKind = "webhook.removed"
 	WebhookReplayed        EventKind = "webhook.replayed"
 	EventsSealed           EventKind = "events.sealed" // Detail: the last day that was, and its head
+
+	RoleChanged   EventKind = "role.changed"   // Detail: which role of the desk the person has now, or none
+	DeskEntered   EventKind = "desk.entered"   // Detail: with which role
+	OperatorActed EventKind = "operator.acted" // Detail: what was done at the desk, and why
 )
 
 // EventKinds are all of them.
@@ -68,6 +72,7 @@ var EventKinds = []EventKind{
 	UserDeleted, ChangesUndone, WayInMade, ConsentGiven, ConsentWithdrawn, ClientRegistered, ClientUpdated,
 	ClientDisabled, ClientEnabled, ClientDeleted, KeysRotated, KeysResealed, KeyRemoved, RegistrationTokenAdded,
 	DeliveryRetried, AdminTokenAdded, AdminTokenRemoved, WebhookAdded, WebhookRemoved, WebhookReplayed, EventsSealed,
+	RoleChanged, DeskEntered, OperatorActed,
 }
 
 // Event is something that a user or an operator may ask about later. It is written in the transaction of what it tells.

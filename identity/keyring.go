@@ -48,12 +48,13 @@ const (
 	ForWebhook   Purpose = "webhook secret at rest"
 	ForPushed    Purpose = "pushed request"
 	ForInstalled Purpose = "secret of the installation at rest"
+	ForDesk      Purpose = "operators' desk"
 )
 
 var purposes = []Purpose{
 	ForRefresh, ForAccess, ForCode, ForCookie, ForAsked, ForBinding, ForDenial, ForAllowal, ForStay, ForEnrol, ForFactor, ForRecovery,
 	ForKey, ForHash, ForNonce, ForDelivery, ForLink, ForSignOut, ForBrowser, ForWebhook, ForPushed,
-	ForInstalled,
+	ForInstalled, ForDesk,
 }
 
 // ErrForged says that sealed or signed bytes are not ours: garbage, altered, of another version, key or purpose.

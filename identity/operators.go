@@ -214,6 +214,21 @@ func (o Operators) MakeWayIn(ctx context.Context, links MailLinks, userID ID, re
 	return w, err
 }
 
+// SendReset mails a person a link to choose a new password. Nothing of theirs changes before they follow it. Refusals:
+// NotFound, Conflict (the account is locked).
+func (o Operators) SendReset(ctx context.Context, userID ID) error {
+	return o.Store.InTx(ctx, func(ctx context.Context) error {
+		user, err := o.Store.UserByID(ctx, userID)
+		if err != nil {
+			return err
+		}
+		if !user.DisabledAt.IsZero() {
+			return Refuse(Conflict, "The account is locked, and a new password would not open it. Unlock it first.")
+		}
+		return o.Store.QueueLetter(ctx, Letter{Kind: LetterForgot, To: user.Email})
+	})
+}
+
 // DeleteUser ends everything of a person and then deletes the account with all that it held.
 func (o Operators) DeleteUser(ctx context.Context, userID ID) error {
 	return o.Store.InTx(ctx, func(ctx context.Context) error {
@@ -321,6 +336,10 @@ type Account struct {
 // AccountQuery picks accounts, the newest first.
 type AccountQuery struct {
 	Email string // as KnownEmail returns it; empty: everyone
+	// Starts is the beginning of an address, in lower case. It orders by address, and knows no After.
+	Starts string
+	Sub    string
+	ID     ID
 	After ID     // the last one of the page before; zero: from the start
 	Limit int
 }

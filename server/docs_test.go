@@ -158,6 +158,7 @@ var shortFiles = map[string]string{
 	"storage/migrations/files.go": "all of its package that is Go",
 	"sdk/go/app/owner_unix.go":    "only there has a file an owner",
 	"sdk/go/app/owner_other.go":   "what owner_unix.go says, where no file has an owner",
+	"templates/catalogue_desk.go": "the sentences around the operators' desk; those on its pages are English alone",
 	"test/cluster/death_linux.go": "only there is a program told of its parent's death",
 	"test/cluster/death_other.go": "what death_linux.go does, where no program is",
 }

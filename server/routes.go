@@ -15,6 +15,7 @@ import (
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/mfa"
 	"github.com/sojourn-auth/sojourn/storage"
+	"github.com/sojourn-auth/sojourn/templates"
 )
 
 // routes mounts the surfaces on one router.
@@ -57,19 +58,53 @@ func (s *Server) Admin() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.Handle("GET /metrics", s.metrics.handler())
-	api := s.adminAPI()
+	api, desk := s.adminAPI(), s.desk()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, admin.Prefix) { // its own router cleans no path
+		path := r.URL.Path
+		switch { // their own routers clean no path
+		case strings.HasPrefix(path, admin.Prefix):
 			api.ServeHTTP(w, r)
-			return
+		case path == "/" || path == "/desk" || strings.HasPrefix(path, admin.DeskPrefix) || strings.HasPrefix(path, "/static/"):
+			desk.ServeHTTP(w, r)
+		default:
+			mux.ServeHTTP(w, r)
 		}
-		mux.ServeHTTP(w, r)
 	})
 }
 
-// adminAPI is the management API, with what is true of every request around it.
-func (s *Server) adminAPI() http.Handler {
-	api := admin.New(admin.Options{
+// desk is the operators' desk, with what is true of every request around it.
+func (s *Server) desk() http.Handler {
+	desk := admin.NewDesk(admin.DeskOptions{
+		Options: s.adminOptions(), Rows: s.db, Desk: identity.Desk{Store: s.db, Keys: s.keys, Now: s.db.Now},
+		SigningKeys: SigningKeys(s.db, s.cfg), Settings: s.cfg.String(), URL: s.cfg.AdminURL, DeskAt: s.cfg.DeskAt,
+		MailOn: s.cfg.SMTP != "", Operator: templates.Operator{Name: s.cfg.OperatorName}, Place: s.places.place,
+	})
+	refusing := func(why refusal) http.Handler { return desk.Refusal(why.status, why.msg) }
+	router := mux.NewRouter().UseEncodedPath().SkipClean(true)
+	router.Use(noteRoute)
+	desk.Routes(router)
+	router.NotFoundHandler = refusing(errNothingHere)
+	router.MethodNotAllowedHandler = wrongMethod(router, refusing(errWrongMethod))
+	guard := http.NewCrossOriginProtection()
+	if s.cfg.AdminURL != "" { // a proxy may change the Host header that the guard compares with
+		_ = guard.AddTrustedOrigin(s.cfg.AdminURL) // fails on what Validate refuses
+	}
+	guard.SetDenyHandler(refusing(errForeignForm))
+	return layered(router,
+		realAddress(s.cfg.TrustedProxies),
+		observe(s.log, s.metrics),
+		headers(strings.HasPrefix(s.cfg.AdminURL, "https://"), ""),
+		recovered(s.log, refusing(errFault)),
+		limitBody(refusing(errTooLarge)),
+		guard.Handler,
+		headAsGet,
+		s.deadline,
+	)
+}
+
+// adminOptions are what API and desk share.
+func (s *Server) adminOptions() admin.Options {
+	return admin.Options{
 		Store: s.db, Lists: s.db.Lists(), Log: s.log,
 		Operators: Operators(s.db, s.cfg),
 		Tokens:    identity.AdminTokens{Store: s.db, Now: s.db.Now},
@@ -78,7 +113,12 @@ func (s *Server) adminAPI() http.Handler {
 		Links:     identity.MailLinks{Store: s.db, Keys: s.keys, Now: s.db.Now},
 		Keys:      s.keys,
 		Issuer:    s.cfg.Issuer,
-	})
+	}
+}
+
+// adminAPI is the management API, with what is true of every request around it.
+func (s *Server) adminAPI() http.Handler {
+	api := admin.New(s.adminOptions())
 	refusing := func(why refusal) http.Handler { return api.Refusal(why.status, why.msg) }
 	router := mux.NewRouter().UseEncodedPath().SkipClean(true) // a client's id may hold slashes
 	router.Use(noteRoute)

@@ -222,6 +222,31 @@ func (d *DB) Clients(ctx context.Context, q identity.ClientQuery) ([]identity.Cl
 	return clients, nil
 }
 
+// SelfRegistered returns the clients that registered themselves, the newest first, disabled ones too; after the one that q names.
+func (d *DB) SelfRegistered(ctx context.Context, q identity.ClientQuery) ([]identity.Client, error) {
+	if !keepable(q.After) {
+		return nil, nil
+	}
+	tx := d.q(ctx).Where("self_registered")
+	if q.After != "" {
+		var at micros
+		found, err := d.one(ctx, []any{&at}, "SELECT created_at FROM clients WHERE id = ?", q.After)
+		if err != nil || !found {
+			return nil, d.fail("list registrations", err)
+		}
+		tx = tx.Where("created_at <= ? AND (created_at < ? OR id < ?)", at, at, q.After)
+	}
+	var rows []clientRow
+	if err := tx.Order("created_at DESC, id DESC").Limit(q.Limit).Find(&rows).Error; err != nil {
+		return nil, d.fail("list registrations", err)
+	}
+	clients := make([]identity.Client, len(rows))
+	for i, r := range rows {
+		clients[i] = r.client()
+	}
+	return clients, nil
+}
+
 // RegisteredClient returns a client, disabled or not, or NotFound. It asks the row: for operators, not for requests.
 func (d *DB) RegisteredClient(ctx context.Context, id string) (identity.Client, error) {
 	return d.client(ctx, "id = ?", id)

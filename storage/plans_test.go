@@ -109,7 +109,20 @@ func listed(db *storage.DB, p person, s identity.Session) map[string]func(contex
 		},
 		"BareSignIns": func(ctx context.Context) error { return failed(db.BareSignIns(ctx, user, 50)) },
 		"GrantsOf":    func(ctx context.Context) error { return failed(db.GrantsOf(ctx, user, 50)) },
-		"Accounts":    func(ctx context.Context) error { return failed(db.Accounts(ctx, identity.AccountQuery{Limit: 100})) },
+		"Accounts": func(ctx context.Context) (err error) {
+			for _, q := range []identity.AccountQuery{{}, {Starts: "x1"}, {Starts: "nobody"}, {Sub: "x7"}, {ID: user}, {After: user}} {
+				q.Limit = 100
+				if _, err = db.Accounts(ctx, q); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		"SelfRegistered": func(ctx context.Context) error {
+			return orElse(failed(db.SelfRegistered(ctx, identity.ClientQuery{Limit: 100})),
+				failed(db.SelfRegistered(ctx, identity.ClientQuery{After: "app", Limit: 100})))
+		},
+		"Officers": func(ctx context.Context) error { return failed(db.Officers(ctx)) },
 		"Clients": func(ctx context.Context) error {
 			return failed(db.Clients(ctx, identity.ClientQuery{After: "b", Limit: 100}))
 		},

@@ -9,7 +9,7 @@ import (
 // Models are the rows of every table but sessions, which has SessionColumns.
 var Models = []any{
 	&installationRow{}, &leaseRow{}, &markRow{}, &markLogRow{}, &deliveryRow{}, &endingRow{}, &documentRow{}, &mailLinkRow{}, &formerValueRow{}, &adminTokenRow{}, &webhookRow{},
-	&userRow{}, &signInRow{}, &clientRow{}, &resourceRow{}, &grantRow{}, &totpRow{}, &recoveryCodeRow{}, &throttleRow{},
+	&userRow{}, &signInRow{}, &clientRow{}, &resourceRow{}, &grantRow{}, &roleRow{}, &totpRow{}, &recoveryCodeRow{}, &throttleRow{},
 	&signingKeyRow{}, &registrationTokenRow{}, &deniedTokenRow{}, &spentAssertionRow{}, &eventRow{},
 	&eventDayRow{}, &eventHeadRow{}, &installationSecretRow{},
 }

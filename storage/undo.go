@@ -322,11 +322,11 @@ func (d *DB) held(ctx context.Context, userID identity.ID, email string) (bool, 
 	return n > 0, d.fail("look for a former address", err)
 }
 
-// StartClean takes everything from an account that hangs on it: name, factors, consent, documents, what can be undone and
-// mailed links. It belongs in a transaction that has ended what lives.
+// StartClean takes everything from an account that hangs on it: name, factors, consent, documents, what can be undone,
+// mailed links and a role. It belongs in a transaction that has ended what lives.
 func (d *DB) StartClean(ctx context.Context, userID identity.ID) error {
 	for _, model := range []any{
-		&totpRow{}, &recoveryCodeRow{}, &grantRow{}, &documentRow{}, &formerValueRow{}, &mailLinkRow{},
+		&totpRow{}, &recoveryCodeRow{}, &grantRow{}, &documentRow{}, &formerValueRow{}, &mailLinkRow{}, &roleRow{},
 	} {
 		if err := d.q(ctx).Where("user_id = ?", userID).Delete(model).Error; err != nil {
 			return d.fail("start clean", err)

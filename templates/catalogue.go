@@ -13,7 +13,7 @@ var english = language{
 		}
 		return "other"
 	},
-	sentences: with(mailSentences, map[string]string{
+	sentences: with(deskSentences, with(mailSentences, map[string]string{
 		"title":        "{heading} – {operator}",
 		"app.continue": "Continue to {app}",
 		"app.back":     "Back to {app}",
@@ -486,7 +486,7 @@ var english = language{
 		"problem.broken_next":        "What the app sent us is incomplete or out of date. Go back to the app and start again there.",
 		"problem.away.title":         "We are not ready right now",
 		"problem.away.sentence":      "This does not sign you out. Try again in a minute.",
-	}),
+	})),
 }
 
 // with is both in one.

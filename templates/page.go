@@ -228,6 +228,7 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"link":     link,
 	"weblink":  weblink,
 	"otpauth":  otpauth,
+	"cleaned":  cleaned,
 }).ParseFS(files, "*.html"))
 
 // stuck is whether the page leads to no app for now.

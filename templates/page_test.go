@@ -17,7 +17,7 @@ import (
 var update = flag.Bool("update", false, "write testdata/golden")
 
 // hashes change with style and script; the golden pages should not.
-var hashes = regexp.MustCompile(`/static/app-[0-9a-f]{16}\.`)
+var hashes = regexp.MustCompile(`/static/(app|desk)-[0-9a-f]{16}\.`)
 
 func render(t *testing.T, page templates.Page) string {
 	t.Helper()
@@ -43,7 +43,7 @@ func TestShow_rendersEveryPageAsItsGolden(t *testing.T) {
 
 func compare(t *testing.T, file, got string) {
 	t.Helper()
-	got = hashes.ReplaceAllString(got, "/static/app-HASH.")
+	got = hashes.ReplaceAllString(got, "/static/$1-HASH.")
 	if *update {
 		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
 			t.Fatal(err)

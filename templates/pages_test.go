@@ -21,7 +21,7 @@ func problem(field, sentence string) templates.Form {
 }
 
 // golden is every page in every state that looks different.
-var golden = with(account, with(mailed, map[string]templates.Page{
+var golden = with(atTheDesk, with(account, with(mailed, map[string]templates.Page{
 	"signin": templates.SignIn{Frame: frame, Form: asked, SignUpURL: "/signup?next=sealed-request"},
 	"signin-alone": templates.SignIn{
 		Frame: alone, Form: templates.Form{Action: "/signin"},
@@ -123,7 +123,7 @@ var golden = with(account, with(mailed, map[string]templates.Page{
 	"problem-throttled": templates.Problem{
 		Frame: frame, Cause: templates.TooManyTries, Back: templates.Link{URL: "/oauth2/authorize", Label: "Try again"},
 	},
-}))
+})))
 
 func refused() templates.Problem {
 	f := frame

@@ -12,6 +12,8 @@ import (
 var (
 	//go:embed static/app.css
 	style []byte
+	//go:embed static/desk.css
+	deskStyle []byte
 	//go:embed static/app.js
 	script []byte
 	//go:embed static/icon.svg
@@ -29,8 +31,9 @@ type asset struct {
 }
 
 var published = map[string]asset{
-	"app.css": publish("/static/app-%x.css", "text/css; charset=utf-8", style),
-	"app.js":  publish("/static/app-%x.js", "text/javascript; charset=utf-8", script),
+	"app.css":  publish("/static/app-%x.css", "text/css; charset=utf-8", style),
+	"desk.css": publish("/static/desk-%x.css", "text/css; charset=utf-8", deskStyle),
+	"app.js":   publish("/static/app-%x.js", "text/javascript; charset=utf-8", script),
 	// For an operator without a logo of theirs.
 	"icon.svg": publish("/static/icon-%x.svg", "image/svg+xml", icon),
 }

@@ -34,7 +34,7 @@ var rules = map[string]func(*goquery.Document) string{
 	"has no inline style":       func(d *goquery.Document) string { return present(d, "style, [style]") },
 	"has no inline script":      func(d *goquery.Document) string { return present(d, "script:not([src])") },
 	"has no inline handler":     inlineHandler,
-	"posts its forms unchecked": func(d *goquery.Document) string { return present(d, `form:not([method=post])`) },
+	"posts its forms unchecked": func(d *goquery.Document) string { return present(d, `form:not([method=post]):not([role=search])`) },
 	"never refills a password":  func(d *goquery.Document) string { return present(d, "input[type=password][value]") },
 	"tells password managers whose password it takes": func(d *goquery.Document) string { // or they keep it under no name
 		return present(d, "form:has(input[type=password]):not(:has(input[autocomplete^=username]))")

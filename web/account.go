@@ -14,7 +14,7 @@ import (
 // accountPages are where a person may be led back to after signing in, when no app asks.
 var accountPages = []string{
 	accountPath, devicesPath, appsPath, securityPath, namePath, codesPath, enrolPath, emailPath,
-	replacePath, replacedPath, savePath, newPhonePath,
+	replacePath, replacedPath, savePath, newPhonePath, deskPath,
 }
 
 // accountPage serves a page of the account of whoever stands before it.

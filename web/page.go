@@ -15,7 +15,7 @@ import (
 	"github.com/sojourn-auth/sojourn/templates"
 )
 
-// Options are what the pages are made of. Every field is needed but Theme, Place, Clients and Register.
+// Options are what the pages are made of. Every field is needed but Theme, Place, Door, Clients and Register.
 type Options struct {
 	Store       store
 	Clients     clientFinder // nil: those in the store, and no others
@@ -30,6 +30,8 @@ type Options struct {
 	MailOn      bool // whether mail can be sent
 	TOTP        mfa.TOTP
 	Recovery    mfa.Recovery
+	Desk        identity.Desk
+	Door        func(origin string) bool // whether the operators' desk may be there; nil: there is none
 	Policy      identity.MFAPolicy
 	SignupOpen  bool // whether people may make accounts
 	// Register registers a client for whoever sent the form, with an initial access token where RegisterToken; nil: nobody may.
@@ -86,6 +88,9 @@ type Pages struct {
 func New(o Options) *Pages {
 	if o.Place == nil {
 		o.Place = func(string) string { return "" }
+	}
+	if o.Door == nil {
+		o.Door = func(string) bool { return false }
 	}
 	if o.Clients == nil {
 		o.Clients = registered{o.Store}
@@ -148,7 +153,8 @@ func (p *Pages) request(w http.ResponseWriter, r *http.Request) (v visit, err er
 		return visit{}, errBrokenNext
 	}
 	v.next, v.target = next, authorizePath
-	if page := v.asked.Get(pageParam); v.asked.Get("client_id") == "" && slices.Contains(accountPages, page) {
+	page := v.asked.Get(pageParam)
+	if path, _, _ := strings.Cut(page, "?"); v.asked.Get("client_id") == "" && slices.Contains(accountPages, path) {
 		v.target = page
 		return v, nil
 	}

@@ -37,6 +37,7 @@ const (
 	replacedPath     = "/account/totp/replaced"
 	savePath         = "/account/totp/codes"
 	newPhonePath     = "/account/totp/new"
+	deskPath         = "/account/desk"
 	consentPath      = "/consent"
 	signOutPath      = "/signout"
 	logoPath         = "/logo/"
@@ -80,6 +81,8 @@ func (p *Pages) Routes(r *mux.Router) {
 	post(namePath, p.account(namePath, p.submitName))
 	get(codesPath, p.account(codesPath, p.fresh(p.showCodes)))
 	post(codesPath, p.account(codesPath, p.submitCodes))
+	get(deskPath, p.desk(p.showDesk))
+	post(deskPath, p.desk(p.submitDesk))
 	p.mailRoutes(get, post)
 	get(consentPath, p.showConsent)
 	post(consentPath, p.submitConsent)

@@ -83,3 +83,39 @@ func merged(before map[string]any, said map[string][]string) map[string]any {
 	}
 	return after
 }
+
+type roleJSON struct {
+	ID      identity.ID `json:"id"`
+	Email   string      `json:"email"`
+	Role    string      `json:"role"`
+	Changed bool        `json:"changed"`
+}
+
+func (p *program) userRole() *cobra.Command {
+	var typed string
+	cmd := p.userChange(cobra.Command{
+		Use:    "role ADDRESS reader|support|operator|none",
+		Short:  "Say what a person may do at the operators' desk",
+		PreRun: func(_ *cobra.Command, args []string) { typed = args[1] },
+		Long: "Role lets a person into the pages of the admin listener: a reader sees, support acts on persons, an operator acts on\n" +
+			"everything. They sign in with their account, and need a second factor. What they have open at the desk is over at once;\n" +
+			"nothing else of theirs ends.",
+		Example: "  sojourn user role ada@example.com support",
+	}, func(ctx context.Context, o opened, user identity.User) error {
+		role, err := identity.ReadRole(typed)
+		if err != nil {
+			return err
+		}
+		changed, err := identity.Offices{Store: o.db, Now: o.db.Now}.Set(ctx, user.ID, role)
+		if err != nil {
+			return err
+		}
+		sentence := fmt.Sprintf("The role of %s at the desk is %s.", user.Email, role)
+		if !changed {
+			sentence = fmt.Sprintf("The role of %s was %s already.", user.Email, role)
+		}
+		return p.print(roleJSON{user.ID, user.Email, role.String(), changed}, sentence)
+	})
+	cmd.Args = two
+	return cmd
+}

@@ -1,0 +1,79 @@
+package admin
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/templates"
+)
+
+// keys are what can be done to a signing key.
+var keys = noun[identity.SigningKey]{
+	path:  "keys/{id}",
+	find:  (*Desk).keyOf,
+	home:  func(identity.SigningKey) string { return DeskPrefix + "keys" },
+	about: func(identity.SigningKey) identity.Act { return identity.Act{} },
+	named: func(identity.SigningKey) string { return "Keys" },
+	deeds: []deed[identity.SigningKey]{{
+		name: "remove", needs: identity.RoleOperator, fresh: true, danger: true, button: "Remove the key",
+		says: "For a key whose private half somebody may have. Within a second what it signed is refused here, and the next key takes its " +
+			"place. An API that checks tokens by itself believes the key until it reads the key set again.",
+		done: "The key is removed.",
+		do: func(d *Desk, v visitor, k identity.SigningKey) (once, error) {
+			return once{}, d.o.SigningKeys.Remove(v.ctx(), k.ID, v.r.PostFormValue("reason"))
+		},
+	}},
+}
+
+func (d *Desk) keyOf(v visitor) (identity.SigningKey, error) {
+	all, err := d.o.SigningKeys.All(v.ctx())
+	if err != nil {
+		return identity.SigningKey{}, err
+	}
+	id := named(v.r)
+	if i := slices.IndexFunc(all, func(k identity.SigningKey) bool { return k.ID == id }); i >= 0 {
+		return all[i], nil
+	}
+	return identity.SigningKey{}, identity.Refuse(identity.NotFound, "There is no such key.")
+}
+
+// keysPage lists the keys that sign tokens, and those that did.
+func (d *Desk) keysPage(v visitor) (page templates.Desk, err error) {
+	page.Title = "Keys"
+	page.Acts = nothingsAt(v, "keys")
+	all, err := d.o.SigningKeys.All(v.ctx())
+	t := &templates.DeskTable{Columns: []string{"Key", "Algorithm", "State", "Made", "Signs since"}, Empty: "There is none yet."}
+	for _, k := range all {
+		cell := templates.DeskCell{Text: k.ID, Code: true}
+		if v.may(identity.RoleOperator) {
+			cell.URL = DeskPrefix + "keys/" + k.ID + "/remove"
+		}
+		t.Rows = append(t.Rows, []templates.DeskCell{cell, {Text: k.Alg}, {Text: string(k.State)}, v.moment(k.CreatedAt), v.moment(k.ActivatedAt)})
+	}
+	page.Parts = []templates.DeskPart{{Table: t}}
+	return page, err
+}
+
+// settings lists what this process runs with, without secrets, and who may do what here.
+func (d *Desk) settings(v visitor) (page templates.Desk, err error) {
+	page.Title = "Settings"
+	page.Lead = "In force in the process that answered. They are changed in its environment or file."
+	t := &templates.DeskTable{Columns: []string{"Setting", "Value"}}
+	for line := range strings.Lines(d.o.Settings) {
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+		t.Rows = append(t.Rows, []templates.DeskCell{{Text: name, Code: true}, {Text: cmp.Or(value, "–")}})
+	}
+	all, err := d.o.Rows.Officers(v.ctx())
+	who := &templates.DeskTable{Columns: []string{"Person", "Role", "Since"}, Empty: "Nobody has one."}
+	for _, one := range all {
+		who.Rows = append(who.Rows, []templates.DeskCell{
+			{Text: one.User.Email, URL: DeskPrefix + "people/" + one.User.ID.String()}, {Text: string(one.Role)}, v.moment(one.Since),
+		})
+	}
+	page.Parts = []templates.DeskPart{
+		{Table: t}, {Title: "Who has a role here", Text: "The command sojourn user role gives and takes roles.", Table: who},
+	}
+	return page, err
+}

@@ -1,0 +1,66 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/google/uuid"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+// roleRow is what a person may do at the operators' desk.
+type roleRow struct {
+	UserID uuid.UUID `gorm:"primaryKey"`
+	Role   string    // empty: they had one once
+	Since  micros
+}
+
+// TableName is the table's name for GORM.
+func (roleRow) TableName() string { return "roles" }
+
+// OfficeOf returns a person's role and since when they have it; the zero Office where they never had one. It asks the primary
+// database: a replica may not know yet that a role was taken.
+func (d *DB) OfficeOf(ctx context.Context, userID identity.ID) (identity.Office, error) {
+	var role string
+	var since micros
+	found, err := d.one(ctx, []any{&role, &since}, "SELECT role, since FROM roles WHERE user_id = ?", userID)
+	if err != nil || !found {
+		return identity.Office{}, d.fail("read role", err)
+	}
+	return identity.Office{Role: identity.Role(role), Since: since.time()}, nil
+}
+
+// SetRole gives a person a role from now on, or takes it. It returns false where it is theirs already, and NotFound where there
+// is no such user. It locks the user's row.
+func (d *DB) SetRole(ctx context.Context, userID identity.ID, r identity.Role) (bool, error) {
+	if err := d.lockUser(ctx, userID); err != nil {
+		return false, err
+	}
+	query := `INSERT INTO roles (role, since, user_id) VALUES (?, ?, ?)
+		ON CONFLICT (user_id) DO UPDATE SET role = excluded.role, since = excluded.since WHERE roles.role <> excluded.role`
+	if r == identity.NoRole {
+		query = "UPDATE roles SET role = ?, since = ? WHERE user_id = ? AND role <> ''"
+	}
+	res := d.q(ctx).Exec(query, string(r), fromTime(d.Now()), userID)
+	return res.RowsAffected > 0, d.fail("write role", res.Error)
+}
+
+// maxOfficers bounds how many people with roles are listed.
+const maxOfficers = 500
+
+// Officers returns the people who have a role, the newest accounts first.
+func (d *DB) Officers(ctx context.Context) (all []identity.Officer, err error) {
+	err = d.each(ctx, func(rows *sql.Rows) error {
+		var user userRow
+		var role string
+		var since micros
+		if err := rows.Scan(append(user.dest(), &role, &since)...); err != nil {
+			return err
+		}
+		all = append(all, identity.Officer{User: user.user(), Office: identity.Office{Role: identity.Role(role), Since: since.time()}})
+		return nil
+	}, "SELECT "+under("u", userColumns)+`, r.role, r.since FROM roles r JOIN users u ON u.id = r.user_id
+		WHERE r.role <> '' ORDER BY u.id DESC LIMIT ?`, maxOfficers)
+	return all, d.fail("list people with roles", err)
+}
