@@ -340,8 +340,8 @@ type AccountQuery struct {
 	Starts string
 	Sub    string
 	ID     ID
-	After ID     // the last one of the page before; zero: from the start
-	Limit int
+	After  ID // the last one of the page before; zero: from the start
+	Limit  int
 }
 
 // SessionQuery picks Sessions that live, the newest first.

@@ -26,6 +26,7 @@ var personTables = []personTable{
 			"ends_at, ended_at, end_cause, address, user_agent, device_name, device_model, app_version, install_id", "user_id",
 	},
 	{"consent", "grants", "client_id, scope, updated_at", "user_id"},
+	{"role", "roles", "role, since", "user_id"},
 	{"document", "states", "client_id, key, value, version, updated_at, deleted", "user_id"},
 	{"link", "mail_links", "kind, detail, created_at, expires_at, pressed_at", "user_id"},
 	{"former", "former_values", "kind, CASE WHEN kind IN ('email', 'name') THEN value ELSE '' END AS value, since, at", "user_id"},
