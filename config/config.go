@@ -74,6 +74,8 @@ type Config struct {
 
 	GeoIP string // file of a MaxMind database of cities or countries; may be empty
 
+	TimeZone string // where the operator's days begin, like Europe/Berlin
+
 	LogLevel  slog.Level
 	LogFormat string // JSON or Text
 
@@ -139,6 +141,7 @@ var settings = []setting{
 	{name: "OPERATOR_NAME", std: "Sojourn", bind: func(c *Config) value { return text{&c.OperatorName} }},
 	{name: "OPERATOR_LOGO", bind: func(c *Config) value { return text{&c.OperatorLogo} }},
 	{name: "GEOIP", bind: func(c *Config) value { return text{&c.GeoIP} }},
+	{name: "TIMEZONE", std: "UTC", bind: func(c *Config) value { return zone{&c.TimeZone} }},
 	{name: "LOG_LEVEL", std: "info", bind: func(c *Config) value { return level{&c.LogLevel} }},
 	{name: "LOG_FORMAT", std: JSON, bind: func(c *Config) value { return choice{&c.LogFormat, []string{JSON, Text}} }},
 	{name: "ACCESS_TTL", std: "10m", bind: func(c *Config) value { return span{&c.AccessTTL} }},
@@ -152,6 +155,15 @@ var settings = []setting{
 // where clients that nobody vouches for may register themselves: they are the same strangers.
 func (c Config) TakesDocuments() bool {
 	return c.ClientDocuments == On || c.ClientDocuments == Auto && c.Registration == Open
+}
+
+// Zone is the time zone of TimeZone.
+func (c Config) Zone() *time.Location {
+	location, err := time.LoadLocation(c.TimeZone)
+	if err != nil { // one that was set is known
+		return time.UTC
+	}
+	return location
 }
 
 // String lists every setting as it would stand in the environment, without secrets.

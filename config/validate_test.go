@@ -42,6 +42,8 @@ func TestLoad_everyProblemSaysWhatWouldBeRight(t *testing.T) {
 		"issuer: http, private":  {"ISSUER", "http://10.0.0.1:8080", "use https"},
 		"listen: port alone":     {"LISTEN", "8080", "127.0.0.1:8080"},
 		"listen: port too large": {"LISTEN", "127.0.0.1:65536", "127.0.0.1:8080"},
+		"timezone: none":         {"TIMEZONE", "Europe/Atlantis", "is not a time zone like UTC or Europe/Berlin"},
+		"timezone: local":        {"TIMEZONE", "Local", "is not a time zone"},
 		"listen: named port":     {"LISTEN", ":http", "127.0.0.1:8080"},
 		"admin: no port":         {"ADMIN_LISTEN", "localhost", "host:port"},
 		"admin: taken":           {"ADMIN_LISTEN", "127.0.0.1:8080", "an address of their own"},

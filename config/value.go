@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	_ "time/tzdata" // machines may have none
 )
 
 // value is a field that can be read from text; its String is safe to show. The error of Set says what would be right.
@@ -53,6 +54,20 @@ func (v span) Set(s string) error {
 }
 
 func (v span) String() string { return v.to.String() }
+
+// zone is the name of a time zone. The program brings them all along.
+type zone struct{ to *string }
+
+func (v zone) Set(s string) error {
+	location, err := time.LoadLocation(s)
+	if err != nil || location == time.Local { // which would be another one on each machine
+		return fmt.Errorf("%q is not a time zone like UTC or Europe/Berlin", s)
+	}
+	*v.to = location.String()
+	return nil
+}
+
+func (v zone) String() string { return *v.to }
 
 type number struct{ to *int }
 

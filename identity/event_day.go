@@ -23,7 +23,7 @@ type EventDay struct {
 	Gone     bool   // and they are all deleted
 }
 
-// Day is a day in UTC, counted from 1970-01-01.
+// Day is a day, counted from 1970-01-01: in UTC, or where a Calendar says so in the operator's time zone.
 type Day int64
 
 const hoursOfDay = 24 * time.Hour
@@ -182,17 +182,6 @@ func (k EventsKept) Of(kind EventKind) time.Duration {
 type EventSpan struct {
 	Since, Until time.Time
 	After        ID // the one after which it goes on; zero: from Since
-}
-
-// settled is how old an Event is when none that happened before it can be committed any more.
-const settled = time.Minute
-
-// Settled is the span up to what changes no more.
-func (s EventSpan) Settled(now time.Time) EventSpan {
-	if latest := now.Add(-settled); s.Until.IsZero() || s.Until.After(latest) {
-		s.Until = latest
-	}
-	return s
 }
 
 // EventCheck is what became of a comparison of sealed days with what the database holds.

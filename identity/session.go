@@ -31,6 +31,13 @@ type Session struct {
 	Address    string // where it was last seen, as an IP address
 	UserAgent  string // what the app called itself, untrusted, at most 256 bytes
 	Device     Device
+	Platform   string // PlatformOf, as it began
+
+	Active       Active    // on which days it was used
+	UsedBeforeAt time.Time // the use before LastUsedAt; zero: there was none
+	ToldAt       time.Time // its app was told by a refresh, for the first time, that the person must sign in; zero: never
+	ToldWhy      string    // why: an EndCause, OverFactor or OverResource
+	RefusedAt    time.Time // it was told so again, as far as that is noted
 
 	Epoch       int   // of the user, when it began; another one ended it
 	ClientEpoch int64 // likewise of the client
@@ -136,8 +143,10 @@ type sessionStore interface {
 	Advance(ctx context.Context, t Turn) (row Session, done bool, err error)
 	// LockSession reads a Session that no one else can write until the transaction ends.
 	LockSession(ctx context.Context, id ID) (Session, error)
-	// WriteLine writes where a locked Session's line stands, its last use and its Device.
+	// WriteLine writes where a locked Session's line stands, its last use, the one before, and its Device.
 	WriteLine(ctx context.Context, s Session) error
+	// NoteTold writes that the app of a locked Session was told to sign the person in, and why where it is the first time.
+	NoteTold(ctx context.Context, id ID, why string, at time.Time) error
 	MarkClientUsed(ctx context.Context, clientID string) error
 }
 
@@ -189,7 +198,9 @@ func (s Sessions) Start(ctx context.Context, p Promise, h Holder) (Session, Refr
 		row, err = s.redeemAgain(ctx, p, h)
 		return row, token, err
 	}
-	TrailOf(ctx).Began = true
+	trail := TrailOf(ctx)
+	trail.Began, trail.Subject = true, SubjectOf(h.Client, row)
+	trail.step("code", "tokens", s.Now().Sub(p.IssuedAt))
 	if row.Crowded {
 		if err := s.makeRoom(ctx, row); err != nil {
 			return Session{}, RefreshToken{}, err
@@ -226,6 +237,7 @@ func (s Sessions) redeem(ctx context.Context, p Promise, h Holder) (row Session,
 		lives.Absolute = min(lives.Absolute, StayFor)
 	}
 	ends := now.Add(lives.Absolute)
+	described := h.Device.Or(p.Device).Or(h.Client.Device)
 	var person *User
 	if h.Person {
 		person = &User{}
@@ -234,7 +246,7 @@ func (s Sessions) redeem(ctx context.Context, p Promise, h Holder) (row Session,
 		ID: p.SessionID, ClientID: h.Client.ID, SignInID: p.SignInID, SecretHash: p.SessionSecret.Hash(), Key: h.sessionKey(),
 		Scopes: p.Scopes, Claims: p.Claims, Resources: p.Resources, AMR: p.AMR, AuthTime: p.AuthTime, CreatedAt: now, LastUsedAt: now,
 		IdleEndsAt: lives.IdleFrom(now, ends), EndsAt: ends, Address: h.Seen.Address, UserAgent: h.Seen.UserAgent,
-		Device: h.Device.Or(p.Device).Or(h.Client.Device), Person: person,
+		Device: described, Platform: PlatformOf(h.Seen.UserAgent, described), Person: person,
 	})
 }
 
@@ -252,6 +264,9 @@ func (s Sessions) redeemAgain(ctx context.Context, p Promise, h Holder) (Session
 	}
 	switch p.Redeem(row, s.Now()) {
 	case RetryCode:
+		trail := TrailOf(ctx)
+		trail.Subject = SubjectOf(h.Client, row)
+		trail.Tick(MeasureRetries, "")
 		return row, nil
 	case RefuseCode:
 	case ReplayCode:
@@ -294,9 +309,16 @@ func (h Holder) mayEnd(row Session) bool {
 	return row.Key == (Thumbprint{}) || !h.Client.Public() || row.Key == h.Key
 }
 
+// subject is whom a refusal is counted of before its Session is known.
+func (h Holder) subject() Subject {
+	return SubjectOf(h.Client, Session{Platform: PlatformOf(h.Seen.UserAgent, h.Device), Device: h.Device})
+}
+
 // Refresh presents an authentic refresh token and returns its Session and the token that takes its place, by the
 // rotation rule of DESIGN §2. Refusals are SignInAgain.
 func (s Sessions) Refresh(ctx context.Context, t RefreshToken, h Holder) (Session, RefreshToken, error) {
+	trail := TrailOf(ctx)
+	trail.Subject = h.subject()
 	if t.Branch == 0 {
 		row, done, err := s.Store.Advance(ctx, Turn{
 			SessionID: t.SessionID, ClientID: h.Client.ID, SecretHash: t.Secret.Hash(), Generation: t.Generation,
@@ -308,10 +330,11 @@ func (s Sessions) Refresh(ctx context.Context, t RefreshToken, h Holder) (Sessio
 			return Session{}, RefreshToken{}, err
 		}
 		if done {
-			TrailOf(ctx).Refresh = Rotated
+			trail.Refresh = Rotated
 			if row.Line.Generation == t.Generation {
-				TrailOf(ctx).Refresh = Kept
+				trail.Refresh = Kept
 			}
+			trail.used(row, h)
 			return row, t.At(row.Line.Generation, row.Line.Branch), nil
 		}
 	}
@@ -335,8 +358,9 @@ func (s Sessions) settle(ctx context.Context, t RefreshToken, h Holder) (row Ses
 		}
 		if refusal = s.admits(row, t, h); refusal != nil {
 			trail.Over = s.over(row, refusal)
-			return nil
+			return s.tell(ctx, row, trail.Over)
 		}
+		trail.Subject = SubjectOf(h.Client, row)
 		move, line := row.Line.Present(Presented{
 			Generation: t.Generation, Branch: t.Branch, Rotation: h.Client.Rotation,
 			Proved: h.Proved || row.Key != (Thumbprint{}),
@@ -344,8 +368,10 @@ func (s Sessions) settle(ctx context.Context, t RefreshToken, h Holder) (row Ses
 		trail.Refresh = move.outcome()
 		if move == Reuse || move == Exhausted {
 			refusal, trail.Over = errReused, string(move.cause())
-			_, err := s.Store.End(ctx, Ending{Session: row.ID, Cause: move.cause(), Address: h.Seen.Address})
-			return err
+			if _, err := s.Store.End(ctx, Ending{Session: row.ID, Cause: move.cause(), Address: h.Seen.Address}); err != nil {
+				return err
+			}
+			return s.tell(ctx, row, trail.Over)
 		}
 		next = t.At(line.Generation, line.Branch)
 		if move == SameAgain {
@@ -395,11 +421,28 @@ func (s Sessions) over(row Session, refusal error) string {
 	return ""
 }
 
+// tellEvery is how often it is noted at most that an app was told so once more.
+const tellEvery = time.Hour
+
+// tell notes that the app is told to sign the person in, for the numbers of a day: the first time for good, and afterwards now
+// and then for LastRefusals. Without a reason nobody is told anything about this Session.
+func (s Sessions) tell(ctx context.Context, row Session, why string) error {
+	now := s.Now()
+	_, over := row.overAt()
+	again := now.Sub(row.lastRefusal()) >= tellEvery && now.Sub(over) < LastRefusals
+	if why == "" || !row.ToldAt.IsZero() && !again {
+		return nil
+	}
+	return s.Store.NoteTold(ctx, row.ID, why, now)
+}
+
 // write carries out what the rule decided, with the Event where there is one to tell.
 func (s Sessions) write(ctx context.Context, row *Session, h Holder, event EventKind) error {
 	now := s.Now()
+	row.UsedBeforeAt = row.LastUsedAt
 	row.LastUsedAt, row.Address, row.Device = now, h.Seen.Address, h.Device.Or(row.Device)
 	row.IdleEndsAt = h.Client.LivesOr(s.Lives).IdleFrom(now, row.EndsAt)
+	TrailOf(ctx).used(*row, h)
 	if err := s.Store.WriteLine(ctx, *row); err != nil || event == "" {
 		return err
 	}

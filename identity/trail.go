@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"strings"
+	"time"
 )
 
 // Trail is what is learnt about one request on its way, for the one line that is logged at its end and for what is counted.
@@ -18,6 +19,34 @@ type Trail struct {
 	Began   bool           // a Session began
 	Refresh RefreshOutcome // what came of a refresh; empty: it was none
 	Over    string         // why a refresh found its Session over: an EndCause, or one of the words below; empty: nobody knows
+
+	Subject Subject // whom the request is counted of
+	Ticks   []Tick  // what is counted of it beside
+}
+
+// Tick is one thing that is counted of a request.
+type Tick struct {
+	Measure Measure
+	Label   string
+}
+
+// Tick counts something of the request.
+func (t *Trail) Tick(m Measure, label string) { t.Ticks = append(t.Ticks, Tick{m, label}) }
+
+// used counts how long a Session that was just used had rested.
+func (t *Trail) used(row Session, h Holder) {
+	t.Subject = SubjectOf(h.Client, row)
+	if !row.UsedBeforeAt.IsZero() {
+		t.Tick(MeasureRefreshAge, onScale(row.LastUsedAt.Sub(row.UsedBeforeAt)))
+	}
+}
+
+// step counts that somebody who signs in has passed one step of FunnelSteps and reached another, so long after the request.
+func (t *Trail) step(passed, reached string, after time.Duration) {
+	if passed != "" {
+		t.Tick(MeasurePassed, passed+"/"+onScale(after))
+	}
+	t.Tick(MeasureReached, reached+"/"+onScale(after))
 }
 
 // Why a Session that did not end is of no use any more, beside the causes of endings.

@@ -26,6 +26,7 @@ type metrics struct {
 	notices    prometheus.Counter
 	fetches    *prometheus.CounterVec
 	sessions   sessionCounts
+	days       *counting // nil: no day has numbers
 }
 
 func newMetrics() *metrics {
@@ -66,6 +67,9 @@ func newMetrics() *metrics {
 
 func (m *metrics) count(rec *record, took time.Duration) {
 	m.sessions.count(rec.trail)
+	if m.days != nil {
+		m.days.count(rec.trail)
+	}
 	m.requests.WithLabelValues(rec.route, strconv.Itoa(rec.status)).Inc()
 	if !lasting(rec.route) { // how long somebody listened is no measure of how long answers take
 		m.duration.WithLabelValues(rec.route).Observe(took.Seconds())
@@ -168,6 +172,13 @@ func (m *metrics) showReading(db *storage.DB) {
 type labelled struct {
 	desc  *prometheus.Desc
 	count func() map[string]int
+}
+
+// showBlurred adds what count counts: what is missing from the numbers of clients, platforms and versions.
+func (m *metrics) showBlurred(count func() int64) {
+	m.shown().counter("sojourn_stats_blurred_total",
+		"Things that are counted of all apps together alone, since there were too many numbers of clients and versions.",
+		func() int { return int(count()) })
 }
 
 // showTries adds what count counts: guesses, sign-ups, registrations and mails that were one too many.

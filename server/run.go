@@ -82,7 +82,7 @@ func (s *Server) Serve(until context.Context) error {
 	defer stop()
 	var loops sync.WaitGroup
 	for _, loop := range []func(context.Context){
-		s.protocol.Run, s.db.Clock().Run, s.db.Carry, s.db.WatchChanges, s.db.WatchMarks, s.watchWebhooks, s.sweep, s.tidy,
+		s.protocol.Run, s.db.Clock().Run, s.db.Carry, s.db.WatchChanges, s.db.WatchMarks, s.watchWebhooks, s.sweep, s.tidy, s.addNumbers, s.rollUp,
 		s.checkDocuments, s.warnOfRisks, s.warnOfNoMail, s.own.watch,
 	} {
 		loops.Go(func() { loop(ctx) })
@@ -304,7 +304,12 @@ func (s *Server) sweepOnce(ctx context.Context) {
 		s.log.ErrorContext(ctx, "sweep unconfirmed accounts", "error", err)
 		return
 	}
-	s.log.DebugContext(ctx, "swept", "days sealed", days, "rows", rows, "clients", clients, "unconfirmed", unconfirmed)
+	numbers, err := s.db.SweepNumbers(ctx)
+	if err != nil {
+		s.log.ErrorContext(ctx, "sweep the numbers of the days", "error", err)
+		return
+	}
+	s.log.DebugContext(ctx, "swept", "days sealed", days, "rows", rows, "clients", clients, "unconfirmed", unconfirmed, "numbers", numbers)
 }
 
 // sweepUnconfirmed deletes accounts that nobody confirmed for a week. While no mail can be sent nobody is asked to.

@@ -27,6 +27,7 @@ type Server struct {
 	keys     *identity.Keyring
 	log      *slog.Logger
 	metrics  *metrics
+	counting *counting
 	protocol *oauth.Endpoints
 	clients  *oauth.ClientDocuments
 	pages    *web.Pages
@@ -53,7 +54,8 @@ func New(ctx context.Context, cfg config.Config, db *storage.DB, log *slog.Logge
 	if err := db.Clock().Measure(ctx); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, db: db, log: slog.New(withRequest{log.Handler()}), metrics: newMetrics(), limits: ordinary}
+	s := &Server{cfg: cfg, db: db, log: slog.New(withRequest{log.Handler()}), metrics: newMetrics(), counting: newCounting(db), limits: ordinary}
+	s.metrics.days = s.counting
 	s.metrics.showJournal(db.JournalFailures)
 	s.metrics.showDeliveries(db.Lists().CountDeliveries)
 	if s.logo, err = readLogo(cfg.OperatorLogo); err != nil {
@@ -78,6 +80,7 @@ func New(ctx context.Context, cfg config.Config, db *storage.DB, log *slog.Logge
 	s.metrics.showEnded(db.EndedSessions)
 	s.metrics.showCarrier(db)
 	s.metrics.showReading(db)
+	s.metrics.showBlurred(s.counting.tally.Blurred)
 	s.metrics.showCount("sojourn_document_writes_refused_total", "Writes to /me/state that were too many of a Session.",
 		s.protocol.RefusedWrites)
 	s.metrics.showCount("sojourn_token_revocations_refused_total", "Revoked access tokens that were too many of a Session.",

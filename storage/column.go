@@ -118,6 +118,51 @@ func (m *momentOrNull) Value() (driver.Value, error) {
 	return (*moment)(m).Value()
 }
 
+// momentOrZero is one that may not have come yet: the zero time is 0, so that the column never grows.
+type momentOrZero time.Time
+
+// Scan reads microseconds or 0.
+func (m *momentOrZero) Scan(value any) error {
+	if value == int64(0) {
+		*m = momentOrZero{}
+		return nil
+	}
+	return (*moment)(m).Scan(value)
+}
+
+// ScanInt64 is Scan for pgx itself.
+func (m *momentOrZero) ScanInt64(n pgtype.Int8) error {
+	if n.Valid && n.Int64 == 0 {
+		*m = momentOrZero{}
+		return nil
+	}
+	return (*moment)(m).ScanInt64(n)
+}
+
+// Value writes microseconds or 0.
+func (m *momentOrZero) Value() (driver.Value, error) {
+	if time.Time(*m).IsZero() {
+		return int64(0), nil
+	}
+	return (*moment)(m).Value()
+}
+
+// dayNumber is an identity.Day as its number.
+type dayNumber identity.Day
+
+// Scan reads the number.
+func (d *dayNumber) Scan(value any) error {
+	n, is := value.(int64)
+	if !is {
+		return fmt.Errorf("a day is no %T", value)
+	}
+	*d = dayNumber(n)
+	return nil
+}
+
+// Value writes it.
+func (d *dayNumber) Value() (driver.Value, error) { return int64(*d), nil }
+
 // described is an identity.Described as JSON.
 type described identity.Described
 

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -30,6 +31,8 @@ type Options struct {
 	Keys *identity.Keyring
 	// Now is the time that statements judge by; nil means the database's own, through Clock.
 	Now func() time.Time
+	// Calendar says where days begin; nil means UTC's. All processes of a database have the same.
+	Calendar *identity.Calendar
 	// Trace is told every statement, without its values; nil means no one is.
 	Trace func(statement string)
 	// StrictRefresh makes PostgreSQL flush every rotation to disk before it is answered, as it does everything else.
@@ -71,6 +74,7 @@ type DB struct {
 	keys         *identity.Keyring
 	clock        *Clock
 	now          func() time.Time
+	calendar     *identity.Calendar
 	clients      cache[identity.Client]
 	resources    cache[identity.Resources]
 	letters      bool
@@ -110,7 +114,7 @@ func Open(ctx context.Context, dsn string, opts Options) (*DB, error) {
 func connect(dsn string, opts Options) (*DB, error) {
 	d := &DB{
 		clients: cache[identity.Client]{copied: copyClient},
-		keys:    opts.Keys, now: opts.Now, letters: opts.Letters, journal: &journal{path: opts.Journal, log: opts.Log},
+		keys:    opts.Keys, now: opts.Now, calendar: cmp.Or(opts.Calendar, identity.NewCalendar(nil)), letters: opts.Letters, journal: &journal{path: opts.Journal, log: opts.Log},
 		lookNow: make(chan struct{}, 1),
 	}
 	if d.kept = opts.EventsKept; d.kept.All == 0 {
@@ -171,6 +175,9 @@ func (d *DB) Close() error {
 
 // Now returns the time that every statement and every rule judges by.
 func (d *DB) Now() time.Time { return d.now() }
+
+// Calendar says where days begin.
+func (d *DB) Calendar() *identity.Calendar { return d.calendar }
 
 // Clock is the process's clock, corrected to the database's.
 func (d *DB) Clock() *Clock { return d.clock }

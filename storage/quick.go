@@ -92,7 +92,7 @@ type hotStatement map[string]string
 
 // hot spells a statement for both kinds.
 func hot(query string) hotStatement {
-	sqlite := strings.NewReplacer("LEAST(", "min(", "strpos(", "instr(").Replace(query)
+	sqlite := strings.NewReplacer("LEAST(", "min(", "GREATEST(", "max(", "strpos(", "instr(").Replace(query)
 	return hotStatement{SQLite: sqlite, Postgres: numbered(query)}
 }
 

@@ -262,3 +262,13 @@ func (l Lists) Deliveries(ctx context.Context, f identity.DeliveryFilter) ([]ide
 func (l Lists) CountDeliveries(ctx context.Context) ([]identity.DeliveryCount, error) {
 	return read(ctx, l.d, l.d.CountDeliveries)
 }
+
+// Stats is DB.Stats.
+func (l Lists) Stats(ctx context.Context, q identity.StatsQuery) (identity.Stats, error) {
+	return read(ctx, l.d, func(ctx context.Context) (identity.Stats, error) { return l.d.Stats(ctx, q) })
+}
+
+// StatGroups is DB.StatGroups.
+func (l Lists) StatGroups(ctx context.Context, q identity.StatsQuery, by identity.GroupBy) (identity.Groups, error) {
+	return read(ctx, l.d, func(ctx context.Context) (identity.Groups, error) { return l.d.StatGroups(ctx, q, by) })
+}

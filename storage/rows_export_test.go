@@ -12,6 +12,7 @@ var Models = []any{
 	&userRow{}, &signInRow{}, &clientRow{}, &resourceRow{}, &grantRow{}, &roleRow{}, &totpRow{}, &recoveryCodeRow{}, &throttleRow{},
 	&signingKeyRow{}, &registrationTokenRow{}, &deniedTokenRow{}, &spentAssertionRow{}, &eventRow{},
 	&eventDayRow{}, &eventHeadRow{}, &installationSecretRow{},
+	&rollupRow{}, &rolledDayRow{}, &counterRow{},
 }
 
 // SessionColumns are the columns of sessions by name; true where NULL is allowed.

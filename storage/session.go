@@ -48,6 +48,13 @@ var sessionColumns = columns[session]{
 	{"install_id", func(s *session) any { return &s.Device.InstallID }},
 	{"epoch", func(s *session) any { return &s.Epoch }},
 	{"client_epoch", func(s *session) any { return &s.ClientEpoch }},
+	{"platform", func(s *session) any { return &s.Platform }},
+	{"active_day", func(s *session) any { return (*dayNumber)(&s.Active.Day) }},
+	{"active_days", func(s *session) any { return &s.Active.Days }},
+	{"used_before_at", func(s *session) any { return (*momentOrZero)(&s.UsedBeforeAt) }},
+	{"told_at", func(s *session) any { return (*momentOrNull)(&s.ToldAt) }},
+	{"told_why", func(s *session) any { return &s.ToldWhy }},
+	{"refused_at", func(s *session) any { return (*momentOrNull)(&s.RefusedAt) }},
 }
 
 // offline is a Session's column for statements that end what is not; what is read back says so by its scope.
@@ -143,7 +150,8 @@ func (d *DB) session(ctx context.Context, id identity.ID, lock string) (identity
 
 // judged is what the requests of an access token read of its Session.
 var judged = sessionColumns.except("id", "offline", "created_at", "last_used_at", "address", "user_agent", "resources",
-	"device_name", "device_model", "app_version", "install_id")
+	"device_name", "device_model", "app_version", "install_id", "platform", "active_day", "active_days", "used_before_at",
+	"told_at", "told_why", "refused_at")
 
 var liveSession = hot("SELECT " + judged.names("s") + ", " + markColumns + `,
 		u.sub, u.email, u.email_verified, u.name, u.disabled_at, u.updated_at, u.described,
@@ -259,7 +267,7 @@ var redeemed = sessionColumns.only("user_id", "sub", "idle_ends_at", "ends_at", 
 // SignIn allows. It does not win, and writes nothing, when a code of the same request won before or when SignIn, user or
 // client are not alive any more. An ending that committed first is always seen.
 func (d *DB) RedeemCode(ctx context.Context, p identity.Promise, s identity.Session) (identity.Session, bool, error) {
-	s.SignInID, s.Line = p.SignInID, identity.Line{}
+	s.SignInID, s.Line, s.Active = p.SignInID, identity.Line{}, identity.ActiveOn(d.calendar.DayOf(s.CreatedAt))
 	dest, returning := append(redeemed.in(&s), &s.Crowded), redeemed.names("")+", "+crowded
 	if s.Person != nil {
 		s.Person = &identity.User{}
@@ -310,7 +318,9 @@ func toldInto(u *identity.User) []any {
 	}
 }
 
-const ordinary = `last_used_at = ?, idle_ends_at = LEAST(?, ends_at), address = ?,
+// Whatever a Session is used for marks the day: what was marked moves along with it (identity.Active.Used).
+const ordinary = `active_days = ((active_days << LEAST(GREATEST(? - active_day, 0), 63)) & 9223372036854775807) | 1,
+		active_day = GREATEST(active_day, ?), used_before_at = last_used_at, last_used_at = ?, idle_ends_at = LEAST(?, ends_at), address = ?,
 		device_name = COALESCE(NULLIF(?, ''), device_name), device_model = COALESCE(NULLIF(?, ''), device_model),
 		app_version = COALESCE(NULLIF(?, ''), app_version), install_id = COALESCE(NULLIF(?, ''), install_id)
 	WHERE id = ? AND generation = ? AND branch = 0 AND client_id = ? AND secret_hash = ?
@@ -321,10 +331,11 @@ const ordinary = `last_used_at = ?, idle_ends_at = LEAST(?, ends_at), address = 
 		AND (offline OR EXISTS (SELECT 1 FROM sign_ins i WHERE i.id = sessions.sign_in_id AND i.ended_at IS NULL))
 	RETURNING `
 
-// advanced is what a refresh reads back: neither what its Turn says itself, nor what a Session that lives can't have, nor the
-// device, which no answer to a refresh tells.
+// advanced is what a refresh reads back: neither what its Turn says itself, nor what a Session that lives can't have, nor of the
+// device, which no answer to a refresh tells, what is not counted either.
 var advanced = sessionColumns.except("id", "client_id", "secret_hash", "key", "address", "last_used_at", "branch", "offline",
-	"ended_at", "end_cause", "device_name", "device_model", "app_version", "install_id")
+	"ended_at", "end_cause", "device_name", "device_model", "install_id", "active_day", "active_days", "told_at", "told_why",
+	"refused_at")
 
 // fenced is where a statement looks for one of several texts that hold no |, as no URI does.
 func fenced(texts []string) string {
@@ -339,6 +350,7 @@ func fenced(texts []string) string {
 // does not wait for the disk, unless StrictRefresh says so or a transaction is under way.
 func (d *DB) Advance(ctx context.Context, t identity.Turn) (identity.Session, bool, error) {
 	now, methods := fromTime(d.Now()), identity.AMR(0)
+	today := int(d.calendar.DayOf(now.time()))
 	if t.NeedMFA {
 		methods = identity.MFA
 	}
@@ -350,7 +362,7 @@ func (d *DB) Advance(ctx context.Context, t identity.Turn) (identity.Session, bo
 		s.Person, statement = &identity.User{}, advanceTelling[t.Keep]
 		dest = append(dest, toldInto(s.Person)...)
 	}
-	done, err := d.quickly(ctx, dest, statement, now, fromTime(t.IdleEndsAt), t.Address,
+	done, err := d.quickly(ctx, dest, statement, today, today, now, fromTime(t.IdleEndsAt), t.Address,
 		t.Device.Name, t.Device.Model, t.Device.AppVersion, t.Device.InstallID, t.SessionID, t.Generation,
 		t.ClientID, t.SecretHash, now, methods, thumbprint(t.Key).bytes(), " "+cmp.Or(t.Reach.Named, "|")+" ",
 		fenced(t.Reach.Only()), identity.MFA, fenced(t.Reach.Twice), t.ClientEpoch)
@@ -360,17 +372,26 @@ func (d *DB) Advance(ctx context.Context, t identity.Turn) (identity.Session, bo
 	return s, true, nil
 }
 
-// WriteLine writes where a locked Session's line stands, its last use, idle end, address and Device. It refuses (SignInAgain) a
+// WriteLine writes where a locked Session's line stands, its last use and the one before, idle end, address and Device. It refuses (SignInAgain) a
 // Session that was ended.
 func (d *DB) WriteLine(ctx context.Context, s identity.Session) error {
-	res := d.q(ctx).Exec(`UPDATE sessions SET generation = ?, branch = ?, previous = ?, last_used_at = ?, idle_ends_at = ?,
-		address = ?, device_name = ?, device_model = ?, app_version = ?, install_id = ? WHERE id = ? AND ended_at IS NULL`,
-		s.Line.Generation, s.Line.Branch, s.Line.Previous, fromTime(s.LastUsedAt), fromTime(s.IdleEndsAt), s.Address,
-		s.Device.Name, s.Device.Model, s.Device.AppVersion, s.Device.InstallID, s.ID)
+	active := s.Active.Used(d.calendar.DayOf(s.LastUsedAt))
+	res := d.q(ctx).Exec(`UPDATE sessions SET generation = ?, branch = ?, previous = ?, last_used_at = ?, used_before_at = ?,
+		active_day = ?, active_days = ?, idle_ends_at = ?, address = ?, device_name = ?, device_model = ?, app_version = ?,
+		install_id = ? WHERE id = ? AND ended_at IS NULL`,
+		s.Line.Generation, s.Line.Branch, s.Line.Previous, fromTime(s.LastUsedAt), (*momentOrZero)(&s.UsedBeforeAt),
+		int(active.Day), active.Days, fromTime(s.IdleEndsAt), s.Address, s.Device.Name,
+		s.Device.Model, s.Device.AppVersion, s.Device.InstallID, s.ID)
 	if res.Error == nil && res.RowsAffected == 0 {
 		return signInAgain()
 	}
 	return d.fail("write line", res.Error)
+}
+
+// NoteTold writes that the app of a locked Session was told at a time to sign the person in: why is of the first time.
+func (d *DB) NoteTold(ctx context.Context, id identity.ID, why string, at time.Time) error {
+	return d.fail("note refusal", d.q(ctx).Exec(`UPDATE sessions SET told_why = CASE WHEN told_at IS NULL THEN ? ELSE told_why END,
+		told_at = COALESCE(told_at, ?), refused_at = ? WHERE id = ?`, why, fromTime(at), fromTime(at), id).Error)
 }
 
 var listedSessions = "SELECT " + sessionColumns.names("s") + ", " + under("u", userColumns) + `

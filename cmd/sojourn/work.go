@@ -78,6 +78,7 @@ func (p *program) storageOptions(o opened) storage.Options {
 	return storage.Options{
 		Keys: o.keys, StrictRefresh: o.cfg.RefreshDurability == config.Strict, Journal: o.cfg.EndingJournal, Log: p.logger(o.cfg),
 		Letters: o.cfg.SMTP != "", EventsKept: o.kept,
+		Calendar: identity.NewCalendar(o.cfg.Zone()),
 		MaxConns: o.cfg.DatabaseConns, ConnLife: o.cfg.DatabaseConnLife,
 		StatementTimeout: statement, LockTimeout: o.cfg.DatabaseLockTimeout, IdleTimeout: o.cfg.DatabaseStatementTimeout,
 		Redis: string(o.cfg.Redis), Issuer: o.cfg.Issuer, Read: string(o.cfg.DatabaseRead),

@@ -1,0 +1,109 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+
+	"github.com/sojourn-auth/sojourn/identity"
+)
+
+// scopeNumbers reads the numbers of one Scope, by the primary key.
+const scopeNumbers = `SELECT day, measure, label, sum(n) FROM rollups
+	WHERE client_id = ? AND platform = ? AND app_version = ? AND day BETWEEN ? AND ? GROUP BY day, measure, label`
+
+// Stats tells the numbers of some days. It refuses what there are none of.
+func (d *DB) Stats(ctx context.Context, q identity.StatsQuery) (identity.Stats, error) {
+	if err := q.Check(); err != nil {
+		return identity.Stats{}, err
+	}
+	numbers, err := d.numbers(ctx, q, scopeNumbers)
+	if err != nil {
+		return identity.Stats{}, err
+	}
+	s := identity.NewStats(q, numbers)
+	s.Zone = d.calendar.Zone()
+	s.Settled, err = d.settledUntil(ctx)
+	return s, err
+}
+
+func (d *DB) numbers(ctx context.Context, q identity.StatsQuery, query string) (all []identity.Number, err error) {
+	if !keepable(q.ClientID + q.Platform + q.Version) {
+		return nil, nil
+	}
+	err = d.each(ctx, func(rows *sql.Rows) error {
+		n := identity.Number{Cell: identity.Cell{Scope: q.Scope}}
+		err := rows.Scan((*dayNumber)(&n.Day), &n.Measure, &n.Label, &n.N)
+		all = append(all, n)
+		return err
+	}, query, q.ClientID, q.Platform, q.Version, int(q.From), int(q.To))
+	return all, d.fail("read numbers", err)
+}
+
+// settledUntil is the last day whose numbers are final; 0 where there is none.
+func (d *DB) settledUntil(ctx context.Context) (day identity.Day, err error) {
+	_, err = d.one(ctx, []any{(*dayNumber)(&day)}, `SELECT day FROM rolled_days WHERE part = 0 AND settled AND day <= ?
+		ORDER BY day DESC LIMIT 1`, int(d.calendar.DayOf(d.Now())))
+	return day, d.fail("find the last settled day", err)
+}
+
+// maxGroups is how many parts are told of, the largest.
+const maxGroups = 50
+
+// groupColumns say of each way to divide which column names the parts, and which others are empty.
+var groupColumns = map[identity.GroupBy]struct{ column, where string }{
+	identity.ByClient:   {"client_id", "client_id <> '' AND platform = '' AND app_version = '' AND ? = ''"},
+	identity.ByPlatform: {"platform", "platform <> '' AND app_version = '' AND client_id = ?"},
+	identity.ByVersion:  {"app_version", "app_version <> '' AND platform = '' AND client_id = ?"},
+}
+
+// StatGroups divides all, or what a client has, into parts.
+func (d *DB) StatGroups(ctx context.Context, q identity.StatsQuery, by identity.GroupBy) (groups identity.Groups, err error) {
+	if err := q.Divide(by); err != nil {
+		return groups, err
+	}
+	parts, err := d.parts(ctx, q, by)
+	if err != nil {
+		return groups, err
+	}
+	groups.Groups = []identity.Group{}
+	for _, p := range parts {
+		if p.devices < identity.SmallGroup {
+			groups.Small++
+			continue
+		}
+		of := q.Part(by, p.name)
+		numbers, err := d.numbers(ctx, of, scopeNumbers)
+		if err != nil {
+			return groups, err
+		}
+		groups.Groups = append(groups.Groups, identity.NewGroup(p.name, p.devices, of, numbers))
+	}
+	return groups, nil
+}
+
+type part struct {
+	name    string
+	devices int64
+}
+
+// parts are those of the last day that was rolled up, by their devices: they are the rows of one day and measure.
+func (d *DB) parts(ctx context.Context, q identity.StatsQuery, by identity.GroupBy) (all []part, err error) {
+	columns := groupColumns[by]
+	var day identity.Day
+	_, err = d.one(ctx, []any{(*dayNumber)(&day)},
+		"SELECT day FROM rolled_days WHERE part = 0 AND day BETWEEN ? AND ? ORDER BY day DESC LIMIT 1", int(q.From), int(q.To))
+	if err != nil {
+		return nil, d.fail("find the last day", err)
+	}
+	query := fmt.Sprintf(`SELECT %s, n FROM rollups WHERE day = ? AND part = 0 AND measure = ? AND %s ORDER BY n DESC, 1 LIMIT ?`,
+		columns.column, columns.where)
+	err = d.each(ctx, func(rows *sql.Rows) error {
+		var p part
+		err := rows.Scan(&p.name, &p.devices)
+		all = append(all, p)
+		return err
+	}, query, int(day), string(identity.MeasureDevices30), strings.ToValidUTF8(q.ClientID, ""), maxGroups)
+	return all, d.fail("list parts", err)
+}
