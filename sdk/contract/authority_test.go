@@ -12,20 +12,33 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 )
 
-// authority signs the certificates of one network. Drivers trust it, and nobody else does.
+// authority signs the certificates of networks.
 type authority struct {
 	key  *ecdsa.PrivateKey
 	cert *x509.Certificate
 	file string // PEM
 }
 
-func newAuthority(t testing.TB) *authority {
+// trusted is the one that drivers trust, and nobody else does.
+func trusted(t testing.TB) *authority {
 	t.Helper()
-	a := &authority{key: newKey(t), file: filepath.Join(t.TempDir(), "ca.pem")}
+	trust.once.Do(func() { trust.authority = newAuthority(t, scratch) })
+	return trust.authority
+}
+
+var trust struct {
+	once sync.Once
+	*authority
+}
+
+func newAuthority(t testing.TB, dir string) *authority {
+	t.Helper()
+	a := &authority{key: newKey(t), file: filepath.Join(dir, "ca.pem")}
 	der := sign(t, &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Contract"}, IsCA: true, BasicConstraintsValid: true,
 		KeyUsage: x509.KeyUsageCertSign, NotBefore: time.Now().AddDate(-1, 0, 0), NotAfter: time.Now().AddDate(1, 0, 0),

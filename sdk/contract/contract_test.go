@@ -46,7 +46,9 @@ func playAll(t *testing.T, spec driverSpec, name string) {
 			p := <-free
 			defer func() { free <- p }()
 			p.net().forget(t)
-			newStage(t, spec, p).play(c)
+			s := newStage(t, spec, p)
+			defer s.leave()
+			s.play(c)
 			judge(t, p.net().sent())
 		})
 	}

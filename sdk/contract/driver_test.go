@@ -23,6 +23,46 @@ type driverSpec struct {
 	Run   []string  `json:"run"`
 	Crowd []string  `json:"crowd"` // the same for many devices in one process
 	Notes notesSpec `json:"notes"`
+
+	idle *idle
+}
+
+// idle are drivers that a scenario left well: another one opens its app there, as in a process that was started for it.
+type idle struct {
+	mu  sync.Mutex
+	all []*driver
+}
+
+// take hands out one that waits, or starts one.
+func (s driverSpec) take(t *testing.T, env ...string) *driver {
+	t.Helper()
+	s.idle.mu.Lock()
+	defer s.idle.mu.Unlock()
+	last := len(s.idle.all) - 1
+	if last < 0 {
+		return launch(t, s, env...)
+	}
+	d := s.idle.all[last]
+	s.idle.all = s.idle.all[:last]
+	d.begin(t)
+	return d
+}
+
+// put takes a driver back whose app is closed.
+func (i *idle) put(d *driver) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.all = append(i.all, d)
+}
+
+// end ends those that wait.
+func (i *idle) end() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, d := range i.all {
+		d.kill()
+	}
+	i.all = nil
 }
 
 // notesSpec is how the program of a quickstart is built and run.
@@ -58,6 +98,8 @@ func (s driverSpec) built(t *testing.T) driverSpec {
 		return filled
 	}
 	s.Build, s.Run, s.Crowd = fill(s.Build), fill(s.Run), fill(s.Crowd)
+	s.idle = &idle{}
+	t.Cleanup(s.idle.end)
 	s.Notes.Build, s.Notes.Run, s.Notes.File = fill(s.Notes.Build), fill(s.Notes.Run), fill([]string{s.Notes.File})[0]
 	if len(s.Build) > 0 {
 		build := exec.CommandContext(t.Context(), s.Build[0], s.Build[1:]...)
@@ -90,12 +132,22 @@ type driver struct {
 	answers map[int]reply
 	events  []reply // not taken yet
 	gone    bool
+	spent   bool            // something in it stands still for ever
 	said    strings.Builder // all lines, and what was for people
 }
 
+// startDriver starts one that ends with the test.
 func startDriver(t *testing.T, s driverSpec, env ...string) *driver {
 	t.Helper()
-	d := &driver{t: t, answers: map[int]reply{}, cmd: exec.Command(s.Run[0], s.Run[1:]...)}
+	d := launch(t, s, env...)
+	t.Cleanup(d.kill)
+	return d
+}
+
+// launch starts one that somebody kills.
+func launch(t *testing.T, s driverSpec, env ...string) *driver {
+	t.Helper()
+	d := &driver{cmd: exec.Command(s.Run[0], s.Run[1:]...)}
 	d.changed = sync.NewCond(&d.mu)
 	d.cmd.Dir, d.cmd.Env, d.cmd.Stderr = s.Dir, append(os.Environ(), env...), (*people)(d)
 	out, err := d.cmd.StdoutPipe()
@@ -108,14 +160,43 @@ func startDriver(t *testing.T, s driverSpec, env ...string) *driver {
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	d.begin(t)
 	go d.read(out)
+	return d
+}
+
+// begin is the begin of a test's use of it: what was said before is over.
+func (d *driver) begin(t *testing.T) {
+	t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.t, d.answers, d.events = t, map[int]reply{}, nil
+	d.said.Reset()
 	t.Cleanup(func() {
-		d.kill()
-		if t.Failed() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.t == t && t.Failed() {
 			t.Logf("the driver said:\n%s", d.said.String())
 		}
 	})
-	return d
+}
+
+// leave closes the app and has the driver wait for another scenario, unless this one left something in it.
+func (d *driver) leave(s driverSpec) {
+	d.mu.Lock()
+	spent := d.spent
+	d.mu.Unlock()
+	if !spent && !d.t.Failed() {
+		id := d.send(map[string]any{"do": "close"})
+		if d.until(patience, func() bool { _, there := d.answers[id]; return there }) {
+			if r, _ := d.answered(id); r.Error == nil {
+				s.idle.put(d)
+				return
+			}
+			d.t.Error("its app can't be closed")
+		}
+	}
+	d.kill()
 }
 
 // people is where a driver's standard error goes.
@@ -164,6 +245,7 @@ func (d *driver) hear(line []byte) {
 func (d *driver) send(command map[string]any) int {
 	d.t.Helper()
 	d.mu.Lock()
+	d.spent = d.spent || command["do"] == "pause"
 	d.last++
 	id := d.last
 	d.mu.Unlock()
@@ -239,6 +321,9 @@ func (d *driver) until(within time.Duration, ready func() bool) bool {
 
 // kill is kill -9.
 func (d *driver) kill() {
+	d.mu.Lock()
+	d.spent = true
+	d.mu.Unlock()
 	_ = d.cmd.Process.Kill()
 	_ = d.cmd.Wait()
 }

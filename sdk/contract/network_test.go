@@ -79,10 +79,10 @@ type network struct {
 // newNetwork listens; where it leads is said by lead.
 func newNetwork(t testing.TB) *network {
 	t.Helper()
-	n := &network{release: make(chan struct{}), ca: newAuthority(t)}
+	n := &network{release: make(chan struct{}), ca: trusted(t)}
 	n.Server = httptest.NewUnstartedServer(n)
 	n.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that the SDK refuses
-	honest, forged := n.ca.certificate(t), newAuthority(t).certificate(t)
+	honest, forged := n.ca.certificate(t), newAuthority(t, t.TempDir()).certificate(t)
 	n.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
 		shown := honest
 		if n.portal.Load() {

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 )
 
@@ -52,37 +51,6 @@ var words = map[string]func(*stage, step, string){
 	"change": (*stage).change, "network": (*stage).network, "tls": (*stage).tls, "server": (*stage).server, "event": (*stage).event,
 	"silent": (*stage).silent, "sent": (*stage).sent, "proofs": (*stage).proofs, "header": (*stage).header, "files": (*stage).files,
 	"wait": (*stage).wait, "forge": (*stage).forge, "memory": (*stage).memory,
-}
-
-// stage is where one scenario is played.
-type stage struct {
-	t      *testing.T
-	spec   driverSpec
-	serves provider
-	cast
-	person  *person
-	drivers map[string]*driver
-	opened  map[string]map[string]any // how each driver was opened
-	later   map[string]pending
-	kept    map[string]any
-	counted int // requests that a "sent" has seen
-	store   string
-}
-
-// newStage has an app and a person of its own.
-func newStage(t *testing.T, spec driverSpec, p provider) *stage {
-	t.Helper()
-	who := p.register(t)
-	return &stage{
-		t: t, spec: spec, serves: p, cast: who, person: newPerson(t, who, p.net()), drivers: map[string]*driver{},
-		opened: map[string]map[string]any{}, later: map[string]pending{}, kept: map[string]any{}, store: t.TempDir(),
-	}
-}
-
-// pending is a command whose answer comes later.
-type pending struct {
-	d  *driver
-	id int
 }
 
 // play plays a scenario to its end.
@@ -149,7 +117,7 @@ func (s *stage) open(from step, name string) {
 	open := s.opened[name]
 	s.member(from, "with", &open)
 	ca := s.serves.net().ca.file
-	d := startDriver(s.t, s.spec, "CONTRACT_CA="+ca, "NODE_EXTRA_CA_CERTS="+ca)
+	d := s.spec.take(s.t, "CONTRACT_CA="+ca, "NODE_EXTRA_CA_CERTS="+ca)
 	s.drivers[name] = d
 	s.compare(from, d.wait(d.send(s.opened[name])))
 }

@@ -5,20 +5,16 @@ package main
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"os"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/sojourn-auth/sojourn/sdk/go/app"
@@ -60,15 +56,33 @@ type driver struct {
 	app     *app.App
 	clock   *clock
 	storage *storage
-	network *http.Transport
-	noNames atomic.Bool
+	network *network
+	ctx     context.Context // until it is closed
+	close   func()
+}
 
-	out sync.Mutex
+// out is shared by all that was ever opened.
+var out sync.Mutex
+
+func newDriver() *driver {
+	d := &driver{}
+	d.clock = newClock(d.tell)
+	d.ctx, d.close = context.WithCancel(context.Background())
+	return d
+}
+
+// replace ends the app as if its process had been killed, and makes room for another.
+func (d *driver) replace() *driver {
+	d.close()
+	if d.app != nil {
+		d.app.Close()
+		d.network.cut()
+	}
+	return newDriver()
 }
 
 func main() {
-	d := &driver{}
-	d.clock = newClock(d.tell)
+	d := newDriver()
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, 8<<20)
 	for lines.Scan() {
@@ -76,6 +90,11 @@ func main() {
 		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
+		}
+		if c.Do == "close" {
+			d = d.replace()
+			d.answer(c)
+			continue
 		}
 		if c.Do == "open" || c.Do == "clock" || c.Do == "store" || c.Do == "pause" || c.Do == "dns" {
 			d.answer(c) // in their order
@@ -90,13 +109,16 @@ func (d *driver) tell(what object) {
 	if err != nil {
 		panic(err) // impossible: objects of text and numbers
 	}
-	d.out.Lock()
-	defer d.out.Unlock()
+	if d.ctx.Err() != nil {
+		return // it is closed: nobody shall hear of it
+	}
+	out.Lock()
+	defer out.Unlock()
 	_, _ = os.Stdout.Write(append(text, '\n'))
 }
 
 func (d *driver) answer(c command) {
-	ok, err := d.do(context.Background(), c)
+	ok, err := d.do(d.ctx, c)
 	if err == nil {
 		d.tell(object{"id": c.ID, "ok": ok})
 		return
@@ -133,8 +155,8 @@ func (d *driver) do(ctx context.Context, c command) (object, error) {
 	case "redirect":
 		who, err := d.app.Redirect(ctx, c.URL)
 		return about(who), err
-	case "cancel":
-		return object{}, nil // closing the browser tells the SDK nothing
+	case "close", "cancel":
+		return object{}, nil // closing the browser tells the SDK nothing; for the other the loop has done it
 	case "token":
 		return d.token(ctx)
 	case "refresh":
@@ -164,7 +186,7 @@ func (d *driver) do(ctx context.Context, c command) (object, error) {
 	case "store":
 		return object{}, d.storage.become(c.Mode)
 	case "dns":
-		d.noNames.Store(c.Mode == "fail")
+		d.network.noNames.Store(c.Mode == "fail")
 		d.network.CloseIdleConnections() // they need no name any more
 	case "pause":
 		d.storage.pause(c.At, max(1, c.Nth))
@@ -183,7 +205,7 @@ func (d *driver) open(c command) (object, error) {
 		return nil, err
 	}
 	d.clock.jump(time.Duration(c.Wall * float64(time.Second)))
-	d.connect()
+	d.network = newNetwork()
 	d.storage = &storage{Folder: folder, dir: c.Store, tell: d.tell}
 	d.app, err = app.Open(app.Config{
 		Issuer: c.Issuer, ClientID: c.ClientID, RedirectURI: c.Redirect, Scopes: strings.Fields(c.Scope), Resources: c.Allowed,
@@ -194,24 +216,6 @@ func (d *driver) open(c command) (object, error) {
 	}
 	state, err := d.app.State()
 	return object{"state": state}, err
-}
-
-// connect makes a network that trusts the player's authority, and can be made unable to resolve names.
-func (d *driver) connect() {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	pem, err := os.ReadFile(os.Getenv("CONTRACT_CA")) //nolint:gosec // the player names it
-	if err == nil {
-		trusted := x509.NewCertPool()
-		trusted.AppendCertsFromPEM(pem)
-		transport.TLSClientConfig = &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12}
-	}
-	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		if d.noNames.Load() {
-			return nil, &net.DNSError{Err: "no such host", Name: address, IsNotFound: true}
-		}
-		return new(net.Dialer).DialContext(ctx, network, address)
-	}
-	d.network = transport
 }
 
 func (d *driver) notify(e app.Event) {

@@ -14,26 +14,31 @@ interface Command extends Json {
 
 const say = (line: Json): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
 
+/** Until the app is closed: afterwards nothing of it is sent, written or said. */
+let life = new AbortController();
+
 const shift = { wall: 0, elapsed: 0 };
 const sleepers = new Set<() => void>();
 
 /** The clock is the real one and what `clock` added. A wait is over when its elapsed clock has got there. */
-const clock: Clock = {
+const clockOf = (mine: AbortSignal): Clock => ({
   wall: () => Date.now() + shift.wall,
   elapsed: () => performance.now() + shift.elapsed,
   wait: async (ms, idle, signal) => {
-    say({ event: 'waiting', seconds: ms / 1000 });
-    const until = clock.elapsed() + ms;
-    while (clock.elapsed() < until && !signal?.aborted) {
+    if (!mine.aborted) say({ event: 'waiting', seconds: ms / 1000 });
+    const elapsed = (): number => performance.now() + shift.elapsed;
+    const until = elapsed() + ms;
+    while (mine.aborted || (elapsed() < until && !signal?.aborted)) {
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, until - clock.elapsed());
+        if (mine.aborted) return; // it waits for ever
+        const timer = setTimeout(resolve, until - elapsed());
         if (idle) timer.unref();
         sleepers.add(resolve);
         signal?.addEventListener('abort', () => resolve(), { once: true });
       });
     }
   },
-};
+});
 
 let mode = 'ok';
 let pause: { at: string; left: number } | undefined;
@@ -51,10 +56,11 @@ async function stand(at: string): Promise<void> {
   await new Promise(() => undefined);
 }
 
-const spoilt = (store: Store): Store => ({
-  load: async () => (await fails('locked'), store.load()),
-  check: async () => (await fails('locked', 'readonly'), store.check()),
+const spoilt = (store: Store, mine: AbortSignal): Store => ({
+  load: async () => (mine.throwIfAborted(), await fails('locked'), store.load()),
+  check: async () => (mine.throwIfAborted(), await fails('locked', 'readonly'), store.check()),
   save: async (record, alone) => {
+    mine.throwIfAborted();
     await stand('received');
     await fails('locked', 'readonly', 'full');
     await store.save(record, alone);
@@ -82,6 +88,8 @@ const fail = (what: string): never => {
 };
 
 async function open(c: Json): Promise<Json> {
+  const { signal } = life;
+  const told = (line: Json): void => void (signal.aborted || say(line));
   folder = String(c['store']);
   shift.wall += 1000 * Number(c['wall'] ?? 0);
   const { browser: _, keys, store, ...ports } = nodePorts(folder);
@@ -93,15 +101,36 @@ async function open(c: Json): Promise<Json> {
     ...(c['scope'] !== undefined && { scope: String(c['scope']) }),
     language: String(c['lang'] ?? 'en'),
     apis: (c['resources'] as string[] | undefined) ?? [],
-    store: spoilt(store),
+    store: spoilt(store, signal),
     ...(c['dpop'] !== false && { keys: spoiltKeys(keys) }),
-    clock,
-    fetch: (url, init) => (dns === 'fail' ? Promise.reject(new TypeError('fetch failed', { cause: { code: 'ENOTFOUND' } })) : fetch(url, init)),
+    clock: clockOf(signal),
+    fetch: async (url, init) => {
+      signal.throwIfAborted();
+      if (dns === 'fail') throw new TypeError('fetch failed', { cause: { code: 'ENOTFOUND' } });
+      return fetch(url, init);
+    },
   });
-  app.on('ended', ({ reason, message }) => say({ event: 'ended', reason, sentence: message }));
-  app.on('signedOut', () => say({ event: 'signed_out', heard: true }));
-  app.on('heard', (name, data) => say({ event: 'heard', name, data }));
+  app.on('ended', ({ reason, message }) => told({ event: 'ended', reason, sentence: message }));
+  app.on('signedOut', () => told({ event: 'signed_out', heard: true }));
+  app.on('heard', (name, data) => told({ event: 'heard', name, data }));
   return { state: (await app.state()).status };
+}
+
+/** Where Node keeps the connections of its fetch. */
+const connections = Symbol.for('undici.globalDispatcher.1');
+type Dispatcher = { constructor: new () => Dispatcher; destroy(): Promise<void> };
+
+/** Ends the app as if its process had been killed, and makes room for another. */
+async function close(): Promise<Json> {
+  life.abort();
+  stopListening?.();
+  const global = globalThis as unknown as Record<symbol, Dispatcher | undefined>;
+  const old = global[connections];
+  if (old) global[connections] = new old.constructor();
+  await old?.destroy();
+  [life, app, stopListening, pause, mode, dns] = [new AbortController(), undefined, undefined, undefined, 'ok', 'ok'];
+  [shift.wall, shift.elapsed] = [0, 0];
+  return {};
 }
 
 async function identity(): Promise<Json> {
@@ -140,6 +169,7 @@ function tick(c: Json): Json {
 
 const commands: Record<string, (c: Command) => Promise<Json> | Json> = {
   open,
+  close,
   begin: async (c) => ({ url: await opened().begin(c['prompt'] === undefined ? {} : { prompt: c['prompt'] as 'login' }) }),
   redirect: async (c) => (await opened().finish(String(c['url'])), identity()),
   cancel: () => ({}),

@@ -22,6 +22,7 @@ import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.DelicateCoroutinesApi
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.GlobalScope
+import kotlinx.coroutines.Job
 import kotlinx.coroutines.async
 import kotlinx.coroutines.awaitAll
 import kotlinx.coroutines.coroutineScope
@@ -29,17 +30,22 @@ import kotlinx.coroutines.launch
 import kotlinx.serialization.json.JsonNull
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
+import okhttp3.Call
 import okhttp3.ConnectionPool
 import okhttp3.Dns
+import okhttp3.Interceptor
 import okhttp3.OkHttpClient
 import okhttp3.Request
 import okhttp3.RequestBody.Companion.toRequestBody
+import okhttp3.Response
+import java.io.IOException
 import java.net.InetAddress
 import java.net.UnknownHostException
 import java.nio.file.Files
 import java.nio.file.Path
 import java.security.KeyStore
 import java.security.cert.CertificateFactory
+import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.TimeUnit
 import javax.net.ssl.SSLContext
 import javax.net.ssl.TrustManagerFactory
@@ -47,10 +53,41 @@ import javax.net.ssl.X509TrustManager
 
 internal fun say(line: JsonObject) = synchronized(System.out) { println(line) }
 
-private val clock = DriverClock(::say)
-private lateinit var storage: DriverStorage
-private lateinit var app: App
-private var listening: AutoCloseable? = null
+/** What there is until the app is closed: afterwards nothing of it is sent, written or said. */
+private class Opened {
+    @Volatile
+    var over = false
+    val calls = ConcurrentHashMap.newKeySet<Call>()
+    val clock = DriverClock(::tell)
+    lateinit var storage: DriverStorage
+    lateinit var app: App
+    var listening: AutoCloseable? = null
+    var events: Job? = null
+
+    fun tell(line: JsonObject) {
+        if (!over) say(line)
+    }
+
+    fun note(chain: Interceptor.Chain): Response {
+        calls += chain.call()
+        if (over) throw IOException("this app is closed")
+        return chain.proceed(chain.request())
+    }
+
+    /** As if the process had been killed. */
+    fun end() {
+        over = true
+        listening?.close()
+        events?.cancel()
+        if (::app.isInitialized) app.close()
+        if (::storage.isInitialized) storage.become("locked")
+        calls.forEach(Call::cancel)
+    }
+}
+
+@Volatile
+private var opened = Opened()
+private val app get() = opened.app
 
 @Volatile
 private var names = true
@@ -71,25 +108,33 @@ private fun OkHttpClient.Builder.trust(pem: Path) {
 
 @OptIn(DelicateCoroutinesApi::class)
 private suspend fun open(c: JsonObject): JsonObject {
-    storage = DriverStorage(Path.of(c["store"].text!!), ::say)
-    clock.change(wall = millis(c, "wall"), pass = 0)
-    app = App(
+    val opened = opened
+    opened.storage = DriverStorage(Path.of(c["store"].text!!), opened::tell)
+    opened.clock.change(wall = millis(c, "wall"), pass = 0)
+    opened.app = App(
         Config(
-            issuer = c["issuer"].text!!, clientId = c["client_id"].text!!, redirectUri = c["redirect_uri"].text!!, storage = storage,
+            issuer = c["issuer"].text!!, clientId = c["client_id"].text!!, redirectUri = c["redirect_uri"].text!!, storage = opened.storage,
             apis = c["resources"].list.map { it.text!! }, language = c["lang"].text ?: "en",
             scope = c["scope"].text ?: "openid profile email offline_access", bound = (c["dpop"] as? JsonPrimitive)?.content != "false",
-            clock = clock, http = network(),
+            clock = opened.clock, http = network().newBuilder().addInterceptor(opened::note).build(),
         ),
     )
-    GlobalScope.launch(Dispatchers.Unconfined, CoroutineStart.UNDISPATCHED) { app.events.collect(::tell) }
+    opened.events = GlobalScope.launch(Dispatchers.Unconfined, CoroutineStart.UNDISPATCHED) { opened.app.events.collect { tell(opened, it) } }
     return json("state" to app.state().status.name.lowercase())
 }
 
-private fun tell(event: Event) = when (event) {
-    is Event.SessionEnded -> say(json("event" to "ended", "reason" to event.ended.reason, "sentence" to event.ended.sentence))
-    is Event.Heard -> say(json("event" to "heard", "name" to event.name, "data" to event.data))
-    Event.SignedOut -> say(json("event" to "signed_out", "heard" to true))
+private fun tell(opened: Opened, event: Event) = when (event) {
+    is Event.SessionEnded -> opened.tell(json("event" to "ended", "reason" to event.ended.reason, "sentence" to event.ended.sentence))
+    is Event.Heard -> opened.tell(json("event" to "heard", "name" to event.name, "data" to event.data))
+    Event.SignedOut -> opened.tell(json("event" to "signed_out", "heard" to true))
     Event.Changed -> Unit
+}
+
+private fun close(): JsonObject {
+    opened.end()
+    opened = Opened()
+    names = true
+    return json()
 }
 
 private suspend fun identity(): JsonObject {
@@ -122,6 +167,7 @@ private fun millis(c: JsonObject, name: String): Long = ((c[name].number ?: 0.0)
 private suspend fun answer(c: JsonObject): JsonObject? {
     when (c["do"].text) {
         "open" -> return open(c)
+        "close" -> return close()
         "begin" -> return json("url" to app.begin(Asked(prompt = c["prompt"].text)))
         "redirect" -> app.finish(c["url"].text!!).also { return identity() }
         "token" -> return token(false)
@@ -131,12 +177,12 @@ private suspend fun answer(c: JsonObject): JsonObject? {
         "identity" -> return identity()
         "signout" -> return json("heard" to app.signOut())
         "vectors" -> return JsonObject(mapOf("output" to vector(c["kind"].text!!, c["input"] ?: JsonNull)))
-        "listen" -> listening = app.listen()
-        "unlisten" -> listening?.close()
-        "clock" -> clock.change(wall = millis(c, "wall") + millis(c, "sleep"), pass = millis(c, "pass"))
-        "store" -> storage.become(c["mode"].text!!)
+        "listen" -> opened.listening = app.listen()
+        "unlisten" -> opened.listening?.close()
+        "clock" -> opened.clock.change(wall = millis(c, "wall") + millis(c, "sleep"), pass = millis(c, "pass"))
+        "store" -> opened.storage.become(c["mode"].text!!)
         "dns" -> names = c["mode"].text == "ok"
-        "pause" -> storage.pause(c["at"].text!!, c["nth"].long?.toInt() ?: 1)
+        "pause" -> opened.storage.pause(c["at"].text!!, c["nth"].long?.toInt() ?: 1)
         "cancel" -> Unit // closing the browser tells the SDK nothing
         else -> return null
     }
