@@ -2,12 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -75,6 +77,38 @@ func TestDemo_showsWhatToTryAndEachStartHasItsOwnPassword(t *testing.T) {
 	}
 }
 
+// Where --listen says another port, people find everything there; and who has no authenticator presses Enter.
+func TestDemo_isWhereItListensAndSaysTheCodeAtEnter(t *testing.T) {
+	t.Parallel()
+	ports := freePorts(t, 3)
+	in, keys, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer keys.Close()
+	defer in.Close()
+	p := startWith(t, t.TempDir(), nil, in, "sojourn", "demo", "--listen", "127.0.0.1:"+ports[0], "--app-listen", "127.0.0.1:"+ports[1],
+		"--admin-listen", "127.0.0.1:"+ports[2])
+	p.says("Kept in")
+	issuer := "http://localhost:" + ports[0]
+	p.says(issuer + "/signup")
+	p.says("examples/nativeapp -issuer " + issuer + " ")
+	d := demo{process: p, issuer: issuer, app: "http://localhost:" + ports[1]}
+	d.password, d.totp = demoPassword.FindStringSubmatch(p.out.String())[1], demoTOTP.FindStringSubmatch(p.out.String())[1]
+	before := code(t, d.totp)
+	if _, err := keys.WriteString("\n"); err != nil {
+		t.Fatal(err)
+	}
+	said := regexp.MustCompile(`The code is (\d{6}) for the next \d+ seconds`)
+	p.until("a code", func() bool { return said.MatchString(p.out.String()) })
+	if got := said.FindStringSubmatch(p.out.String())[1]; got != before && got != code(t, d.totp) {
+		t.Errorf("the code is said to be %s", got)
+	}
+	if len(d.person().signedIn(d)) == 0 {
+		t.Error("nobody is signed in there")
+	}
+}
+
 var printedURL = regexp.MustCompile(`http://localhost\S+/oauth2/authorize\S+`)
 
 func TestDemo_theExamplesSignIn(t *testing.T) {
@@ -111,14 +145,25 @@ func TestDemo_theExamplesSignIn(t *testing.T) {
 	}
 }
 
-// buildExample builds a program of examples.
+// built are the programs of examples that were built, by name.
+var built sync.Map
+
+// buildExample builds a program of examples, once.
 func buildExample(t *testing.T, name string) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), name)
-	build := exec.Command("go", "build", "-o", binary, "./examples/"+name)
-	build.Dir = filepath.Join("..", "..")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	build, _ := built.LoadOrStore(name, sync.OnceValues(func() (string, error) {
+		binary := filepath.Join(scratch, name)
+		build := exec.Command("go", "build", "-o", binary, "./examples/"+name)
+		build.Dir = filepath.Join("..", "..")
+		out, err := build.CombinedOutput()
+		if err != nil {
+			err = fmt.Errorf("%w: %s", err, out)
+		}
+		return binary, err
+	}))
+	binary, err := build.(func() (string, error))()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return binary
 }

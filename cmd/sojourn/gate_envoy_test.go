@@ -146,7 +146,7 @@ func TestGate_envoyLetsThroughOnlyWhatWasJudged(t *testing.T) {
 	t.Parallel()
 	s := openGate(t)
 	caller := s.startEnvoy()
-	ask := func(method, path, body string, headers ...string) answer {
+	var ask asking = func(method, path, body string, headers ...string) answer {
 		r, err := http.NewRequestWithContext(t.Context(), method, s.api+path, strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
@@ -187,24 +187,7 @@ func TestGate_envoyLetsThroughOnlyWhatWasJudged(t *testing.T) {
 		t.Errorf("it is told %v: %s", refused.header, refused.body)
 	}
 
-	bound := s.app("notes", false)
-	var sent http.Header
-	apps := &http.Client{Transport: bound.Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
-		sent = r.Header.Clone()
-		return caller.Transport.RoundTrip(r)
-	}))}
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, s.api+"/notes/%C3%A9t%C3%A9%2F1?page=3", strings.NewReader("text"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := s.send(apps, r); got.status != http.StatusOK || len(s.heard()) != 1 {
-		t.Errorf("with a proof: %d, %v: %s", got.status, got.header, got.body)
-	}
-	token, proof := sent.Get("Authorization"), sent.Get("Dpop")
-	s.refused("a proof once more", ask("PUT", "/notes/%C3%A9t%C3%A9%2F1", "", "Authorization", token, "Dpop", proof), 401, "invalid_dpop_proof")
-	s.refused("two proofs", ask("GET", "/notes", "", "Authorization", token, "Dpop", proof, "Dpop", proof), 401, "invalid_dpop_proof")
-	s.refused("no proof", ask("GET", "/notes", "", "Authorization", token), 401, "invalid_dpop_proof")
-
+	token := s.provesBy(caller, ask)
 	s.end("reader")
 	s.gate.until("that the ended session is refused", func() bool {
 		return ask("GET", "/notes", "", "Authorization", bearer).status == http.StatusUnauthorized
@@ -214,4 +197,31 @@ func TestGate_envoyLetsThroughOnlyWhatWasJudged(t *testing.T) {
 		t.Error(err)
 	}
 	s.refused("a gate that is away", ask("GET", "/notes", "", "Authorization", token), 503)
+}
+
+// asking sends a request, with headers in pairs.
+type asking func(method, path, body string, headers ...string) answer
+
+// provesBy has an app with a key call through Envoy, and others show what it sent. It returns the app's token.
+func (s *gated) provesBy(caller *http.Client, ask asking) (token string) {
+	s.t.Helper()
+	bound := s.app("notes", false)
+	var sent http.Header
+	apps := &http.Client{Transport: bound.Transport(roundTripper(func(r *http.Request) (*http.Response, error) {
+		sent = r.Header.Clone()
+		return caller.Transport.RoundTrip(r)
+	}))}
+	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodPut, s.api+"/notes/%C3%A9t%C3%A9%2F1?page=3", strings.NewReader("text"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if got := s.send(apps, r); got.status != http.StatusOK || len(s.heard()) != 1 {
+		s.t.Errorf("with a proof: %d, %v: %s", got.status, got.header, got.body)
+	}
+	token = sent.Get("Authorization")
+	proof := sent.Get("Dpop")
+	s.refused("a proof once more", ask("PUT", "/notes/%C3%A9t%C3%A9%2F1", "", "Authorization", token, "Dpop", proof), 401, "invalid_dpop_proof")
+	s.refused("two proofs", ask("GET", "/notes", "", "Authorization", token, "Dpop", proof, "Dpop", proof), 401, "invalid_dpop_proof")
+	s.refused("no proof", ask("GET", "/notes", "", "Authorization", token), 401, "invalid_dpop_proof")
+	return token
 }

@@ -22,15 +22,15 @@ type gated struct {
 	seen []*http.Request // what came through to the API
 }
 
-// openGate starts all of it; flags are the gate's beside those it needs.
-func openGate(t *testing.T, flags ...string) *gated {
+// openGate starts all of it.
+func openGate(t *testing.T) *gated {
 	t.Helper()
 	ports := freePorts(t, 2)
 	s := &gated{street: openServer(t)}
 	s.api = "http://127.0.0.1:" + ports[0]
 	upstream := httptest.NewServer(http.HandlerFunc(s.hear))
 	t.Cleanup(upstream.Close)
-	s.startGate("127.0.0.1:"+ports[1], append([]string{"--scope", "notes.read", "--public-url", s.api}, flags...)...)
+	s.startGate("127.0.0.1:"+ports[1], "--scope", "notes.read", "--public-url", s.api)
 	s.startNginx(strings.NewReplacer(
 		"127.0.0.1:3000", upstream.Listener.Addr().String(), "127.0.0.1:8000", "127.0.0.1:"+ports[0], "127.0.0.1:8082", "127.0.0.1:"+ports[1],
 	))

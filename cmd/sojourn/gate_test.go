@@ -145,31 +145,39 @@ func TestGate_awayIsNeverOpen(t *testing.T) {
 	}
 }
 
-// While the server is away, the operator's choice decides about tokens that were good.
+// While the server is away, the operator's choice decides about tokens that were good: three gates of one server.
 func TestGate_serverAway(t *testing.T) {
 	t.Parallel()
-	for stale, want := range map[string]int{"introspect": 503, "refuse": 503, "accept": 200} {
-		t.Run(stale, func(t *testing.T) {
-			t.Parallel()
-			s := openGate(t, "--stale", stale)
-			bearer := s.bearer(s.app("reader", true))
-			if got := s.ask("GET", s.api+"/notes", "Authorization", bearer); got.status != http.StatusOK {
-				t.Fatalf("before: %d", got.status)
-			}
-			s.server.kill()
-			s.gate.until("that the feed is known to be away", func() bool { return statusOf(s.asks+"/readyz") == http.StatusServiceUnavailable })
-			got := s.ask("GET", s.api+"/notes", "Authorization", bearer)
-			if got.status != want {
-				t.Errorf("answered %d, want %d: %s", got.status, want, got.body)
-			}
-			if want == 503 && (got.header.Get("Retry-After") == "" || got.header.Get("WWW-Authenticate") != "") {
-				t.Errorf("it says %v", got.header)
-			}
-			if healthy := statusOf(s.asks + "/healthz"); healthy != http.StatusOK {
-				t.Errorf("/healthz says %d", healthy)
-			}
-		})
+	s := openGate(t)
+	bearer := s.bearer(s.app("reader", true))
+	want := map[string]int{"introspect": 503, "refuse": 503, "accept": 200}
+	gates := map[string]*gated{}
+	for stale := range want {
+		g := &gated{street: s.street}
+		g.startGate("127.0.0.1:"+freePorts(t, 1)[0], "--public-url", s.api, "--stale", stale)
+		if got := g.ask("GET", g.asks+"/verify", "Authorization", bearer); got.status != http.StatusOK {
+			t.Fatalf("%s, before: %d", stale, got.status)
+		}
+		gates[stale] = g
 	}
+	s.server.kill()
+	for stale, g := range gates {
+		g.gate.until("that the feed is known to be away", func() bool { return statusOf(g.asks+"/readyz") == http.StatusServiceUnavailable })
+		got := g.ask("GET", g.asks+"/verify", "Authorization", bearer)
+		if got.status != want[stale] {
+			t.Errorf("%s: answered %d, want %d: %s", stale, got.status, want[stale], got.body)
+		}
+		if want[stale] == 503 && (got.header.Get("Retry-After") == "" || got.header.Get("WWW-Authenticate") != "") {
+			t.Errorf("%s: it says %v", stale, got.header)
+		}
+		if healthy := statusOf(g.asks + "/healthz"); healthy != http.StatusOK {
+			t.Errorf("%s: /healthz says %d", stale, healthy)
+		}
+	}
+	s.gate.until("that nginx is told so", func() bool {
+		got := s.ask("GET", s.api+"/notes", "Authorization", bearer) // introspect, the usual
+		return got.status == http.StatusServiceUnavailable && got.header.Get("Retry-After") != "" && got.header.Get("WWW-Authenticate") == ""
+	})
 }
 
 // Whoever asks at /verify itself, as a script does, gets a plain answer; a proxy that is set up wrongly gets none that is a yes.

@@ -16,7 +16,22 @@ import (
 
 // TestMain makes this test binary also be the program, under the name sojourn in $PATH.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"sojourn": main})
+	testscript.Main(all{m}, map[string]func(){"sojourn": main})
+}
+
+// all are the tests, with a folder for what is made once for many of them.
+type all struct{ m *testing.M }
+
+var scratch string
+
+// Run runs them.
+func (a all) Run() int {
+	var err error
+	if scratch, err = os.MkdirTemp("", "sojourn-cmd"); err != nil {
+		panic(err)
+	}
+	defer func() { _ = os.RemoveAll(scratch) }()
+	return a.m.Run()
 }
 
 // TestScripts runs the command line in testdata/*.txt, each in an empty folder.

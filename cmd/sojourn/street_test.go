@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/sojourn-auth/sojourn/sdk/go/app"
@@ -33,15 +34,55 @@ func openServer(t *testing.T, settings ...string) *street {
 	ports := freePorts(t, 2)
 	public, admin := ports[0], ports[1]
 	s := &street{t: t, dir: t.TempDir(), issuer: "http://localhost:" + public}
+	furnish(s.t, s.dir)
 	env := append(settings, "SOJOURN_ISSUER="+s.issuer)
 	s.server = start(s.t, s.dir, env, "sojourn", "serve", "--listen", "127.0.0.1:"+public, "--admin-listen", "127.0.0.1:"+admin)
 	s.server.until("readiness", func() bool { return statusOf("http://127.0.0.1:"+admin+"/readyz") == http.StatusOK })
-	command(s.t, s.dir, nil, adasPassword, "user", "add", "--email", "ada@example.com", "--password-stdin")
-	for _, id := range []string{"notes", "reader"} {
-		command(s.t, s.dir, nil, "", "client", "add", "--id", id, "--public", "--redirect-uri", "http://127.0.0.1/callback", "--scope", adasScopes)
-	}
-	command(s.t, s.dir, nil, gateSecret, "client", "add", "--id", "gate", "--secret-stdin", "--grant-type", "client_credentials")
 	return s
+}
+
+var furnished sync.Mutex
+
+// furnish puts the folder of a server into dir: with a person, two apps and a client of an API's own, which commands added to the
+// first one of these and the others are copies of.
+func furnish(t *testing.T, dir string) {
+	t.Helper()
+	furnished.Lock()
+	defer furnished.Unlock()
+	model := filepath.Join(scratch, "street")
+	if _, err := os.Stat(model); err != nil {
+		making := t.TempDir()
+		command(t, making, nil, adasPassword, "user", "add", "--email", "ada@example.com", "--password-stdin")
+		for _, id := range []string{"notes", "reader"} {
+			command(t, making, nil, "", "client", "add", "--id", id, "--public", "--redirect-uri", "http://127.0.0.1/callback", "--scope", adasScopes)
+		}
+		command(t, making, nil, gateSecret, "client", "add", "--id", "gate", "--secret-stdin", "--grant-type", "client_credentials")
+		if err := os.Rename(filepath.Join(making, "sojourn-data"), model); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copyFolder(t, model, filepath.Join(dir, "sojourn-data"))
+}
+
+// copyFolder copies the files of a folder, for this user alone.
+func copyFolder(t *testing.T, from, to string) {
+	t.Helper()
+	files, err := os.ReadDir(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(to, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		content, err := os.ReadFile(filepath.Join(from, f.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(to, f.Name()), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // secretFile holds the secret of the gate's client.

@@ -118,6 +118,7 @@ func BenchmarkFollowersCost(b *testing.B) {
 		b.ReportMetric(middle(idle), "idle-ms/s")
 		b.ReportMetric(middle(rates[0]), "op/s")
 		b.ReportMetric(middle(rates[1])/middle(rates[0]), "throughput-ratio")
+		b.ReportMetric(middle(spent[0]), "server-µs/op")
 		b.ReportMetric(middle(spent[1])/middle(spent[0]), "cpu-ratio")
 	})
 }
