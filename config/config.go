@@ -74,7 +74,8 @@ type Config struct {
 
 	GeoIP string // file of a MaxMind database of cities or countries; may be empty
 
-	TimeZone string // where the operator's days begin, like Europe/Berlin
+	TimeZone  string // where the operator's days begin, like Europe/Berlin
+	Anomalies string // On, Off, or the path of a file of rules of the operator's own
 
 	LogLevel  slog.Level
 	LogFormat string // JSON or Text
@@ -142,6 +143,7 @@ var settings = []setting{
 	{name: "OPERATOR_LOGO", bind: func(c *Config) value { return text{&c.OperatorLogo} }},
 	{name: "GEOIP", bind: func(c *Config) value { return text{&c.GeoIP} }},
 	{name: "TIMEZONE", std: "UTC", bind: func(c *Config) value { return zone{&c.TimeZone} }},
+	{name: "ANOMALIES", std: On, bind: func(c *Config) value { return text{&c.Anomalies} }},
 	{name: "LOG_LEVEL", std: "info", bind: func(c *Config) value { return level{&c.LogLevel} }},
 	{name: "LOG_FORMAT", std: JSON, bind: func(c *Config) value { return choice{&c.LogFormat, []string{JSON, Text}} }},
 	{name: "ACCESS_TTL", std: "10m", bind: func(c *Config) value { return span{&c.AccessTTL} }},

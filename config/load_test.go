@@ -50,7 +50,7 @@ func TestLoad_defaults(t *testing.T) {
 		Database: "sqlite:sojourn-data/sojourn.db", DatabaseConns: 24, DatabaseConnLife: 30 * time.Minute,
 		DatabaseStatementTimeout: 8 * time.Second, DatabaseLockTimeout: 3 * time.Second, MFA: "optional", Signup: "open", Registration: "token", ClientDocuments: "auto",
 		SigningAlgs:      []string{"ES256", "RS256", "EdDSA"},
-		ClientIdleExpiry: 90 * 24 * time.Hour, PasswordCost: config.HashCost{Memory: 19456, Passes: 2}, OperatorName: "Sojourn", TimeZone: "UTC", LogFormat: "json", RefreshDurability: "async",
+		ClientIdleExpiry: 90 * 24 * time.Hour, PasswordCost: config.HashCost{Memory: 19456, Passes: 2}, OperatorName: "Sojourn", TimeZone: "UTC", Anomalies: "on", LogFormat: "json", RefreshDurability: "async",
 		EventsKept: config.EventsKept{All: 9600 * time.Hour, Kinds: map[string]time.Duration{"session.forked": 168 * time.Hour}},
 		AccessTTL:  10 * time.Minute, SessionIdle: 30 * 24 * time.Hour, SessionAbsolute: 180 * 24 * time.Hour,
 		SignInIdle: 12 * time.Hour, SignInAbsolute: 14 * 24 * time.Hour,
@@ -117,6 +117,7 @@ operator_logo: https://example.com/logo.png
 timezone: Europe/Berlin
 log_level: debug
 log_format: text
+anomalies: /etc/sojourn/rules.yaml
 access_ttl: 5m
 session_idle: 1h
 session_absolute: 2h
@@ -133,7 +134,7 @@ signin_absolute: 4h
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("192.0.2.1/32")},
 		FetchAllow:     config.Places{Hosts: []string{"api.internal"}, Networks: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}},
 		SMTP:           "smtp://u:p@mail.example.com:587", MailFrom: "Harbour <no-reply@example.com>",
-		PasswordCost: config.HashCost{Memory: 19456, Passes: 2}, OperatorName: "1984", OperatorLogo: "https://example.com/logo.png", TimeZone: "Europe/Berlin", LogLevel: slog.LevelDebug, LogFormat: "text",
+		PasswordCost: config.HashCost{Memory: 19456, Passes: 2}, OperatorName: "1984", OperatorLogo: "https://example.com/logo.png", TimeZone: "Europe/Berlin", Anomalies: "/etc/sojourn/rules.yaml", LogLevel: slog.LevelDebug, LogFormat: "text",
 		AccessTTL: 5 * time.Minute, SessionIdle: time.Hour, SessionAbsolute: 2 * time.Hour, SignInIdle: 3 * time.Hour, SignInAbsolute: 4 * time.Hour,
 	}
 	if len(c.Secret) != 2 || c.Secret[0][1] != 1 || c.Secret[1][0] != 0xff {

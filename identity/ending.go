@@ -28,6 +28,7 @@ const (
 	EndDeleted       EndCause = "user_deleted"      // the account was deleted
 	EndCrowded       EndCause = "too_many_sessions" // the person has MaxSessions newer ones of the same app
 	EndOperator      EndCause = "ended_by_operator" // an operator ended it
+	EndUnusual       EndCause = "unusual"           // a rule found that somebody else uses it (docs/anomalies.md)
 	EndIdle          EndCause = "idle"              // no one used it for too long; judged when read, never written
 	EndExpired       EndCause = "expired"           // it reached its absolute end; judged when read, never written
 )

@@ -62,6 +62,8 @@ const (
 	RoleChanged   EventKind = "role.changed"   // Detail: which role of the desk the person has now, or none
 	DeskEntered   EventKind = "desk.entered"   // Detail: with which role
 	OperatorActed EventKind = "operator.acted" // Detail: what was done at the desk, and why
+
+	AnomalyFound EventKind = "anomaly.found" // a rule found something unusual; Detail: Decision.Detail
 )
 
 // EventKinds are all of them.
@@ -73,6 +75,7 @@ var EventKinds = []EventKind{
 	ClientDisabled, ClientEnabled, ClientDeleted, KeysRotated, KeysResealed, KeyRemoved, RegistrationTokenAdded,
 	DeliveryRetried, AdminTokenAdded, AdminTokenRemoved, WebhookAdded, WebhookRemoved, WebhookReplayed, EventsSealed,
 	RoleChanged, DeskEntered, OperatorActed,
+	AnomalyFound,
 }
 
 // Event is something that a user or an operator may ask about later. It is written in the transaction of what it tells.
@@ -99,7 +102,9 @@ var mailedKinds = []EventKind{
 
 // Droppable reports whether a mail that tells of the Event may stay away where many told of the same lately. Strangers cause
 // these, or an app that goes wrong; that what opens the account has changed is always told.
-func (e Event) Droppable() bool { return e.Kind == NewBrowser || e.Kind == SessionEnded }
+func (e Event) Droppable() bool {
+	return e.Kind == NewBrowser || e.Kind == SessionEnded || e.Kind == AnomalyFound
+}
 
 // FactorImported is the detail of a FactorAdded whose secret the person had before: nothing to be told of.
 const FactorImported = "imported"
@@ -108,6 +113,9 @@ const FactorImported = "imported"
 func (e Event) Mailed() bool {
 	if e.Kind == FactorAdded && e.Detail == FactorImported {
 		return false
+	}
+	if e.Kind == AnomalyFound {
+		return e.UserID != (ID{}) && ReadDecision(e.Detail).Answer.Has(AnswerTell)
 	}
 	stolen := e.Kind == SessionEnded && e.Detail == string(EndReuse) // two parties held one refresh token
 	return e.UserID != (ID{}) && (stolen || slices.Contains(mailedKinds, e.Kind))

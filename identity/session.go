@@ -159,6 +159,18 @@ type Sessions struct {
 	Lives  Lifetimes // the server's default
 	// RolledForward is told of each Session that was ahead of its row, once that is repaired; nil: nobody is.
 	RolledForward func(ctx context.Context, s Session)
+	// Refreshed is told of each request to refresh once it is decided; it must not wait. nil: nobody is.
+	Refreshed func(Refreshed)
+}
+
+// Refreshed is what came of a request to refresh.
+type Refreshed struct {
+	At      time.Time
+	Outcome RefreshOutcome
+	Session Session // as it is now; zero where it is not known
+	Client  string
+	Version string // of the app, as the request says
+	Seen    Seen
 }
 
 // What apps are told. None of it helps a thief: a wrong token and a session that is over sound alike.
@@ -317,6 +329,17 @@ func (h Holder) subject() Subject {
 // Refresh presents an authentic refresh token and returns its Session and the token that takes its place, by the
 // rotation rule of DESIGN §2. Refusals are SignInAgain.
 func (s Sessions) Refresh(ctx context.Context, t RefreshToken, h Holder) (Session, RefreshToken, error) {
+	row, next, err := s.present(ctx, t, h)
+	if s.Refreshed != nil && err == nil {
+		s.Refreshed(Refreshed{
+			At: s.Now(), Outcome: TrailOf(ctx).Refresh, Session: row, Client: h.Client.ID, Version: h.Device.AppVersion, Seen: h.Seen,
+		})
+	}
+	return row, next, err
+}
+
+// present is Refresh, of which nobody is told yet.
+func (s Sessions) present(ctx context.Context, t RefreshToken, h Holder) (Session, RefreshToken, error) {
 	trail := TrailOf(ctx)
 	trail.Subject = h.subject()
 	if t.Branch == 0 {

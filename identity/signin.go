@@ -172,7 +172,7 @@ func (s SignIns) Begin(ctx context.Context, a Attempt) (cookie string, err error
 			}
 		}
 		if !again && !a.Browser.Knows(user) {
-			if err := s.tellOfBrowser(ctx, user, a); err != nil {
+			if err := s.tellOfBrowser(ctx, user, a, now); err != nil {
 				return err
 			}
 		}
@@ -218,13 +218,13 @@ func (s SignIns) makeRoom(ctx context.Context, begins SignIn) error {
 }
 
 // tellOfBrowser writes that a browser is new to the person, unless all of it is: everyone's first browser is new.
-func (s SignIns) tellOfBrowser(ctx context.Context, user User, a Attempt) error {
+func (s SignIns) tellOfBrowser(ctx context.Context, user User, a Attempt, now time.Time) error {
 	before, err := s.Store.SignedInBefore(ctx, user.ID)
 	if err != nil || !before {
 		return err
 	}
 	return s.Store.AddEvent(ctx, Event{
-		ID: NewID(), At: s.Now(), Kind: NewBrowser, UserID: user.ID, Detail: a.Seen.Browser(), Address: a.Seen.Address,
+		ID: NewID(), At: now, Kind: NewBrowser, UserID: user.ID, Detail: a.Seen.Browser(), Address: a.Seen.Address,
 	})
 }
 

@@ -141,6 +141,21 @@ type Held struct {
 type Seen struct {
 	Address   string // IP address without port
 	UserAgent string // at most 256 bytes
+	Platform  string // Sec-CH-UA-Platform, where the program said it (W3C User-Agent Client Hints); at most 32 bytes
+}
+
+// On returns where a request came from, with the platform that its Sec-CH-UA-Platform names.
+func (s Seen) On(platform string) Seen {
+	s.Platform = cut(platform, 32)
+	return s
+}
+
+// Family is the family of platforms that the request says it came from. The hint is the better word: a User-Agent may be frozen.
+func (s Seen) Family() Family {
+	if f := FamilyOf(s.Platform); f != FamilyUnknown {
+		return f
+	}
+	return FamilyOf(s.UserAgent)
 }
 
 const maxUserAgent = 256

@@ -37,6 +37,11 @@ func (w Webhook) Wants(kind EventKind) bool {
 	return slices.Contains(w.Kinds, kind)
 }
 
+// WantsEvent reports whether a webhook is told of an Event: of its kinds, and of what a rule says that every webhook is told.
+func (w Webhook) WantsEvent(e Event) bool {
+	return w.Wants(e.Kind) || e.Kind == AnomalyFound && ReadDecision(e.Detail).Answer.Has(AnswerWebhook)
+}
+
 // WebhookNotice is what a Delivery to a webhook carries. Who the person is is looked up when it is sent.
 type WebhookNotice struct {
 	Event Event `json:"event"`

@@ -96,7 +96,7 @@ var written = []identity.EndCause{
 	identity.EndReuse, identity.EndForks, identity.EndReplay, identity.EndRevoked, identity.EndSignedOut, identity.EndReplaced,
 	identity.EndDevice, identity.EndNotMe, identity.EndPassword, identity.EndReset, identity.EndFactor, identity.EndEmail,
 	identity.EndConsent, identity.EndClientGone, identity.EndClientOff, identity.EndLocked, identity.EndDeleted,
-	identity.EndOperator,
+	identity.EndOperator, identity.EndUnusual,
 }
 
 func TestEvents_theStreamOfAnEndedSessionSaysWhy(t *testing.T) {

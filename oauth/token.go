@@ -90,7 +90,7 @@ func (e *Endpoints) admit(w http.ResponseWriter, r *http.Request) (*exchange, er
 	if err != nil {
 		return nil, err
 	}
-	x := &exchange{form: form, seen: identity.SeenFrom(r.RemoteAddr, r.UserAgent()), key: shown.key}
+	x := &exchange{form: form, seen: identity.SeenFrom(r.RemoteAddr, r.UserAgent()).On(r.Header.Get("Sec-CH-UA-Platform")), key: shown.key}
 	x.mapped = slices.ContainsFunc(e.o.Claims, func(r identity.ClaimRule) bool { return r.AccessToken || r.IDToken })
 	if x.access, err = e.engine.NewAccessRequest(r.Context(), r, x); err != nil {
 		return nil, err

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -92,12 +91,7 @@ func (c *certificate) watch(ctx context.Context) {
 // stampNow changes when one of the files does.
 func (c *certificate) stampNow() (stamp string) {
 	for _, file := range []string{c.certFile, c.keyFile} {
-		info, err := os.Stat(file) // follows links: Kubernetes swaps one
-		if err != nil {
-			stamp += "missing "
-			continue
-		}
-		stamp += fmt.Sprint(info.ModTime().UnixNano(), info.Size(), " ")
+		stamp += stampOf(file)
 	}
 	return stamp
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sojourn-auth/sojourn/anomaly"
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/storage"
 )
@@ -49,6 +50,7 @@ type courier struct {
 	db      *storage.DB
 	log     *slog.Logger
 	metrics *metrics
+	watch   *anomaly.Watch
 	calls   calls
 	resolve func(ctx context.Context, host string) string
 	poll    time.Duration // between two looks that nothing asked for
@@ -83,7 +85,7 @@ func (s *Server) couriers() []*courier {
 
 func (s *Server) courier(c carrier) *courier {
 	return &courier{
-		carrier: c, db: s.db, log: s.log, metrics: s.metrics, poll: pollEvery,
+		carrier: c, db: s.db, log: s.log, watch: s.watch, metrics: s.metrics, poll: pollEvery,
 		underWay: map[string]int{}, good: map[string]bool{}, held: map[string]string{}, over: make(chan tried),
 		calls: calls{at: map[string]int{}}, resolve: addressOf,
 	}
@@ -290,6 +292,7 @@ func addressOf(ctx context.Context, host string) string {
 func (c *courier) settle(ctx context.Context, d identity.Delivery, err error) {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
+	c.watch.Delivered(c.kind, d.ClientID, c.db.Now(), err == nil)
 	if err == nil {
 		c.metrics.deliveries.WithLabelValues(string(c.kind), "delivered").Inc()
 		err = c.db.DeliveryDone(ctx, d.ID)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sojourn-auth/sojourn/anomaly"
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/mail"
 	"github.com/sojourn-auth/sojourn/storage"
@@ -38,6 +39,7 @@ type postman struct {
 	sender *mail.Sender
 	frame  templates.MailFrame
 	place  func(address string) string
+	told   func(rule string) (signal anomaly.Signal, own string)
 
 	dropped prometheus.Counter // notices that were one too many
 }
@@ -58,7 +60,7 @@ func (s *Server) newPostman(links identity.MailLinks) (*postman, error) {
 		return nil, fmt.Errorf("SOJOURN_SMTP: %w", err)
 	}
 	return &postman{
-		db: s.db, links: links, sender: sender, place: s.places.place, dropped: s.metrics.notices,
+		db: s.db, links: links, sender: sender, place: s.places.place, told: s.watch.Told, dropped: s.metrics.notices,
 		frame: templates.MailFrame{Operator: s.cfg.OperatorName, Site: s.cfg.Issuer},
 	}, nil
 }
@@ -229,6 +231,7 @@ var notices = map[identity.EventKind]templates.Notice{
 	identity.ChangesUndone:    templates.NoticeUndone,
 	identity.EmailVouched:     templates.NoticeVouched,
 	identity.SessionEnded:     templates.NoticeReuse, // mailed for EndReuse alone
+	identity.AnomalyFound:     templates.NoticeAnomaly,
 }
 
 // notice tells a person, at the address that they had then, of what happened.
@@ -245,6 +248,12 @@ func (p *postman) notice(ctx context.Context, e identity.Event, user identity.Us
 		n.CodesLeft, err = p.db.RecoveryCodesLeft(ctx, user.ID)
 	case identity.ChangesUndone:
 		n.Undone = e.Detail
+	case identity.AnomalyFound:
+		signal, own := p.told(identity.ReadDecision(e.Detail).Rule)
+		n.Unusual, n.Own = string(signal), own
+		if e.SessionID != (identity.ID{}) {
+			n.App, n.Device, err = p.whatEnded(ctx, e)
+		}
 	case identity.SessionEnded:
 		n.App, n.Device, err = p.whatEnded(ctx, e)
 	default: // says enough by itself

@@ -15,6 +15,7 @@ import (
 
 	"github.com/emersion/go-smtp"
 
+	"github.com/sojourn-auth/sojourn/anomaly"
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/mail"
 	"github.com/sojourn-auth/sojourn/mail/mailtest"
@@ -43,6 +44,7 @@ func inOffices(t *testing.T, o mailtest.Options, f func(t *testing.T, o *office)
 			f(t, &office{w: w, server: server, postman: &postman{
 				dropped: newMetrics().notices, db: w.db, links: identity.MailLinks{Store: w.db, Keys: w.keys, Now: w.now}, sender: sender,
 				frame: templates.MailFrame{Operator: "Harbour", Site: w.issuer}, place: func(string) string { return "" },
+				told: func(string) (anomaly.Signal, string) { return anomaly.NewCountry, "" },
 			}})
 		})
 	}
@@ -83,6 +85,9 @@ func (o *office) opens(t *testing.T, m mailtest.Mail, path string, kind identity
 func event(user identity.User, kind identity.EventKind, at time.Time) identity.Letter {
 	e := identity.Event{
 		ID: identity.NewID(), At: at, Kind: kind, UserID: user.ID, Detail: string(identity.EndReuse), Address: "2001:db8::7",
+	}
+	if kind == identity.AnomalyFound {
+		e.Detail = identity.Decision{Rule: "new-country", Answer: identity.AnswerTell}.Detail()
 	}
 	return identity.Letter{Kind: identity.LetterEvent, UserID: user.ID, Event: &e}
 }
@@ -302,7 +307,7 @@ func TestPostman_whatTellsOfCredentialsIsNeverDropped(t *testing.T) {
 		p := o.w.person(t)
 		for kind := range notices {
 			before, want := o.server.Waiting(), 25
-			if kind == identity.NewBrowser || kind == identity.SessionEnded {
+			if (identity.Event{Kind: kind}).Droppable() {
 				want = noticeThrottle.Free
 			}
 			for range 25 {

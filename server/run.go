@@ -84,6 +84,7 @@ func (s *Server) Serve(until context.Context) error {
 	for _, loop := range []func(context.Context){
 		s.protocol.Run, s.db.Clock().Run, s.db.Carry, s.db.WatchChanges, s.db.WatchMarks, s.watchWebhooks, s.sweep, s.tidy, s.addNumbers, s.rollUp,
 		s.checkDocuments, s.warnOfRisks, s.warnOfNoMail, s.own.watch,
+		s.places.watch, s.watch.Run,
 	} {
 		loops.Go(func() { loop(ctx) })
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/sojourn-auth/sojourn/anomaly"
 	"github.com/sojourn-auth/sojourn/config"
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/mfa"
@@ -34,8 +35,9 @@ type Server struct {
 	router   *mux.Router
 	handler  http.Handler
 	logo     logo
-	places   places
-	postman  *postman // nil: no mail is sent
+	places   *places
+	watch    *anomaly.Watch // nil: nobody looks for anomalies
+	postman  *postman       // nil: no mail is sent
 	herald   *herald
 	ports    ports
 	own      *certificate // nil: the listener speaks no TLS
@@ -61,7 +63,10 @@ func New(ctx context.Context, cfg config.Config, db *storage.DB, log *slog.Logge
 	if s.logo, err = readLogo(cfg.OperatorLogo); err != nil {
 		return nil, err
 	}
-	if s.places, err = readPlaces(cfg.GeoIP); err != nil {
+	if s.places, err = readPlaces(cfg.GeoIP, s.log); err != nil {
+		return nil, err
+	}
+	if s.watch, err = s.watching(); err != nil {
 		return nil, err
 	}
 	if err := s.assemble(keys); err != nil {
@@ -128,13 +133,15 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 		Policy: policy, SignupOpen: cfg.Signup == config.Open, Secure: s.secure(), Issuer: cfg.Issuer,
 		Operator: templates.Operator{Name: cfg.OperatorName, LogoURL: s.logo.url},
 		Fetch:    bounded(fetch, logosAtOnce, s.metrics.fetches.WithLabelValues("logo")), Place: s.places.place,
-		Log: s.log, Register: s.registering(), RegisterToken: cfg.Registration == config.Token,
+		Unusual: func(rule string) string { signal, _ := s.watch.Told(rule); return string(signal) },
+		Log:     s.log, Register: s.registering(), RegisterToken: cfg.Registration == config.Token,
 	})
 	s.protocol, err = oauth.New(db, oauth.Options{
 		Issuer: cfg.Issuer, AccessTTL: cfg.AccessTTL, Keys: keys, Now: db.Now,
 		Sessions: identity.Sessions{
 			Store: db, Keys: keys, Now: db.Now, Policy: policy,
 			Lives: identity.Lifetimes{Idle: cfg.SessionIdle, Absolute: cfg.SessionAbsolute}, RolledForward: s.rolledForward,
+			Refreshed: s.watch.Refreshed,
 		},
 		SignIns: signIns, SigningKeys: SigningKeys(db, cfg), Policy: policy,
 		Devices: devices, Documents: identity.Documents{Store: db},
@@ -148,6 +155,37 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 		},
 	})
 	return err
+}
+
+// watching is what looks for anomalies, by the rules of SOJOURN_ANOMALIES.
+func (s *Server) watching() (*anomaly.Watch, error) {
+	rules, err := anomalyRules(s.cfg.Anomalies)
+	if err != nil {
+		return nil, err
+	}
+	return anomaly.New(anomaly.Options{Store: s.db, Now: s.db.Now, Rules: rules, Locate: s.places.locate, Log: s.log}), nil
+}
+
+// anomalyRules are those that are shipped with the operator's in their places, or none.
+func anomalyRules(setting string) ([]anomaly.Rule, error) {
+	switch setting {
+	case config.Off:
+		return nil, nil
+	case config.On:
+		return anomaly.Shipped(), nil
+	}
+	rules, err := anomaly.ReadFile(setting)
+	if err != nil {
+		return nil, fmt.Errorf("SOJOURN_ANOMALIES: %w", err)
+	}
+	return rules, nil
+}
+
+// Watch is what looks for anomalies; nil where nobody does. Where locate is not nil it says where addresses are, in the place of the file
+// of SOJOURN_GEOIP: simulations have no such file. It must be called so before the server serves.
+func (s *Server) Watch(locate func(address string) anomaly.Place) *anomaly.Watch {
+	s.watch.LocateBy(locate)
+	return s.watch
 }
 
 // registering is how the page registers a client, or nil where nobody may.

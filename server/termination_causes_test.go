@@ -2,11 +2,13 @@ package server
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"testing"
 	"time"
 
+	"github.com/sojourn-auth/sojourn/anomaly"
 	"github.com/sojourn-auth/sojourn/config"
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/mfa"
@@ -49,6 +51,7 @@ var causes = map[string]cause{
 	"user_unlocked":              {play: operator(lockAndUnlock)},
 	"user_deleted":               {play: operator(func(o identity.Operators, s *scene) error { return o.DeleteUser(ctx, s.ada.user.ID) })},
 	"too_many_sessions":          {play: tooManySessions},
+	"unusual":                    {play: unusual},
 	"operator_ends_one":          {play: operator(operatorEndsOne(false))},
 	"operator_ends_device":       {play: operator(operatorEndsOne(true))},
 	"operator_ends_all":          {play: operator(func(o identity.Operators, s *scene) error { _, err := o.EndAll(ctx, s.ada.user.ID); return err })},
@@ -132,6 +135,20 @@ func reused(t *testing.T, s *scene) {
 	if got := h.refresh(t, h.old); got.Error != "invalid_grant" {
 		t.Fatal(got.body)
 	}
+}
+
+// unusual has a rule find that the app's token comes from another platform.
+func unusual(t *testing.T, s *scene) {
+	w := anomaly.New(anomaly.Options{Store: s.w.db, Now: s.w.now, Rules: anomaly.Shipped(), Log: slog.New(slog.DiscardHandler)})
+	row, err := s.w.db.SessionByID(ctx, s.held["this"].sid)
+	fine(t, err)
+	row.UserAgent = "Notes/3 CFNetwork/1568 Darwin/24.0.0"
+	w.Refreshed(identity.Refreshed{
+		At: s.w.now(), Outcome: identity.Rotated, Session: row, Client: row.ClientID,
+		Seen: identity.Seen{Address: "198.51.100.7", UserAgent: "okhttp/5.0"},
+	})
+	_, err = w.Look(ctx)
+	fine(t, err)
 }
 
 // from is where Ada acts from.

@@ -5,5 +5,5 @@
 // no more of it than an app does. What a phone does is decided by the seed alone, never by the machine's clock. (The one
 // exception is Window, a reference rule to compare with, which is named as such wherever its figures are printed.)
 //
-// It may import server, config, storage and identity; nothing imports it but cmd.
+// It may import server, config, storage, identity, mfa and anomaly; nothing imports it but cmd.
 package simulate

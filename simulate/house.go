@@ -29,6 +29,7 @@ type house struct {
 	keys    *identity.Keyring
 	signIns identity.SignIns
 	public  http.Handler
+	built   *server.Server
 	hash    string // of everyone's password
 	people  map[int]*person
 }
@@ -148,7 +149,7 @@ func openHouse(ctx context.Context, s *site, dsn string, now func() time.Time) (
 		return nil, errors.Join(err, db.Close())
 	}
 	return &house{
-		db: db, keys: s.keys, public: built.Handler(), hash: s.hash, people: map[int]*person{},
+		db: db, keys: s.keys, public: built.Handler(), built: built, hash: s.hash, people: map[int]*person{},
 		signIns: identity.SignIns{
 			Store: db, Keys: s.keys, Passwords: s.passwords, Now: now,
 			Lives: identity.Lifetimes{Idle: s.cfg.SignInIdle, Absolute: s.cfg.SignInAbsolute},
@@ -222,13 +223,24 @@ var errUnproved = errors.New("the server wants a proof of the session's key")
 // token makes a token request in this process and returns the refresh token of the answer, or "" where the app is told to sign in. Any
 // other answer but errUnproved ends the simulation: nothing in it may fail.
 func (h *house) token(ctx context.Context, form url.Values, proof string) (string, error) {
+	return h.post(ctx, form, http.Header{"DPoP": {proof}})
+}
+
+// ask is token from a program that names itself.
+func (h *house) ask(ctx context.Context, agent string, form url.Values) (string, error) {
+	return h.post(ctx, form, http.Header{"User-Agent": {agent}})
+}
+
+func (h *house) post(ctx context.Context, form url.Values, headers http.Header) (string, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "/oauth2/token", strings.NewReader(form.Encode()))
 	if err != nil {
 		return "", err
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if proof != "" {
-		r.Header.Set("DPoP", proof)
+	for name, values := range headers {
+		if values[0] != "" {
+			r.Header.Set(name, values[0])
+		}
 	}
 	r.RemoteAddr = "192.0.2.1:1" // TEST-NET-1 (RFC 5737)
 	w := &reply{header: http.Header{}, status: http.StatusOK}

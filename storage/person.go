@@ -30,6 +30,7 @@ var personTables = []personTable{
 	{"document", "states", "client_id, key, value, version, updated_at, deleted", "user_id"},
 	{"link", "mail_links", "kind, detail, created_at, expires_at, pressed_at", "user_id"},
 	{"former", "former_values", "kind, CASE WHEN kind IN ('email', 'name') THEN value ELSE '' END AS value, since, at", "user_id"},
+	{"habit", "habits", "places, seen_at", "user_id"},
 	{"event", "events", "id, at, kind, session_id, client_id, detail, address, actor, browser, repeats", "user_id"},
 }
 
@@ -94,7 +95,7 @@ func exported(name string, value any) any {
 		if v == "" {
 			return nil
 		}
-		if name == "described" {
+		if name == "described" || name == "places" {
 			return json.RawMessage(v)
 		}
 	case [16]byte:

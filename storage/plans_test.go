@@ -64,6 +64,7 @@ func asked(db *storage.DB, p person, s identity.Session) map[string]func(context
 	all := listed(db, p, s)
 	maps.Copy(all, ended(db, p, s))
 	maps.Copy(all, followed(db))
+	maps.Copy(all, watched(db, p))
 	all["Changed"] = func(ctx context.Context) error { return failed(db.Changed(ctx, p.user.ID, db.Now().Add(-time.Hour))) }
 	all["AddressAt"] = func(ctx context.Context) error { return failed(db.AddressAt(ctx, p.user.ID, db.Now().Add(-time.Hour))) }
 	return all
@@ -192,6 +193,31 @@ func followed(db *storage.DB) map[string]func(context.Context) error {
 	}
 }
 
+// watched are those of who looks for anomalies.
+func watched(db *storage.DB, p person) map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"EventsFrom": func(ctx context.Context) error {
+			return failed(db.EventsFrom(ctx, identity.EventPlace{At: db.Now().Add(-time.Minute)}, db.Now(), 1000))
+		},
+		"Habits": func(ctx context.Context) error { return failed(db.Habits(ctx, []identity.ID{p.user.ID})) },
+		"Hours":  func(ctx context.Context) error { return failed(db.Hours(ctx, "x", db.Now().Add(-time.Hour))) },
+		"LastActive": func(ctx context.Context) error {
+			return failed(db.LastActive(ctx, p.user.ID, db.Now()))
+		},
+		"Acts": func(ctx context.Context) error {
+			_, _, err := db.Acts(ctx, p.user.ID, []identity.EventKind{identity.FactorRefused}, db.Now().Add(-time.Hour), db.Now())
+			return err
+		},
+		"AskFactor": func(ctx context.Context) error { return db.AskFactor(ctx, p.user.ID) },
+		"Decide": func(ctx context.Context) error {
+			return failed(db.Decide(ctx, identity.Decision{Rule: "x", Subject: "y", At: db.Now()}, time.Hour))
+		},
+		"CountDecisions": func(ctx context.Context) error {
+			return failed(db.CountDecisions(ctx, "x", db.Now().Add(-time.Hour), 100))
+		},
+	}
+}
+
 func failed[T any](_ T, err error) error { return err }
 
 func orElse(err, other error) error {
@@ -301,6 +327,7 @@ var own = map[string]string{
 	"FactorsOf": "one of each kind", "LockFactors": "one of each kind", "RecoveryHashes": "ten codes",
 	"Documents": "64 of a person and app", "LiveSessions": "as many as are asked for",
 	"Undo": "what was there before, of each kind", "MarksBetween": "as many as the places are apart",
+	"Habits": "as many as are asked for", "Hours": "1,344 of a series since a time",
 }
 
 // No list grows with what there is: each statement of each says how many rows it brings.

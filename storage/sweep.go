@@ -19,7 +19,7 @@ const (
 
 // SweptRows counts what a sweep deleted.
 type SweptRows struct {
-	Sessions, SignIns, DeniedTokens, SpentAssertions, RegistrationTokens, MailLinks, FormerValues, Throttles, Events, Deliveries, Documents, Marks int
+	Sessions, SignIns, DeniedTokens, SpentAssertions, RegistrationTokens, MailLinks, FormerValues, Throttles, Events, Deliveries, Documents, Marks, Anomalies, Habits, AnomalyHours int
 }
 
 // rubbish is what one table holds that nobody can need any more: what is older than before by an age that an index has.
@@ -51,6 +51,9 @@ func (d *DB) Sweep(ctx context.Context) (swept SweptRows, err error) {
 		{"marks", "at", "(position IS NULL OR position < (SELECT l.position FROM mark_log l WHERE l.name = 'endings'))", now.Add(-keepMarks), &swept.Marks},
 		{"deliveries", "COALESCE(dead_at, next_try_at)", "TRUE", old, &swept.Deliveries},
 		{"states", "updated_at", "deleted", old, &swept.Documents},
+		{"anomalies", "at", "TRUE", now.Add(-keepAnomalies), &swept.Anomalies},
+		{"habits", "seen_at", "TRUE", now.Add(-identity.KeepHabit), &swept.Habits},
+		{"anomaly_hours", "hour", "TRUE", now.Add(-keepHours), &swept.AnomalyHours},
 	} {
 		if err := d.sweep(ctx, r); err != nil {
 			return swept, err

@@ -166,7 +166,7 @@ func (d *DB) queueWebhooks(ctx context.Context, events []identity.Event) error {
 
 func wantedBy(w identity.Webhook, events []identity.Event) (wanted []identity.Event) {
 	for _, e := range events {
-		if w.Wants(e.Kind) {
+		if w.WantsEvent(e) {
 			wanted = append(wanted, e)
 		}
 	}

@@ -442,6 +442,7 @@ var english = language{
 		"cause.user_deleted":      "the account was deleted",
 		"cause.too_many_sessions": "you had too many sign-ins in it, and used this one longest ago",
 		"cause.ended_by_operator": "the people who run this service ended it",
+		"cause.unusual":           "it was used from another kind of device, so somebody may have a copy",
 		"cause.idle":              "it had not been used for a long time",
 		"cause.expired":           "it had lasted as long as it may",
 

@@ -1,6 +1,6 @@
 package templates
 
-// mailSentences are the part of the catalogue that stands in mails.
+// mailSentences are the part of the catalogue that stands in mails, and what is told of anomalies.
 var mailSentences = map[string]string{
 	"mail.when":             "When: {when}",
 	"mail.when.layout":      "2 January 2006, 15:04 UTC",
@@ -87,4 +87,42 @@ var mailSentences = map[string]string{
 	"mail.reuse.subject":            "We signed {app} out on one of your devices",
 	"mail.reuse.lead":               "Two copies of one sign-in to {app} were in use, which happens when one was stolen. We signed that app out on that device; nothing else changed.",
 	"mail.reuse.after":              "Open the app and sign in again. If you see a device in your account that is not yours, or this happens again, the link signs everyone out at once and lets you choose another password.",
+
+	"mail.anomaly.new_country.subject":   "Sign-in from another country to your account at {operator}",
+	"mail.anomaly.new_country.lead":      "Somebody signed in to your account at {operator} with your password, from a country where you had not signed in before, in a browser that is new to us.",
+	"mail.anomaly.new_country.after":     "If it was you, there is nothing to do. If not, the link signs everyone out at once and lets you choose another password.",
+	"mail.anomaly.new_network.subject":   "Sign-in from somewhere new to your account at {operator}",
+	"mail.anomaly.new_network.lead":      "Somebody signed in to your account at {operator} with your password, from a part of the internet where you had not signed in before.",
+	"mail.anomaly.new_network.after":     "If it was you, there is nothing to do. If not, the link signs everyone out at once and lets you choose another password.",
+	"mail.anomaly.travel.subject":        "Two far sign-ins to your account at {operator}",
+	"mail.anomaly.travel.lead":           "Your account at {operator} was opened in two places that nobody travels between in the time that passed. A VPN can look like that, too.",
+	"mail.anomaly.travel.after":          "If it was you, there is nothing to do. If not, the link signs everyone out at once and lets you choose another password.",
+	"mail.anomaly.dormant.subject":       "Your account at {operator} is used again",
+	"mail.anomaly.dormant.lead":          "Somebody signed in to your account at {operator} with your password. Nobody had used the account for a long time.",
+	"mail.anomaly.dormant.after":         "If it was you, there is nothing to do. If not, the link signs everyone out at once and lets you choose another password.",
+	"mail.anomaly.factor_misses.subject": "Wrong codes for your account at {operator}",
+	"mail.anomaly.factor_misses.lead":    "Somebody who knows your password for {operator} typed wrong codes of your second step, again and again. They did not get in.",
+	"mail.anomaly.factor_misses.after":   "If it was you, try again later, or use a recovery code. If not, your password is known to somebody: the link signs everyone out at once and lets you choose another one.",
+	"mail.anomaly.recovery_acts.subject": "What opens your account at {operator} was changed",
+	"mail.anomaly.recovery_acts.lead":    "From somewhere new your account at {operator} was recovered, and what opens it was changed.",
+	"mail.anomaly.recovery_acts.after":   "If it was you, there is nothing to do. If not, the link signs everyone out at once and lets you choose another password.",
+	"mail.anomaly.platform.subject":      "{app} was used from another device",
+	"mail.anomaly.platform.lead":         "The sign-in of {app} on one of your devices was used from another kind of device, which happens when a copy of it was stolen.",
+	"mail.anomaly.platform.after":        "Open the app; where it asks, sign in again. If you see a device in your account that is not yours, the link signs everyone out at once and lets you choose another password.",
+	"mail.anomaly.other.subject":         "Something about your account at {operator} is unusual",
+	"mail.anomaly.other.lead":            "Something about the use of your account at {operator} was unusual.",
+	"mail.anomaly.other.after":           "If it was you, there is nothing to do. If not, the link signs everyone out at once and lets you choose another password.",
+	"mail.anomaly.own.subject":           "Something about your account at {operator} is unusual",
+	"mail.anomaly.own.lead":              "{own}",
+	"mail.anomaly.own.after":             "If it was you, there is nothing to do. If not, the link signs everyone out at once and lets you choose another password.",
+
+	// What a rule found unusual, in people's activity. The last word is its signal (docs/anomalies.md).
+	"event.anomaly.found":               "Your account was used in an unusual way",
+	"event.anomaly.found.new_country":   "A sign-in came from a country that was new to us",
+	"event.anomaly.found.new_network":   "A sign-in came from a part of the internet that was new to us",
+	"event.anomaly.found.travel":        "Two sign-ins came from places far apart",
+	"event.anomaly.found.dormant":       "Your account was used after a long time",
+	"event.anomaly.found.factor_misses": "Many wrong codes were typed",
+	"event.anomaly.found.recovery_acts": "Your account was recovered and changed from somewhere new",
+	"event.anomaly.found.platform":      "{app} was used from another kind of device",
 }

@@ -235,8 +235,9 @@ const (
 	NoticeCodesRenewed    Notice = "codes_renewed"
 	NoticeWayIn           Notice = "way_in"
 	NoticeVouched         Notice = "vouched"
-	NoticeUndone          Notice = "undone" // says Undone
-	NoticeReuse           Notice = "reuse"  // says App and Device
+	NoticeUndone          Notice = "undone"  // says Undone
+	NoticeReuse           Notice = "reuse"   // says App and Device
+	NoticeAnomaly         Notice = "anomaly" // says Unusual or Own, and of a session App and Device
 )
 
 // NoticeMail tells of a Notice. What is not known is left out.
@@ -252,6 +253,8 @@ type NoticeMail struct {
 	App string
 	// Undone is what was taken back, between commas: address, name, factors, consent, or everything.
 	Undone string
+	// Unusual is the signal that a rule found unusual, as the catalogue has words for it, and Own what the operator says instead.
+	Unusual, Own string
 	// CodesLeft is how many recovery codes are left.
 	CodesLeft int
 	// NotMe is the link that ends everything.
@@ -265,13 +268,28 @@ func (m NoticeMail) letter() letter {
 	if app == "" {
 		app = english.sentences["mail.app"]
 	}
-	l := newLetter("mail."+string(m.Notice), m.MailFrame, "app", short(app))
+	l := newLetter(m.key(), m.MailFrame, "app", short(app), "own", m.Own)
 	l.facts = m.facts()
 	l.links = []way{{"mail.not_me", m.NotMe}}
 	if m.Notice == NoticeReuse { // the person did nothing, and nobody asks whether they did
 		l.links[0].key = "mail.sign_out"
 	}
 	return l
+}
+
+// key is where the catalogue has the words.
+func (m NoticeMail) key() string {
+	key := "mail." + string(m.Notice)
+	if m.Notice != NoticeAnomaly {
+		return key
+	}
+	switch _, known := english.sentences[key+"."+m.Unusual+".lead"]; {
+	case m.Own != "":
+		return key + ".own"
+	case known:
+		return key + "." + m.Unusual
+	}
+	return key + ".other"
 }
 
 // facts are those that are known.

@@ -45,6 +45,15 @@ var letters = map[string]templates.Mail{
 	"undone-clean":     undone("everything"),
 	"reuse":            reuse(),
 	"reuse-unnamed":    notice(templates.NoticeReuse),
+	"anomaly-country":  anomaly("new_country", ""),
+	"anomaly-network":  anomaly("new_network", ""),
+	"anomaly-travel":   anomaly("travel", ""),
+	"anomaly-dormant":  anomaly("dormant", ""),
+	"anomaly-codes":    anomaly("factor_misses", ""),
+	"anomaly-recovery": anomaly("recovery_acts", ""),
+	"anomaly-platform": anomaly("platform", ""),
+	"anomaly-other":    anomaly("a rule that is gone", ""),
+	"anomaly-own":      anomaly("platform", "A rule of ours says <b>so</b>. Call us."),
 	"by-an-operator": templates.NoticeMail{
 		MailFrame: harbour, Notice: templates.NoticePasswordChanged, At: noon, NotMe: link("/not-me"),
 	},
@@ -60,6 +69,15 @@ func notice(n templates.Notice) templates.NoticeMail {
 	return templates.NoticeMail{
 		MailFrame: harbour, Notice: n, At: noon, Network: "192.0.2.7", Browser: "Firefox on Linux", NotMe: link("/not-me"),
 	}
+}
+
+func anomaly(signal, own string) templates.NoticeMail {
+	m := notice(templates.NoticeAnomaly)
+	m.Unusual, m.Own, m.Browser = signal, own, ""
+	if signal == "platform" {
+		m.App, m.Device = "Notes", "Anna’s phone (Pixel 9)"
+	}
+	return m
 }
 
 func codeUsed(left int) templates.NoticeMail {

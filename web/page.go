@@ -43,6 +43,7 @@ type Options struct {
 	Theme         string                      // the operator's stylesheet, same-origin; empty for none
 	Fetch         *http.Client                // must guard itself against private addresses: it fetches clients' logos
 	Place         func(address string) string // where a network address is; nil: nobody knows
+	Unusual       func(rule string) string    // what the rule of an anomaly looks at; nil: nobody knows
 	Log           *slog.Logger
 }
 
@@ -91,6 +92,9 @@ func New(o Options) *Pages {
 	}
 	if o.Door == nil {
 		o.Door = func(string) bool { return false }
+	}
+	if o.Unusual == nil {
+		o.Unusual = func(string) string { return "" }
 	}
 	if o.Clients == nil {
 		o.Clients = registered{o.Store}

@@ -133,7 +133,7 @@ func (p *Pages) activity(ctx context.Context, userID identity.ID) ([]templates.H
 	var all []templates.Happening
 	for i, e := range events {
 		byCode := e.Kind == identity.SignedIn && e.Detail == identity.RecoveryCode.Name // RecoveryCodeUsed says it, and how many are left
-		if byCode || toldBy(events[max(0, i-2):min(len(events), i+3)], e) {
+		if byCode || quiet(e) || toldBy(events[max(0, i-2):min(len(events), i+3)], e) {
 			continue
 		}
 		told, err := p.happening(ctx, known, e)
@@ -144,6 +144,12 @@ func (p *Pages) activity(ctx context.Context, userID identity.ID) ([]templates.H
 		all = append(all, told)
 	}
 	return all, nil
+}
+
+// quiet reports whether an Event is for operators alone: what a rule only noted.
+func quiet(e identity.Event) bool {
+	d := identity.ReadDecision(e.Detail)
+	return e.Kind == identity.AnomalyFound && d.Rule != "" && d.Answer&(identity.AnswerTell|identity.AnswerAsk) == 0
 }
 
 // fuller are the Events that tell the whole of an act of which another Event tells a part: one act is one line.
@@ -167,6 +173,9 @@ func (p *Pages) happening(ctx context.Context, known clients, e identity.Event) 
 	c, err := p.client(ctx, known, e.ClientID)
 	if e.Kind == identity.NewBrowser { // what was written before Events named it themselves
 		e.Browser = e.Detail
+	}
+	if e.Kind == identity.AnomalyFound {
+		e.Detail = p.Unusual(identity.ReadDecision(e.Detail).Rule)
 	}
 	return templates.Happening{
 		Kind: string(e.Kind), Detail: e.Detail, App: c.Called(), Operator: e.Actor != "",

@@ -10,6 +10,8 @@ import (
 
 func (p *program) simulate() *cobra.Command {
 	o := simulate.Options{Devices: 1000, Days: 30, Loss: .05, Parallel: .03, Policy: simulate.Ours, Seed: 1, Wall: time.Now}
+	anomalies := simulate.AnomalyOptions{Each: 5}
+	var looks bool
 	cmd := &cobra.Command{
 		Use:   "simulate",
 		Short: "Let simulated phones and thieves refresh for months, in minutes",
@@ -17,11 +19,22 @@ func (p *program) simulate() *cobra.Command {
 			"very server, in this process and on a simulated clock. It prints how often people had to sign in again although no one\n" +
 			"did anything wrong, and which thieves were found out.\n\n" +
 			"It works on temporary SQLite files, or fills an empty PostgreSQL database that --database names; the database that is\n" +
-			"configured otherwise is never touched.",
+			"configured otherwise is never touched.\n\n" +
+			"With --anomalies it lets people sign in, travel and mistype instead, plants takeovers and attacks among them, and prints what\n" +
+			"the shipped rules (docs/anomalies.md) found of those. Of the other flags --devices (people), --days and --seed count then.",
 		Example: "  sojourn simulate --devices 10000 --days 30 --loss 5% --thieves 500\n" +
-			"  sojourn simulate --policy strict --late 0.2% --json",
+			"  sojourn simulate --policy strict --late 0.2% --json\n" +
+			"  sojourn simulate --anomalies --devices 500 --days 40",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if looks {
+				anomalies.People, anomalies.Days, anomalies.Seed = o.Devices, o.Days, o.Seed
+				report, err := simulate.Anomalies(cmd.Context(), anomalies)
+				if err != nil {
+					return err
+				}
+				return p.print(report, report.String())
+			}
 			o.Database, o.Progress = p.flags["database"], p.err
 			report, err := simulate.Run(cmd.Context(), o)
 			if err != nil {
@@ -43,6 +56,8 @@ func (p *program) simulate() *cobra.Command {
 			"one before; counter: the predecessor is always good for the newest token")
 	f.Var((*share)(&o.Stores), "two-stores", "how many apps have two stores that each go on by themselves")
 	f.Uint64Var(&o.Seed, "seed", o.Seed, "the same seed brings the same lives")
+	f.BoolVar(&looks, "anomalies", false, "plant takeovers and attacks, and print what the rules find of them")
+	f.IntVar(&anomalies.Each, "incidents", anomalies.Each, "how many of each kind are planted")
 	return cmd
 }
 
