@@ -224,7 +224,7 @@ func (r *ring) verify(text, typ string, algs ...jose.SignatureAlgorithm) (payloa
 	if !known || header.Algorithm != key.alg || typeOf(header) != typ {
 		return nil, "", errAccess
 	}
-	payload, err = jws.Verify(key.public)
+	payload, err = jws.Verify(verifierOf(key.public, key.alg))
 	if err != nil {
 		return nil, "", errAccess
 	}

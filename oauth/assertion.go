@@ -70,7 +70,7 @@ func readAssertion(given credentials) (token *jwt.JSONWebToken, clientID string,
 	token, err = jwt.ParseSigned(given.assertion, assertionAlgs)
 	if err != nil {
 		return nil, "", say(invalidClient,
-			"The client assertion is not a JWT signed with RS256, PS256, ES256 or EdDSA.")
+			"The client assertion is not a JWT signed with RS256, PS256, ES256, EdDSA or Ed25519.")
 	}
 	var claims jwt.Claims
 	if err := token.UnsafeClaimsWithoutVerification(&claims); err != nil {
@@ -86,7 +86,7 @@ func readAssertion(given credentials) (token *jwt.JSONWebToken, clientID string,
 func (e *Endpoints) verifyAssertion(ctx context.Context, c identity.Client, token *jwt.JSONWebToken) (jwt.Claims, error) {
 	var claims jwt.Claims
 	header := token.Headers[0]
-	if c.AuthMethod != methodJWT || c.AuthSigningAlg != "" && c.AuthSigningAlg != header.Algorithm {
+	if c.AuthMethod != methodJWT || c.AuthSigningAlg != "" && !sameAlg(c.AuthSigningAlg, header.Algorithm) {
 		return claims, errClient
 	}
 	key, err := e.sets.find(ctx, c, header)
@@ -140,12 +140,12 @@ func pick(set jose.JSONWebKeySet, header jose.Header) (key any, ok bool) {
 	if len(found) != 1 {
 		return nil, false
 	}
-	return found[0].Key, true
+	return verifierOf(found[0].Key, header.Algorithm), true
 }
 
 // fits reports whether a public key is one for alg.
 func fits(k jose.JSONWebKey, alg string) bool {
-	if k.Algorithm != "" && k.Algorithm != alg || !strongKey(k.Key) {
+	if k.Algorithm != "" && !sameAlg(k.Algorithm, alg) || !strongKey(k.Key) {
 		return false
 	}
 	return keyFor(k.Key, alg)
