@@ -16,7 +16,7 @@ import (
 const (
 	// clockSkew is how far a client's clock may be off, both ways.
 	clockSkew = 30 * time.Second
-	// maxAssertionLife bounds how far ahead exp may lie, and so how long a used jti is kept.
+	// maxAssertionLife is how long an assertion counts, whatever its exp says, and so how long a used jti is kept.
 	maxAssertionLife = 5 * time.Minute
 	maxAssertion     = 8 << 10 // characters
 	maxJTI           = 512
@@ -52,7 +52,7 @@ func (e *Endpoints) authenticateByJWT(r *http.Request, given credentials, form u
 	if err := e.checkAssertion(claims); err != nil {
 		return c, err
 	}
-	fresh, err := e.store.SpendAssertion(ctx, c.ID, claims.ID, claims.Expiry.Time().Add(clockSkew))
+	fresh, err := e.store.SpendAssertion(ctx, c.ID, claims.ID, lapses(claims).Add(clockSkew))
 	if err == nil && !fresh {
 		err = errSpent
 	}
@@ -114,16 +114,27 @@ func (e *Endpoints) checkAssertion(claims jwt.Claims) error {
 		return sayf(invalidClient, "aud of the client assertion must be %s and nothing else.", e.o.Issuer)
 	case claims.Expiry == nil:
 		return say(invalidClient, "The client assertion has no exp.")
-	case !now.Add(-clockSkew).Before(claims.Expiry.Time()):
-		return again(invalidClient, awayWait, "The client assertion has expired. Make a new one.")
-	case claims.Expiry.Time().After(now.Add(maxAssertionLife + clockSkew)):
-		return say(invalidClient, "exp of the client assertion may lie 5 minutes ahead.")
+	case !now.Add(-clockSkew).Before(lapses(claims)):
+		return again(invalidClient, awayWait, "The client assertion has expired, or is older than 5 minutes. Make a new one.")
+	case lapses(claims).After(now.Add(maxAssertionLife + clockSkew)):
+		return say(invalidClient, "exp of the client assertion may lie 5 minutes ahead, or it needs an iat.")
 	case late(claims.IssuedAt) || late(claims.NotBefore):
 		return again(invalidClient, awayWait, "iat or nbf of the client assertion lies ahead. Set the clock.")
 	case claims.ID == "" || len(claims.ID) > maxJTI || !isText(claims.ID):
 		return say(invalidClient, "The client assertion needs a jti of at most 512 bytes.")
 	}
 	return nil
+}
+
+// lapses is when an assertion is worth nothing any more: at its exp, or five minutes after its iat where that comes first.
+// Libraries set exp an hour ahead (RFC 7523 §3: we may limit that). It goes by the assertion alone, so that none is refused for
+// a while and taken again once its jti is forgotten.
+func lapses(c jwt.Claims) time.Time {
+	exp := c.Expiry.Time()
+	if c.IssuedAt == nil || exp.Sub(c.IssuedAt.Time()) <= maxAssertionLife {
+		return exp
+	}
+	return c.IssuedAt.Time().Add(maxAssertionLife)
 }
 
 // pick returns the one key of a set that can have made a signature with this header: named by kid, or else the only one
