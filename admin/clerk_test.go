@@ -44,7 +44,7 @@ func newOffice(t *testing.T, kind string) *office {
 	keys := storagetest.Keys(t)
 	o := &office{desk: d, doorway: identity.Desk{Store: d.db, Keys: keys, Now: d.now}}
 	o.pages = admin.NewDesk(admin.DeskOptions{
-		Options: d.options(), Rows: d.db, Desk: o.doorway, SigningKeys: identity.SigningKeys{Store: d.db, Now: d.now},
+		Options: d.options(), Rows: d.db, Numbers: d.db.Lists(), Calendar: d.db.Calendar(), Desk: o.doorway, SigningKeys: identity.SigningKeys{Store: d.db, Now: d.now},
 		Settings: "SOJOURN_MFA=optional\n", DeskAt: func(origin string) bool { return origin == o.at }, MailOn: true,
 		Operator: templates.Operator{Name: "Harbour"}, Place: func(string) string { return "" },
 	})

@@ -38,6 +38,8 @@ type DeskOptions struct {
 	Options
 	Desk        identity.Desk
 	Rows        deskStore
+	Numbers     numbers
+	Calendar    *identity.Calendar
 	SigningKeys identity.SigningKeys
 	Settings    string // those in force, a line for each, without secrets
 	URL         string // where browsers find the desk; empty: where they say, which DeskAt judges

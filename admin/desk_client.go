@@ -256,7 +256,7 @@ func (d *Desk) client(v visitor) (page templates.Desk, err error) {
 		return page, err
 	}
 	page.Title, page.Back = c.Called(), templates.Link{URL: DeskPrefix + "clients", Label: "Clients"}
-	page.Acts = append(clients.links(v, c), templates.DeskAct{Link: templates.Link{
+	acts := append(clients.links(v, c), templates.DeskAct{Link: templates.Link{
 		URL: DeskPrefix + "sessions?" + url.Values{"client": {c.ID}}.Encode(), Label: "Its sessions",
 	}}, templates.DeskAct{Link: templates.Link{URL: DeskPrefix + "events?" + url.Values{"client": {c.ID}}.Encode(), Label: "Its events"}})
 	facts := []templates.DeskFact{
@@ -273,7 +273,7 @@ func (d *Desk) client(v visitor) (page templates.Desk, err error) {
 	if v.now().Before(c.FormerUntil) {
 		facts = append(facts, templates.DeskFact{Name: "The secret before is good until", DeskCell: date(c.FormerUntil)})
 	}
-	page.Parts = []templates.DeskPart{{Facts: facts}, {Title: "Settings", Facts: settingFacts(c)}}
+	page.Parts = []templates.DeskPart{{Facts: facts, Acts: acts}, {Title: "Settings", Facts: settingFacts(c)}}
 	return page, nil
 }
 

@@ -239,7 +239,8 @@ func harmless(text string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(text, ""))
-	if begins := strings.TrimLeft(text, " \u00a0\ufeff"); begins != "" && strings.ContainsRune("=+-@|%＝＋－＠", []rune(begins)[0]) {
+	unseen := func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsGraphic(r) }
+	if begins := strings.TrimLeftFunc(text, unseen); begins != "" && strings.ContainsRune("=+-@|%＝＋－＠", []rune(begins)[0]) {
 		return "'" + text
 	}
 	return text

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -8,23 +9,124 @@ import (
 	"github.com/sojourn-auth/sojourn/templates"
 )
 
-// overview is the page that the desk begins with: what waits for an operator, then what happened last.
+// numbers are what the overview draws: sums of days, of nobody in particular.
+type numbers interface {
+	Stats(ctx context.Context, q identity.StatsQuery) (identity.Stats, error)
+}
+
+const (
+	// overviewDays is how many days the overview looks back, today included.
+	overviewDays = 28
+	// lastEvents is how many Events it shows.
+	lastEvents = 10
+)
+
+// overview is the page that the desk begins with: what waits for an operator, how Sessions fare, who uses the apps, what happened last.
 func (d *Desk) overview(v visitor) (page templates.Desk, err error) {
 	page.Title = "Overview"
 	waiting, err := d.waiting(v)
 	if err != nil {
 		return page, err
 	}
-	page.Parts = append(page.Parts, waiting)
+	today := d.o.Calendar.DayOf(v.now())
+	s, err := d.o.Numbers.Stats(v.ctx(), identity.StatsQuery{From: today - overviewDays + 1, To: today})
+	if err != nil {
+		return page, err
+	}
 	last, err := d.o.Lists.Events(v.ctx(), identity.EventQuery{Limit: lastEvents})
 	t := eventTable(v, last)
 	t.NextURL = DeskPrefix + "events"
+	page.Parts = append([]templates.DeskPart{waiting}, health(s)...)
+	page.Parts = append(page.Parts, engagement(s)...)
 	page.Parts = append(page.Parts, templates.DeskPart{Title: "What happened last", Table: t})
 	return page, err
 }
 
-// lastEvents is how many Events the overview shows.
-const lastEvents = 10
+// health is how Sessions fared.
+func health(s identity.Stats) []templates.DeskPart {
+	if s.Withheld {
+		return nil
+	}
+	h := s.Health
+	rates := make([]templates.DeskPoint, len(h.ForcedRates))
+	for i, rate := range h.ForcedRates {
+		rates[i] = point(s, i, rate, fmt.Sprintf("%.2f", rate))
+		if rates[i].Missing = rate < 0; rates[i].Missing {
+			rates[i].Text = "–"
+		}
+	}
+	return []templates.DeskPart{{
+		Title: "Forced sign-ins", Text: "People who had to sign in again although nobody asked for it, for a thousand active devices a day.",
+		Facts: []templates.DeskFact{
+			fact("Rate, 28 days", fmt.Sprintf("%.2f", h.ForcedRate)), fact("Forced sign-ins", fmt.Sprint(h.Forced.Sum())),
+			fact("Lost answers absorbed", fmt.Sprint(h.Absorbed.Sum())), fact("Of a thousand refreshes", fmt.Sprintf("%.2f", h.AbsorbedRate)),
+			fact("Reuse caught", fmt.Sprint(h.ReuseCaught.Sum())),
+		},
+		Chart: &templates.DeskChart{
+			Says: fmt.Sprintf("Forced sign-ins for a thousand devices, day by day. Over all days it is %.2f.", h.ForcedRate), Line: true, Points: rates,
+			Names: [2]string{"Day", "Rate"},
+		},
+	}, {Title: "On the way to a sign-in", Table: funnel(h.Funnel)}}
+}
+
+func funnel(stages []identity.Stage) *templates.DeskTable {
+	t := &templates.DeskTable{Columns: []string{"Step", "Reached", "Passed", "Left"}, Empty: "Nobody was asked to sign in."}
+	for _, s := range stages {
+		t.Rows = append(t.Rows, []templates.DeskCell{{Text: s.Step}, {Text: fmt.Sprint(s.Reached)}, {Text: fmt.Sprint(s.Passed)}, {Text: fmt.Sprint(s.Left)}})
+	}
+	return t
+}
+
+// engagement is who used the apps.
+func engagement(s identity.Stats) []templates.DeskPart {
+	if s.Withheld {
+		return []templates.DeskPart{{Title: "Who uses the apps", Text: "Fewer than five devices were active: nothing is told of so few."}}
+	}
+	e := s.Engagement
+	return []templates.DeskPart{{
+		Title: "People who use the apps",
+		Facts: []templates.DeskFact{
+			fact("Today", fmt.Sprint(e.Users.Last())), fact("7 days", fmt.Sprint(e.Users7.Last())), fact("30 days", fmt.Sprint(e.Users30.Last())),
+			fact("Devices today", fmt.Sprint(e.Devices.Last())), fact("Devices, 30 days", fmt.Sprint(e.Devices30.Last())),
+		},
+		Chart: &templates.DeskChart{Says: "People active on each day.", Points: points(s, e.Users), Names: [2]string{"Day", "People"}},
+	}, {
+		Title: "Sessions",
+		Facts: []templates.DeskFact{
+			fact("Living", fmt.Sprint(e.Living.Last())), fact("Begun", fmt.Sprint(e.Begun.Sum())), fact("Ended", fmt.Sprint(e.Ended.Sum())),
+			fact("Half of them last longer than", length(e.Length.P50)),
+		},
+		Chart: &templates.DeskChart{Says: "Sessions that live as each day ends.", Line: true, Points: points(s, e.Living), Names: [2]string{"Day", "Living"}},
+	}}
+}
+
+func fact(name, text string) templates.DeskFact {
+	return templates.DeskFact{Name: name, DeskCell: templates.DeskCell{Text: text}}
+}
+
+func point(s identity.Stats, i int, value float64, text string) templates.DeskPoint {
+	return templates.DeskPoint{Label: (s.From + identity.Day(i)).String(), Value: value, Text: text}
+}
+
+func points(s identity.Stats, series identity.Series) []templates.DeskPoint {
+	all := make([]templates.DeskPoint, len(series))
+	for i, n := range series {
+		all[i] = point(s, i, float64(n), fmt.Sprint(n))
+	}
+	return all
+}
+
+// length says a length of time in days or hours; 0 is one that nobody could see yet.
+func length(seconds int64) string {
+	const day = 24 * 60 * 60
+	switch {
+	case seconds == 0:
+		return "not known yet"
+	case seconds >= 2*day:
+		return fmt.Sprintf("%d days", seconds/day)
+	}
+	return (time.Duration(seconds) * time.Second).String()
+}
 
 // waiting lists what goes on only when an operator does something.
 func (d *Desk) waiting(v visitor) (part templates.DeskPart, err error) {

@@ -115,9 +115,10 @@ func (d *Desk) session(v visitor) (page templates.Desk, err error) {
 	s, shown := dossier.Session, NewDossier(dossier, v.now())
 	page.Title = "Session of " + dossier.User.Email
 	page.Back = templates.Link{URL: DeskPrefix + "people/" + s.UserID.String(), Label: dossier.User.Email}
+	var acts []templates.DeskAct
 	switch why := d.mayEnd(v, dossier); {
 	case why == nil:
-		page.Acts = sessions.links(v, dossier)
+		acts = sessions.links(v, dossier)
 	case v.may(identity.RoleSupport):
 		page.Lead = errorText(why)
 	}
@@ -144,6 +145,6 @@ func (d *Desk) session(v visitor) (page templates.Desk, err error) {
 	if !shown.Alive {
 		facts = append(facts, templates.DeskFact{Name: "Ended", DeskCell: v.moment(shown.EndedAt)})
 	}
-	page.Parts = []templates.DeskPart{{Facts: facts}, {Title: "What happened to it", Table: eventTable(v, dossier.Events)}}
+	page.Parts = []templates.DeskPart{{Facts: facts, Acts: acts}, {Title: "What happened to it", Table: eventTable(v, dossier.Events)}}
 	return page, nil
 }

@@ -206,7 +206,7 @@ func (d *Desk) person(v visitor) (page templates.Desk, err error) {
 	page.Title, page.Back = p.Email, templates.Link{URL: DeskPrefix + "people", Label: "People"}
 	page.Parts = []templates.DeskPart{{Facts: d.personFacts(v, p)}}
 	if why := v.mayActOn(p); why == nil {
-		page.Acts = persons.links(v, p)
+		page.Parts[0].Acts = persons.links(v, p)
 	} else if v.may(identity.RoleSupport) {
 		page.Lead = errorText(why)
 	}
@@ -323,6 +323,9 @@ func (d *Desk) past(v visitor, p personAt) (templates.DeskPart, error) {
 func (d *Desk) activity(v visitor, p personAt) (templates.DeskPart, error) {
 	all, err := d.o.Rows.Activity(v.ctx(), p.ID, maxPart)
 	t := eventTable(v, all)
+	for _, row := range t.Rows {
+		row[1].URL = "" // to this very page
+	}
 	t.NextURL = DeskPrefix + "events?" + url.Values{"user": {p.Email}}.Encode()
 	return templates.DeskPart{Title: "Activity", Table: t}, err
 }

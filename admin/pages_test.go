@@ -2,11 +2,13 @@ package admin_test
 
 import (
 	"context"
+	"encoding/csv"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/sojourn-auth/sojourn/admin"
 	"github.com/sojourn-auth/sojourn/identity"
@@ -269,6 +271,56 @@ func TestDesk_eachActOnAPersonAsksWhyAndIsAnEvent(t *testing.T) {
 			if n := o.because(person.ID, what+": lost phone, ticket 4711", "desk:help@example.com"); n != 1 {
 				o.Errorf("%s: %d events say why", what, n)
 			}
+		}
+	})
+}
+
+// What anybody calls themselves is a text to a spreadsheet, and one line.
+func TestDownloads_noTextIsAFormula(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, storage.SQLite)
+	c := o.clerk("boss@example.com", identity.RoleReader).enter()
+	person := o.user("ada@example.com")
+	for i, detail := range []string{"=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "a\x00b\u202ec", "  =1", "plain"} {
+		o.ok(o.db.AddEvent(t.Context(), identity.Event{
+			ID: identity.NewID(), At: o.now().Add(time.Duration(i) * time.Second), Kind: identity.ProfileChanged, UserID: person.ID,
+			Detail: strings.ReplaceAll(detail, "\x00", ""), ClientID: "=cmd",
+		}))
+	}
+	got := c.get("/desk/events.csv?user=ada@example.com")
+	if got.status != http.StatusOK || !strings.HasPrefix(got.header.Get("Content-Type"), "text/csv") || !strings.Contains(got.header.Get("Content-Disposition"), "attachment") {
+		t.Fatal(got.status, got.header)
+	}
+	rows, err := csv.NewReader(strings.NewReader(got.Find("body").Text())).ReadAll()
+	o.ok(err)
+	if len(rows) < 10 {
+		t.Fatalf("%d rows", len(rows))
+	}
+	for _, row := range rows[1:] {
+		for _, cell := range row {
+			if cell != "" && strings.ContainsAny(cell[:1], "=+-@\t\r") {
+				t.Errorf("%q begins like a formula", cell)
+			}
+		}
+	}
+	lines := strings.Split(strings.TrimSpace(c.get("/desk/events.jsonl?user=ada@example.com&kind=profile.changed").Find("body").Text()), "\n")
+	if len(lines) != 9 || !strings.HasPrefix(lines[0], `{"id":`) {
+		t.Errorf("%d lines: %s", len(lines), lines[0])
+	}
+}
+
+// FuzzHarmless: what comes out begins no formula, holds nothing that cannot be seen, and what was harmless stays.
+func FuzzHarmless(f *testing.F) {
+	for _, seed := range []string{"=1", "\t=1", "-2+3", "plain", "\u202e=1", "＝1", "é", "\ufeff=1", "'=1"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		out := admin.Harmless(text)
+		if first := strings.TrimLeftFunc(out, unicode.IsSpace); first != "" && strings.ContainsAny(first[:1], "=+-@") {
+			t.Errorf("%q becomes %q", text, out)
+		}
+		if strings.ContainsFunc(out, unicode.IsControl) {
+			t.Errorf("%q holds what cannot be seen", out)
 		}
 	})
 }

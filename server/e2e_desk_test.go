@@ -5,7 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp"
+
 	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/storage"
 )
 
 // officer is someone with an authenticator and a role.
@@ -134,4 +137,50 @@ func TestDesk_takesNothingFromElsewhere(t *testing.T) {
 			t.Errorf("at another host: %d %s", got.status, got.words())
 		}
 	})
+}
+
+// What people and apps call themselves is anything.
+var nastyPhone = []string{
+	"device_name", "=HYPERLINK(\"http://evil.example\")<b onload=alert(1)>", "device_model", "Pixel \u202e9\u0007", "app_version", "👩‍👩‍👧‍👦👩‍👩‍👧‍👦",
+}
+
+// The pages fit a phone and a desk, in light and dark, and work by keyboard and without scripts.
+func TestDesk_fitsPhonesAndDesks(t *testing.T) {
+	t.Parallel()
+	c, w := startChromium(t), newWorld(t, storage.SQLite)
+	boss, ada := w.officer(t, identity.RoleOperator), w.enrolled(t)
+	a, _, _ := w.uses(t, ada)
+	newVisitor(t).signIn(t, w.app(t, selfMade), ada)
+	nasty := a.redeem(t, newVisitor(t).signIn(t, a, ada, nastyPhone...))
+	sid := claimsOf(t, nasty.AccessToken)["sid"].(string)
+	b := c.phone(t)
+	b.script(t, false)
+	b.visit(t, w.admin+"/desk/")
+	for range 4 {
+		if strings.HasPrefix(b.path(t), "/account/desk") {
+			break
+		}
+		b.step(t, boss)
+	}
+	b.show(t, "opendesk")
+	b.press(t, "main form .button")
+	person := "/desk/people/" + ada.user.ID.String()
+	for name, path := range map[string]string{
+		"desk": "/desk/", "people": "/desk/people", "person": person, "session": "/desk/sessions/" + sid, "sessions": "/desk/sessions", "clients": "/desk/clients",
+		"client": "/desk/clients/" + a.client.ID, "change-client": "/desk/clients/" + a.client.ID + "/change", "registrations": "/desk/registrations",
+		"events": "/desk/events", "deliveries": "/desk/deliveries", "webhooks": "/desk/webhooks", "keys": "/desk/keys", "settings": "/desk/settings",
+		"lock": person + "/lock", "new-client": "/desk/new/client",
+	} {
+		if at := b.visit(t, w.admin+path); !strings.HasSuffix(at.At, path) {
+			t.Fatalf("%s leads to %s: %s", path, at.At, at.Words)
+		}
+		b.show(t, "desk-"+name)
+	}
+	b.script(t, true)
+	b.visit(t, w.admin+person+"/lock")
+	b.fill(t, "reason", "ticket 4711")
+	b.away(t)
+	b.evaluate(t, `document.querySelector("[name=reason]").focus()`)
+	b.do(t, chromedp.KeyEvent("\r"))
+	b.look(t).says(t, "The account is locked")
 }

@@ -75,7 +75,7 @@ func (s *Server) Admin() http.Handler {
 // desk is the operators' desk, with what is true of every request around it.
 func (s *Server) desk() http.Handler {
 	desk := admin.NewDesk(admin.DeskOptions{
-		Options: s.adminOptions(), Rows: s.db, Desk: identity.Desk{Store: s.db, Keys: s.keys, Now: s.db.Now},
+		Options: s.adminOptions(), Rows: s.db, Numbers: s.db.Lists(), Calendar: s.db.Calendar(), Desk: identity.Desk{Store: s.db, Keys: s.keys, Now: s.db.Now},
 		SigningKeys: SigningKeys(s.db, s.cfg), Settings: s.cfg.String(), URL: s.cfg.AdminURL, DeskAt: s.cfg.DeskAt,
 		MailOn: s.cfg.SMTP != "", Operator: templates.Operator{Name: s.cfg.OperatorName}, Place: s.places.place,
 	})
