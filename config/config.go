@@ -80,6 +80,12 @@ type Config struct {
 	LogLevel  slog.Level
 	LogFormat string // JSON or Text
 
+	MetricsClients int       // how many clients have metrics under their own ids
+	OTLP           string    // URL of an OpenTelemetry collector; empty: what the environment says, or none
+	Collector      Collector // no setting: what comes of the one before and of the environment
+	TraceSample    float64   // share of requests that are traced
+	Version        string    // no setting: which program this is; empty: none that was released
+
 	AccessTTL       time.Duration
 	SessionIdle     time.Duration
 	SessionAbsolute time.Duration
@@ -146,6 +152,9 @@ var settings = []setting{
 	{name: "ANOMALIES", std: On, bind: func(c *Config) value { return text{&c.Anomalies} }},
 	{name: "LOG_LEVEL", std: "info", bind: func(c *Config) value { return level{&c.LogLevel} }},
 	{name: "LOG_FORMAT", std: JSON, bind: func(c *Config) value { return choice{&c.LogFormat, []string{JSON, Text}} }},
+	{name: "METRICS_CLIENTS", std: "50", bind: func(c *Config) value { return number{&c.MetricsClients} }},
+	{name: "OTLP", bind: func(c *Config) value { return text{&c.OTLP} }},
+	{name: "TRACE_SAMPLE", std: "0.05", bind: func(c *Config) value { return share{&c.TraceSample} }},
 	{name: "ACCESS_TTL", std: "10m", bind: func(c *Config) value { return span{&c.AccessTTL} }},
 	{name: "SESSION_IDLE", std: "720h", bind: func(c *Config) value { return span{&c.SessionIdle} }},
 	{name: "SESSION_ABSOLUTE", std: "4320h", bind: func(c *Config) value { return span{&c.SessionAbsolute} }},

@@ -38,6 +38,7 @@ func Load(opts Options) (Config, error) {
 	for _, s := range settings {
 		l.set(&c, s)
 	}
+	c.Collector = collector(c.OTLP, opts.Getenv)
 	for _, p := range c.problems() {
 		if !l.failed[p.name] { // what could not be read was told already
 			l.problems = append(l.problems, p)

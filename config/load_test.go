@@ -50,7 +50,7 @@ func TestLoad_defaults(t *testing.T) {
 		Database: "sqlite:sojourn-data/sojourn.db", DatabaseConns: 24, DatabaseConnLife: 30 * time.Minute,
 		DatabaseStatementTimeout: 8 * time.Second, DatabaseLockTimeout: 3 * time.Second, MFA: "optional", Signup: "open", Registration: "token", ClientDocuments: "auto",
 		SigningAlgs:      []string{"ES256", "RS256", "EdDSA"},
-		ClientIdleExpiry: 90 * 24 * time.Hour, PasswordCost: config.HashCost{Memory: 19456, Passes: 2}, OperatorName: "Sojourn", TimeZone: "UTC", Anomalies: "on", LogFormat: "json", RefreshDurability: "async",
+		ClientIdleExpiry: 90 * 24 * time.Hour, PasswordCost: config.HashCost{Memory: 19456, Passes: 2}, OperatorName: "Sojourn", TimeZone: "UTC", Anomalies: "on", LogFormat: "json", MetricsClients: 50, TraceSample: 0.05, RefreshDurability: "async",
 		EventsKept: config.EventsKept{All: 9600 * time.Hour, Kinds: map[string]time.Duration{"session.forked": 168 * time.Hour}},
 		AccessTTL:  10 * time.Minute, SessionIdle: 30 * 24 * time.Hour, SessionAbsolute: 180 * 24 * time.Hour,
 		SignInIdle: 12 * time.Hour, SignInAbsolute: 14 * 24 * time.Hour,
@@ -120,6 +120,9 @@ log_format: text
 anomalies: /etc/sojourn/rules.yaml
 access_ttl: 5m
 session_idle: 1h
+metrics_clients: 7
+otlp: http://collector:4318/
+trace_sample: 0.5
 session_absolute: 2h
 signin_idle: 3h
 signin_absolute: 4h
@@ -134,7 +137,8 @@ signin_absolute: 4h
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("192.0.2.1/32")},
 		FetchAllow:     config.Places{Hosts: []string{"api.internal"}, Networks: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}},
 		SMTP:           "smtp://u:p@mail.example.com:587", MailFrom: "Harbour <no-reply@example.com>",
-		PasswordCost: config.HashCost{Memory: 19456, Passes: 2}, OperatorName: "1984", OperatorLogo: "https://example.com/logo.png", TimeZone: "Europe/Berlin", Anomalies: "/etc/sojourn/rules.yaml", LogLevel: slog.LevelDebug, LogFormat: "text",
+		PasswordCost: config.HashCost{Memory: 19456, Passes: 2}, OperatorName: "1984", OperatorLogo: "https://example.com/logo.png", TimeZone: "Europe/Berlin", Anomalies: "/etc/sojourn/rules.yaml", LogLevel: slog.LevelDebug, LogFormat: "text", MetricsClients: 7, TraceSample: 0.5,
+		OTLP: "http://collector:4318/", Collector: config.Collector{Traces: "http://collector:4318/v1/traces", Metrics: "http://collector:4318/v1/metrics"},
 		AccessTTL: 5 * time.Minute, SessionIdle: time.Hour, SessionAbsolute: 2 * time.Hour, SignInIdle: 3 * time.Hour, SignInAbsolute: 4 * time.Hour,
 	}
 	if len(c.Secret) != 2 || c.Secret[0][1] != 1 || c.Secret[1][0] != 0xff {
@@ -209,5 +213,51 @@ func TestLoad_unreadableFiles(t *testing.T) {
 	}
 	if _, err := config.Load(config.Options{File: gone}); err == nil || !strings.Contains(err.Error(), gone) {
 		t.Errorf("a file that is not there: %v", err)
+	}
+}
+
+// A collector is named by OpenTelemetry's own environment, too; ours goes first.
+func TestLoad_collectorOfTheEnvironment(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		env  map[string]string
+		want config.Collector
+		told string
+	}{
+		"none": {},
+		"one for both": {
+			env:  map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "https://c:4318/in/", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"},
+			want: config.Collector{Traces: "https://c:4318/in/v1/traces", Metrics: "https://c:4318/in/v1/metrics", Protocol: "http/protobuf"},
+		},
+		"one for traces": {
+			env:  map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://c/t", "OTEL_METRICS_EXPORTER": "none"},
+			want: config.Collector{Traces: "http://c/t"},
+		},
+		"ours goes first": {
+			env:  map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "SOJOURN_OTLP": "http://ours"},
+			want: config.Collector{Traces: "http://ours/v1/traces", Metrics: "http://ours/v1/metrics"},
+		},
+		"switched off": {env: map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_SDK_DISABLED": "true"}},
+		"grpc":         {env: map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, told: "http/protobuf"},
+		"a password":   {env: map[string]string{"SOJOURN_OTLP": "http://u:p@c"}, told: "OTEL_EXPORTER_OTLP_HEADERS"},
+		"no share":     {env: map[string]string{"SOJOURN_TRACE_SAMPLE": "NaN"}, told: "0 to 1"},
+		"half a share": {env: map[string]string{"SOJOURN_TRACE_SAMPLE": "1/2"}, told: "not a number"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := config.Load(config.Options{Getenv: env(c.env)})
+			if c.told != "" {
+				if err == nil || !strings.Contains(err.Error(), c.told) {
+					t.Errorf("%v does not say %q", err, c.told)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, got.Collector); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }

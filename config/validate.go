@@ -47,6 +47,9 @@ func (c Config) problems() []problem {
 		{"PASSWORD_COST", costProblem(c.PasswordCost)},
 		{"OPERATOR_NAME", nameProblem(c.OperatorName)},
 		{"OPERATOR_LOGO", logoProblem(c.OperatorLogo)},
+		{"METRICS_CLIENTS", namesProblem(c.MetricsClients)},
+		{"OTLP", c.Collector.problem()},
+		{"TRACE_SAMPLE", shareProblem(c.TraceSample)},
 		{"CLIENT_IDLE_EXPIRY", spanProblem(c.ClientIdleExpiry, time.Hour, century)},
 		{"ACCESS_TTL", spanProblem(c.AccessTTL, time.Minute, time.Hour)},
 		{"SESSION_ABSOLUTE", spanProblem(c.SessionAbsolute, c.AccessTTL, century)},
@@ -200,6 +203,21 @@ func connsProblem(n int) string {
 	const least, most = 3, 1000
 	if n < least || n > most {
 		return fmt.Sprintf("%d must be %d to %d: all servers together fewer than PostgreSQL's max_connections", n, least, most)
+	}
+	return ""
+}
+
+func namesProblem(n int) string {
+	const most = 1000
+	if n < 0 || n > most {
+		return fmt.Sprintf("%d must be 0 to %d: each client is a series of its own in Prometheus", n, most)
+	}
+	return ""
+}
+
+func shareProblem(n float64) string {
+	if !(n >= 0 && n <= 1) { // not a number, too
+		return fmt.Sprintf("%v must be 0 to 1", n)
 	}
 	return ""
 }

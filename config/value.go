@@ -82,6 +82,19 @@ func (v number) Set(s string) error {
 
 func (v number) String() string { return strconv.Itoa(*v.to) }
 
+// share is a setting between 0 and 1.
+type share struct{ to *float64 }
+
+func (v share) Set(s string) (err error) {
+	*v.to, err = strconv.ParseFloat(s, 64)
+	if err != nil {
+		return fmt.Errorf("%q is not a number like 0.05", s)
+	}
+	return nil
+}
+
+func (v share) String() string { return strconv.FormatFloat(*v.to, 'g', -1, 64) }
+
 type instant struct{ to *time.Time }
 
 // Set takes the empty text for the zero time.

@@ -102,6 +102,7 @@ type ListedDelivery struct {
 type DeliveryCount struct {
 	Kind          DeliveryKind
 	Waiting, Dead int
+	Oldest        time.Time // when the oldest of those that wait was queued; zero: none waits
 }
 
 // waits are how long a delivery waits after each try that failed: soon at first, since most endpoints are only being

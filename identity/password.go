@@ -51,6 +51,13 @@ type Passwords struct {
 	rest    float64       // how long a turn rests afterwards, in times that the hash took
 	queue   chan struct{} // who waits or hashes, of the lane that this value stands for
 	known   *Passwords    // the same for those whom the browser knows
+	watch   *HashWatch    // of both lanes
+}
+
+// HashWatch is told how those fare who wait for a hash. Neither function may be nil, or take long.
+type HashWatch struct {
+	Waited  func(known bool, took time.Duration) // somebody's hash begins
+	Crowded func(known bool)                     // somebody was turned away, or had no time left
 }
 
 const (
@@ -70,6 +77,7 @@ func NewPasswords(cost HashCost) *Passwords {
 		slots: make(chan struct{}, max(1, cores-1)), queue: make(chan struct{}, maxStrangers),
 		// Strangers get a quarter of the machine, where that is less than a core by resting.
 		turn: make(chan struct{}, max(1, cores/4)), rest: max(0, 4/float64(cores)-1),
+		watch: &HashWatch{Waited: func(bool, time.Duration) {}, Crowded: func(bool) {}},
 	}
 	known := *p
 	known.turn, known.queue = nil, make(chan struct{}, maxKnownWait)
@@ -86,6 +94,15 @@ func (p *Passwords) For(known bool) *Passwords {
 	}
 	return p
 }
+
+// Watch has w told from now on. It must be called before anybody hashes.
+func (p *Passwords) Watch(w HashWatch) { *p.watch = w }
+
+// Waiting returns how many wait or hash in the lane that p stands for.
+func (p *Passwords) Waiting() int { return len(p.queue) }
+
+// knows reports whether p stands for the lane of those whom the browser knows.
+func (p *Passwords) knows() bool { return p.known == p }
 
 // Hash returns the PHC string of password under a fresh salt. It gives up when ctx ends while it waits for a core.
 func (p *Passwords) Hash(ctx context.Context, password string) (hash string, err error) {
@@ -133,11 +150,12 @@ func (p *Passwords) made(ctx context.Context, password, hash string) (ok bool, e
 // slot runs work on one of the cores that may hash. It refuses (Busy) when the queue is full, or the wait is longer than the
 // request lives: nothing was judged then.
 func (p *Passwords) slot(ctx context.Context, work func() error) error {
+	asked := time.Now() //nolint:forbidigo // how long somebody waits is no time of day
 	select {
 	case p.queue <- struct{}{}:
 		defer func() { <-p.queue }()
 	default:
-		return errCrowded // others came first since Crowded was asked
+		return p.crowded() // others came first since Crowded was asked
 	}
 	var began time.Time
 	if p.turn != nil {
@@ -145,16 +163,17 @@ func (p *Passwords) slot(ctx context.Context, work func() error) error {
 		case p.turn <- struct{}{}:
 			defer func() { p.handOn(began) }()
 		case <-ctx.Done():
-			return gaveUp(ctx)
+			return p.gaveUp(ctx)
 		}
 	}
 	select {
 	case p.slots <- struct{}{}:
 		defer func() { <-p.slots }()
 	case <-ctx.Done():
-		return gaveUp(ctx)
+		return p.gaveUp(ctx)
 	}
 	began = time.Now() //nolint:forbidigo // how long a hash takes is no time of day
+	p.watch.Waited(p.knows(), began.Sub(asked))
 	return work()
 }
 
@@ -173,17 +192,23 @@ func (p *Passwords) handOn(began time.Time) {
 // written of it, or a flood would cost the others the database instead.
 func (p *Passwords) Crowded() error {
 	if len(p.queue) == cap(p.queue) {
-		return errCrowded
+		return p.crowded()
 	}
 	return nil
+}
+
+// crowded turns somebody away, and tells of it.
+func (p *Passwords) crowded() error {
+	p.watch.Crowded(p.knows())
+	return errCrowded
 }
 
 var errCrowded = &Error{Kind: Busy, Wait: busyFor, Msg: "Many people are signing in right now, so nothing was checked. Try again in a few seconds."}
 
 // gaveUp tells a request that has no time left from one whose caller went away.
-func gaveUp(ctx context.Context) error {
+func (p *Passwords) gaveUp(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return errCrowded
+		return p.crowded()
 	}
 	return fmt.Errorf("waiting to hash a password: %w", ctx.Err())
 }

@@ -16,9 +16,12 @@ type Trail struct {
 	Actor     string // the operator who acts
 	Refusal   string // the error that was answered, or empty
 
-	Began   bool           // a Session began
-	Refresh RefreshOutcome // what came of a refresh; empty: it was none
-	Over    string         // why a refresh found its Session over: an EndCause, or one of the words below; empty: nobody knows
+	SelfRegistered bool             // the client is a stranger's
+	Grant          string           // a request for tokens: one of GrantTypes; empty: it was none, or of no such kind
+	Registering    RegistrationWord // what came of registering a client; empty: nobody asked
+	Began          bool             // a Session began
+	Refresh        RefreshOutcome   // what came of a refresh; empty: it was none
+	Over           string           // why a refresh found its Session over: an EndCause, or one of the words below; empty: nobody knows
 
 	Subject Subject // whom the request is counted of
 	Ticks   []Tick  // what is counted of it beside
@@ -54,6 +57,22 @@ const (
 	OverFactor   = "factor_needed" // it began without the second factor that is asked for now
 	OverResource = "resource_lost" // its client may not reach any more what it was granted
 )
+
+// Requested notes which client a request is about.
+func (t *Trail) Requested(c Client) { t.ClientID, t.SelfRegistered = c.ID, c.SelfRegistered }
+
+// RegistrationWord is what came of a registration, as it is counted.
+type RegistrationWord string
+
+// The words.
+const (
+	RegistrationMade    RegistrationWord = "registered"
+	RegistrationRefused RegistrationWord = "refused"
+	RegistrationFailed  RegistrationWord = "unavailable"
+)
+
+// RegistrationWords are all of them.
+var RegistrationWords = []RegistrationWord{RegistrationMade, RegistrationRefused, RegistrationFailed}
 
 // RefreshOutcome is what came of a request to refresh, as it is counted (DESIGN §6).
 type RefreshOutcome string

@@ -39,6 +39,7 @@ func (e *Endpoints) authenticateByJWT(r *http.Request, given credentials, form u
 		return identity.Client{}, err
 	}
 	c, err := e.claimant(r, form, claimed)
+	identity.TrailOf(ctx).Requested(c)
 	if identity.KindOf(err) == identity.NotFound {
 		return c, e.unknown(claimed, form)
 	}

@@ -87,7 +87,7 @@ func (e *Endpoints) asker(ctx context.Context, id, from string) (identity.Client
 // returns finds the way back to client c.
 func (e *Endpoints) returns(ctx context.Context, a *authorization, c identity.Client) error {
 	a.client = c
-	identity.TrailOf(ctx).ClientID = c.ID
+	identity.TrailOf(ctx).Requested(c)
 	uri := a.asked.RedirectURI(c)
 	if uri == "" {
 		return say(invalidRequest, "The app did not say where to go back to (redirect_uri).")

@@ -90,7 +90,7 @@ func (e *Endpoints) authenticate(ctx context.Context, r *http.Request, form url.
 		return e.authenticateByJWT(r, given, form)
 	}
 	c, err := e.claimant(r, form, given.id)
-	identity.TrailOf(ctx).ClientID = c.ID
+	identity.TrailOf(ctx).Requested(c)
 	known := identity.KindOf(err) != identity.NotFound
 	if err != nil && known {
 		return identity.Client{}, err

@@ -36,6 +36,7 @@ type ring struct {
 	byID      map[string]*signingKey // every known key, for hints that expired long ago
 	published map[string]*signingKey // those that may have signed something that is still valid
 	current   map[string]*signingKey // by algorithm
+	since     map[string]time.Time   // when that began to sign
 	jwks      document
 	verified  *verified // what the published keys are known to have signed
 }
@@ -73,6 +74,7 @@ func (k *keys) reload(ctx context.Context) error {
 	before := k.ring.Load()
 	next := &ring{
 		byID: make(map[string]*signingKey, len(rows)), published: map[string]*signingKey{}, current: map[string]*signingKey{},
+		since: map[string]time.Time{},
 	}
 	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}
 	for _, row := range rows {
@@ -84,7 +86,7 @@ func (k *keys) reload(ctx context.Context) error {
 		}
 		next.byID[row.ID] = key
 		if row.State == identity.KeyCurrent {
-			next.current[row.Alg] = key
+			next.current[row.Alg], next.since[row.Alg] = key, row.ActivatedAt
 		}
 		if row.State != identity.KeyRetired || k.now().Before(row.RetiredAt.Add(k.keep)) {
 			next.published[row.ID] = key
@@ -175,6 +177,9 @@ func keyFor(public any, alg string) bool {
 	usual := algOfKey(public)
 	return usual != "" && sameAlg(usual, alg) || usual == "RS256" && alg == "PS256"
 }
+
+// KeysSince returns since when the keys sign that sign now, by algorithm. The caller must not change it.
+func (e *Endpoints) KeysSince() map[string]time.Time { return e.keys.ring.Load().since }
 
 // signer returns the key that signs with alg now.
 func (k *keys) signer(alg string) (*signingKey, error) {

@@ -52,6 +52,9 @@ type registered struct {
 func (e *Endpoints) register(w http.ResponseWriter, r *http.Request) {
 	answer, err := e.registerClient(w, r)
 	if err != nil {
+		if trail := identity.TrailOf(r.Context()); trail.Registering == "" { // it was refused before it was read
+			trail.Registering = identity.RegistrationRefused
+		}
 		e.refuse(w, r, atRegister, byMember(err))
 		return
 	}
@@ -83,7 +86,20 @@ func (e *Endpoints) registerClient(w http.ResponseWriter, r *http.Request) (regi
 // RegisterClient registers a client for whoever sent r, be it a program or a person with a form. initial is the initial access
 // token, which counts where registration asks for one. Refusals: Invalid with the member, BadLogin for the token, Throttled,
 // Forbidden where registration is closed.
-func (e *Endpoints) RegisterClient(r *http.Request, asked identity.Metadata, initial string) (made identity.Registered, err error) {
+func (e *Endpoints) RegisterClient(r *http.Request, asked identity.Metadata, initial string) (identity.Registered, error) {
+	made, err := e.makeClient(r, asked, initial)
+	word := identity.RegistrationMade
+	switch {
+	case identity.KindOf(err) == identity.Unavailable:
+		word = identity.RegistrationFailed
+	case err != nil:
+		word = identity.RegistrationRefused
+	}
+	identity.TrailOf(r.Context()).Registering = word
+	return made, err
+}
+
+func (e *Endpoints) makeClient(r *http.Request, asked identity.Metadata, initial string) (made identity.Registered, err error) {
 	if e.o.Registration != registrationOpen && e.o.Registration != registrationToken {
 		return made, errRegistrationClosed
 	}

@@ -83,8 +83,9 @@ func (e *Endpoints) admit(w http.ResponseWriter, r *http.Request) (*exchange, er
 	if !slices.Contains(identity.GrantTypes, form.Get("grant_type")) {
 		return nil, sayf(unsupportedGrantType, "grant_type must be one of %s.", strings.Join(identity.GrantTypes, ", "))
 	}
-	if form.Get("grant_type") == identity.GrantTypeRefresh {
-		identity.TrailOf(r.Context()).Refresh = identity.Refused // until it is not
+	trail := identity.TrailOf(r.Context())
+	if trail.Grant = form.Get("grant_type"); trail.Grant == identity.GrantTypeRefresh {
+		trail.Refresh = identity.Refused // until it is not
 	}
 	shown, err := e.proofs.check(w, r, "")
 	if err != nil {

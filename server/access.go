@@ -20,8 +20,10 @@ const requestIDHeader = "X-Request-Id"
 // record is what is learnt about a request on its way and said once, at the end.
 type record struct {
 	id      string
+	trace   string // where its trace is; empty: none is recorded
 	began   time.Time
 	route   string // the template, never the path: a path may hold what someone typed
+	posted  bool   // it came by POST
 	status  int
 	written int64
 	trail   *identity.Trail // what the surfaces learn
@@ -42,14 +44,18 @@ func recordOf(ctx context.Context) *record {
 func observe(log *slog.Logger, m *metrics) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			// An id that came with the request is not taken over: it would let strangers write into the log.
-			ctx, trail := identity.WithTrail(identity.WithBrowser(r.Context(), identity.SeenFrom(r.RemoteAddr, r.UserAgent())))
-			rec := &record{id: rand.Text()[:12], began: time.Now(), route: noRoute, trail: trail}
+			rec := &record{id: r.Header.Get(requestIDHeader), began: time.Now(), route: noRoute, posted: r.Method == http.MethodPost}
+			if !saidID.MatchString(rec.id) { // realAddress left only what a proxy of ours said
+				rec.id = rand.Text()[:12]
+			}
+			ctx, span := m.beginSpan(r, rec)
+			ctx, rec.trail = identity.WithTrail(identity.WithBrowser(ctx, identity.SeenFrom(r.RemoteAddr, r.UserAgent())))
 			w.Header().Set(requestIDHeader, rec.id)
 			r = r.WithContext(context.WithValue(ctx, recordKey{}, rec))
 			defer func() { // an aborted answer leaves by a panic, and is counted too
 				took := time.Since(rec.began)
 				m.count(rec, took)
+				endSpan(span, r, rec)
 				logLine(log, r, rec, took)
 			}()
 			next.ServeHTTP(recorder{w, rec}, r)
@@ -175,6 +181,9 @@ type withRequest struct{ slog.Handler }
 func (h withRequest) Handle(ctx context.Context, line slog.Record) error {
 	if rec := recordOf(ctx); rec != nil {
 		line.AddAttrs(slog.String("request", rec.id))
+		if rec.trace != "" {
+			line.AddAttrs(slog.String("trace", rec.trace))
+		}
 	}
 	return h.Handler.Handle(ctx, line)
 }

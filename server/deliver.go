@@ -217,9 +217,11 @@ func (c *courier) try(ctx context.Context, d identity.Delivery) {
 			return
 		}
 	}
-	within, cancel := context.WithTimeout(ctx, c.timeout)
+	ctx, end := c.metrics.alone(ctx, "deliver "+string(c.kind))
+	bound, cancel := context.WithTimeout(ctx, c.timeout)
 	began := time.Now()
-	err := c.bring(within, d)
+	err := c.bring(bound, d)
+	end(err)
 	one.good = err == nil && time.Since(began) < slowAfter
 	cancel()
 	c.settle(ctx, d, err)

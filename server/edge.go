@@ -14,15 +14,16 @@ import (
 
 // realAddress puts the address of the client behind trusted proxies into r.RemoteAddr. Each proxy appends who called it,
 // so the list is read from the right for as long as the entries are our own proxies; what stands left of the first
-// stranger was written by that stranger and says nothing.
+// stranger was written by that stranger and says nothing. Of whoever is no proxy of ours it takes away proxyHeaders.
 func realAddress(trusted []netip.Prefix) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
-		if len(trusted) == 0 {
-			return next
-		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if client, ok := behind(trusted, r); ok {
 				r.RemoteAddr = net.JoinHostPort(client.String(), "0")
+			} else {
+				for _, name := range proxyHeaders {
+					delete(r.Header, name)
+				}
 			}
 			next.ServeHTTP(w, r)
 		})
@@ -34,6 +35,9 @@ const maxHops = 32
 
 // behind returns the right-most address of the chain that is no proxy of ours, and false when no proxy of ours called.
 func behind(trusted []netip.Prefix, r *http.Request) (netip.Addr, bool) {
+	if len(trusted) == 0 {
+		return netip.Addr{}, false
+	}
 	peer, ok := parseHop(r.RemoteAddr)
 	if !ok || !holds(trusted, peer) {
 		return netip.Addr{}, false

@@ -179,7 +179,7 @@ func TestFetch_oneTooManyIsRefusedUntilOneIsOver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := hanging{make(chan struct{}, keysAtOnce+1), make(chan struct{})}
-		refused := &counted{Counter: newMetrics().notices}
+		refused := &counted{Counter: newMetrics(50).notices}
 		client := bounded(&http.Client{Transport: h}, keysAtOnce, refused)
 		done := make(chan error, keysAtOnce)
 		for range keysAtOnce {

@@ -43,15 +43,30 @@ func (j *journal) expectFaults() {
 	j.faults = true
 }
 
-func (j *journal) check(t *testing.T) {
+// text is all that was logged.
+func (j *journal) text() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	text := j.lines.String()
+	return j.lines.String()
+}
+
+// search looks for secrets in what somebody was told.
+func (j *journal) search(t *testing.T, who, text string) {
+	t.Helper()
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	for s := range j.secrets {
 		if strings.Contains(text, s) {
-			t.Errorf("the log tells the secret %q", s)
+			t.Errorf("%s the secret %q", who, s)
 		}
 	}
+}
+
+func (j *journal) check(t *testing.T) {
+	text := j.text()
+	j.search(t, "the log tells", text)
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	if strings.Contains(text, `"msg":"panic"`) {
 		t.Error("a handler panicked")
 	}

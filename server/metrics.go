@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/oauth"
@@ -19,6 +20,7 @@ import (
 // new series.
 type metrics struct {
 	registry   *prometheus.Registry
+	tracer     trace.Tracer // nil: no spans are made
 	requests   *prometheus.CounterVec
 	duration   *prometheus.HistogramVec
 	rolled     *prometheus.CounterVec
@@ -27,20 +29,31 @@ type metrics struct {
 	fetches    *prometheus.CounterVec
 	sessions   sessionCounts
 	days       *counting // nil: no day has numbers
+	clients    *clientCounts
+	upkeep     upkeepCounts
+	asked      askCounts
 }
 
-func newMetrics() *metrics {
+// native makes a histogram one of fine buckets of its own making, too, for a Prometheus that scrapes native histograms.
+func native(o prometheus.HistogramOpts) prometheus.HistogramOpts {
+	o.NativeHistogramBucketFactor = 1.1
+	o.NativeHistogramMaxBucketNumber = 160
+	o.NativeHistogramMinResetDuration = time.Hour
+	return o
+}
+
+func newMetrics(clients int) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sojourn_http_requests_total",
 			Help: "Requests answered, by route template and status.",
 		}, []string{"route", "status"}),
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		duration: prometheus.NewHistogramVec(native(prometheus.HistogramOpts{
 			Name:    "sojourn_http_request_duration_seconds",
 			Help:    "How long answers took, by route template.",
-			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
-		}, []string{"route"}),
+			Buckets: latencies,
+		}), []string{"route"}),
 		rolled: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sojourn_sessions_rolled_forward_total",
 			Help: "Sessions whose app was ahead of the database, by whether SOJOURN_RECOVERY_UNTIL announced it.",
@@ -58,7 +71,18 @@ func newMetrics() *metrics {
 			Help: "Keys, logos, documents and request objects of clients that were not fetched, since so many fetches were under way.",
 		}, []string{"what"}),
 		sessions: newSessionCounts(),
+		clients:  newClientCounts(clients),
+		upkeep:   newUpkeepCounts(),
+		asked:    newAskCounts(),
 	}
+	for _, kind := range identity.DeliveryKinds {
+		for _, outcome := range []string{"delivered", "failed", "dead"} {
+			m.deliveries.WithLabelValues(string(kind), outcome)
+		}
+	}
+	m.registry.MustRegister(m.upkeep.all()...)
+	m.registry.MustRegister(m.clients.requests, m.clients.forced, m.clients.registrations)
+	m.registry.MustRegister(m.asked.tokens, m.asked.signIns, m.asked.fetches, m.asked.fetchTook)
 	m.registry.MustRegister(m.sessions.refreshes, m.sessions.forced, m.sessions.began)
 	m.registry.MustRegister(m.requests, m.duration, m.rolled, m.deliveries, m.notices, m.fetches, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -66,13 +90,14 @@ func newMetrics() *metrics {
 }
 
 func (m *metrics) count(rec *record, took time.Duration) {
-	m.sessions.count(rec.trail)
+	m.clients.count(rec.trail, rec.status, m.sessions.count(rec.trail))
+	m.asked.count(rec, took)
 	if m.days != nil {
 		m.days.count(rec.trail)
 	}
 	m.requests.WithLabelValues(rec.route, strconv.Itoa(rec.status)).Inc()
 	if !lasting(rec.route) { // how long somebody listened is no measure of how long answers take
-		m.duration.WithLabelValues(rec.route).Observe(took.Seconds())
+		observeWith(m.duration.WithLabelValues(rec.route), rec, took)
 	}
 }
 
@@ -147,6 +172,12 @@ func (m *metrics) showCarrier(db *storage.DB) {
 	to.counter("sojourn_carrier_ignored_total", "Wake-ups that made no sense or were too many.", func() int { return db.Carrying().Ignored })
 	to.counter("sojourn_carrier_failures_total", "Packets that were not taken, connections that broke and questions without an answer in time.",
 		func() int { return db.Carrying().Failures + db.SharedMemory().Failed })
+	to.gauge("sojourn_redis_breaker_open", "1 while Redis is left alone, since it did not answer three times in a row; else 0.", func() float64 {
+		if db.SharedAway() {
+			return 1
+		}
+		return 0
+	})
 	to.counter("sojourn_carrier_unasked_total", "Questions that went by the memory of this process alone, since Redis did not answer lately.",
 		func() int { return db.SharedMemory().Skipped })
 }
@@ -168,10 +199,31 @@ func (m *metrics) showReading(db *storage.DB) {
 		func() float64 { return float64(reading().Behind) })
 }
 
-// labelled shows counts that are kept elsewhere, by one label whose values are words of ours.
+// showing is told a value, and the values of its labels.
+type showing func(value float64, labels ...string)
+
+// labelled shows what is known elsewhere, by labels whose values are words of ours.
 type labelled struct {
-	desc  *prometheus.Desc
-	count func() map[string]int
+	desc *prometheus.Desc
+	kind prometheus.ValueType
+	tell func(showing)
+}
+
+func (m *metrics) gauges(name, help string, labels []string, tell func(showing)) {
+	m.registry.MustRegister(labelled{prometheus.NewDesc(name, help, labels, nil), prometheus.GaugeValue, tell})
+}
+
+func (m *metrics) counters(name, help string, labels []string, tell func(showing)) {
+	m.registry.MustRegister(labelled{prometheus.NewDesc(name, help, labels, nil), prometheus.CounterValue, tell})
+}
+
+// countsBy is counts by one label.
+func (m *metrics) countsBy(name, help, label string, count func() map[string]int) {
+	m.counters(name, help, []string{label}, func(show showing) {
+		for value, n := range count() {
+			show(float64(n), value)
+		}
+	})
 }
 
 // showBlurred adds what count counts: what is missing from the numbers of clients, platforms and versions.
@@ -183,8 +235,7 @@ func (m *metrics) showBlurred(count func() int64) {
 
 // showTries adds what count counts: guesses, sign-ups, registrations and mails that were one too many.
 func (m *metrics) showTries(count func() map[string]int) {
-	m.registry.MustRegister(labelled{count: count, desc: prometheus.NewDesc("sojourn_tries_refused_total",
-		"Tries that were one too many and must wait, by what they were counted against.", []string{"limit"}, nil)})
+	m.countsBy("sojourn_tries_refused_total", "Tries that were one too many and must wait, by what they were counted against.", "limit", count)
 }
 
 // Describe satisfies prometheus.Collector.
@@ -192,29 +243,35 @@ func (c labelled) Describe(to chan<- *prometheus.Desc) { to <- c.desc }
 
 // Collect satisfies prometheus.Collector.
 func (c labelled) Collect(to chan<- prometheus.Metric) {
-	for value, n := range c.count() {
-		to <- prometheus.MustNewConstMetric(c.desc, prometheus.CounterValue, float64(n), value)
-	}
+	c.tell(func(value float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(c.desc, c.kind, value, labels...)
+	})
 }
 
 func (m *metrics) handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
 }
 
 // waiting shows how many deliveries wait and how many are dead, as the database says when it is asked.
 type waiting struct {
-	desc  *prometheus.Desc
-	count func(context.Context) ([]identity.DeliveryCount, error)
+	desc, age *prometheus.Desc
+	now       func() time.Time
+	count     func(context.Context) ([]identity.DeliveryCount, error)
 }
 
 // showDeliveries adds what count counts: what waits for other people's servers.
-func (m *metrics) showDeliveries(count func(context.Context) ([]identity.DeliveryCount, error)) {
-	m.registry.MustRegister(waiting{count: count, desc: prometheus.NewDesc("sojourn_deliveries",
-		"Deliveries in the database, by kind and whether they wait or were given up.", []string{"kind", "state"}, nil)})
+func (m *metrics) showDeliveries(count func(context.Context) ([]identity.DeliveryCount, error), now func() time.Time) {
+	m.registry.MustRegister(waiting{
+		count: count, now: now,
+		desc: prometheus.NewDesc("sojourn_deliveries",
+			"Deliveries in the database, by kind and whether they wait or were given up.", []string{"kind", "state"}, nil),
+		age: prometheus.NewDesc("sojourn_delivery_oldest_age_seconds",
+			"How long ago that delivery was queued which waits for longest, by kind; 0 where none waits.", []string{"kind"}, nil),
+	})
 }
 
 // Describe satisfies prometheus.Collector.
-func (w waiting) Describe(to chan<- *prometheus.Desc) { to <- w.desc }
+func (w waiting) Describe(to chan<- *prometheus.Desc) { to <- w.desc; to <- w.age }
 
 // Collect shows nothing while the database is away: the other metrics are needed then most of all.
 func (w waiting) Collect(to chan<- prometheus.Metric) {
@@ -232,5 +289,10 @@ func (w waiting) Collect(to chan<- prometheus.Metric) {
 		c := byKind[kind]
 		to <- prometheus.MustNewConstMetric(w.desc, prometheus.GaugeValue, float64(c.Waiting), string(kind), "waiting")
 		to <- prometheus.MustNewConstMetric(w.desc, prometheus.GaugeValue, float64(c.Dead), string(kind), "dead")
+		age := time.Duration(0)
+		if !c.Oldest.IsZero() {
+			age = max(0, w.now().Sub(c.Oldest))
+		}
+		to <- prometheus.MustNewConstMetric(w.age, prometheus.GaugeValue, age.Seconds(), string(kind))
 	}
 }

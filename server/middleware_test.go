@@ -184,7 +184,7 @@ func TestRecovered_aPanicTellsTheLogAndNobodyElse(t *testing.T) {
 		w.WriteHeader(http.StatusInternalServerError)
 		_, _ = io.WriteString(w, "our fault")
 	})
-	h := observe(log, newMetrics())(recovered(log, fault)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+	h := observe(log, newMetrics(50))(recovered(log, fault)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		panic("password=hunter2")
 	})))
 	got := ask(h, httptest.NewRequest(http.MethodGet, "/", nil))
@@ -203,7 +203,7 @@ func TestRecovered_aPanicTellsTheLogAndNobodyElse(t *testing.T) {
 func TestRecovered_halfAnAnswerIsBrokenOff(t *testing.T) {
 	t.Parallel()
 	log := slog.New(slog.DiscardHandler)
-	site := httptest.NewServer(observe(log, newMetrics())(recovered(log, refused)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	site := httptest.NewServer(observe(log, newMetrics(50))(recovered(log, refused)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "half")
 		_ = http.NewResponseController(w).Flush()
 		panic("half-way")
@@ -237,7 +237,7 @@ func TestObserve_oneLineWithoutSecrets(t *testing.T) {
 	r.Header.Set("Cookie", "sojourn=sj_si_secret")
 	r.Header.Set("X-Request-Id", "chosen-by-a-stranger")
 	r.Header.Set("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
-	got := ask(observe(log, newMetrics())(router), r)
+	got := ask(realAddress(nil)(observe(log, newMetrics(50))(router)), r)
 	id := got.Header.Get("X-Request-Id")
 	if len(id) < 10 || strings.Contains(id, "stranger") {
 		t.Errorf("request id %q", id)

@@ -299,9 +299,11 @@ func (p *postman) send(ctx context.Context, id identity.ID, letter addressed) er
 	if err != nil {
 		return identity.Permanent(err)
 	}
+	ctx, end := within(ctx, "send mail")
 	err = p.sender.Send(ctx, mail.Message{
 		ID: id.String(), To: letter.to, Subject: words.Subject, Text: words.Text, HTML: words.HTML,
 	})
+	end(err)
 	if errors.Is(err, mail.ErrRefused) {
 		return identity.Permanent(err)
 	}

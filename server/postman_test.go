@@ -42,7 +42,7 @@ func inOffices(t *testing.T, o mailtest.Options, f func(t *testing.T, o *office)
 				t.Fatal(err)
 			}
 			f(t, &office{w: w, server: server, postman: &postman{
-				dropped: newMetrics().notices, db: w.db, links: identity.MailLinks{Store: w.db, Keys: w.keys, Now: w.now}, sender: sender,
+				dropped: newMetrics(50).notices, db: w.db, links: identity.MailLinks{Store: w.db, Keys: w.keys, Now: w.now}, sender: sender,
 				frame: templates.MailFrame{Operator: "Harbour", Site: w.issuer}, place: func(string) string { return "" },
 				told: func(string) (anomaly.Signal, string) { return anomaly.NewCountry, "" },
 			}})

@@ -153,42 +153,54 @@ const probeTimeout = 2 * time.Second
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), probeTimeout)
 	defer cancel()
-	if why := s.unready(ctx); why != "" {
-		http.Error(w, why, http.StatusServiceUnavailable)
+	if why := s.unready(ctx); why != (unready{}) {
+		http.Error(w, why.said, http.StatusServiceUnavailable)
 		return
 	}
 	fmt.Fprintln(w, "ready")
 }
 
-// unready returns why no request should come here now, or "". The sentence is fixed: errors go to the log.
-func (s *Server) unready(ctx context.Context) string {
+// unready is why no request should come to a server, in a word for /metrics and in a sentence. Errors go to the log.
+type unready struct{ reason, said string }
+
+var (
+	isLeaving  = unready{"leaving", "shutting down"}
+	isAlone    = unready{"database", "the database does not answer"}
+	isReadOnly = unready{"read_only", "the database takes no writes"}
+	isTimeless = unready{"clock", "the clock can't be measured against the database's"}
+	isBehind   = unready{"schema", "the schema is behind: run sojourn migrate"}
+	unreadies  = []unready{isLeaving, isAlone, isReadOnly, isTimeless, isBehind}
+)
+
+// unready returns why no request should come here now; nothing where one may.
+func (s *Server) unready(ctx context.Context) unready {
 	if s.leaving.Load() {
-		return "shutting down"
+		return isLeaving
 	}
 	err := s.db.Ping(ctx)
 	if err != nil && !errors.Is(err, storage.ErrReadOnly) {
 		s.log.WarnContext(ctx, "not ready", "error", err)
-		return "the database does not answer"
+		return isAlone
 	}
 	if err == nil {
 		err = s.writable(ctx)
 	}
 	if err != nil {
 		s.log.WarnContext(ctx, "not ready", "error", err)
-		return "the database takes no writes"
+		return isReadOnly
 	}
 	// A clock that differs from the other replicas' makes codes and sessions end too early or too late.
 	if err := s.db.Clock().Healthy(); err != nil {
 		s.log.WarnContext(ctx, "not ready", "error", err)
-		return "the clock can't be measured against the database's"
+		return isTimeless
 	}
 	// Ahead is fine here: a newer replica migrated while this one still serves.
 	current, target, err := s.db.Pending(ctx)
 	if err != nil || current < target {
 		s.log.WarnContext(ctx, "not ready", "error", err, "schema", current, "needed", target)
-		return "the schema is behind: run sojourn migrate"
+		return isBehind
 	}
-	return ""
+	return unready{}
 }
 
 // writeEvery is for how long a write that worked vouches for the next.

@@ -110,6 +110,7 @@ func (s *Server) Serve(until context.Context) error {
 	stop()
 	err = errors.Join(err, shutdown(public), shutdown(admin))
 	loops.Wait()
+	s.traces.stop()
 	return err
 }
 
@@ -285,32 +286,41 @@ func (s *Server) sweepOnce(ctx context.Context) {
 	if !mine {
 		return
 	}
+	began := time.Now()
+	err = s.sweepAll(ctx)
+	outcome := "done"
+	if err != nil {
+		outcome = "failed"
+		s.log.ErrorContext(ctx, "sweep", "error", err)
+	}
+	s.metrics.upkeep.sweeps.WithLabelValues(outcome).Inc()
+	s.metrics.upkeep.sweepTook.Observe(time.Since(began).Seconds())
+}
+
+func (s *Server) sweepAll(ctx context.Context) error {
 	days, err := s.db.SealEvents(ctx)
 	if err != nil {
-		s.log.ErrorContext(ctx, "seal events", "error", err)
-		return
+		return fmt.Errorf("seal events: %w", err)
 	}
 	rows, err := s.db.Sweep(ctx)
 	if err != nil {
-		s.log.ErrorContext(ctx, "sweep", "error", err)
-		return
+		return err
 	}
 	clients, err := s.db.SweepClients(ctx, s.db.Now().Add(-unusedFor(s.cfg)))
 	if err != nil {
-		s.log.ErrorContext(ctx, "sweep clients", "error", err)
-		return
+		return fmt.Errorf("clients: %w", err)
 	}
 	unconfirmed, err := s.sweepUnconfirmed(ctx)
 	if err != nil {
-		s.log.ErrorContext(ctx, "sweep unconfirmed accounts", "error", err)
-		return
+		return fmt.Errorf("unconfirmed accounts: %w", err)
 	}
 	numbers, err := s.db.SweepNumbers(ctx)
 	if err != nil {
-		s.log.ErrorContext(ctx, "sweep the numbers of the days", "error", err)
-		return
+		return fmt.Errorf("the numbers of the days: %w", err)
 	}
+	s.metrics.upkeep.sweptRows(rows, clients, unconfirmed)
 	s.log.DebugContext(ctx, "swept", "days sealed", days, "rows", rows, "clients", clients, "unconfirmed", unconfirmed, "numbers", numbers)
+	return nil
 }
 
 // sweepUnconfirmed deletes accounts that nobody confirmed for a week. While no mail can be sent nobody is asked to.

@@ -64,7 +64,7 @@ func TestServe_aRequestUnderWayFinishes(t *testing.T) {
 		_ = conn.Close()
 		time.Sleep(time.Millisecond)
 	}
-	if why := s.unready(t.Context()); why != "shutting down" {
+	if why := s.unready(t.Context()); why != isLeaving {
 		t.Errorf("a load balancer is told %q", why)
 	}
 	select {

@@ -29,6 +29,7 @@ type Server struct {
 	log      *slog.Logger
 	metrics  *metrics
 	counting *counting
+	traces   *telemetry
 	protocol *oauth.Endpoints
 	clients  *oauth.ClientDocuments
 	pages    *web.Pages
@@ -56,10 +57,17 @@ func New(ctx context.Context, cfg config.Config, db *storage.DB, log *slog.Logge
 	if err := db.Clock().Measure(ctx); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, db: db, log: slog.New(withRequest{log.Handler()}), metrics: newMetrics(), counting: newCounting(db), limits: ordinary}
+	s := &Server{cfg: cfg, db: db, log: slog.New(withRequest{log.Handler()}), metrics: newMetrics(cfg.MetricsClients), counting: newCounting(db), limits: ordinary}
 	s.metrics.days = s.counting
 	s.metrics.showJournal(db.JournalFailures)
-	s.metrics.showDeliveries(db.Lists().CountDeliveries)
+	s.metrics.showDeliveries(db.Lists().CountDeliveries, db.Now)
+	s.metrics.showDatabase(db)
+	if s.traces, err = startTelemetry(ctx, cfg, s.metrics, s.log); err != nil {
+		return nil, err
+	}
+	s.metrics.showSpans(&s.traces.exported)
+	s.metrics.showBuild(cfg.Version)
+	s.metrics.showReady(s.unready)
 	if s.logo, err = readLogo(cfg.OperatorLogo); err != nil {
 		return nil, err
 	}
@@ -80,6 +88,7 @@ func New(ctx context.Context, cfg config.Config, db *storage.DB, log *slog.Logge
 	}
 	s.metrics.showStreams(s.protocol.OpenStreams, s.protocol.RefusedStreams)
 	s.metrics.showFollowers(s.protocol.Following)
+	s.metrics.showKeys(s.protocol.KeysSince, db.Now)
 	s.metrics.showRecall(db.Recall)
 	s.metrics.showTries(db.RefusedTries)
 	s.metrics.showEnded(db.EndedSessions)
@@ -101,6 +110,7 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 	policy := identity.MFAPolicy(cfg.MFA)
 	passwords := identity.NewPasswords(identity.HashCost(cfg.PasswordCost))
 	passwords.Service = cfg.OperatorName
+	s.metrics.watchHashes(passwords)
 	links := identity.MailLinks{Store: db, Keys: keys, Now: db.Now}
 	if s.postman, err = s.newPostman(links); err != nil {
 		return err
@@ -108,12 +118,12 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 	fetch := fetchRules{allow: cfg.FetchAllow, loopback: cfg.Loopback()}.client()
 	s.clients = oauth.NewClientDocuments(oauth.DocumentOptions{
 		Store: db, Now: db.Now, Log: s.log, Schemes: cfg.RedirectSchemes,
-		Fetch: bounded(fetch, documentsAtOnce, s.metrics.fetches.WithLabelValues("document")),
+		Fetch: s.reading(fetch, "document", documentsAtOnce),
 		Rules: identity.DocumentRules{
 			On: cfg.TakesDocuments(), Allow: cfg.ClientHosts, Deny: cfg.ClientHostsDeny, Loopback: cfg.Loopback(),
 		},
 	})
-	s.herald = newHerald(db, fetch)
+	s.herald = newHerald(db, s.metrics.asked.by(fetch, "webhook", "webhook"))
 	signIns := identity.SignIns{
 		Store: db, Keys: keys, Passwords: passwords, Now: db.Now,
 		Lives:        identity.Lifetimes{Idle: cfg.SignInIdle, Absolute: cfg.SignInAbsolute},
@@ -132,7 +142,7 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 		Desk:     identity.Desk{Store: db, Keys: keys, Now: db.Now}, Door: cfg.DeskAt,
 		Policy: policy, SignupOpen: cfg.Signup == config.Open, Secure: s.secure(), Issuer: cfg.Issuer,
 		Operator: templates.Operator{Name: cfg.OperatorName, LogoURL: s.logo.url},
-		Fetch:    bounded(fetch, logosAtOnce, s.metrics.fetches.WithLabelValues("logo")), Place: s.places.place,
+		Fetch:    s.reading(fetch, "logo", logosAtOnce), Place: s.places.place,
 		Unusual: func(rule string) string { signal, _ := s.watch.Told(rule); return string(signal) },
 		Log:     s.log, Register: s.registering(), RegisterToken: cfg.Registration == config.Token,
 	})
@@ -147,8 +157,8 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 		Devices: devices, Documents: identity.Documents{Store: db},
 		SignupOpen:   cfg.Signup == config.Open,
 		Registration: cfg.Registration, Schemes: cfg.RedirectSchemes, Clients: s.clients, Claims: claimRules(cfg.Claims),
-		Fetch: bounded(fetch, keysAtOnce, s.metrics.fetches.WithLabelValues("keys")), Log: s.log,
-		FetchRequests: bounded(fetch, requestsAtOnce, s.metrics.fetches.WithLabelValues("request")),
+		Fetch: s.reading(fetch, "keys", keysAtOnce), Log: s.log,
+		FetchRequests: s.reading(fetch, "request", requestsAtOnce),
 		Problem:       func(w http.ResponseWriter, r *http.Request, p oauth.Problem) { s.pages.Problem(w, r, web.Problem(p)) },
 		Handover: func(w http.ResponseWriter, r *http.Request, h oauth.Handover) {
 			s.pages.Handover(w, r, web.Handover(h))
@@ -186,6 +196,11 @@ func anomalyRules(setting string) ([]anomaly.Rule, error) {
 func (s *Server) Watch(locate func(address string) anomaly.Place) *anomaly.Watch {
 	s.watch.LocateBy(locate)
 	return s.watch
+}
+
+// reading is a client like c that reads so many of a kind at once, and is counted. What it posts are logout tokens.
+func (s *Server) reading(c *http.Client, what string, atOnce int) *http.Client {
+	return s.metrics.asked.by(bounded(c, atOnce, s.metrics.fetches.WithLabelValues(what)), what, "logout")
 }
 
 // registering is how the page registers a client, or nil where nobody may.

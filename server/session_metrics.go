@@ -43,25 +43,27 @@ func newSessionCounts() sessionCounts {
 // errorOver is the one error code of a refresh that sends people to the sign-in page (RFC 6749 §5.2).
 const errorOver = "invalid_grant"
 
-// count takes what was learnt about one request.
-func (c sessionCounts) count(t *identity.Trail) {
+// count takes what was learnt about one request, and reports whether it sent a person to the sign-in page.
+func (c sessionCounts) count(t *identity.Trail) (forced bool) {
 	if t.Began {
 		c.began.Inc()
 	}
 	if t.Refresh == "" {
-		return
+		return false
 	}
 	c.refreshes.WithLabelValues(string(t.Refresh)).Inc()
 	refused := t.Refresh == identity.Refused || t.Refresh == identity.Reused
 	if refused && t.Refusal == errorOver && t.SessionID != (identity.ID{}) && c.told.first(t.SessionID) {
 		c.forced.WithLabelValues(cmp.Or(t.Over, "unknown")).Inc() // such a Session is none, or none any more
+		return true
 	}
+	return false
 }
 
 // showEnded adds what count counts: Sessions that ended, by cause.
 func (m *metrics) showEnded(count func() map[string]int) {
-	m.registry.MustRegister(labelled{count: count, desc: prometheus.NewDesc("sojourn_sessions_ended_total",
-		"Sessions whose ending this process told, by cause; of those that expire, nothing tells.", []string{"cause"}, nil)})
+	m.countsBy("sojourn_sessions_ended_total", "Sessions whose ending this process told, by cause; of those that expire, nothing tells.",
+		"cause", count)
 }
 
 // maxTold is how many Sessions are remembered twice over: those of apps that ask again and again after they were told.

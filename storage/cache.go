@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -23,6 +24,8 @@ type cache[T any] struct {
 	mu      sync.Mutex
 	entries map[string]cached[T]
 	reads   singleflight.Group // by id
+
+	hits, misses atomic.Int64
 }
 
 type cached[T any] struct {
@@ -45,11 +48,14 @@ func (c *cache[T]) through(ctx context.Context, d *DB, id string, read func(cont
 	began := d.Now()
 	switch value, state := c.get(id, began); state {
 	case kept:
+		c.hits.Add(1)
 		return value, nil
 	case written: // not to be shared either: the others may have begun before the commit
+		c.misses.Add(1)
 		return read(ctx)
 	case unknown:
 	}
+	c.misses.Add(1)
 	shared := c.reads.DoChan(id, func() (any, error) {
 		ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), readWithin) // whoever asked first may hang up, others wait
 		defer stop()

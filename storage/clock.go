@@ -66,11 +66,14 @@ func (c *Clock) Measure(ctx context.Context) error {
 		c.offset.Store(int64(ahead))
 	}
 	if c.told != nil {
-		c.told(time.Duration(c.offset.Load()) - c.stepped())
+		c.told(c.Skew())
 	}
 	c.measured.Store(int64(answered))
 	return nil
 }
+
+// Skew is how far the database's time is ahead of this machine's wall clock, as far as that was measured.
+func (c *Clock) Skew() time.Duration { return time.Duration(c.offset.Load()) - c.stepped() }
 
 // Run measures every five seconds until ctx ends. A measurement that fails shows in Healthy.
 func (c *Clock) Run(ctx context.Context) {

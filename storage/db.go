@@ -155,7 +155,10 @@ func connect(dsn string, opts Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", errors.Join(err, d.Close()))
 	}
-	return d, nil
+	if d.kind == SQLite {
+		err = traceSQLite(d.base)
+	}
+	return d, err
 }
 
 // Close tells other processes what they were not told yet, and ends every connection. Statements under way finish first.

@@ -313,19 +313,24 @@ func (d *DB) retry(ctx context.Context, where string, args ...any) (int, error) 
 // maxCounted bounds what is counted: an alarm needs no larger number, and every scrape asks.
 const maxCounted = 100_000
 
-const countWaiting = `SELECT count(*) FROM (SELECT 1 FROM deliveries
+const countWaiting = `SELECT count(*), min(created_at) FROM (SELECT created_at FROM deliveries
 	WHERE kind = ? AND dead_at IS NULL ORDER BY next_try_at LIMIT ?) w`
 
 const countDead = `SELECT count(*) FROM (SELECT kind FROM deliveries
 	WHERE dead_at IS NOT NULL ORDER BY id LIMIT ?) d WHERE kind = ?`
 
-// CountDeliveries returns how many Deliveries of each kind wait, and how many are dead, up to 100,000.
+// CountDeliveries returns how many Deliveries of each kind wait, since when the oldest does, and how many are dead, of 100,000
+// at most.
 func (d *DB) CountDeliveries(ctx context.Context) ([]identity.DeliveryCount, error) {
 	var counts []identity.DeliveryCount
 	for _, kind := range identity.DeliveryKinds {
 		c := identity.DeliveryCount{Kind: kind}
-		if _, err := d.one(ctx, []any{&c.Waiting}, countWaiting, kind, maxCounted); err != nil {
+		var oldest *micros
+		if _, err := d.one(ctx, []any{&c.Waiting, &oldest}, countWaiting, kind, maxCounted); err != nil {
 			return nil, d.fail("count deliveries", err)
+		}
+		if oldest != nil {
+			c.Oldest = oldest.time()
 		}
 		if _, err := d.one(ctx, []any{&c.Dead}, countDead, maxCounted, kind); err != nil {
 			return nil, d.fail("count deliveries", err)

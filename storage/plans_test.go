@@ -229,7 +229,7 @@ func orElse(err, other error) error {
 
 // few are the methods that list what only operators fill, what one statement just wrote, or what no statement reads; and Reseal,
 // which an operator has read everything on purpose.
-var few = []string{"AdminTokens", "SigningKeys", "PublishedKeys", "EndingsAtRisk", "Count", "RefusedTries", "Reseal", "EndedSessions", "Webhooks", "Resources"}
+var few = []string{"AdminTokens", "SigningKeys", "PublishedKeys", "EndingsAtRisk", "Count", "RefusedTries", "Reseal", "EndedSessions", "Webhooks", "Resources", "Pools", "Caches"}
 
 func TestPlans_everyListIsAmongThoseWhosePlansAreRead(t *testing.T) {
 	t.Parallel()

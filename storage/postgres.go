@@ -88,6 +88,7 @@ func newLink(dsn string, opts Options) (*link, error) {
 		config.ValidateConnect = takesWrites
 	}
 	config.OnPgError = leaveStandby(config.OnPgError)
+	config.Tracer = pgxTracer{}
 	l := &link{config: config}
 	for _, limit := range []struct {
 		name string

@@ -88,7 +88,9 @@ func openRedis(text string) (redis.UniversalClient, error) {
 	}
 	o.Addrs = append([]string{one.Addr}, o.Addrs...)
 	o.Username, o.Password, o.DB, o.TLSConfig, o.Protocol = one.Username, one.Password, one.DB, one.TLSConfig, one.Protocol
-	return redis.NewUniversalClient(o), nil
+	client := redis.NewUniversalClient(o)
+	client.AddHook(redisTracer{})
+	return client, nil
 }
 
 // mute is the client's own log: what it has to say comes back as errors.

@@ -32,6 +32,7 @@ lacking_services() {
   nginx_path >/dev/null || echo nginx-light # sojourn gate
   pgbouncer_path >/dev/null || echo pgbouncer
   haproxy_path >/dev/null || echo haproxy # test/cluster
+  command -v promtool >/dev/null || echo prometheus # it has promtool, which tests the rules of deploy/prometheus
 }
 
 # nginx_path prints the proxy that sojourn gate is driven by: on PATH, or where Debian puts it, out of the way of users.

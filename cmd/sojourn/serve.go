@@ -26,6 +26,7 @@ func (p *program) serve() *cobra.Command {
 			p.collectRarely()
 			p.serves = true
 			return p.work(cmd.Context(), func(ctx context.Context, o opened) error {
+				o.cfg.Version = version
 				s, err := server.New(ctx, o.cfg, o.db, p.logger(o.cfg))
 				if err != nil {
 					return err
