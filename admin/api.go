@@ -38,6 +38,8 @@ type lists interface {
 	Clients(ctx context.Context, q identity.ClientQuery) ([]identity.Client, error)
 	Events(ctx context.Context, q identity.EventQuery) ([]identity.Event, error)
 	Deliveries(ctx context.Context, f identity.DeliveryFilter) ([]identity.ListedDelivery, error)
+	Stats(ctx context.Context, q identity.StatsQuery) (identity.Stats, error)
+	StatGroups(ctx context.Context, q identity.StatsQuery, by identity.GroupBy) (identity.Groups, error)
 }
 
 // Options are what the API is made of. Every field is needed.

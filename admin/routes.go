@@ -22,7 +22,6 @@ func (a *API) Routes(r *mux.Router) {
 
 	on(http.MethodGet, "users", a.userList)
 	on(http.MethodGet, "users/{id}", a.userShow)
-	on(http.MethodPatch, "users/{id}", a.userDescribe)
 	on(http.MethodDelete, "users/{id}", a.userDelete)
 	on(http.MethodPost, "users/{id}/lock", a.userLock)
 	on(http.MethodPost, "users/{id}/unlock", a.userUnlock)
@@ -48,6 +47,8 @@ func (a *API) Routes(r *mux.Router) {
 	on(http.MethodPatch, "resources/{id}", a.resourceUpdate)
 	on(http.MethodDelete, "resources/{id}", a.resourceDelete)
 	on(http.MethodGet, "events", a.eventList)
+	on(http.MethodGet, "stats", a.statsShow)
+	on(http.MethodGet, "stats/groups", a.statsGroups)
 	on(http.MethodGet, "deliveries", a.deliveryList)
 	on(http.MethodPost, "deliveries/{id}/retry", a.deliveryRetry)
 	on(http.MethodGet, "webhooks", a.webhookList)

@@ -103,10 +103,5 @@ func (s *Server) rollUp(ctx context.Context) {
 	}
 }
 
-// RollUp adds what this process counted so far and rolls up what is due, at once.
-func (s *Server) RollUp(ctx context.Context) error {
-	if err := s.counting.add(ctx); err != nil {
-		return err
-	}
-	return s.db.RollUp(ctx)
-}
+// AddNumbers adds at once what this process counted so far to the numbers of the days.
+func (s *Server) AddNumbers(ctx context.Context) error { return s.counting.add(ctx) }

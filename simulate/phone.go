@@ -45,7 +45,9 @@ func (p *phone) split() {
 
 // session is a Session as this side of the network knows it.
 type session struct {
+	n     int // of its shard
 	over  bool
+	began bool
 	thief *thief // who has a copy of its token
 }
 
@@ -59,7 +61,8 @@ func (p *phone) signIn(ctx context.Context) error {
 		return err
 	}
 	p.tally.SignIns++
-	p.session, p.held, p.excuse = &session{}, "", ""
+	p.begun++
+	p.session, p.held, p.excuse = &session{n: p.begun}, "", ""
 	if p.follower != nil {
 		p.follower.session = p.session
 	}
@@ -71,6 +74,11 @@ func (p *phone) exchange(ctx context.Context, code string, began time.Duration) 
 	token, err := p.issuer.redeem(ctx, code, p.key.proof(p.clock.now()))
 	if err != nil {
 		return err
+	}
+	if token != "" && !p.session.began {
+		p.session.began = true
+		p.truth.Began[p.clock.today()]++
+		p.truth.came(p.clock.today(), p.session)
 	}
 	if token != "" && !p.chance(p.Loss) {
 		p.held = token

@@ -12,6 +12,8 @@ type world struct {
 	timeline
 	issuer  issuer
 	tally   tally
+	truth   truth
+	begun   int // Sessions
 	thieves []*thief
 	pace    *pace
 }
@@ -63,6 +65,8 @@ func (w *world) deliver(ctx context.Context, of *session, s shown) (string, erro
 		return "", err
 	}
 	if next != "" {
+		w.truth.came(w.clock.today(), of)
+		w.truth.Age++
 		w.tally.Refreshes++
 		w.pace.refreshes.Add(1)
 		return next, nil
@@ -71,14 +75,17 @@ func (w *world) deliver(ctx context.Context, of *session, s shown) (string, erro
 		return "", nil
 	}
 	of.over = true
+	cause, err := w.issuer.ended(ctx, s.token)
+	if err != nil {
+		return "", err
+	}
+	w.truth.forced(w.clock.today(), cause)
 	if of.thief != nil && of.thief.used() {
 		of.thief.foundOut = w.clock.elapsed()
 		return "", nil
 	}
 	if s.excuse == "" {
-		if s.excuse, err = w.issuer.ended(ctx, s.token); err != nil {
-			return "", err
-		}
+		s.excuse = cause
 	}
 	w.tally.forced(s.excuse)
 	if of.thief != nil { // whose copy is worth nothing now: back to work

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"time"
@@ -203,8 +204,21 @@ func (d *DB) settles(day identity.Day) bool {
 	return !d.Now().Before(d.calendar.Begins(day + 1).Add(settleAfter))
 }
 
-// Recompute rolls days up anew, settled or not, from what rows and Events say now. What is counted as it happens stays as it is.
-func (d *DB) Recompute(ctx context.Context, from, to identity.Day) error {
+// Recompute rolls days up anew, settled or not, from what rows and Events say now, and returns which; a last day of 0 is today.
+// What is counted as it happens stays as it is. It refuses days of whose Sessions some may have been swept.
+func (d *DB) Recompute(ctx context.Context, from, to identity.Day) (first, last identity.Day, err error) {
+	today := d.calendar.DayOf(d.Now())
+	if to = min(cmp.Or(to, today), today); to < from {
+		return 0, 0, identity.RefuseField("to", "The last day is before the first, or the first has not begun.")
+	}
+	if from < today-rollBack {
+		return 0, 0, identity.RefuseField("from", "Of days before "+(today-rollBack).String()+
+			" some sessions are deleted already: their numbers stay as they are.")
+	}
+	return from, to, d.recompute(ctx, from, to)
+}
+
+func (d *DB) recompute(ctx context.Context, from, to identity.Day) error {
 	if err := d.rollHours(ctx, nil, from, to); err != nil {
 		return err
 	}

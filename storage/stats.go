@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -15,6 +16,7 @@ const scopeNumbers = `SELECT day, measure, label, sum(n) FROM rollups
 
 // Stats tells the numbers of some days. It refuses what there are none of.
 func (d *DB) Stats(ctx context.Context, q identity.StatsQuery) (identity.Stats, error) {
+	q = d.lately(q)
 	if err := q.Check(); err != nil {
 		return identity.Stats{}, err
 	}
@@ -26,6 +28,13 @@ func (d *DB) Stats(ctx context.Context, q identity.StatsQuery) (identity.Stats, 
 	s.Zone = d.calendar.Zone()
 	s.Settled, err = d.settledUntil(ctx)
 	return s, err
+}
+
+// lately has a question without days be for the 30 days up to today.
+func (d *DB) lately(q identity.StatsQuery) identity.StatsQuery {
+	q.To = cmp.Or(q.To, d.calendar.DayOf(d.Now()))
+	q.From = cmp.Or(q.From, q.To-29)
+	return q
 }
 
 func (d *DB) numbers(ctx context.Context, q identity.StatsQuery, query string) (all []identity.Number, err error) {
@@ -60,6 +69,7 @@ var groupColumns = map[identity.GroupBy]struct{ column, where string }{
 
 // StatGroups divides all, or what a client has, into parts.
 func (d *DB) StatGroups(ctx context.Context, q identity.StatsQuery, by identity.GroupBy) (groups identity.Groups, err error) {
+	q = d.lately(q)
 	if err := q.Divide(by); err != nil {
 		return groups, err
 	}

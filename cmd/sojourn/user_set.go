@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -31,7 +32,7 @@ func (p *program) userSet() *cobra.Command {
 			return errors.New("say what to change: --attribute NAME=VALUE or --group NAME")
 		}
 		after, err := o.operators().Describe(ctx, user.ID, func(d identity.Described) identity.Described {
-			d = d.Patched(said)
+			d.Attributes = merged(d.Attributes, said)
 			if regrouped {
 				d.Groups = slices.DeleteFunc(slices.Clone(groups), func(g string) bool { return g == "" })
 			}
@@ -51,8 +52,8 @@ func (p *program) userSet() *cobra.Command {
 	return cmd
 }
 
-// readAttributes reads NAME=VALUE as a patch: a name that comes more than once has all of its values, one without a value goes.
-func readAttributes(flags []string) (map[string]any, error) {
+// readAttributes reads NAME=VALUE; a name that comes more than once has all of its values.
+func readAttributes(flags []string) (map[string][]string, error) {
 	said := map[string][]string{}
 	for _, flag := range flags {
 		name, value, ok := strings.Cut(flag, "=")
@@ -61,18 +62,26 @@ func readAttributes(flags []string) (map[string]any, error) {
 		}
 		said[name] = append(said[name], value)
 	}
-	patch := map[string]any{}
+	return said, nil
+}
+
+// merged are the attributes with others in their place.
+func merged(before map[string]any, said map[string][]string) map[string]any {
+	after := maps.Clone(before)
+	if after == nil {
+		after = map[string]any{}
+	}
 	for name, values := range said {
 		switch {
 		case len(values) == 1 && values[0] == "":
-			patch[name] = nil
+			delete(after, name)
 		case len(values) == 1:
-			patch[name] = values[0]
+			after[name] = values[0]
 		default:
-			patch[name] = values
+			after[name] = values
 		}
 	}
-	return patch, nil
+	return after
 }
 
 type roleJSON struct {
