@@ -156,14 +156,13 @@ func (n *notes) travel(dice *rand.Rand, arrived func() bool) {
 		n.stays(n.start(time.Duration(dice.Int64N(int64(3 * n.usual))))) // so that about a third gets to its end, on a busy machine too
 		time.Sleep(time.Duration(dice.IntN(300)) * time.Millisecond)
 	}
-	for range 20 { // somewhere between the tunnels
-		if said := n.start(patience); n.stays(said) && n.served(said) {
-			n.sum()
+	for range 40 { // somewhere between the tunnels; on a busy machine this may be its first refresh
+		if said := n.start(patience); n.stays(said) && n.served(said) && n.sum() > 0 {
 			return
 		}
 		time.Sleep(300 * time.Millisecond)
 	}
-	n.t.Error("it never got through")
+	n.t.Error("it never got through, or never refreshed")
 }
 
 // stays fails where a sign-in was asked for.
@@ -175,10 +174,10 @@ func (n *notes) stays(said string) bool {
 	return true
 }
 
-// sum says what happened.
-func (n *notes) sum() {
+// sum says what happened, and returns how often it refreshed.
+func (n *notes) sum() (refreshes int) {
 	n.t.Helper()
-	refreshes, lost := 0, 0
+	lost := 0
 	for _, r := range n.net.sent() {
 		if r.At == "refresh" && r.Form.Get("client_id") == "notes" {
 			refreshes++
@@ -189,9 +188,7 @@ func (n *notes) sum() {
 	}
 	n.t.Logf("the program of %s: %d starts, %d kills, %d refreshes of which %d without a good answer, 0 forced sign-ins",
 		filepath.Base(n.spec.Notes.Page), n.runs, n.kills, refreshes, lost)
-	if refreshes == 0 {
-		n.t.Error("it never refreshed: nothing was shown")
-	}
+	return refreshes
 }
 
 // hasten has the provider say of access tokens that they live for a moment.
