@@ -50,28 +50,37 @@ func health(s identity.Stats) []templates.DeskPart {
 	h := s.Health
 	rates := make([]templates.DeskPoint, len(h.ForcedRates))
 	for i, rate := range h.ForcedRates {
-		rates[i] = point(s, i, rate, fmt.Sprintf("%.2f", rate))
-		if rates[i].Missing = rate < 0; rates[i].Missing {
-			rates[i].Text = "–"
-		}
+		rates[i] = point(s, i, rate, share(rate))
+		rates[i].Missing = rate < 0
 	}
 	return []templates.DeskPart{{
 		Title: "Forced sign-ins", Text: "People who had to sign in again although nobody asked for it, for a thousand active devices a day.",
 		Facts: []templates.DeskFact{
-			fact("Rate, 28 days", fmt.Sprintf("%.2f", h.ForcedRate)), fact("Forced sign-ins", fmt.Sprint(h.Forced.Sum())),
-			fact("Lost answers absorbed", fmt.Sprint(h.Absorbed.Sum())), fact("Of a thousand refreshes", fmt.Sprintf("%.2f", h.AbsorbedRate)),
+			fact("Rate, 28 days", share(h.ForcedRate)), fact("Forced sign-ins", fmt.Sprint(h.Forced.Sum())),
+			fact("Lost answers absorbed", fmt.Sprint(h.Absorbed.Sum())), fact("Of a thousand refreshes", share(h.AbsorbedRate)),
 			fact("Reuse caught", fmt.Sprint(h.ReuseCaught.Sum())),
 		},
 		Chart: &templates.DeskChart{
-			Says: fmt.Sprintf("Forced sign-ins for a thousand devices, day by day. Over all days it is %.2f.", h.ForcedRate), Line: true, Points: rates,
+			Says: fmt.Sprintf("Forced sign-ins for a thousand devices, day by day. Over all days: %s.", share(h.ForcedRate)), Line: true, Points: rates,
 			Names: [2]string{"Day", "Rate"},
 		},
 	}, {Title: "On the way to a sign-in", Table: funnel(h.Funnel)}}
 }
 
+// share says a rate; one below nothing is of no day on which a device was active.
+func share(rate float64) string {
+	if rate < 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.2f", rate)
+}
+
 func funnel(stages []identity.Stage) *templates.DeskTable {
 	t := &templates.DeskTable{Columns: []string{"Step", "Reached", "Passed", "Left"}, Empty: "Nobody was asked to sign in."}
 	for _, s := range stages {
+		if s.Reached == 0 {
+			continue
+		}
 		t.Rows = append(t.Rows, []templates.DeskCell{{Text: s.Step}, {Text: fmt.Sprint(s.Reached)}, {Text: fmt.Sprint(s.Passed)}, {Text: fmt.Sprint(s.Left)}})
 	}
 	return t
