@@ -18,7 +18,7 @@ import (
 )
 
 // small are the tables that only operators and this program fill.
-var small = []string{"signing_keys", "registration_tokens", "admin_tokens", "leases", "endings"}
+var small = []string{"signing_keys", "registration_tokens", "admin_tokens", "leases", "endings", "rolled_days"}
 
 // bulk is how many rows a table gets: a million where people, phones and what happens to them are, else enough for PostgreSQL
 // to plan as it does for millions.
