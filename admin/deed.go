@@ -7,8 +7,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/gorilla/mux"
-
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/templates"
 )
@@ -39,22 +37,17 @@ type deed[S any] struct {
 	do       func(d *Desk, v visitor, s S) (once, error)
 }
 
+// errand is a deed and the thing that it is done to.
+type errand[S any] struct {
+	deed[S]
+	s S
+}
+
 // once is what is shown after a deed and never again: what it is, and for what. Empty: the thing's own page follows.
 type once struct{ secret, says string }
 
 // errOwnAccount keeps people from the pages of the desk for what the pages of their account do.
 var errOwnAccount error = identity.Refuse(identity.Forbidden, "That is your own account. Use its pages, or ask another operator.")
-
-// mount mounts the deeds of a noun.
-func mount[S any](d *Desk, r *mux.Router, n noun[S]) {
-	for _, deed := range n.deeds {
-		path := DeskPrefix + n.path + "/" + deed.name
-		d.said[n.path+"/"+deed.name] = deed.done
-		d.doors = append(d.doors, door{Path: path, Needs: deed.needs, Act: true, Fresh: deed.fresh})
-		serve := func(w http.ResponseWriter, v visitor) error { return n.serve(w, v, deed) }
-		r.Handle(path, d.guard(deed.needs, serve)).Methods(http.MethodGet, http.MethodPost)
-	}
-}
 
 // links are the buttons of what a visitor may do to a thing as it is.
 func (n noun[S]) links(v visitor, s S) (acts []templates.DeskAct) {
@@ -78,7 +71,7 @@ func (n noun[S]) serve(w http.ResponseWriter, v visitor, deed deed[S]) error {
 		return err
 	}
 	if v.r.Method != http.MethodPost {
-		return n.ask(w, v, deed, s, nil)
+		return n.ask(w, v, errand[S]{deed, s}, nil)
 	}
 	if deed.fits != nil && !deed.fits(v.d, s) { // somebody was quicker
 		return n.seeHome(w, v, deed, s)
@@ -86,11 +79,11 @@ func (n noun[S]) serve(w http.ResponseWriter, v visitor, deed deed[S]) error {
 	shown, err := n.perform(v, deed, s)
 	switch {
 	case onForm(err):
-		return n.ask(w, v, deed, s, err)
+		return n.ask(w, v, errand[S]{deed, s}, err)
 	case err != nil:
 		return err
 	case shown.secret != "":
-		return n.show(w, v, s, deed, shown)
+		return n.show(w, v, errand[S]{deed, s}, shown)
 	}
 	return n.seeHome(w, v, deed, s)
 }
@@ -115,13 +108,13 @@ func onForm(err error) bool {
 }
 
 // ask shows the page of a deed, with a refusal where there is one and what was typed.
-func (n noun[S]) ask(w http.ResponseWriter, v visitor, deed deed[S], s S, refusal error) error {
+func (n noun[S]) ask(w http.ResponseWriter, v visitor, deed errand[S], refusal error) error {
 	page := templates.DeskForm{Submit: deed.button, Danger: deed.danger}
 	page.DeskFrame = v.framed(templates.DeskFrame{
-		Frame: templates.Frame{Title: deed.button}, Lead: deed.says, Back: templates.Link{URL: n.home(s), Label: n.named(s)},
+		Frame: templates.Frame{Title: deed.button}, Lead: deed.says, Back: templates.Link{URL: n.home(deed.s), Label: n.named(deed.s)},
 	})
 	if deed.inputs != nil {
-		page.Inputs = deed.inputs(s)
+		page.Inputs = deed.inputs(deed.s)
 	}
 	if !deed.noReason {
 		page.Inputs = append(page.Inputs, templates.DeskInput{
@@ -144,11 +137,11 @@ func (n noun[S]) ask(w http.ResponseWriter, v visitor, deed deed[S], s S, refusa
 }
 
 // show shows a secret that was just made.
-func (n noun[S]) show(w http.ResponseWriter, v visitor, s S, deed deed[S], shown once) error {
+func (n noun[S]) show(w http.ResponseWriter, v visitor, deed errand[S], shown once) error {
 	return templates.Show(w, http.StatusOK, templates.Desk{
 		DeskFrame: v.framed(templates.DeskFrame{
 			Frame: templates.Frame{Title: deed.button}, Notice: deed.done, Lead: shown.says,
-			Back: templates.Link{URL: n.home(s), Label: n.named(s)},
+			Back: templates.Link{URL: n.home(deed.s), Label: n.named(deed.s)},
 		}),
 		Parts: []templates.DeskPart{{Once: shown.secret}},
 	})

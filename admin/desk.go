@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gorilla/mux"
-
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/templates"
 )
@@ -91,33 +89,6 @@ func (v visitor) moment(at time.Time) templates.DeskCell {
 // turn answers a request of who stands at the desk.
 type turn func(w http.ResponseWriter, v visitor) error
 
-// Routes mounts the desk on a router that matches encoded paths, as the API's does.
-func (d *Desk) Routes(r *mux.Router) {
-	r.Handle("/desk", http.RedirectHandler(DeskPrefix, http.StatusSeeOther))
-	r.Handle("/", http.RedirectHandler(DeskPrefix, http.StatusSeeOther))
-	r.HandleFunc(DeskPrefix+"enter", d.enter).Methods(http.MethodGet)
-	r.Handle(DeskPrefix+"leave", d.guard(identity.RoleReader, d.leave)).Methods(http.MethodPost)
-	r.PathPrefix("/static/").Handler(templates.Static())
-	for _, p := range places {
-		if p.show != nil {
-			d.shows(r, p.path, p.show)
-		}
-	}
-	d.shows(r, "people/{id}", (*Desk).person)
-	d.shows(r, "sessions/{id}", (*Desk).session)
-	d.shows(r, "clients/{id}", (*Desk).client)
-	d.shows(r, "webhooks/{id}", (*Desk).webhook)
-	d.gets(r, "events.csv", (*Desk).eventsCSV)
-	d.gets(r, "events.jsonl", (*Desk).eventsJSON)
-	mount(d, r, persons)
-	mount(d, r, sessions)
-	mount(d, r, clients)
-	mount(d, r, nothings)
-	mount(d, r, deliveries)
-	mount(d, r, webhooks)
-	mount(d, r, keys)
-}
-
 // places are the entries of the menu.
 var places = []struct {
 	path, name string
@@ -133,26 +104,6 @@ var places = []struct {
 	{"webhooks", "Webhooks", (*Desk).webhooksPage},
 	{"keys", "Keys", (*Desk).keysPage},
 	{"settings", "Settings", (*Desk).settings},
-}
-
-// shows mounts a page that everyone with a role may see.
-func (d *Desk) shows(r *mux.Router, path string, page func(*Desk, visitor) (templates.Desk, error)) {
-	d.gets(r, path, func(d *Desk, w http.ResponseWriter, v visitor) error {
-		shown, err := page(d, v)
-		if err != nil {
-			return err
-		}
-		shown.DeskFrame = v.framed(shown.DeskFrame)
-		shown.Notice = d.said[v.r.URL.Query().Get("done")]
-		return templates.Show(w, http.StatusOK, shown)
-	})
-}
-
-func (d *Desk) gets(r *mux.Router, path string, answer func(*Desk, http.ResponseWriter, visitor) error) {
-	d.doors = append(d.doors, door{Path: DeskPrefix + path, Needs: identity.RoleReader})
-	r.Handle(DeskPrefix+path, d.guard(identity.RoleReader, func(w http.ResponseWriter, v visitor) error {
-		return answer(d, w, v)
-	})).Methods(http.MethodGet)
 }
 
 // framed fills in what is around every page.
@@ -186,23 +137,24 @@ func (d *Desk) guard(needs identity.Role, serve turn) http.Handler {
 		if at.Cookie != "" {
 			http.SetCookie(w, d.cookie(d.cookieName(), at.Cookie, int(identity.DeskLasts/time.Second)))
 		}
-		if err := d.serve(w, r, at, needs, serve); err != nil {
+		if err := d.serve(w, visitor{at, d, r}, needs, serve); err != nil {
 			d.refuse(w, r, err)
 		}
 	})
 }
 
-func (d *Desk) serve(w http.ResponseWriter, r *http.Request, at identity.AtDesk, needs identity.Role, serve turn) error {
-	identity.TrailOf(r.Context()).Actor = identity.Actor("desk", at.User.ID.String()) // no address goes into the log
-	if !at.Role.Covers(needs) {
-		return identity.Refuse(identity.Forbidden, "Your role here is "+string(at.Role)+". This needs the role "+string(needs)+".")
+func (d *Desk) serve(w http.ResponseWriter, v visitor, needs identity.Role, serve turn) error {
+	identity.TrailOf(v.ctx()).Actor = identity.Actor("desk", v.User.ID.String()) // no address goes into the log
+	if !v.may(needs) {
+		return identity.Refuse(identity.Forbidden, "Your role here is "+string(v.Role)+". This needs the role "+string(needs)+".")
 	}
-	if r.Method == http.MethodPost {
-		if err := r.ParseForm(); err != nil {
+	if v.r.Method == http.MethodPost {
+		if err := v.r.ParseForm(); err != nil {
 			return identity.RefuseField("", "The form cannot be read. Go back and send it again.")
 		}
 	}
-	return serve(w, visitor{at, d, r.WithContext(identity.WithActor(r.Context(), identity.Actor("desk", at.User.Email)))})
+	v.r = v.r.WithContext(identity.WithActor(v.ctx(), identity.Actor("desk", v.User.Email)))
+	return serve(w, v)
 }
 
 // origin is where the browser finds the desk: where the operator says, else on this machine where the browser says. Another

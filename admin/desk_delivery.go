@@ -50,7 +50,8 @@ var nothings = noun[string]{
 			says: "Its program is told what happens, signed with a secret that is shown once.", done: "The webhook is added.",
 			inputs: func(string) []templates.DeskInput {
 				return []templates.DeskInput{
-					{Name: "name", Label: "Name"}, {Name: "url", Label: "https address"},
+					{Name: "name", Label: "Name"},
+					{Name: "url", Label: "https address"},
 					{Name: "kinds", Label: "Kinds of events, one a line", Hint: "None: all but forks.", Lines: 3},
 				}
 			},
@@ -242,8 +243,10 @@ func (d *Desk) webhooksPage(v visitor) (page templates.Desk, err error) {
 			kinds[i] = string(kind)
 		}
 		t.Rows = append(t.Rows, []templates.DeskCell{
-			{Text: w.Name, URL: DeskPrefix + "webhooks/" + url.PathEscape(w.Name)}, {Text: w.URL},
-			{Text: cmp.Or(strings.Join(kinds, " "), "all but forks")}, v.moment(w.CreatedAt), v.moment(w.MissedSince),
+			{Text: w.Name, URL: DeskPrefix + "webhooks/" + url.PathEscape(w.Name)},
+			{Text: w.URL},
+			{Text: cmp.Or(strings.Join(kinds, " "), "all but forks")},
+			v.moment(w.CreatedAt), v.moment(w.MissedSince),
 		})
 	}
 	page.Parts = []templates.DeskPart{{Table: t}}
@@ -256,7 +259,8 @@ func (d *Desk) webhook(v visitor) (page templates.Desk, err error) {
 	page.Title, page.Back = w.Name, templates.Link{URL: DeskPrefix + "webhooks", Label: "Webhooks"}
 	page.Acts = webhooks.links(v, w)
 	page.Parts = []templates.DeskPart{{Facts: []templates.DeskFact{
-		{Name: "Address", DeskCell: templates.DeskCell{Text: w.URL}}, {Name: "Added", DeskCell: v.moment(w.CreatedAt)},
+		{Name: "Address", DeskCell: templates.DeskCell{Text: w.URL}},
+		{Name: "Added", DeskCell: v.moment(w.CreatedAt)},
 		{Name: "Missed since", DeskCell: date(w.MissedSince)},
 	}}}
 	return page, err

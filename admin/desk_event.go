@@ -128,8 +128,10 @@ func (d *Desk) events(v visitor) (page templates.Desk, err error) {
 		kinds = append(kinds, templates.DeskOption{Value: string(kind), Label: string(kind)})
 	}
 	page.Find = templates.DeskFind{Action: DeskPrefix + "events", Inputs: []templates.DeskInput{
-		{Name: "user", Label: "Address of a person", Value: f.user}, {Name: "client", Label: "Client", Value: f.client},
-		{Name: "kind", Label: "Kind", Value: f.kind, Options: kinds}, {Name: "since", Label: "Since (day, UTC)", Value: f.since},
+		{Name: "user", Label: "Address of a person", Value: f.user},
+		{Name: "client", Label: "Client", Value: f.client},
+		{Name: "kind", Label: "Kind", Value: f.kind, Options: kinds},
+		{Name: "since", Label: "Since (day, UTC)", Value: f.since},
 	}}
 	all, err := d.found(v, f)
 	t := eventTable(v, all[:min(len(all), pageSize)])

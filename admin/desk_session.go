@@ -81,7 +81,7 @@ func (d *Desk) sessionsPage(v visitor) (page templates.Desk, err error) {
 	if q.After, err = afterOf(v); err != nil {
 		return page, err
 	}
-	known := true
+	var known bool
 	if q.UserID, known, err = d.userNamed(v, email); err != nil {
 		return page, err
 	}

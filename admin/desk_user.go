@@ -289,7 +289,8 @@ func (d *Desk) browsers(v visitor, p personAt) (templates.DeskPart, error) {
 	t := &templates.DeskTable{Columns: []string{"Browser", "Proved", "Last used", "Where"}, Empty: "No browser is signed in without an app."}
 	for _, s := range all {
 		t.Rows = append(t.Rows, []templates.DeskCell{
-			{Text: cmp.Or(identity.Seen{UserAgent: s.UserAgent}.Browser(), "unknown")}, {Text: strings.Join(s.AMR.Names(), " ")},
+			{Text: cmp.Or(identity.Seen{UserAgent: s.UserAgent}.Browser(), "unknown")},
+			{Text: strings.Join(s.AMR.Names(), " ")},
 			v.moment(s.LastUsedAt), d.whereCell(s.Address),
 		})
 	}

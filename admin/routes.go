@@ -6,6 +6,9 @@ import (
 	"net/url"
 
 	"github.com/gorilla/mux"
+
+	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/templates"
 )
 
 // Prefix is where every address of the API begins.
@@ -71,4 +74,62 @@ func named(r *http.Request) string {
 func describe(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(description)
+}
+
+// Routes mounts the desk on a router that matches encoded paths, as the API's does.
+func (d *Desk) Routes(r *mux.Router) {
+	r.Handle("/desk", http.RedirectHandler(DeskPrefix, http.StatusSeeOther))
+	r.Handle("/", http.RedirectHandler(DeskPrefix, http.StatusSeeOther))
+	r.HandleFunc(DeskPrefix+"enter", d.enter).Methods(http.MethodGet)
+	r.Handle(DeskPrefix+"leave", d.guard(identity.RoleReader, d.leave)).Methods(http.MethodPost)
+	r.PathPrefix("/static/").Handler(templates.Static())
+	for _, p := range places {
+		if p.show != nil {
+			d.shows(r, p.path, p.show)
+		}
+	}
+	d.shows(r, "people/{id}", (*Desk).person)
+	d.shows(r, "sessions/{id}", (*Desk).session)
+	d.shows(r, "clients/{id}", (*Desk).client)
+	d.shows(r, "webhooks/{id}", (*Desk).webhook)
+	d.gets(r, "events.csv", (*Desk).eventsCSV)
+	d.gets(r, "events.jsonl", (*Desk).eventsJSON)
+	mount(d, r, persons)
+	mount(d, r, sessions)
+	mount(d, r, clients)
+	mount(d, r, nothings)
+	mount(d, r, deliveries)
+	mount(d, r, webhooks)
+	mount(d, r, keys)
+}
+
+// shows mounts a page that everyone with a role may see.
+func (d *Desk) shows(r *mux.Router, path string, page func(*Desk, visitor) (templates.Desk, error)) {
+	d.gets(r, path, func(d *Desk, w http.ResponseWriter, v visitor) error {
+		shown, err := page(d, v)
+		if err != nil {
+			return err
+		}
+		shown.DeskFrame = v.framed(shown.DeskFrame)
+		shown.Notice = d.said[v.r.URL.Query().Get("done")]
+		return templates.Show(w, http.StatusOK, shown)
+	})
+}
+
+func (d *Desk) gets(r *mux.Router, path string, answer func(*Desk, http.ResponseWriter, visitor) error) {
+	d.doors = append(d.doors, door{Path: DeskPrefix + path, Needs: identity.RoleReader})
+	r.Handle(DeskPrefix+path, d.guard(identity.RoleReader, func(w http.ResponseWriter, v visitor) error {
+		return answer(d, w, v)
+	})).Methods(http.MethodGet)
+}
+
+// mount mounts the deeds of a noun.
+func mount[S any](d *Desk, r *mux.Router, n noun[S]) {
+	for _, deed := range n.deeds {
+		path := DeskPrefix + n.path + "/" + deed.name
+		d.said[n.path+"/"+deed.name] = deed.done
+		d.doors = append(d.doors, door{Path: path, Needs: deed.needs, Act: true, Fresh: deed.fresh})
+		serve := func(w http.ResponseWriter, v visitor) error { return n.serve(w, v, deed) }
+		r.Handle(path, d.guard(deed.needs, serve)).Methods(http.MethodGet, http.MethodPost)
+	}
 }
