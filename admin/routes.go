@@ -25,6 +25,7 @@ func (a *API) Routes(r *mux.Router) {
 
 	on(http.MethodGet, "users", a.userList)
 	on(http.MethodGet, "users/{id}", a.userShow)
+	on(http.MethodPatch, "users/{id}", a.userDescribe)
 	on(http.MethodDelete, "users/{id}", a.userDelete)
 	on(http.MethodPost, "users/{id}/lock", a.userLock)
 	on(http.MethodPost, "users/{id}/unlock", a.userUnlock)

@@ -38,6 +38,33 @@ func (a *API) user(ctx context.Context, id identity.ID) (User, error) {
 	return NewUser(account), err
 }
 
+// userDescribe answers PATCH /api/users/{id}: what claims are made of, as a merge patch (RFC 7396). An attribute that is null
+// goes, one that is left out stays; a list of groups takes the place of the one before.
+func (a *API) userDescribe(r *http.Request) (any, error) {
+	var patch struct {
+		Attributes map[string]any `json:"attributes"`
+		Groups     *[]string      `json:"groups"`
+	}
+	id, err := reasoned(r, &patch)
+	if err != nil {
+		return nil, err
+	}
+	if patch.Attributes == nil && patch.Groups == nil {
+		return nil, identity.RefuseField("attributes", "Send attributes, groups, or both.")
+	}
+	_, err = a.o.Operators.Describe(r.Context(), id, func(d identity.Described) identity.Described {
+		d = d.Patched(patch.Attributes)
+		if patch.Groups != nil {
+			d.Groups = *patch.Groups
+		}
+		return d
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a.user(r.Context(), id)
+}
+
 // changedUser is a person after a change, and whether it was one.
 type changedUser struct {
 	Changed bool `json:"changed"`
@@ -89,7 +116,7 @@ func (a *API) userDelete(r *http.Request) (any, error) {
 	return nil, a.o.Operators.DeleteUser(r.Context(), id)
 }
 
-// reasoned reads whom an operator acts for, into body what besides, and why.
+// reasoned reads whom an operator acts for, and into body what they say.
 func reasoned(r *http.Request, body any) (identity.ID, error) {
 	id, err := userIn(r)
 	if err != nil {

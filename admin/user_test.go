@@ -261,6 +261,39 @@ func TestUsers_anAddressIsSetOrConfirmedForAReason(t *testing.T) {
 }
 
 // squatter is somebody who has not confirmed their address.
+func TestUsers_whatClaimsAreMadeOfIsSaidByAPatch(t *testing.T) {
+	t.Parallel()
+	atDesk(t, func(d *desk) {
+		at := "PATCH /api/users/" + d.user("ada@example.com").ID.String() + " "
+		var got admin.User
+		d.want(http.StatusOK, at+`{"attributes":{"tenant":"acme","roles":["a","b"]},"groups":["staff","admins","staff"]}`, &got)
+		d.same(map[string]any{"tenant": "acme", "roles": []any{"a", "b"}}, got.Attributes)
+		d.same([]string{"staff", "admins"}, got.Groups)
+		got = admin.User{}
+		d.want(http.StatusOK, at+`{"attributes":{"roles":null,"desk":"4"}}`, &got)
+		d.same(map[string]any{"tenant": "acme", "desk": "4"}, got.Attributes)
+		d.same([]string{"staff", "admins"}, got.Groups)
+		got = admin.User{}
+		d.want(http.StatusOK, at+`{"groups":[]}`, &got)
+		d.same([]string(nil), got.Groups)
+		if n := d.told(identity.ProfileChanged, "api:deploy"); n != 3 {
+			d.Errorf("%d changes are told as the operator's", n)
+		}
+		for body, field := range map[string]string{
+			`{}`: "attributes", `{"attributes":null}`: "attributes", `{"groups":null}`: "attributes",
+			`{"attributes":{"a b":"x"}}`: "attributes", `{"attributes":{"a":{"b":"c"}}}`: "attributes", `{"attributes":{"a":1}}`: "attributes",
+			`{"attributes":{"a":""}}`: "attributes", `{"attributes":{"a":"b\nc"}}`: "attributes",
+			`{"attributes":{"a":"` + strings.Repeat("x", 2048) + `"}}`: "attributes",
+			`{"groups":[""]}`: "groups", `{"groups":["a\u0000"]}`: "groups", `{"groups":"staff"}`: "", `{"sub":"x"}`: "", `[]`: "", `x`: "",
+		} {
+			if r := d.ask(at + body); r.status != http.StatusBadRequest || field != "" && !strings.Contains(r.body, `"`+field+`"`) {
+				d.Errorf("%.60s is answered %d %s", body, r.status, r.body)
+			}
+		}
+		d.want(http.StatusNotFound, "PATCH /api/users/"+identity.NewID().String()+` {"groups":["a"]}`, nil)
+	})
+}
+
 func (d *desk) squatter(email string) identity.User {
 	d.Helper()
 	user := identity.User{

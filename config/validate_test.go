@@ -82,7 +82,7 @@ func TestLoad_everyProblemOfAPolicySaysWhatWouldBeRight(t *testing.T) {
 		"claims: twice":        {"CLAIMS", "roles=groups,roles=name", `the claim roles is there twice`},
 		"algs: no RS256":       {"SIGNING_ALGS", "ES256,EdDSA", `RS256 is missing`},
 		"algs: no ES256":       {"SIGNING_ALGS", "RS256", `ES256 is missing`},
-		"algs: a secret's":     {"SIGNING_ALGS", "ES256,RS256,HS256", `"HS256" is not one of ES256, RS256, EdDSA, PS256`},
+		"algs: a secret's":     {"SIGNING_ALGS", "ES256,RS256,HS256", `"HS256" is not one of ES256, RS256, EdDSA, PS256, Ed25519`},
 		"algs: none":           {"SIGNING_ALGS", "ES256,RS256,none", `"none" is not one of`},
 		"schemes: a URI":       {"REDIRECT_SCHEMES", "cursor://", `"cursor://" is not a scheme like cursor`},
 		"schemes: a dot":       {"REDIRECT_SCHEMES", "cursor,com.example", `"com.example" is not a scheme like cursor`},

@@ -167,7 +167,7 @@ type algs struct{ to *[]string }
 
 // knownAlgs are what tokens can be signed with. Every list has the first two: ES256 signs all access tokens, and RS256 must be
 // offered by every OpenID provider (OpenID Connect Discovery 1.0 §3).
-var knownAlgs = []string{"ES256", "RS256", "EdDSA", "PS256"}
+var knownAlgs = []string{"ES256", "RS256", "EdDSA", "PS256", "Ed25519"}
 
 func (v algs) Set(s string) error {
 	all := list(s)

@@ -3,8 +3,6 @@ package identity
 import (
 	"net/url"
 	"slices"
-	"strconv"
-	"strings"
 )
 
 // Resources are all resources that an operator added, deleted ones too: what was granted for one of those is void.
@@ -65,9 +63,9 @@ func (rs Resources) ForItself(c Client, uri string) (Resource, bool) {
 // Granted returns the resource that a mark names, if client c may still have tokens for it, and it is the one that was
 // granted.
 func (rs Resources) Granted(c Client, mark string) (Resource, bool) {
-	uri, epoch, _ := strings.Cut(mark, "#")
+	uri, epoch := CutMark(mark)
 	r, ok := rs.For(c, uri)
-	return r, ok && (epoch == "" && r.Epoch == 0 || epoch == strconv.FormatInt(r.Epoch, 10))
+	return r, ok && epoch == r.Epoch
 }
 
 // AllFor returns everything that client c may ask for.

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// maxClaims bounds in bytes what is kept of a claims parameter with a Session. Twenty claims with a value each take half.
+// maxClaims bounds in bytes what is kept of a claims parameter with a Session (docs/decisions/0031). All claims that there can be
+// fit, without values, in both places, where their names have 18 letters each.
 const maxClaims = 2 << 10
 
 // ClaimsRequest is the claims parameter (OpenID Connect Core 1.0 §5.5): single claims that a client asks for, beside its
@@ -52,7 +53,8 @@ func ReadClaims(text string) (r ClaimsRequest, err error) {
 	return r, nil
 }
 
-// Text is what of the request is kept for a Session: the claims that keep says yes to. It refuses what is too much.
+// Text is what of the request is kept for a Session: the claims that keep says yes to, of which essential alone
+// changes nothing. It refuses what is too much.
 func (r ClaimsRequest) Text(keep func(name string) bool) (string, error) {
 	kept := ClaimsRequest{r.IDToken.only(keep), r.Userinfo.only(keep)}
 	if len(kept.IDToken)+len(kept.Userinfo) == 0 {
@@ -63,7 +65,8 @@ func (r ClaimsRequest) Text(keep func(name string) bool) (string, error) {
 		return "", err
 	}
 	if len(text) > maxClaims {
-		return "", RefuseField("claims", "claims asks for too much: 2,048 bytes are kept.")
+		return "", RefuseField("claims", "claims asks for too much: of the claims that are known here, 2,048 bytes are kept. "+
+			"Ask for them without values.")
 	}
 	return string(text), nil
 }
@@ -72,10 +75,18 @@ func (w WantedClaims) only(keep func(name string) bool) WantedClaims {
 	kept := WantedClaims{}
 	for name, wanted := range w {
 		if keep(name) {
-			kept[name] = wanted
+			kept[name] = wanted.values()
 		}
 	}
 	return kept
+}
+
+// values is what of a claim counts later; nil: it is told as it is.
+func (w *WantedClaim) values() *WantedClaim {
+	if w == nil || w.Value == nil && len(w.Values) == 0 {
+		return nil
+	}
+	return w
 }
 
 // Wants reports whether a claim that says value is asked for: it must be the value, or one of the values, that was named.

@@ -2,6 +2,7 @@ package identity_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -80,6 +81,19 @@ func TestClaims_areKeptWithinBounds(t *testing.T) {
 	}
 	if text, err := r.Text(func(string) bool { return false }); err != nil || text != "" {
 		t.Errorf("nothing is kept as %q (%v)", text, err)
+	}
+}
+
+// Decision 0031: nobody is refused for asking for everything.
+func TestClaims_allThatThereCanBeFitWhereNoValuesAreNamed(t *testing.T) {
+	t.Parallel()
+	everything := identity.WantedClaims{"name": nil, "updated_at": nil, "email": nil, "email_verified": nil}
+	for i := range 32 {
+		everything[fmt.Sprintf("claim_of_our_own%02d", i)] = &identity.WantedClaim{Essential: true}
+	}
+	text, err := identity.ClaimsRequest{IDToken: everything, Userinfo: everything}.Text(all)
+	if err != nil || !strings.Contains(text, `"claim_of_our_own31":null`) {
+		t.Errorf("%d bytes are kept: %s (%v)", len(text), text, err)
 	}
 }
 

@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -29,6 +30,16 @@ func (d Described) Clean() (Described, error) {
 		return d, RefuseField("attributes", "Attributes and groups may have 2,048 bytes of JSON together: access tokens carry them.")
 	}
 	return d, nil
+}
+
+// Patched is what is said with a merge patch of the attributes (RFC 7396) on top: one that is nil goes.
+func (d Described) Patched(attributes map[string]any) Described {
+	after := map[string]any{}
+	maps.Copy(after, d.Attributes)
+	maps.Copy(after, attributes)
+	maps.DeleteFunc(after, func(_ string, value any) bool { return value == nil })
+	d.Attributes = after
+	return d
 }
 
 func isAttribute(value any) bool {

@@ -30,8 +30,8 @@ const ScopeDevices = "devices"
 // usualScopes are what a client gets that names none.
 var usualScopes = Scopes[:4]
 
-// AssertionAlgs are what clients may sign with. HMAC is none of them: we keep no client's secret in the clear.
-var AssertionAlgs = []string{"RS256", "PS256", "ES256", "EdDSA"}
+// AssertionAlgs are what clients may sign with, EdDSA by either name (RFC 9864). HMAC is none of them: we keep no client's secret in the clear.
+var AssertionAlgs = []string{"RS256", "PS256", "ES256", "EdDSA", "Ed25519"}
 
 // What a client that registers itself can be given (RFC 7591 §2). Everything else is the operator's to give.
 var (
@@ -152,7 +152,7 @@ func cleanAuth(m *Metadata) error {
 		return nil
 	}
 	if m.AuthSigningAlg != "" && !slices.Contains(AssertionAlgs, m.AuthSigningAlg) {
-		return RefuseField("token_endpoint_auth_signing_alg", "Use RS256, PS256, ES256 or EdDSA, or leave it out.")
+		return RefuseField("token_endpoint_auth_signing_alg", "Use RS256, PS256, ES256, EdDSA or Ed25519, or leave it out.")
 	}
 	if m.JWKSURI == "" && len(m.JWKS) == 0 {
 		return RefuseField("jwks", "Send your public keys as jwks, or their address as jwks_uri: private_key_jwt needs one.")
@@ -204,9 +204,9 @@ func cleanTokens(m *Metadata) error {
 	}
 	switch {
 	case !slices.Contains(idTokenAlgs, m.IDTokenAlg):
-		return RefuseField("id_token_signed_response_alg", "Use RS256, PS256, ES256 or EdDSA.")
+		return RefuseField("id_token_signed_response_alg", "Use RS256, PS256, ES256, EdDSA or Ed25519.")
 	case m.UserinfoAlg != "" && !slices.Contains(idTokenAlgs, m.UserinfoAlg):
-		return RefuseField("userinfo_signed_response_alg", "Use RS256, PS256, ES256 or EdDSA, or leave it out for plain JSON.")
+		return RefuseField("userinfo_signed_response_alg", "Use RS256, PS256, ES256, EdDSA or Ed25519, or leave it out for plain JSON.")
 	case m.SubjectType != "public":
 		return RefuseField("subject_type", "Use public: it is the only subject type here.")
 	case m.DefaultMaxAge != nil && (*m.DefaultMaxAge < 0 || *m.DefaultMaxAge > math.MaxInt32):

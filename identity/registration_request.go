@@ -25,7 +25,7 @@ func cleanRequests(m *Metadata) error {
 	m.RequestURIs = once(m.RequestURIs)
 	switch {
 	case m.RequestAlg != "" && !slices.Contains(AssertionAlgs, m.RequestAlg):
-		return RefuseField("request_object_signing_alg", "Use RS256, PS256, ES256 or EdDSA, or leave it out.")
+		return RefuseField("request_object_signing_alg", "Use RS256, PS256, ES256, EdDSA or Ed25519, or leave it out.")
 	case m.RequestSigned && m.JWKSURI == "" && len(m.JWKS) == 0:
 		return RefuseField("require_signed_request_object",
 			"Send your public keys as jwks, or their address as jwks_uri: request objects are signed with one of them.")

@@ -58,7 +58,7 @@ func cleanAccess(m *Metadata) error {
 	}
 	// RFC 9701 §6: RS256 where none is said. none would be no protection.
 	if m.IntrospectionAlg != "" && !slices.Contains(idTokenAlgs, m.IntrospectionAlg) {
-		return RefuseField("introspection_signed_response_alg", "Use RS256, PS256, ES256 or EdDSA, or leave it out.")
+		return RefuseField("introspection_signed_response_alg", "Use RS256, PS256, ES256, EdDSA or Ed25519, or leave it out.")
 	}
 	return nil
 }

@@ -69,6 +69,18 @@ func (r Resource) Mark() string {
 	return r.URI + "#" + strconv.FormatInt(r.Epoch, 10)
 }
 
+// CutMark returns what a mark says; an epoch that no resource has, where that is none.
+func CutMark(mark string) (uri string, epoch int64) {
+	uri, text, marked := strings.Cut(mark, "#")
+	if !marked {
+		return uri, 0
+	}
+	if epoch, err := strconv.ParseInt(text, 10, 64); err == nil && epoch > 0 {
+		return uri, epoch
+	}
+	return uri, -1
+}
+
 // UnmarkResources returns the URIs of what was granted.
 func UnmarkResources(marks []string) (uris []string) {
 	for _, mark := range marks {

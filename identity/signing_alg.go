@@ -8,7 +8,7 @@ import (
 )
 
 // SigningAlgs are the algorithms that tokens can be signed with.
-var SigningAlgs = []string{"ES256", "RS256", "EdDSA", "PS256"}
+var SigningAlgs = []string{"ES256", "RS256", "EdDSA", "PS256", "Ed25519"}
 
 // UsualAlgs are published unless the operator says otherwise. ES256 signs every access token, and RS256 is what every OpenID
 // provider offers (OpenID Connect Core 1.0 §15.1, Discovery 1.0 §3), so these two always are.

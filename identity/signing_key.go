@@ -192,7 +192,7 @@ func newPrivateKey(alg string) (crypto.Signer, error) {
 		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	case "RS256", "PS256": // each with keys of its own: a JWK names one alg (RFC 7517 §4.4)
 		return rsa.GenerateKey(rand.Reader, 2048) // RFC 7518 §3.3: at least 2048 bits
-	default:
+	default: // EdDSA and Ed25519, each with keys of its own too
 		_, private, err := ed25519.GenerateKey(rand.Reader)
 		return private, err
 	}

@@ -41,6 +41,8 @@ type AccessClaims struct {
 	// The epochs of the person and of the client that it was issued under: marks of the feed of endings go by them.
 	SubEpoch    int64 `json:"sub_epoch,omitempty"`
 	ClientEpoch int64 `json:"client_epoch,omitempty"`
+	// The epoch of the resource, where it is not the first of its name.
+	AudEpoch int64 `json:"aud_epoch,omitempty"`
 	// Confirm names the key whose proof must come with the token (RFC 9449 §6.1); nil for a bearer's.
 	Confirm *confirmation `json:"cnf,omitempty"`
 
@@ -92,7 +94,7 @@ func (e *Endpoints) accessToken(ctx context.Context, x *exchange, s identity.Ses
 
 // signAccess signs what c says for a target, with the rest filled in.
 func (e *Endpoints) signAccess(target identity.Resource, c AccessClaims) (string, error) {
-	c.Issuer, c.ID, c.IssuedAt = e.o.Issuer, newJTI(), e.o.Now().Unix()
+	c.Issuer, c.ID, c.IssuedAt, c.AudEpoch = e.o.Issuer, newJTI(), e.o.Now().Unix(), target.Epoch
 	key, err := e.keys.signer(accessAlg)
 	if err != nil {
 		return "", err
@@ -224,7 +226,7 @@ func (r *ring) verify(text, typ string, algs ...jose.SignatureAlgorithm) (payloa
 	if !known || header.Algorithm != key.alg || typeOf(header) != typ {
 		return nil, "", errAccess
 	}
-	payload, err = jws.Verify(key.public)
+	payload, err = jws.Verify(verifierOf(key.public, key.alg))
 	if err != nil {
 		return nil, "", errAccess
 	}
@@ -259,18 +261,24 @@ func (e *Endpoints) reference(x *exchange, s identity.Session) (string, error) {
 // noScope stands in a reference token that says none; no scope has that name (RFC 6749 §3.3).
 const noScope = `"`
 
-// newReference is a reference token for what the request asked and proved. As it is, the client got it for itself.
+// newReference is a reference token for what the request asked and proved. As it is, the client got it for itself. It names its
+// resource by the mark, which tells it from one of the same name before.
 func (e *Endpoints) newReference(x *exchange) identity.AccessToken {
+	audience := x.answer.audience
+	if x.answer.target.URI != "" {
+		audience = x.answer.target.Mark()
+	}
 	return identity.AccessToken{
 		ID: identity.NewID(), IssuedAt: e.o.Now(), Expires: x.answer.expires, Key: x.key,
-		ClientID: x.client.ID, Audience: x.answer.audience, Scopes: x.answer.scopes,
+		ClientID: x.client.ID, Audience: audience, Scopes: x.answer.scopes,
 	}
 }
 
 // claimsOf spells a reference token as the claims of a JWT, as far as it knows them.
 func (e *Endpoints) claimsOf(t identity.AccessToken) AccessClaims {
+	audience, epoch := identity.CutMark(t.Audience)
 	c := AccessClaims{
-		Issuer: e.o.Issuer, Audience: t.Audience, Expires: t.Expires.Unix(), IssuedAt: t.IssuedAt.Unix(),
+		Issuer: e.o.Issuer, Audience: audience, AudEpoch: epoch, Expires: t.Expires.Unix(), IssuedAt: t.IssuedAt.Unix(),
 		ID: t.ID.String(), ClientID: t.ClientID, Scope: strings.Join(t.Scopes, " "), Confirm: confirm(t.Key),
 	}
 	if t.SessionID == (identity.ID{}) {

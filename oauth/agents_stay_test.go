@@ -125,3 +125,19 @@ func TestAgent_theChoiceCannotBeMadeForThePerson(t *testing.T) {
 		}
 	})
 }
+
+// A connected app that listens hears from here that it was ended, by the device's owner, and why; its next refresh says so too.
+func TestAgent_hearsItsEndingOnTheEventStream(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		c, cookie := s.agent(), s.signIn(s.user)
+		got := s.post(redeeming(c, s.allowedBy(c, cookie, true)))
+		s.good(got)
+		e := s.listen(got.AccessToken)
+		e.next("ready")
+		devices := identity.Devices{Store: s.db, Now: s.now}
+		s.no(devices.End(s.Context(), s.standing(cookie).From(identity.Seen{}), s.session(got).ID))
+		s.saysWhy(e, got, identity.EndDevice)
+		s.invalidGrant(s.post(refreshing(c, got.RefreshToken)))
+	})
+}

@@ -16,7 +16,7 @@ import (
 const (
 	// clockSkew is how far a client's clock may be off, both ways.
 	clockSkew = 30 * time.Second
-	// maxAssertionLife bounds how far ahead exp may lie, and so how long a used jti is kept.
+	// maxAssertionLife is how long an assertion counts, whatever its exp says, and so how long a used jti is kept.
 	maxAssertionLife = 5 * time.Minute
 	maxAssertion     = 8 << 10 // characters
 	maxJTI           = 512
@@ -53,7 +53,7 @@ func (e *Endpoints) authenticateByJWT(r *http.Request, given credentials, form u
 	if err := e.checkAssertion(claims); err != nil {
 		return c, err
 	}
-	fresh, err := e.store.SpendAssertion(ctx, c.ID, claims.ID, claims.Expiry.Time().Add(clockSkew))
+	fresh, err := e.store.SpendAssertion(ctx, c.ID, claims.ID, lapses(claims).Add(clockSkew))
 	if err == nil && !fresh {
 		err = errSpent
 	}
@@ -71,7 +71,7 @@ func readAssertion(given credentials) (token *jwt.JSONWebToken, clientID string,
 	token, err = jwt.ParseSigned(given.assertion, assertionAlgs)
 	if err != nil {
 		return nil, "", say(invalidClient,
-			"The client assertion is not a JWT signed with RS256, PS256, ES256 or EdDSA.")
+			"The client assertion is not a JWT signed with RS256, PS256, ES256, EdDSA or Ed25519.")
 	}
 	var claims jwt.Claims
 	if err := token.UnsafeClaimsWithoutVerification(&claims); err != nil {
@@ -87,7 +87,7 @@ func readAssertion(given credentials) (token *jwt.JSONWebToken, clientID string,
 func (e *Endpoints) verifyAssertion(ctx context.Context, c identity.Client, token *jwt.JSONWebToken) (jwt.Claims, error) {
 	var claims jwt.Claims
 	header := token.Headers[0]
-	if c.AuthMethod != methodJWT || c.AuthSigningAlg != "" && c.AuthSigningAlg != header.Algorithm {
+	if c.AuthMethod != methodJWT || c.AuthSigningAlg != "" && !sameAlg(c.AuthSigningAlg, header.Algorithm) {
 		return claims, errClient
 	}
 	key, err := e.sets.find(ctx, c, header)
@@ -115,16 +115,27 @@ func (e *Endpoints) checkAssertion(claims jwt.Claims) error {
 		return sayf(invalidClient, "aud of the client assertion must be %s and nothing else.", e.o.Issuer)
 	case claims.Expiry == nil:
 		return say(invalidClient, "The client assertion has no exp.")
-	case !now.Add(-clockSkew).Before(claims.Expiry.Time()):
-		return again(invalidClient, awayWait, "The client assertion has expired. Make a new one.")
-	case claims.Expiry.Time().After(now.Add(maxAssertionLife + clockSkew)):
-		return say(invalidClient, "exp of the client assertion may lie 5 minutes ahead.")
+	case !now.Add(-clockSkew).Before(lapses(claims)):
+		return again(invalidClient, awayWait, "The client assertion has expired, or is older than 5 minutes. Make a new one.")
+	case lapses(claims).After(now.Add(maxAssertionLife + clockSkew)):
+		return say(invalidClient, "exp of the client assertion may lie 5 minutes ahead, or it needs an iat.")
 	case late(claims.IssuedAt) || late(claims.NotBefore):
 		return again(invalidClient, awayWait, "iat or nbf of the client assertion lies ahead. Set the clock.")
 	case claims.ID == "" || len(claims.ID) > maxJTI || !isText(claims.ID):
 		return say(invalidClient, "The client assertion needs a jti of at most 512 bytes.")
 	}
 	return nil
+}
+
+// lapses is when an assertion is worth nothing any more: at its exp, or five minutes after its iat where that comes first.
+// Libraries set exp an hour ahead (RFC 7523 §3: we may limit that). It goes by the assertion alone, so that none is refused for
+// a while and taken again once its jti is forgotten.
+func lapses(c jwt.Claims) time.Time {
+	exp := c.Expiry.Time()
+	if c.IssuedAt == nil || exp.Sub(c.IssuedAt.Time()) <= maxAssertionLife {
+		return exp
+	}
+	return c.IssuedAt.Time().Add(maxAssertionLife)
 }
 
 // pick returns the one key of a set that can have made a signature with this header: named by kid, or else the only one
@@ -141,12 +152,12 @@ func pick(set jose.JSONWebKeySet, header jose.Header) (key any, ok bool) {
 	if len(found) != 1 {
 		return nil, false
 	}
-	return found[0].Key, true
+	return verifierOf(found[0].Key, header.Algorithm), true
 }
 
 // fits reports whether a public key is one for alg.
 func fits(k jose.JSONWebKey, alg string) bool {
-	if k.Algorithm != "" && k.Algorithm != alg || !strongKey(k.Key) {
+	if k.Algorithm != "" && !sameAlg(k.Algorithm, alg) || !strongKey(k.Key) {
 		return false
 	}
 	return keyFor(k.Key, alg)

@@ -139,10 +139,11 @@ func TestAssertion_wrongOnesAre401(t *testing.T) {
 			"expired":                p.write(t, s.claims(c, "exp", in(-31*time.Second))),
 			"long expired":           p.write(t, s.claims(c, "exp", in(-24*time.Hour))),
 			"without exp":            p.write(t, s.claims(c, "exp", nil)),
-			"exp too far":            p.write(t, s.claims(c, "exp", in(331*time.Second))),
-			"exp in ten years":       p.write(t, s.claims(c, "exp", in(10*365*24*time.Hour))),
-			"exp beyond time":        p.write(t, s.claims(c, "exp", 1e300)),
+			"exp too far":            p.write(t, s.claims(c, "exp", in(331*time.Second), "iat", nil)),
+			"exp in ten years":       p.write(t, s.claims(c, "exp", in(10*365*24*time.Hour), "iat", nil)),
+			"exp beyond time":        p.write(t, s.claims(c, "exp", 1e300, "iat", nil)),
 			"exp is text":            p.write(t, s.claims(c, "exp", "soon")),
+			"old, and exp is ahead":  p.write(t, s.claims(c, "exp", in(time.Minute), "iat", in(-331*time.Second))),
 			"iat ahead":              p.write(t, s.claims(c, "iat", in(31*time.Second))),
 			"nbf ahead":              p.write(t, s.claims(c, "nbf", in(31*time.Second))),
 			"without jti":            p.write(t, s.claims(c, "jti", nil)),
@@ -175,6 +176,8 @@ func TestAssertion_wrongOnesAre401(t *testing.T) {
 		for name, claims := range map[string]map[string]any{
 			"just expired":   s.claims(c, "exp", in(-29*time.Second)),
 			"exp at its end": s.claims(c, "exp", in(329*time.Second)),
+			"exp in an hour": s.claims(c, "exp", in(time.Hour)), // Authlib
+			"just not old":   s.claims(c, "exp", in(time.Hour), "iat", in(-329*time.Second)),
 			"iat just ahead": s.claims(c, "iat", in(29*time.Second), "nbf", in(29*time.Second)),
 			"without iat":    s.claims(c, "iat", nil),
 		} {
@@ -231,6 +234,26 @@ func TestAssertion_theRegisteredAlgorithmIsTheOnlyOne(t *testing.T) {
 		s.good(s.post(asserting(p.write(t, s.claims(c)))))
 		p.alg = jose.RS256
 		s.bad(s.post(asserting(p.write(t, s.claims(c)))), 401, "invalid_client", "stop")
+	})
+}
+
+// However far ahead its exp is, an assertion that was spent is never taken again: not while its jti is kept, nor afterwards.
+func TestAssertion_withALongLifeIsSpentForAllOfIt(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		p := newPen(t, jose.ES256, "k")
+		c := s.app(s.signing7523(p))
+		text := p.write(t, s.claims(c, "exp", s.now().Add(time.Hour).Unix()))
+		s.good(s.post(asserting(text)))
+		for range 70 {
+			if got := s.post(asserting(text)); got.Status != http.StatusUnauthorized {
+				t.Fatalf("at %s it is answered %d", s.now(), got.Status)
+			}
+			s.pass(time.Minute)
+			if _, err := s.db.Sweep(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
 	})
 }
 

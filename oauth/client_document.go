@@ -7,10 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
-
-	"golang.org/x/sync/singleflight"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -59,17 +56,16 @@ type DocumentOptions struct {
 // (draft-ietf-oauth-client-id-metadata-document). A document is read when somebody signs in, and kept for as long as its answer
 // says, within bounds; what was read is written once the person agreed. A refresh reads no document. Many goroutines may use it.
 type ClientDocuments struct {
+	readings[reading]
 	o                    DocumentOptions
-	under                singleflight.Group // one read of a document at a time
 	networks, hosts, all paces
-	mu                   sync.Mutex
-	kept                 map[string]reading
 }
 
 // reading is what the last tries to read a document brought.
 type reading struct {
 	metadata  identity.Metadata
 	published identity.Publication // zero: it was never read
+	version   version              // of what was read
 	triedAt   time.Time
 	failed    error // of the last try
 }
@@ -79,7 +75,7 @@ func NewClientDocuments(o DocumentOptions) *ClientDocuments {
 	if o.Fetch != nil { // a document is where its id says, or nowhere (draft §5: "MUST NOT automatically follow HTTP redirects")
 		o.Fetch = Unredirected(o.Fetch)
 	}
-	return &ClientDocuments{o: o, kept: map[string]reading{}}
+	return &ClientDocuments{readings: newReadings[reading](maxDocuments), o: o}
 }
 
 // On reports whether documents are taken for clients at all.
@@ -140,7 +136,7 @@ func (d *ClientDocuments) mayCome(ctx context.Context, id string) error {
 // Seen returns a client as it was shown last, also one that has no row yet. It reads no document.
 func (d *ClientDocuments) Seen(ctx context.Context, id string) (identity.Client, error) {
 	c, err := d.Client(ctx, id)
-	last := d.last(id)
+	last, _ := d.of(id)
 	if identity.KindOf(err) == identity.NotFound && !last.published.ReadAt.IsZero() && d.o.Rules.Takes(id) == nil {
 		return identity.Client{ID: id, SelfRegistered: true, Metadata: last.metadata, Published: last.published}, nil
 	}
@@ -150,7 +146,7 @@ func (d *ClientDocuments) Seen(ctx context.Context, id string) (identity.Client,
 // upToDate returns a client as its document says. A document that cannot be read counts as it was for a while (RFC 5861 §4);
 // one that is gone or is none does not.
 func (d *ClientDocuments) upToDate(ctx context.Context, c identity.Client, from string) (identity.Client, error) {
-	last := d.last(c.ID)
+	last, _ := d.of(c.ID)
 	if last.published.ReadAt.After(c.Published.ReadAt) {
 		c.Metadata, c.Published = last.metadata, last.published
 	}
@@ -174,7 +170,8 @@ func (d *ClientDocuments) upToDate(ctx context.Context, c identity.Client, from 
 // Reread reads a document again because a key was shown that it did not have, at most once a minute, and writes what it says
 // now; false where there is nothing new.
 func (d *ClientDocuments) Reread(ctx context.Context, c identity.Client) (identity.Client, bool) {
-	last, now := d.last(c.ID), d.o.Now()
+	last, _ := d.of(c.ID)
+	now := d.o.Now()
 	if !c.FromDocument() || d.o.Fetch == nil || now.Sub(last.triedAt) < setPause || now.Sub(c.Published.ReadAt) < setPause {
 		return c, false
 	}
@@ -201,47 +198,28 @@ func (d *ClientDocuments) Keep(ctx context.Context, c identity.Client) error {
 	return err
 }
 
-func (d *ClientDocuments) last(id string) reading {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.kept[id]
-}
-
-// note keeps what a try brought. What was read before stays beside a failure. Which one makes room matters little: it is read
-// again, or is in its row.
-func (d *ClientDocuments) note(id string, change func(*reading)) reading {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	one, known := d.kept[id]
-	for other := range d.kept {
-		if known || len(d.kept) < maxDocuments {
-			break
-		}
-		delete(d.kept, other)
-	}
-	one.triedAt = d.o.Now()
-	change(&one)
-	d.kept[id] = one
-	return one
-}
-
 // read reads a document now, together with whoever else wants it. The network that asked first pays.
 func (d *ClientDocuments) read(ctx context.Context, id, from string) (reading, error) {
-	got, err, _ := d.under.Do(id, func() (any, error) {
+	return d.once(id, func() (reading, error) {
 		if err := d.admit(id, from); err != nil {
 			return reading{}, err
 		}
-		m, published, err := d.fetch(context.WithoutCancel(ctx), id)
+		got, err := d.fetch(context.WithoutCancel(ctx), id)
 		if errors.Is(err, errFetchesBusy) {
 			return reading{}, err
 		}
-		return d.note(id, func(r *reading) {
-			if r.failed = err; err == nil {
-				r.metadata, r.published = m, published
-			}
-		}), err
+		return d.tried(id, got, err), err
 	})
-	return got.(reading), err
+}
+
+// tried keeps what a try brought. What was read before stays beside a failure.
+func (d *ClientDocuments) tried(id string, got reading, failed error) reading {
+	return d.note(id, func(kept *reading) {
+		if failed == nil {
+			*kept = got
+		}
+		kept.triedAt, kept.failed = d.o.Now(), failed
+	})
 }
 
 // hostOf is the host of a client id, whatever its port: a host has 65,535 of them.

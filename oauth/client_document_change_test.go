@@ -171,6 +171,66 @@ func TestClientDocument_isReadAgainWhenItsAnswerSays(t *testing.T) {
 	})
 }
 
+// RFC 9110 §13.1: a host that names its answer is asked whether it is still the same, and need not send it again. It says with a
+// 304 how long that is so, or it is as long as before; a 304 that nobody asked for is none.
+func TestClientDocument_isSentAgainOnlyIfItChanged(t *testing.T) {
+	t.Parallel()
+	onSite(t, func(s *stage, h *site, _ *oauth.ClientDocuments) {
+		body, sent, named, life := h.document(nil), 0, "ETag", "max-age=7200"
+		h.by(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			if life != "" {
+				w.Header().Set("Cache-Control", life)
+			}
+			version := map[string]string{"ETag": `"v1"`, "Last-Modified": "Mon, 23 Nov 2026 08:00:00 GMT"}[named]
+			asked := map[string]string{"ETag": "If-None-Match", "Last-Modified": "If-Modified-Since"}[named]
+			w.Header().Set(named, version)
+			if r.Header.Get(asked) == version {
+				w.WriteHeader(http.StatusNotModified)
+				return
+			}
+			sent++
+			_, _ = w.Write(body)
+		})
+		goesOn := func(reads, bodies int) {
+			t.Helper()
+			read, before := h.asked.Load(), sent
+			if page, q := s.location(s.authorize(asking(h.client()))); page != "/signin" {
+				t.Errorf("led to %s %v", page, q)
+			}
+			if n, m := h.asked.Load()-read, sent-before; n != int32(reads) || m != bodies {
+				t.Errorf("it was asked %d times and sent %d times, want %d and %d", n, m, reads, bodies)
+			}
+		}
+		goesOn(1, 1)
+		life = ""
+		for range 3 { // as long as before, two hours each time
+			s.pass(2*time.Hour + time.Second)
+			goesOn(1, 0)
+			s.pass(time.Hour)
+			goesOn(0, 0)
+		}
+		life = "max-age=600"
+		s.pass(2 * time.Hour)
+		goesOn(1, 0)
+		s.pass(601 * time.Second)
+		goesOn(1, 0)
+		named = "Last-Modified"
+		s.pass(601 * time.Second)
+		goesOn(1, 1)
+		s.pass(601 * time.Second)
+		goesOn(1, 0)
+		h.serve(http.StatusOK, h.document(says{"redirect_uris": []string{"https://elsewhere.example/"}}))
+		s.pass(601 * time.Second)
+		s.page(s.authorize(asking(h.client())))
+		h.serve(http.StatusNotModified, nil)
+		s.pass(forever)
+		if problem := s.page(s.authorize(asking(h.client()))); problem.Status != http.StatusTooManyRequests {
+			t.Errorf("a 304 that nobody asked for is answered %d", problem.Status)
+		}
+	})
+}
+
 // Numbers of issue: a refresh of such a client costs what any other's does, and so does a request of one that is known.
 func TestClientDocument_costsNoFetchAndNoStatementMoreOnceItIsKnown(t *testing.T) {
 	t.Parallel()

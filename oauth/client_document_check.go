@@ -36,7 +36,7 @@ func (d *ClientDocuments) check(ctx context.Context, c identity.Client, again ti
 	if d.o.Rules.Takes(c.ID) != nil {
 		return nil // it is refused here, and may be taken again
 	}
-	m, published, err := d.fetch(ctx, c.ID)
+	got, err := d.fetch(ctx, c.ID)
 	switch {
 	case errors.Is(err, errUnpublished):
 		return d.gone(ctx, c)
@@ -44,8 +44,8 @@ func (d *ClientDocuments) check(ctx context.Context, c identity.Client, again ti
 		d.o.Log.DebugContext(ctx, "a client's document cannot be read", "client", c.ID, "error", err)
 		return nil
 	}
-	d.note(c.ID, func(r *reading) { r.metadata, r.published, r.failed = m, published, nil })
-	c.Metadata, c.Published = m, published
+	d.tried(c.ID, got, nil)
+	c.Metadata, c.Published = got.metadata, got.published
 	_, err = d.o.Store.KeepDocument(ctx, c)
 	return err
 }

@@ -45,30 +45,71 @@ func lies(why string) error {
 	return identity.Refuse(identity.Invalid, "The document at the client_id cannot be taken: "+why)
 }
 
-// fetch reads one document. It is kept as long as its answer says (RFC 9111), within bounds. Answers that are errors, and
-// documents that are none, are not kept (draft §5.2); there is only a pause before the address is asked again.
-func (d *ClientDocuments) fetch(ctx context.Context, id string) (m identity.Metadata, p identity.Publication, err error) {
+// fetch reads one document, or is told that it is what it was (RFC 9110 §13.1). It is kept as long as its answer says (RFC 9111),
+// within bounds. Answers that are errors, and documents that are none, are not kept (draft §5.2); there is only a pause before
+// the address is asked again.
+func (d *ClientDocuments) fetch(ctx context.Context, id string) (got reading, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, id, nil)
 	if err != nil {
-		return m, p, lies("its address cannot be asked for.")
+		return got, lies("its address cannot be asked for.")
 	}
+	before, _ := d.of(id)
 	req.Header.Set("Accept", "application/json")
+	asked := before.version.ask(req)
 	resp, err := d.o.Fetch.Do(req)
 	if err != nil {
-		return m, p, d.unreached(ctx, id, err)
+		return got, d.unreached(ctx, id, err)
 	}
 	defer resp.Body.Close()
+	now := d.o.Now()
+	if asked && resp.StatusCode == http.StatusNotModified {
+		life := before.published.FreshUntil.Sub(before.published.ReadAt)
+		if saysLife(resp) {
+			life = lifeOf(req, resp)
+		}
+		before.published = identity.Publication{ReadAt: now, FreshUntil: now.Add(life)}
+		return before, nil
+	}
 	body, err := readPublished(resp)
 	if err != nil {
-		return m, p, err
+		return got, err
 	}
-	if m, err = parseDocument(body, id, d.o.Schemes); err != nil {
-		return m, p, err
+	if got.metadata, err = parseDocument(body, id, d.o.Schemes); err != nil {
+		return got, err
 	}
-	now := d.o.Now()
-	return m, identity.Publication{ReadAt: now, FreshUntil: now.Add(lifeOf(req, resp))}, nil
+	got.published, got.version = identity.Publication{ReadAt: now, FreshUntil: now.Add(lifeOf(req, resp))}, versionOf(resp)
+	return got, nil
+}
+
+// version is how a host names what it answered, so that it need not send it again.
+type version struct{ tag, modified string }
+
+// maxVersion bounds what is kept of a name, in bytes.
+const maxVersion = 256
+
+func versionOf(resp *http.Response) (v version) {
+	if tag := resp.Header.Get("ETag"); len(tag) <= maxVersion {
+		v.tag = tag
+	}
+	if at := resp.Header.Get("Last-Modified"); v.tag == "" && len(at) <= maxVersion {
+		v.modified = at
+	}
+	return v
+}
+
+// ask has a request ask whether this is still what there is, and reports whether there is anything to ask about.
+func (v version) ask(r *http.Request) bool {
+	switch {
+	case v.tag != "":
+		r.Header.Set("If-None-Match", v.tag)
+	case v.modified != "":
+		r.Header.Set("If-Modified-Since", v.modified)
+	default:
+		return false
+	}
+	return true
 }
 
 func (d *ClientDocuments) unreached(ctx context.Context, id string, err error) error {
@@ -79,9 +120,16 @@ func (d *ClientDocuments) unreached(ctx context.Context, id string, err error) e
 	return cannotRead("its host cannot be reached from here, or does not answer within 5 seconds.")
 }
 
-// lifeOf is how long an answer may be used.
+// saysLife reports whether a 304 says how long its answer may be used. Without that, it is as long as before (RFC 9111 §4.3.4).
+func saysLife(resp *http.Response) bool {
+	return resp.Header.Get("Cache-Control") != "" || resp.Header.Get("Expires") != ""
+}
+
+// lifeOf is how long an answer may be used; a 304 says it of the one before.
 func lifeOf(req *http.Request, resp *http.Response) time.Duration {
-	reasons, until, err := cachecontrol.CachableResponse(req, resp, cachecontrol.Options{})
+	whole := *resp
+	whole.StatusCode = http.StatusOK
+	reasons, until, err := cachecontrol.CachableResponse(req, &whole, cachecontrol.Options{})
 	switch {
 	case err != nil || len(reasons) > 0:
 		return minDocumentLife

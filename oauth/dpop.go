@@ -31,7 +31,7 @@ const (
 )
 
 // proofAlgs are what proofs may be signed with. None of them is symmetric (RFC 9449 §4.3, point 5).
-var proofAlgs = []jose.SignatureAlgorithm{jose.ES256, jose.EdDSA, jose.RS256}
+var proofAlgs = []jose.SignatureAlgorithm{jose.ES256, jose.EdDSA, algEd25519, jose.RS256}
 
 var (
 	// errReplayed is a refusal of its own kind, so that judge knows it: a new proof is all that it takes.

@@ -61,9 +61,9 @@ func readProof(text string) (claims proofClaims, key identity.Thumbprint, err er
 	head := jws.Signatures[0].Protected
 	if head.JSONWebKey == nil || !fits(*head.JSONWebKey, head.Algorithm) {
 		return claims, key, say(invalidProof, "jwk of the DPoP proof must be a public key for its alg: P-256 for ES256, Ed25519 for "+
-			"EdDSA, RSA of 2048 to 8192 bits for RS256.")
+			"EdDSA or Ed25519, RSA of 2048 to 8192 bits for RS256.")
 	}
-	payload, err := jws.Verify(head.JSONWebKey)
+	payload, err := jws.Verify(verifierOf(head.JSONWebKey.Key, head.Algorithm))
 	if err != nil {
 		return claims, key, say(invalidProof, "The signature of the DPoP proof was not made with the key in its jwk.")
 	}
@@ -95,7 +95,7 @@ func checkProofHead(text string) error {
 	case head.Type != "dpop+jwt":
 		return say(invalidProof, "typ of the DPoP proof must be dpop+jwt.")
 	case !slices.Contains(proofAlgs, jose.SignatureAlgorithm(head.Alg)):
-		return say(invalidProof, "alg of the DPoP proof must be ES256, EdDSA or RS256: none and shared secrets prove nothing.")
+		return say(invalidProof, "alg of the DPoP proof must be ES256, EdDSA, Ed25519 or RS256: none and shared secrets prove nothing.")
 	case len(head.Key) == 0:
 		return say(invalidProof, "The DPoP proof needs a jwk: the public key that it is signed with.")
 	case holdsPrivateKey(head.Key):

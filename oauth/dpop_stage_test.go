@@ -33,7 +33,7 @@ func newProofKey(t testing.TB, alg jose.SignatureAlgorithm) proofKey {
 	switch alg {
 	case jose.RS256:
 		private, err = rsa.GenerateKey(rand.Reader, 2048)
-	case jose.EdDSA:
+	case jose.EdDSA, fullName:
 		_, private, err = ed25519.GenerateKey(rand.Reader)
 	default:
 		private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -94,7 +94,11 @@ func (s *stage) draft(k proofKey, method, path string) draft {
 // sign makes the proof.
 func (k proofKey) sign(d draft) string {
 	k.Helper()
-	return signProof(k.TB, jose.SigningKey{Algorithm: k.alg, Key: k.private}, d)
+	var key any = k.private
+	if k.alg == fullName {
+		key = ed25519Hand(k.private.(ed25519.PrivateKey))
+	}
+	return signProof(k.TB, jose.SigningKey{Algorithm: k.alg, Key: key}, d)
 }
 
 // signText signs a header, of which alg and jwk are put right where it is an object, and claims that may be anything.

@@ -23,7 +23,7 @@ func TestDPoP_theTokensAreBoundToTheKey(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) {
 		c, api := s.app(), s.app(s.confidential)
-		for _, alg := range []jose.SignatureAlgorithm{jose.ES256, jose.EdDSA, jose.RS256} {
+		for _, alg := range []jose.SignatureAlgorithm{jose.ES256, jose.EdDSA, fullName, jose.RS256} {
 			k := newProofKey(t, alg)
 			first := s.beginBy(c, k)
 			got := s.post(refreshing(c, first.RefreshToken), s.by(k))
@@ -247,14 +247,14 @@ func TestDPoP_discoveryTellsTheAlgorithms(t *testing.T) {
 	onStage(t, func(s *stage) {
 		w := httptest.NewRecorder()
 		s.server.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/.well-known/openid-configuration", nil))
-		if !strings.Contains(w.Body.String(), `"dpop_signing_alg_values_supported":["ES256","EdDSA","RS256"]`) {
+		if !strings.Contains(w.Body.String(), `"dpop_signing_alg_values_supported":["ES256","EdDSA","Ed25519","RS256"]`) {
 			t.Errorf("discovery tells %s", w.Body)
 		}
 	})
 }
 
 const (
-	bareDPoP   = `DPoP realm="` + issuer + `", algs="ES256 EdDSA RS256"`
+	bareDPoP   = `DPoP realm="` + issuer + `", algs="ES256 EdDSA Ed25519 RS256"`
 	bareBearer = `Bearer realm="` + issuer + `"`
 )
 

@@ -66,7 +66,7 @@ func (e *Endpoints) idToken(ctx context.Context, c identity.Client, s identity.S
 // halfHash is at_hash: the left half of the hash that the signature algorithm uses (OpenID Connect Core 1.0 §3.1.3.6).
 // Ed25519 uses SHA-512.
 func halfHash(alg, token string) string {
-	if alg == "EdDSA" {
+	if sameAlg(alg, "EdDSA") {
 		sum := sha512.Sum512([]byte(token))
 		return base64.RawURLEncoding.EncodeToString(sum[:sha512.Size/2])
 	}
@@ -93,7 +93,7 @@ func (h hint) session() (id identity.ID) {
 // hinted reads an id_token_hint: an ID token that we signed with any key that is still known, expired or not (OpenID
 // Connect Core 1.0 §3.1.2.1, RP-Initiated Logout 1.0 §2). Anything else is none.
 func (e *Endpoints) hinted(text string) (h hint, ok bool) {
-	payload, _, err := e.keys.verify(text, "JWT", jose.RS256, jose.ES256, jose.EdDSA, jose.PS256)
+	payload, _, err := e.keys.verify(text, "JWT", jose.RS256, jose.ES256, jose.EdDSA, jose.PS256, algEd25519)
 	if err != nil || json.Unmarshal(payload, &h) != nil || h.Issuer != e.o.Issuer {
 		return hint{}, false
 	}

@@ -141,7 +141,7 @@ func parseKey(row identity.SigningKey) (*signingKey, error) {
 }
 
 func newSigner(row identity.SigningKey, private any, typ jose.ContentType) (jose.Signer, error) {
-	with := jose.SigningKey{Algorithm: jose.SignatureAlgorithm(row.Alg), Key: jose.JSONWebKey{Key: private, KeyID: row.ID}}
+	with := jose.SigningKey{Algorithm: jose.SignatureAlgorithm(row.Alg), Key: jose.JSONWebKey{Key: signerOf(private, row.Alg), KeyID: row.ID}}
 	opts := &jose.SignerOptions{}
 	if typ != "" {
 		opts = opts.WithType(typ)
@@ -171,10 +171,11 @@ func algOfKey(public any) string {
 // defaultAlg signs for clients that registered none.
 const defaultAlg = "RS256"
 
-// keyFor reports whether a public key is one that alg is verified with: an RSA key serves two (RFC 7518 §3.3, §3.5).
+// keyFor reports whether a public key is one that alg is verified with: an RSA key serves two (RFC 7518 §3.3, §3.5), and so
+// does one of Ed25519, by two names.
 func keyFor(public any, alg string) bool {
 	usual := algOfKey(public)
-	return usual != "" && usual == alg || usual == "RS256" && alg == "PS256"
+	return usual != "" && sameAlg(usual, alg) || usual == "RS256" && alg == "PS256"
 }
 
 // KeysSince returns since when the keys sign that sign now, by algorithm. The caller must not change it.

@@ -5,34 +5,29 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"golang.org/x/sync/singleflight"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
 
 const (
-	maxSet      = 64 << 10         // bytes of one client's key set
-	maxSets     = 1000             // key sets kept at once
-	setLife     = time.Hour        // a set is read again when it is older
-	setPause    = time.Minute      // between two reads that an unknown kid asks for
-	failPause   = 10 * time.Second // between two reads while there is no set at all
-	readTimeout = 5 * time.Second
+	maxSet    = 64 << 10         // bytes of one client's key set
+	maxSets   = 1000             // key sets kept at once
+	setLife   = time.Hour        // a set is read again when it is older
+	setPause  = time.Minute      // between two reads that an unknown kid asks for
+	failPause = 10 * time.Second // between two reads while there is no set at all
 )
 
 // keySets are the public keys of clients that authenticate with private_key_jwt: inline ones, and those behind a
 // jwks_uri, which are kept and read again with pauses, so that no stranger can make us knock on someone's door.
 type keySets struct {
+	readings[*keySet]
 	fetch *http.Client
 	now   func() time.Time
-	under singleflight.Group // one fetch of an address at a time, whoever registered it
-	mu    sync.Mutex
-	byURI map[string]*keySet
 }
 
 type keySet struct {
@@ -43,7 +38,7 @@ type keySet struct {
 }
 
 func newKeySets(fetch *http.Client, now func() time.Time) *keySets {
-	return &keySets{fetch: fetch, now: now, byURI: map[string]*keySet{}}
+	return &keySets{readings: newReadings[*keySet](maxSets), fetch: fetch, now: now}
 }
 
 // find returns the client's key that a signature's header means, or errClient. When a jwks_uri cannot be read and no older
@@ -58,7 +53,7 @@ func (k *keySets) find(ctx context.Context, c identity.Client, header jose.Heade
 		key, found := pick(set, header)
 		return key, unless(found, errClient)
 	}
-	kept := k.of(c)
+	kept := k.keptOf(c)
 	kept.mu.Lock()
 	defer kept.mu.Unlock()
 	if key, ok := pick(kept.set, header); ok && k.now().Sub(kept.readAt) < setLife {
@@ -92,23 +87,13 @@ var errTheirSet = again(invalidClient, failPause, "Client authentication failed:
 
 var errNoSet = identity.Refuse(identity.Unavailable, "The client's jwks_uri cannot be read.")
 
-// of returns what is kept for a client. Clients do not share: one's unknown kids never hold up another.
-func (k *keySets) of(c identity.Client) *keySet {
-	name := c.ID + " " + c.JWKSURI
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if kept, ok := k.byURI[name]; ok {
-		return kept
-	}
-	if len(k.byURI) >= maxSets {
-		for other := range k.byURI { // any one: it is read again when it is needed
-			delete(k.byURI, other)
-			break
+// keptOf returns what is kept for a client. Clients do not share: one's unknown kids never hold up another.
+func (k *keySets) keptOf(c identity.Client) *keySet {
+	return k.note(c.ID+" "+c.JWKSURI, func(kept **keySet) {
+		if *kept == nil {
+			*kept = &keySet{}
 		}
-	}
-	kept := &keySet{}
-	k.byURI[name] = kept
-	return kept
+	})
 }
 
 // refresh reads a set again unless that was tried just now (errPaused). What was known stays when reading fails.
@@ -121,39 +106,24 @@ func (k *keySets) refresh(ctx context.Context, kept *keySet, uri string) error {
 		return errPaused
 	}
 	kept.triedAt = k.now()
-	set, err, _ := k.under.Do(uri, func() (any, error) { return k.read(ctx, uri) })
+	fresh, err := k.once(uri, func() (*keySet, error) { return k.read(ctx, uri) }) // whoever registered it
 	if err != nil {
 		return err
 	}
-	kept.set, kept.readAt = set.(jose.JSONWebKeySet), kept.triedAt
+	kept.set, kept.readAt = fresh.set, kept.triedAt
 	return nil
 }
 
-// read fetches one key set, of at most maxSet bytes. The caller hanging up does not stop it: others wait for it too.
-func (k *keySets) read(ctx context.Context, uri string) (set jose.JSONWebKeySet, err error) {
-	if k.fetch == nil {
-		return set, errors.New("no client to read jwks_uri with")
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, uri, nil)
+// keySetSource is what stands behind a jwks_uri.
+var keySetSource = source{"jwks_uri", "application/jwk-set+json, application/json", maxSet}
+
+func (k *keySets) read(ctx context.Context, uri string) (*keySet, error) {
+	body, err := keySetSource.read(ctx, k.fetch, uri)
 	if err != nil {
-		return set, fmt.Errorf("read jwks_uri: %w", err)
+		return nil, err
 	}
-	req.Header.Set("Accept", "application/jwk-set+json, application/json")
-	resp, err := k.fetch.Do(req)
-	if err != nil {
-		return set, fmt.Errorf("read jwks_uri: %w", err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return set, fmt.Errorf("read jwks_uri: answered %d", resp.StatusCode)
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxSet+1))
-	if err != nil || len(body) > maxSet {
-		return set, errors.Join(fmt.Errorf("read jwks_uri: more than %d bytes, or cut off", maxSet), err)
-	}
-	return readSet(body)
+	set, err := readSet(body)
+	return &keySet{set: set}, err
 }
 
 // readSet parses a key set. Keys that are of no use to us are left out, as RFC 7517 §5 asks: one of a new kind must not hide

@@ -237,6 +237,37 @@ var endpointTables = []endpointTable{
 	},
 }
 
+// pushedTable promises for a request that is pushed what authorize promises, with the answers of an endpoint that clients call
+// (RFC 9126 §2.3): none of them is shown to a person or sent to an app.
+func pushedTable() endpointTable {
+	table := endpointTable{
+		name: "par", doubled: "invalid_request", send: formTo("/oauth2/par"),
+		good: func(s *scenery) url.Values { return asking(s.app) },
+		params: []parameter{
+			ownID,
+			{"redirect_uri", "RFC 9126 §2.3", "invalid_request", "", bad(
+				answer{"not a URI", "invalid_request"}, answer{tooLong, "invalid_request"},
+				answer{"https://evil.example/cb", "invalid_request"}, answer{otherURI, "invalid_request"})},
+			{"request_uri", "RFC 9126 §2.1: there is none", ok, "", bad(
+				answer{"not a URI", "invalid_request"}, answer{tooLong, "invalid_request"},
+				answer{"https://unknown.example.com", "invalid_request"}, none)},
+			{"client_secret", "RFC 6749 §5.2: a public client has none", ok, "", bad(
+				answer{"\"", "invalid_client"}, answer{tooLong, "invalid_client"}, answer{"x", "invalid_client"}, none)},
+			{"next", "our own: of a page's, which no client has", ok, "", anything("x")},
+		},
+	}
+	own := map[string]bool{}
+	for _, p := range table.params {
+		own[p.name] = true
+	}
+	for _, p := range endpointTables[0].params {
+		if !own[p.name] {
+			table.params = append(table.params, p)
+		}
+	}
+	return table
+}
+
 // asksLogout is a browser that is led to sign out. What cannot be read is shown; whatever else goes on to the page that asks.
 func asksLogout(s *scenery, q url.Values) string {
 	s.Helper()

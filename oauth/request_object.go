@@ -76,14 +76,14 @@ func (e *Endpoints) readRequest(ctx context.Context, c identity.Client, object s
 	}
 	token, err := jwt.ParseSigned(object, assertionAlgs)
 	if err != nil {
-		return nil, say(invalidRequestObject, "The request object is not a JWT signed with RS256, PS256, ES256 or EdDSA.")
+		return nil, say(invalidRequestObject, "The request object is not a JWT signed with RS256, PS256, ES256, EdDSA or Ed25519.")
 	}
 	header := token.Headers[0]
 	typ, _ := header.ExtraHeaders["typ"].(string)
 	switch {
 	case !slices.ContainsFunc(requestTypes, func(t string) bool { return strings.EqualFold(t, typ) }):
 		return nil, say(invalidRequestObject, "typ of the request object must be oauth-authz-req+jwt.")
-	case c.RequestAlg != "" && c.RequestAlg != header.Algorithm:
+	case c.RequestAlg != "" && !sameAlg(c.RequestAlg, header.Algorithm):
 		return nil, sayf(invalidRequestObject, "This client signs its request objects with %s.", c.RequestAlg)
 	}
 	key, err := e.sets.find(ctx, c, header)

@@ -2,16 +2,10 @@ package oauth
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
-
-	"golang.org/x/sync/singleflight"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -33,12 +27,10 @@ var (
 // requestFiles are request objects behind a request_uri (RFC 9101 §5.2), kept by client and whole address: a changed fragment
 // says that the content changed (OpenID Connect Core 1.0 §6.2).
 type requestFiles struct {
+	readings[requestFile]
 	fetch        *http.Client
 	now          func() time.Time
 	paces, hosts paces
-	under        singleflight.Group
-	mu           sync.Mutex
-	kept         map[string]requestFile
 }
 
 type requestFile struct {
@@ -47,7 +39,7 @@ type requestFile struct {
 }
 
 func newRequestFiles(o Options) *requestFiles {
-	return &requestFiles{fetch: o.FetchRequests, now: o.Now, kept: map[string]requestFile{}}
+	return &requestFiles{readings: newReadings[requestFile](maxRequestFiles), fetch: o.FetchRequests, now: o.Now}
 }
 
 // fetchRequest reads the request object at an address that the client registered. An object that was kept and does not do any
@@ -88,72 +80,25 @@ func objectLife(uri string) time.Duration {
 	return fileLife
 }
 
-func (f *requestFiles) of(name string) (requestFile, bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	file, ok := f.kept[name]
-	return file, ok
-}
+// requestFileSource is what stands behind a request_uri.
+var requestFileSource = source{"request_uri", "application/oauth-authz-req+jwt, application/jwt", maxRequestObject}
 
 // read fetches a request object, once for all who ask at the same time.
 func (f *requestFiles) read(ctx context.Context, c identity.Client, uri string) (requestFile, error) {
 	name := c.ID + " " + uri
-	got, err, _ := f.under.Do(name, func() (any, error) {
+	return f.once(name, func() (file requestFile, err error) {
 		if err := f.paces.take(c.ID, fetchPace, f.now()); err != nil {
-			return nil, err
+			return file, err
 		}
 		if err := f.hosts.take(hostOf(uri), fetchHostPace, f.now()); err != nil {
-			return nil, err
+			return file, err
 		}
-		object, err := f.get(ctx, uri)
+		object, err := requestFileSource.read(ctx, f.fetch, uri)
 		if err != nil {
-			return nil, err
+			return file, err
 		}
-		file := requestFile{object: object, readAt: f.now()}
-		f.keep(name, file)
-		return file, nil
+		return f.note(name, func(kept *requestFile) {
+			*kept = requestFile{object: strings.TrimSpace(string(object)), readAt: f.now()}
+		}), nil
 	})
-	if err != nil {
-		return requestFile{}, err
-	}
-	return got.(requestFile), nil
-}
-
-func (f *requestFiles) keep(name string, file requestFile) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if _, known := f.kept[name]; !known && len(f.kept) >= maxRequestFiles {
-		for other := range f.kept { // any one: it is read again when it is needed
-			delete(f.kept, other)
-			break
-		}
-	}
-	f.kept[name] = file
-}
-
-// get fetches through the guard. The caller hanging up does not stop it: others wait for it too.
-func (f *requestFiles) get(ctx context.Context, uri string) (string, error) {
-	if f.fetch == nil {
-		return "", errors.New("no client to read request_uri with")
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, uri, nil)
-	if err != nil {
-		return "", fmt.Errorf("read request_uri: %w", err)
-	}
-	req.Header.Set("Accept", "application/oauth-authz-req+jwt, application/jwt")
-	resp, err := f.fetch.Do(req)
-	if err != nil {
-		return "", fmt.Errorf("read request_uri: %w", err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("read request_uri: answered %d", resp.StatusCode)
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxRequestObject+1))
-	if err != nil || len(body) > maxRequestObject {
-		return "", errors.Join(fmt.Errorf("read request_uri: more than %d bytes, or cut off", maxRequestObject), err)
-	}
-	return strings.TrimSpace(string(body)), nil
 }

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -197,7 +198,11 @@ func (e *Endpoints) reachOf(x *exchange) (reach identity.Reach, err error) {
 	return reach, nil
 }
 
-// served reports whether the resource that an access token is for is still the one that it was issued for.
+// goingOn is how long other processes may have gone on for a resource that was deleted, to the whole second that a token says.
+const goingOn = 2 * time.Second
+
+// served reports whether the resource that an access token is for is still the one that it was issued for. Tokens of the program
+// before say no epoch of it: theirs is the time.
 func (e *Endpoints) served(ctx context.Context, token AccessClaims) (bool, error) {
 	if token.Audience == e.o.Issuer {
 		return true, nil
@@ -207,7 +212,13 @@ func (e *Endpoints) served(ctx context.Context, token AccessClaims) (bool, error
 		return false, err
 	}
 	r, known := all.ByURI(token.Audience)
-	return !known || r.DeletedAt.IsZero() && (r.Epoch == 0 || r.CreatedAt.Unix() <= token.IssuedAt), nil
+	switch {
+	case !known:
+		return true, nil
+	case !r.DeletedAt.IsZero():
+		return false, nil
+	}
+	return token.AudEpoch == r.Epoch || token.AudEpoch == 0 && r.CreatedAt.Add(goingOn).Unix() <= token.IssuedAt, nil
 }
 
 // downscope leaves in the answer what a token for its target may say.

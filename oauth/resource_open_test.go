@@ -260,8 +260,7 @@ func TestResource_thatWasDeletedComesBackWithNothing(t *testing.T) {
 		if answer := s.redirected(asking(lists, "resource", notesAPI), s.signIn(s.user)); answer.Get("error") != "invalid_target" {
 			t.Errorf("who lists it is answered %v", answer)
 		}
-		s.pass(2e9)
-		s.describe(notesAPI)
+		s.describe(notesAPI) // within the second
 		s.inactive(asker, got.AccessToken)
 		s.invalidGrant(s.post(refreshing(c, got.RefreshToken)))
 		if line := s.session(got).Line; line != before {
@@ -273,6 +272,33 @@ func TestResource_thatWasDeletedComesBackWithNothing(t *testing.T) {
 		again := s.agree(c, "resource", notesAPI, "scope", "notes.read offline_access")
 		if aud := s.audience(s.post(refreshing(c, again.RefreshToken))); aud != notesAPI {
 			t.Errorf("the audience is %q", aud)
+		}
+	})
+}
+
+// Within one second all of it: a token says which of several of one name it is for.
+func TestResource_addedAnewWithinTheSecondIsAnotherOneForItsTokens(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		s.describe(notesAPI)
+		asker := s.app(s.confidential)
+		for _, format := range []string{"", identity.FormatReference} {
+			c := s.app(selfRegistered, func(c *identity.Client) {
+				c.RedirectURIs, c.Scope, c.AccessFormat = []string{"https://agent.example/cb"}, "openid offline_access", format
+			})
+			var old []string
+			for range 3 {
+				got := s.agree(c, "resource", notesAPI, "scope", "notes.read")
+				if about := s.introspect(asker, got.AccessToken); about.json["active"] != true || about.text("aud") != notesAPI {
+					t.Errorf("%q: a token of the one that is there: %v", format, about.json)
+				}
+				for _, before := range old {
+					s.inactive(asker, before)
+				}
+				old = append(old, got.AccessToken)
+				s.undescribe(notesAPI)
+				s.describe(notesAPI)
+			}
 		}
 	})
 }

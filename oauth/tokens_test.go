@@ -371,7 +371,7 @@ func TestDiscovery_saysOnlyWhatIsTrue(t *testing.T) {
 			"frontchannel_logout_supported": true, "frontchannel_logout_session_supported": true,
 			"request_uri_parameter_supported": true, "request_parameter_supported": true, "claims_parameter_supported": true,
 			"require_request_uri_registration":               true,
-			"request_object_signing_alg_values_supported":    []any{"RS256", "PS256", "ES256", "EdDSA"},
+			"request_object_signing_alg_values_supported":    []any{"RS256", "PS256", "ES256", "EdDSA", "Ed25519"},
 			"pushed_authorization_request_endpoint":          issuer + "/oauth2/par",
 			"authorization_response_iss_parameter_supported": true,
 			"code_challenge_methods_supported":               []any{"S256"},

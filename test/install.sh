@@ -27,7 +27,8 @@ lacking_services() {
   command -v redis-server >/dev/null && command -v redis-cli >/dev/null || echo redis-server
   chromium_path >/dev/null || echo chromium
   command -v zbarimg >/dev/null || echo zbar-tools
-  command -v mvn >/dev/null || echo maven default-jdk-headless # sdk/kotlin
+  command -v mvn >/dev/null || echo maven default-jdk-headless # sdk/kotlin, test/nimbus
+  python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv # test/authlib
   nginx_path >/dev/null || echo nginx-light # sojourn gate
   pgbouncer_path >/dev/null || echo pgbouncer
   haproxy_path >/dev/null || echo haproxy # test/cluster

@@ -2,8 +2,10 @@ package web_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -49,6 +51,35 @@ func TestConsent_saysWhatAnAppMayDoAtAResource(t *testing.T) {
 		b.post("/consent", "next", next, "binding", field(page, "binding"), "consent", "allow").allows(b, next)
 		if text := b.get("/account/apps").is(http.StatusOK, "Your notes", "Read your notes").Text(); strings.Contains(text, "Change your notes") {
 			t.Error("the account says more than was allowed")
+		}
+	})
+}
+
+// OpenID Connect Core 1.0 §4: people open an app from the list of theirs, where it has a page that begins its sign-in.
+func TestApps_openWhereTheyBeginASignIn(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *site) {
+		s.user("anna@example.com")
+		b, next := s.signedIn("anna@example.com"), s.next()
+		page := b.get("/consent?next=" + next).is(http.StatusOK)
+		b.post("/consent", "next", next, "binding", field(page, "binding"), "consent", "allow").allows(b, next)
+		open := `main a[href^="https://notes.example/begin"]`
+		if b.get("/account/apps").is(http.StatusOK).Find(open).Length() != 0 {
+			t.Error("there is a link to nowhere")
+		}
+		notes, err := s.db.RegisteredClient(t.Context(), "notes")
+		if err != nil {
+			t.Fatal(err)
+		}
+		notes.InitiateLoginURI = "https://notes.example/begin?from=list"
+		if err := s.db.UpdateClient(t.Context(), notes); err != nil {
+			t.Fatal(err)
+		}
+		s.wait(2 * time.Second) // clients are kept for one
+		link := b.get("/account/apps").is(http.StatusOK).Find(open)
+		to, err := url.Parse(link.AttrOr("href", ""))
+		if err != nil || link.Length() != 1 || to.Query().Get("iss") != issuer || to.Query().Get("from") != "list" || len(to.Query()) != 2 {
+			t.Errorf("the link leads to %s (%v)", to, err)
 		}
 	})
 }

@@ -77,7 +77,7 @@ func (n *newClient) proofFlags(f *pflag.FlagSet) {
 	f.StringVar(&n.jwksFile, "jwks-file", "", "JSON Web Key Set with the public keys of a client that signs assertions (private_key_jwt)")
 	f.StringVar(&n.JWKSURI, "jwks-uri", "", "address of such a key set")
 	f.StringVar(&n.AuthMethod, "auth-method", "", "client_secret_basic, client_secret_post or private_key_jwt (default: as the other flags say)")
-	f.StringVar(&n.AuthSigningAlg, "auth-signing-alg", "", "the one algorithm that its assertions are signed with: RS256, PS256, ES256 or EdDSA (default: any)")
+	f.StringVar(&n.AuthSigningAlg, "auth-signing-alg", "", "the one algorithm that its assertions are signed with: RS256, PS256, ES256, EdDSA or Ed25519 (default: any)")
 	f.BoolVar(&n.RequirePKCE, "require-pkce", false, "a confidential client needs PKCE too")
 	f.BoolVar(&n.DPoPBound, "dpop", false, "every token request needs a proof of the app's key (RFC 9449): recommended with --public "+
 		"wherever the platform keeps a key that can't be copied")
@@ -97,7 +97,7 @@ func (n *newClient) addressFlags(f *pflag.FlagSet) {
 	f.StringVar(&n.Scope, "scope", "", "the scopes it may ask for, with spaces between them")
 	f.StringVar(&n.InitiateLoginURI, "initiate-login-uri", "", "page of the app that begins a sign-in: the list of a person's apps leads there")
 	f.StringArrayVar(&n.RequestURIs, "request-uri", nil, "where it keeps request objects; may be repeated")
-	f.StringVar(&n.RequestAlg, "request-object-alg", "", "the one algorithm that its request objects are signed with: RS256, PS256, ES256 or EdDSA (default: any)")
+	f.StringVar(&n.RequestAlg, "request-object-alg", "", "the one algorithm that its request objects are signed with: RS256, PS256, ES256, EdDSA or Ed25519 (default: any)")
 	f.BoolVar(&n.RequestSigned, "require-signed-request", false, "it asks for authorization by signed request objects alone (RFC 9101)")
 	f.BoolVar(&n.RequirePushed, "require-pushed-requests", false, "it pushes its requests before people are sent here (RFC 9126)")
 	f.StringArrayVar(&n.Resources, "resource", nil, "resource server that it may have access tokens for, a URI; may be repeated")
@@ -118,13 +118,13 @@ func (n *newClient) pageFlags(f *pflag.FlagSet) {
 // tokenFlags say what its tokens are.
 func (n *newClient) tokenFlags(f *pflag.FlagSet) {
 	f.StringVar(&n.SubjectType, "subject-type", "", "public, the only one there is")
-	f.StringVar(&n.IDTokenAlg, "id-token-alg", "", "ES256, RS256, PS256 or EdDSA (default: ES256; RS256 costs far more)")
+	f.StringVar(&n.IDTokenAlg, "id-token-alg", "", "ES256, RS256, PS256, EdDSA or Ed25519 (default: ES256; RS256 costs far more)")
 	choice(f, &n.IDTokenProfile, "id-token-profile", "profile and e-mail claims stand in the ID token too (default: for web apps)")
 	choice(f, &n.IDTokenOnRefresh, "id-token-on-refresh", "a refresh brings a new ID token (default: where ES256 signs it, or "+
 		"a post-logout redirect URI is there)")
 	f.StringVar(&n.AccessFormat, "access-token-format", "", "jwt or reference: what its access tokens are (default: jwt)")
-	f.StringVar(&n.UserinfoAlg, "userinfo-alg", "", "RS256, PS256, ES256 or EdDSA: userinfo answers with a signed JWT (default: plain JSON)")
-	f.StringVar(&n.IntrospectionAlg, "introspection-alg", "", "RS256, PS256, ES256 or EdDSA, for signed introspection answers (default: RS256)")
+	f.StringVar(&n.UserinfoAlg, "userinfo-alg", "", "RS256, PS256, ES256, EdDSA or Ed25519: userinfo answers with a signed JWT (default: plain JSON)")
+	f.StringVar(&n.IntrospectionAlg, "introspection-alg", "", "RS256, PS256, ES256, EdDSA or Ed25519, for signed introspection answers (default: RS256)")
 	f.StringVar((*string)(&n.Rotation), "refresh-rotation", "", "rotate, strict, or none for clients that authenticate or use --dpop "+
 		"(default: rotate)")
 }

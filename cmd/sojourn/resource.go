@@ -18,7 +18,7 @@ import (
 
 func (p *program) resource() *cobra.Command {
 	return group("resource", "Add, change, see and delete what access tokens can be for: APIs and MCP servers", p.resourceAdd(),
-		p.resourceUpdate(), p.resourceList(), p.resourceShow(), p.resourceDelete())
+		p.resourceUpdate(), p.resourceApply(), p.resourceList(), p.resourceShow(), p.resourceDelete())
 }
 
 // newResource is what `resource add` and `resource update` were told.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -32,7 +31,7 @@ func (p *program) userSet() *cobra.Command {
 			return errors.New("say what to change: --attribute NAME=VALUE or --group NAME")
 		}
 		after, err := o.operators().Describe(ctx, user.ID, func(d identity.Described) identity.Described {
-			d.Attributes = merged(d.Attributes, said)
+			d = d.Patched(said)
 			if regrouped {
 				d.Groups = slices.DeleteFunc(slices.Clone(groups), func(g string) bool { return g == "" })
 			}
@@ -52,8 +51,8 @@ func (p *program) userSet() *cobra.Command {
 	return cmd
 }
 
-// readAttributes reads NAME=VALUE; a name that comes more than once has all of its values.
-func readAttributes(flags []string) (map[string][]string, error) {
+// readAttributes reads NAME=VALUE as a patch: a name that comes more than once has all of its values, one without a value goes.
+func readAttributes(flags []string) (map[string]any, error) {
 	said := map[string][]string{}
 	for _, flag := range flags {
 		name, value, ok := strings.Cut(flag, "=")
@@ -62,26 +61,18 @@ func readAttributes(flags []string) (map[string][]string, error) {
 		}
 		said[name] = append(said[name], value)
 	}
-	return said, nil
-}
-
-// merged are the attributes with others in their place.
-func merged(before map[string]any, said map[string][]string) map[string]any {
-	after := maps.Clone(before)
-	if after == nil {
-		after = map[string]any{}
-	}
+	patch := map[string]any{}
 	for name, values := range said {
 		switch {
 		case len(values) == 1 && values[0] == "":
-			delete(after, name)
+			patch[name] = nil
 		case len(values) == 1:
-			after[name] = values[0]
+			patch[name] = values[0]
 		default:
-			after[name] = values
+			patch[name] = values
 		}
 	}
-	return after
+	return patch, nil
 }
 
 type roleJSON struct {

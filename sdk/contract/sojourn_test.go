@@ -2,6 +2,8 @@ package contract
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"net/http"
@@ -71,13 +73,48 @@ type sojourn struct {
 	last    atomic.Int64
 }
 
+// known is how many apps and people a server has before it starts: those of so many scenarios.
+const known = 32
+
+// furnished is a folder with a database that knows them. Each server begins with a copy, which takes a moment; the commands take minutes
+// for all scenarios of all languages.
+var furnished = sync.OnceValues(func() (dir string, err error) {
+	dir = filepath.Join(scratch, "furnished")
+	if err = os.Mkdir(dir, 0o700); err != nil {
+		return "", err
+	}
+	s := &sojourn{env: append(os.Environ(), "SOJOURN_ISSUER=https://localhost:1", settings(dir))}
+	for n := int64(1); n <= known && err == nil; n++ {
+		err = s.furnish(context.Background(), castOf(n))
+	}
+	return dir, err
+})
+
+func settings(dir string) string {
+	return "SOJOURN_DATABASE=sqlite:" + filepath.Join(dir, "sojourn.db")
+}
+
+func castOf(n int64) cast {
+	return cast{clientID: fmt.Sprintf("contract-%d", n), email: fmt.Sprintf("ada%d@example.com", n)}
+}
+
 func newSojourn(t testing.TB) provider {
 	t.Helper()
 	s := &sojourn{network: newNetwork(t)}
 	listen, admin := "127.0.0.1:"+freePort(t), "127.0.0.1:"+freePort(t)
 	dir := t.TempDir()
+	from, err := furnished()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Join(dir, "sojourn.db.secret"), 0o600); err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
 	s.env = append(os.Environ(), "SOJOURN_ISSUER="+s.network.issuer(), "SOJOURN_LISTEN="+listen, "SOJOURN_ADMIN_LISTEN="+admin,
-		"SOJOURN_DATABASE=sqlite:"+filepath.Join(dir, "sojourn.db"), "SOJOURN_LOG_LEVEL=warn", "SOJOURN_PASSWORD_COST=m=19456,t=2")
+		settings(dir), "SOJOURN_LOG_LEVEL=warn", "SOJOURN_PASSWORD_COST=m=19456,t=2")
 	s.network.lead(t, "http://"+listen, map[string]string{
 		"/.well-known/openid-configuration": "discovery", "/oauth2/jwks": "jwks", "/oauth2/token": "token",
 		"/oauth2/userinfo": "userinfo", "/me": "me", "/me/events": "events", "/oauth2/signout": "signout",
@@ -131,21 +168,43 @@ func (s *sojourn) net() *network { return s.network }
 func (s *sojourn) register(t testing.TB) cast {
 	t.Helper()
 	n := s.last.Add(1)
-	c := cast{clientID: fmt.Sprintf("contract-%d", n), email: fmt.Sprintf("ada%d@example.com", n)}
-	s.command(t, "client", "add", "--id", c.clientID, "--name", "Contract", "--public", "--redirect-uri", redirectURI, "--scope", scope)
-	s.command(t, "user", "add", "--email", c.email, "--name", "Ada Lovelace", "--password-stdin")
+	c := castOf(n)
+	if n <= known {
+		return c
+	}
+	if err := s.furnish(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
 	return c
+}
+
+// furnish adds an app and a person.
+func (s *sojourn) furnish(ctx context.Context, c cast) error {
+	return errors.Join(
+		s.try(ctx, "client", "add", "--id", c.clientID, "--name", "Contract", "--public", "--redirect-uri", redirectURI, "--scope", scope),
+		s.try(ctx, "user", "add", "--email", c.email, "--name", "Ada Lovelace", "--password-stdin"),
+	)
 }
 
 // command runs sojourn to its end.
 func (s *sojourn) command(t testing.TB, args ...string) {
 	t.Helper()
-	file, _ := program()
-	cmd := exec.CommandContext(t.Context(), file, args...)
+	if err := s.try(t.Context(), args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *sojourn) try(ctx context.Context, args ...string) error {
+	file, err := program()
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, file, args...)
 	cmd.Env, cmd.Stdin = s.env, strings.NewReader(password+"\n")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("sojourn %s: %v: %s", strings.Join(args, " "), err, out)
+		return fmt.Errorf("sojourn %s: %w: %s", strings.Join(args, " "), err, out)
 	}
+	return nil
 }
 
 func (s *sojourn) act(t testing.TB, p *person, what string) {

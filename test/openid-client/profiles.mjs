@@ -11,7 +11,7 @@ const execute = issuer.protocol === 'http:' ? [client.allowInsecureRequests] : [
 const redirectUri = 'https://app.example/callback'; // nobody goes there: the person stops at the redirect
 const person = new Person(issuer, { username: env.USERNAME, password: env.PASSWORD });
 
-for (const walk of [formPost, requestObject, pushedRequest, resource]) {
+for (const walk of [formPost, requestObject, pushedRequest, resource, claims, signedUserinfo, ed25519]) {
   console.log(`# ${walk.name}`);
   try {
     await walk();
@@ -84,6 +84,52 @@ async function resource() {
       if (said.aud !== env.RESOURCE || said.scope !== scope || tokens.scope !== scope) throw new Error(JSON.stringify(said));
     });
   }
+}
+
+// Single claims, without the scopes that they belong to.
+async function claims() {
+  const config = await register({ scope: 'openid profile email' });
+  const asked = { id_token: { email: { essential: true } }, userinfo: { name: null, shoe_size: null } };
+  const answer = await signIn(config, { scope: 'openid', claims: JSON.stringify(asked) }, client.buildAuthorizationUrl);
+  const tokens = await redeem(config, answer);
+  await promise('each claim is where it was asked for, and no other', async () => {
+    const said = tokens.claims();
+    const told = await client.fetchUserInfo(config, tokens.access_token, said.sub);
+    if (said.email !== env.USERNAME || said.name || !told.name || told.email || told.shoe_size) throw new Error(JSON.stringify([said, told]));
+  });
+  const onlyWho = { id_token: { sub: { value: 'somebody else' } } };
+  await promise('nobody but the person who was meant is let on', async () => {
+    const { callback } = await signIn(config, { claims: JSON.stringify(onlyWho), prompt: 'none' }, client.buildAuthorizationUrl);
+    if (callback.searchParams.get('error') !== 'login_required') throw new Error(callback.href);
+  });
+}
+
+// The library verifies what userinfo and the ID token say by the published keys.
+async function signedUserinfo() {
+  for (const alg of ['RS256', 'ES256', 'EdDSA']) {
+    const config = await register({ userinfo_signed_response_alg: alg, id_token_signed_response_alg: alg });
+    client.enableNonRepudiationChecks(config);
+    const tokens = await redeem(config, await signIn(config, {}, client.buildAuthorizationUrl));
+    await promise(`userinfo is signed with ${alg}`, async () => {
+      const told = await client.fetchUserInfo(config, tokens.access_token, tokens.claims().sub);
+      if (told.email !== env.USERNAME || told.aud !== config.clientMetadata().client_id) throw new Error(JSON.stringify(told));
+    });
+  }
+}
+
+// A key of Ed25519 signs as the library has it by itself: under its own name (RFC 9864), in assertions, request objects and proofs.
+async function ed25519() {
+  const { config, key } = await registerSigner('Ed25519', {
+    token_endpoint_auth_method: 'private_key_jwt', token_endpoint_auth_signing_alg: 'Ed25519', grant_types: ['authorization_code', 'refresh_token'],
+  }, client.PrivateKeyJwt);
+  const DPoP = client.getDPoPHandle(config, await client.randomDPoPKeyPair('Ed25519'));
+  const { callback, checks } = await signIn(config, {}, (...args) => client.buildAuthorizationUrlWithJAR(...args, key));
+  await promise('Ed25519 signs assertions, request objects and proofs', async () => {
+    const tokens = await client.authorizationCodeGrant(config, callback, { ...checks, idTokenExpected: true }, undefined, { DPoP });
+    const next = await client.refreshTokenGrant(config, tokens.refresh_token, undefined, { DPoP });
+    const { sub } = await client.fetchUserInfo(config, next.access_token, tokens.claims().sub, { DPoP });
+    if (next.token_type !== 'dpop' || !sub) throw new Error(JSON.stringify(next));
+  });
 }
 
 function register(metadata, authentication) {

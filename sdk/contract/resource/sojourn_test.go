@@ -87,6 +87,39 @@ func newBuffered(t *testing.T, spec driverSpec) *stage {
 	return sojournAt(t, spec, proxy.URL, listen)
 }
 
+// furnished is a folder with a database that knows the apps and people of all scenarios. Each server begins with a copy, which takes
+// a moment.
+var furnished struct {
+	once sync.Once
+	dir  string
+}
+
+func furnish(t testing.TB, file string) {
+	t.Helper()
+	furnished.once.Do(func() {
+		furnished.dir = filepath.Join(scratch, "furnished")
+		if err := os.Mkdir(furnished.dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		s := &sojourn{t: t, file: file, env: settings("http://127.0.0.1:1", furnished.dir)}
+		s.command(secret, "client", "add", "--id", clientID, "--secret-stdin", "--grant-type", "client_credentials")
+		for app, flag := range map[string]string{
+			"notes": "--trusted", "lists": "--trusted", "asking": "--trusted=false", "opaque": "--access-token-format=reference",
+		} {
+			s.command(secret, "client", "add", "--id", app, "--secret-stdin", "--redirect-uri", callback, flag,
+				"--grant-type", "authorization_code", "--grant-type", "refresh_token", "--scope", "openid offline_access notes.read")
+		}
+		for _, person := range []string{"ada", "grace"} {
+			s.command(password, "user", "add", "--email", person+"@example.com", "--password-stdin")
+		}
+	})
+}
+
+func settings(issuer, dir string, more ...string) []string {
+	return append(append(os.Environ(), "SOJOURN_ISSUER="+issuer, "SOJOURN_DATABASE=sqlite:"+filepath.Join(dir, "sojourn.db"),
+		"SOJOURN_LOG_LEVEL=warn", "SOJOURN_PASSWORD_COST=m=19456,t=2"), more...)
+}
+
 // newSojourn is a stage whose server is the real one.
 func newSojourn(t *testing.T, spec driverSpec) *stage {
 	t.Helper()
@@ -101,22 +134,18 @@ func sojournAt(t *testing.T, spec driverSpec, issuer, listen string) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	admin := freeAddress(t)
-	s := &sojourn{t: t, file: file, url: issuer, admin: "http://" + admin, database: filepath.Join(t.TempDir(), "sojourn.db")}
-	s.env = append(os.Environ(), "SOJOURN_ISSUER="+s.url, "SOJOURN_LISTEN="+listen, "SOJOURN_ADMIN_LISTEN="+admin,
-		"SOJOURN_DATABASE=sqlite:"+s.database, "SOJOURN_LOG_LEVEL=warn", "SOJOURN_PASSWORD_COST=m=19456,t=2")
+	admin, dir := freeAddress(t), t.TempDir()
+	s := &sojourn{t: t, file: file, url: issuer, admin: "http://" + admin, database: filepath.Join(dir, "sojourn.db")}
+	s.env = settings(s.url, dir, "SOJOURN_LISTEN="+listen, "SOJOURN_ADMIN_LISTEN="+admin)
+	furnish(t, file)
+	if err := os.CopyFS(dir, os.DirFS(furnished.dir)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Join(dir, "sojourn.db.secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(s.stop)
 	s.start()
-	s.command(secret, "client", "add", "--id", clientID, "--secret-stdin", "--grant-type", "client_credentials")
-	for app, flag := range map[string]string{
-		"notes": "--trusted", "lists": "--trusted", "asking": "--trusted=false", "opaque": "--access-token-format=reference",
-	} {
-		s.command(secret, "client", "add", "--id", app, "--secret-stdin", "--redirect-uri", callback, flag,
-			"--grant-type", "authorization_code", "--grant-type", "refresh_token", "--scope", "openid offline_access notes.read")
-	}
-	for _, person := range []string{"ada", "grace"} {
-		s.command(password, "user", "add", "--email", person+"@example.com", "--password-stdin")
-	}
 	return &stage{t: t, spec: spec, issuer: s.url, sojourn: s, key: newKey(t), kept: map[string]string{}, people: map[string]*person{}, counted: map[string]int{}}
 }
 
