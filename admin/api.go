@@ -27,6 +27,10 @@ type store interface {
 	// RegisteredClient returns a client, disabled or not, or NotFound.
 	RegisteredClient(ctx context.Context, id string) (identity.Client, error)
 	Resources(ctx context.Context) (identity.Resources, error)
+	// ExportPerson hands on everything that is kept of a person but secrets.
+	ExportPerson(ctx context.Context, userID identity.ID, each func(kind string, record map[string]any) error) error
+	// WalkEvents hands on what happened in a span of time, the oldest first.
+	WalkEvents(ctx context.Context, span identity.EventSpan, each func([]identity.Event) error) error
 	// ResourceByURI returns a resource that is not deleted, by any spelling of its name, or NotFound.
 	ResourceByURI(ctx context.Context, uri string) (identity.Resource, error)
 }
@@ -74,12 +78,44 @@ func (a *API) operation(op operation) http.Handler {
 		case answer == nil:
 			w.WriteHeader(http.StatusNoContent)
 		default:
+			if all, is := answer.(lines); is {
+				a.writeLines(w, r, all)
+				return
+			}
 			if tagged, ok := answer.(interface{ ETag() string }); ok {
 				w.Header().Set("ETag", tagged.ETag())
 			}
 			writeJSON(w, http.StatusOK, answer)
 		}
 	})
+}
+
+// lines is an answer of one JSON value a line, as they are read: for what is too much to keep.
+type lines func(each func(any) error) error
+
+// writeLines breaks off where a line can't be read, so that nobody takes a part for the whole.
+func (a *API) writeLines(w http.ResponseWriter, r *http.Request, all lines) {
+	encoder, begun := json.NewEncoder(w), false
+	encoder.SetEscapeHTML(false)
+	begin := func() {
+		if !begun {
+			begun = true
+			w.Header().Set("Content-Type", "application/x-ndjson")
+		}
+	}
+	err := all(func(line any) error {
+		begin()
+		return encoder.Encode(line)
+	})
+	switch {
+	case err != nil && !begun:
+		a.refuse(w, r, err)
+	case err != nil:
+		a.o.Log.ErrorContext(r.Context(), "an export broke off", "error", err)
+		panic(http.ErrAbortHandler)
+	default:
+		begin()
+	}
 }
 
 // perform finds out who asks, and does it in their name.

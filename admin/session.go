@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/sojourn-auth/sojourn/identity"
@@ -95,3 +96,38 @@ func (a *API) eventList(r *http.Request) (any, error) {
 		Next   string  `json:"next,omitempty"`
 	}{events, next}, err
 }
+
+// maxExported is how many Events one export has at most: a request must be over in time, and its last line's id is where the next
+// goes on.
+const maxExported = 20_000
+
+// eventExport answers GET /api/events/export: what happened, the oldest first, an Event a line, up to a minute ago.
+func (a *API) eventExport(r *http.Request) (any, error) {
+	q := queryOf(r, "since", "until", "after")
+	span := identity.EventSpan{Since: q.moment("since"), Until: q.moment("until"), After: q.id("after")}
+	if q.err != nil {
+		return nil, q.err
+	}
+	span = span.Settled(a.o.Operators.Now())
+	return lines(func(each func(any) error) error {
+		left := maxExported
+		err := a.o.Store.WalkEvents(r.Context(), span, func(events []identity.Event) error {
+			for _, e := range events {
+				if left--; left < 0 {
+					return errEnough
+				}
+				if err := each(NewEvent(e)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if errors.Is(err, errEnough) {
+			return nil
+		}
+		return err
+	}), nil
+}
+
+// errEnough ends a walk.
+var errEnough = errors.New("enough")

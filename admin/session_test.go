@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -146,5 +147,29 @@ func TestEvents_ofAPersonAndOfASession(t *testing.T) {
 			d.same([]identity.EventKind{kind}, page)
 			after = "&after=" + next
 		}
+	})
+}
+
+func TestEvents_areExportedLineByLineAndGoOnAfterTheLast(t *testing.T) {
+	t.Parallel()
+	atDesk(t, func(d *desk) {
+		ada := d.user("ada@example.com")
+		for range 3 {
+			d.want(http.StatusOK, "POST /api/users/"+ada.ID.String()+"/lock", nil)
+			d.want(http.StatusOK, "POST /api/users/"+ada.ID.String()+"/unlock", nil)
+		}
+		d.same("", d.want(http.StatusOK, "GET /api/events/export", nil).body) // it may not be all of it yet
+		d.pass(2 * time.Minute)
+		got := d.want(http.StatusOK, "GET /api/events/export", nil)
+		d.same("application/x-ndjson", got.header.Get("Content-Type"))
+		lines := strings.Split(strings.TrimSpace(got.body), "\n")
+		if len(lines) < 6 || !strings.Contains(lines[len(lines)-1], "user.unlocked") {
+			d.Fatal(got.body)
+		}
+		id := regexp.MustCompile(`"id":"([^"]+)"`).FindStringSubmatch(lines[len(lines)-2])[1]
+		d.same(lines[len(lines)-1]+"\n", d.want(http.StatusOK, "GET /api/events/export?after="+id, nil).body)
+		d.want(http.StatusNotFound, "GET /api/events/export?after="+identity.NewID().String(), nil)
+		d.want(http.StatusBadRequest, "GET /api/events/export?after=x", nil)
+		d.want(http.StatusBadRequest, "GET /api/events/export?user="+ada.ID.String(), nil)
 	})
 }

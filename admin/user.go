@@ -116,6 +116,28 @@ func (a *API) userDelete(r *http.Request) (any, error) {
 	return nil, a.o.Operators.DeleteUser(r.Context(), id)
 }
 
+// PersonRecord is one record of what is kept of a person.
+type PersonRecord struct {
+	Kind   string         `json:"kind"`
+	Record map[string]any `json:"record"`
+}
+
+// userExport answers GET /api/users/{id}/export: everything that is kept of a person, a record a line.
+func (a *API) userExport(r *http.Request) (any, error) {
+	id, err := userIn(r)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := a.o.Store.AccountByID(r.Context(), id); err != nil {
+		return nil, err
+	}
+	return lines(func(each func(any) error) error {
+		return a.o.Store.ExportPerson(r.Context(), id, func(kind string, record map[string]any) error {
+			return each(PersonRecord{kind, record})
+		})
+	}), nil
+}
+
 // reasoned reads whom an operator acts for, and into body what they say.
 func reasoned(r *http.Request, body any) (identity.ID, error) {
 	id, err := userIn(r)

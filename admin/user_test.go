@@ -153,7 +153,12 @@ func TestUsers_endSessionsAndDelete(t *testing.T) {
 			d.Error(got.body)
 		}
 		d.same(2, d.told(identity.SessionEnded, "api:deploy"))
+		got := d.want(http.StatusOK, "GET "+one+"/export", nil).body
+		if !strings.Contains(got, `{"kind":"account","record":{`) || strings.Count(got, `{"kind":"session"`) != 2 || strings.Contains(got, "argon2") {
+			d.Error(got)
+		}
 		d.want(http.StatusNoContent, "DELETE "+one, nil)
+		d.want(http.StatusNotFound, "GET "+one+"/export", nil)
 		d.want(http.StatusNotFound, "DELETE "+one, nil)
 		d.want(http.StatusNotFound, "GET "+one, nil)
 		d.same(1, d.told(identity.UserDeleted, "api:deploy"))

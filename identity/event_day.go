@@ -184,6 +184,17 @@ type EventSpan struct {
 	After        ID // the one after which it goes on; zero: from Since
 }
 
+// settled is how old an Event is when none that happened before it can be committed any more.
+const settled = time.Minute
+
+// Settled is the span up to what changes no more.
+func (s EventSpan) Settled(now time.Time) EventSpan {
+	if latest := now.Add(-settled); s.Until.IsZero() || s.Until.After(latest) {
+		s.Until = latest
+	}
+	return s
+}
+
 // EventCheck is what became of a comparison of sealed days with what the database holds.
 type EventCheck struct {
 	Sealer EventSealer

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -97,9 +96,6 @@ func lastDay(c identity.EventCheck) string {
 	return c.Last.String()
 }
 
-// settled is how old an Event is when none that happened before it can be committed any more.
-const settled = time.Minute
-
 func (p *program) eventExport() *cobra.Command {
 	var since, until, after string
 	cmd := &cobra.Command{
@@ -111,22 +107,18 @@ func (p *program) eventExport() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.work(cmd.Context(), func(ctx context.Context, o opened) (err error) {
 				span := identity.EventSpan{}
-				latest := o.db.Now().Add(-settled)
 				if span.Since, err = sinceTime(since, o.db.Now()); err != nil {
 					return err
 				}
 				if span.Until, err = sinceTime(until, o.db.Now()); err != nil {
 					return err
 				}
-				if span.Until.IsZero() || span.Until.After(latest) {
-					span.Until = latest
-				}
 				if after != "" {
 					if span.After, err = sessionID(after); err != nil {
 						return fmt.Errorf("--after: %q is not the id of an event", after)
 					}
 				}
-				return p.exportEvents(ctx, o, span)
+				return p.exportEvents(ctx, o, span.Settled(o.db.Now()))
 			})
 		},
 	}

@@ -435,10 +435,7 @@ func (p *program) userExport() *cobra.Command {
 		out := json.NewEncoder(p.out)
 		out.SetEscapeHTML(false)
 		return o.db.ExportPerson(ctx, user.ID, func(kind string, record map[string]any) error {
-			return out.Encode(struct {
-				Kind   string         `json:"kind"`
-				Record map[string]any `json:"record"`
-			}{kind, record})
+			return out.Encode(admin.PersonRecord{Kind: kind, Record: record})
 		})
 	})
 	return cmd
