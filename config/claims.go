@@ -17,7 +17,7 @@ const maxClaims = 32
 
 var (
 	claimName  = regexp.MustCompile(`^[A-Za-z0-9_.:/-]{1,128}$`)
-	claimFrom  = regexp.MustCompile(`^(groups|email|name|attribute\.[A-Za-z0-9_.-]{1,64})$`)
+	claimFrom  = regexp.MustCompile(`^(groups|email|name|(attribute|hook)\.[A-Za-z0-9_.-]{1,64})$`)
 	claimScope = regexp.MustCompile(`^[!#-:<-\[\]-~]{1,128}$`) // RFC 6749 §3.3, without ;
 	places     = []string{"access_token", "id_token", "userinfo"}
 	// ownClaims are what this server says itself: nobody maps anything in their place.
@@ -65,7 +65,7 @@ func readClaimRule(item string) (ClaimRule, error) {
 	switch {
 	case !claimName.MatchString(rule.Claim) || !claimFrom.MatchString(rule.From) || !claimScope.MatchString(rule.Scope) || slices.ContainsFunc(rule.Places, odd):
 		return rule, fmt.Errorf("%q is not a claim like roles=attribute.roles;profile;access_token+id_token+userinfo "+
-			"(made of groups, email, name or attribute.NAME)", item)
+			"(made of groups, email, name, attribute.NAME or hook.NAME)", item)
 	case slices.Contains(ownClaims, rule.Claim):
 		return rule, fmt.Errorf("the claim %s is this server's own", rule.Claim)
 	}

@@ -50,6 +50,7 @@ type Config struct {
 	ClientHostsDeny  Hosts         // and whose they are not
 	SigningAlgs      []string      // that ID tokens and other answers to apps may be signed with
 	Claims           []ClaimRule   // made of what operators say of people
+	ClaimsHook       ClaimsHook    // who is asked for more of them before tokens are issued; without a URL: nobody
 	ClientIdleExpiry time.Duration // how long a self-registered client lives that nobody ever signed in with
 
 	EventsKept EventsKept // for how long what happened can be asked about
@@ -132,6 +133,11 @@ var settings = []setting{
 	{name: "CLIENT_HOSTS_DENY", bind: func(c *Config) value { return &c.ClientHostsDeny }},
 	{name: "SIGNING_ALGS", std: "ES256,RS256,EdDSA", bind: func(c *Config) value { return algs{&c.SigningAlgs} }},
 	{name: "CLAIMS", bind: func(c *Config) value { return claims{&c.Claims} }},
+	{name: "CLAIMS_HOOK", bind: func(c *Config) value { return text{&c.ClaimsHook.URL} }},
+	{name: "CLAIMS_HOOK_SECRET", bind: func(c *Config) value { return &c.ClaimsHook.Secret }, fromF: true},
+	{name: "CLAIMS_HOOK_TIMEOUT", std: "2s", bind: func(c *Config) value { return span{&c.ClaimsHook.Timeout} }},
+	{name: "CLAIMS_HOOK_CACHE", std: "15m", bind: func(c *Config) value { return span{&c.ClaimsHook.Cache} }},
+	{name: "CLAIMS_HOOK_FAILURE", std: Closed, bind: func(c *Config) value { return choice{&c.ClaimsHook.Failure, []string{Closed, Open}} }},
 	{name: "CLIENT_IDLE_EXPIRY", std: "2160h", bind: func(c *Config) value { return span{&c.ClientIdleExpiry} }},
 	{name: "EVENTS_KEPT", std: "9600h,session.forked=168h", bind: func(c *Config) value { return &c.EventsKept }},
 	{name: "REFRESH_DURABILITY", std: Async, bind: func(c *Config) value { return choice{&c.RefreshDurability, []string{Async, Strict}} }},

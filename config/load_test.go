@@ -50,6 +50,7 @@ func TestLoad_defaults(t *testing.T) {
 		Database: "sqlite:sojourn-data/sojourn.db", DatabaseConns: 24, DatabaseConnLife: 30 * time.Minute,
 		DatabaseStatementTimeout: 8 * time.Second, DatabaseLockTimeout: 3 * time.Second, MFA: "optional", Signup: "open", Registration: "token", ClientDocuments: "auto",
 		SigningAlgs:      []string{"ES256", "RS256", "EdDSA"},
+		ClaimsHook:       config.ClaimsHook{Timeout: 2 * time.Second, Cache: 15 * time.Minute, Failure: "closed"},
 		ClientIdleExpiry: 90 * 24 * time.Hour, PasswordCost: config.HashCost{Memory: 19456, Passes: 2}, OperatorName: "Sojourn", TimeZone: "UTC", Anomalies: "on", LogFormat: "json", MetricsClients: 50, TraceSample: 0.05, RefreshDurability: "async",
 		EventsKept: config.EventsKept{All: 9600 * time.Hour, Kinds: map[string]time.Duration{"session.forked": 168 * time.Hour}},
 		AccessTTL:  10 * time.Minute, SessionIdle: 30 * 24 * time.Hour, SessionAbsolute: 180 * 24 * time.Hour,
@@ -103,6 +104,12 @@ client_documents: on
 client_hosts: ["*.Example.com", app.example]
 client_hosts_deny: bad.example.com
 signing_algs: [RS256, ES256, RS256]
+claims: [tenant=hook.tenant;openid;access_token]
+claims_hook: https://claims.internal:8443/ask
+claims_hook_secret: whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX
+claims_hook_timeout: 1s
+claims_hook_cache: 1m
+claims_hook_failure: open
 client_idle_expiry: 24h
 events_kept: 4800h,signin.proved=720h
 refresh_durability: strict
@@ -133,6 +140,10 @@ signin_absolute: 4h
 		MFA: "off", Signup: "open", Registration: "open", ClientIdleExpiry: 24 * time.Hour,
 		EventsKept:      config.EventsKept{All: 4800 * time.Hour, Kinds: map[string]time.Duration{"signin.proved": 720 * time.Hour}},
 		ClientDocuments: "on", ClientHosts: config.Hosts{"*.example.com", "app.example"}, ClientHostsDeny: config.Hosts{"bad.example.com"}, SigningAlgs: []string{"ES256", "RS256"},
+		Claims: []config.ClaimRule{{Claim: "tenant", From: "hook.tenant", Scope: "openid", Places: []string{"access_token"}}},
+		ClaimsHook: config.ClaimsHook{
+			URL: "https://claims.internal:8443/ask", Secret: "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX", Timeout: time.Second, Cache: time.Minute, Failure: "open",
+		},
 		RefreshDurability: "strict", EndingJournal: "/var/log/sojourn/endings.jsonl", RecoveryUntil: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC),
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("192.0.2.1/32")},
 		FetchAllow:     config.Places{Hosts: []string{"api.internal"}, Networks: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}},

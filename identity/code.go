@@ -217,6 +217,11 @@ func (p Promise) Redeem(s Session, now time.Time) Redemption {
 	}
 }
 
+// Stands reports whether the SignIn is that of the promise and still good for it, as far as it was read.
+func (p Promise) Stands(s Standing) bool {
+	return s.SignedIn() && p.SignInID == s.SignIn.ID && s.SignIn.EndedAt.IsZero() && s.User.DisabledAt.IsZero() && s.User.Epoch == p.Epoch
+}
+
 func hash16(s string) (h [16]byte) {
 	sum := sha256.Sum256([]byte(s))
 	copy(h[:], sum[:])

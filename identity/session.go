@@ -384,10 +384,7 @@ func (s Sessions) settle(ctx context.Context, t RefreshToken, h Holder) (row Ses
 			return s.tell(ctx, row, trail.Over)
 		}
 		trail.Subject = SubjectOf(h.Client, row)
-		move, line := row.Line.Present(Presented{
-			Generation: t.Generation, Branch: t.Branch, Rotation: h.Client.Rotation,
-			Proved: h.Proved || row.Key != (Thumbprint{}),
-		})
+		move, line := row.Line.Present(h.presents(row, t))
 		trail.Refresh = move.outcome()
 		if move == Reuse || move == Exhausted {
 			refusal, trail.Over = errReused, string(move.cause())
@@ -428,6 +425,23 @@ func (s Sessions) admits(row Session, t RefreshToken, h Holder) error {
 		return h.Admits(row)
 	}
 	return nil
+}
+
+// Welcomes reports whether Refresh would go on with this row, of the Session that the token names, as it is now. It writes
+// nothing; what it says no to only Refresh may answer.
+func (s Sessions) Welcomes(row Session, t RefreshToken, h Holder) bool {
+	if s.admits(row, t, h) != nil {
+		return false
+	}
+	move, _ := row.Line.Present(h.presents(row, t))
+	return move != Reuse && move != Exhausted
+}
+
+// presents is what the rule is asked about a token of a Session.
+func (h Holder) presents(row Session, t RefreshToken) Presented {
+	return Presented{
+		Generation: t.Generation, Branch: t.Branch, Rotation: h.Client.Rotation, Proved: h.Proved || row.Key != (Thumbprint{}),
+	}
 }
 
 // over says in a word why a Session that admits refused is of no use to its app any more; empty: it may be, or it is another's.

@@ -81,7 +81,7 @@ func (e *Endpoints) accessToken(ctx context.Context, x *exchange, s identity.Ses
 	if x.client.AccessFormat == identity.FormatReference {
 		return e.reference(x, s)
 	}
-	more, err := e.accessClaims(ctx, s, x.answer.scopes)
+	more, err := e.accessClaims(ctx, s, x.answer)
 	if err != nil {
 		return "", err
 	}

@@ -25,6 +25,7 @@ type telling struct {
 	client  identity.Client
 	scopes  []string
 	session identity.Session
+	heard   map[string]json.RawMessage // from the operator's own program
 }
 
 // claimsAbout are what an app is told of a person beside who it is: by its scopes (OpenID Connect Core 1.0 §5.4) and by the
@@ -41,7 +42,7 @@ func (e *Endpoints) claimsAbout(u identity.User, t telling) (map[string]any, err
 		}
 	}
 	for _, rule := range e.o.Claims {
-		value, known := rule.Value(u)
+		value, known := t.valueOf(rule, u)
 		if known && identity.HasScope(t.scopes, rule.Scope) && (t.place.of(rule) || wanted.Wants(rule.Claim, value)) {
 			told[rule.Claim] = value
 		}
@@ -60,15 +61,15 @@ func (e *Endpoints) maps(p place, scopes []string) bool {
 }
 
 // accessClaims are claims of one's own in an access token of a Session, or none.
-func (e *Endpoints) accessClaims(ctx context.Context, s identity.Session, scopes []string) (map[string]any, error) {
-	if !e.maps(inAccessToken, scopes) {
+func (e *Endpoints) accessClaims(ctx context.Context, s identity.Session, a answer) (map[string]any, error) {
+	if !e.maps(inAccessToken, a.scopes) {
 		return nil, nil
 	}
 	user, err := e.person(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	told, err := e.claimsAbout(user, telling{place: inAccessToken, scopes: scopes})
+	told, err := e.claimsAbout(user, telling{place: inAccessToken, scopes: a.scopes, heard: a.heard})
 	if err != nil {
 		return nil, err
 	}

@@ -65,7 +65,10 @@ func (h codeGrant) HandleTokenEndpointRequest(ctx context.Context, req fosite.Ac
 		return err
 	}
 	x.promise, x.secret = p, p.SessionSecret
-	return h.e.address(x, p.Resources, p.AMR)
+	if err := h.e.address(x, p.Resources, p.AMR); err != nil {
+		return err
+	}
+	return h.consult(ctx, x)
 }
 
 // checkVerifier compares by S256 (RFC 7636 §4.6). A verifier where no challenge was sent is refused too: someone has cut

@@ -25,6 +25,7 @@ type Options struct {
 	Documents    identity.Documents
 	Policy       identity.MFAPolicy
 	Claims       []identity.ClaimRule // of one's own
+	Hook         *ClaimsHook          // says more of people; nil: nobody does
 	SignupOpen   bool                 // people may make accounts
 	Registration string               // open, token or closed
 	Schemes      []string             // without a dot, by which apps may be led back
@@ -165,6 +166,7 @@ type liveStore interface {
 	RecentSession(ctx context.Context, id identity.ID, jti string) (identity.Live, error)
 	DenyToken(ctx context.Context, jti string, expires time.Time) error
 	TokenDenied(ctx context.Context, jti string) (bool, error)
+	StandingOf(ctx context.Context, signInID identity.ID) (identity.Standing, error)
 }
 
 // registrationStore keeps what clients say of themselves (RFC 7591, RFC 7592).

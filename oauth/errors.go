@@ -72,6 +72,7 @@ var (
 	invalidRequestURI        = reply{"invalid_request_uri", 400}
 	registrationNotSupported = reply{"registration_not_supported", 400}
 
+	refusedByHook      = reply{"access_denied", 400}                 // at the token endpoint, as of RFC 8628 §3.5
 	invalidTarget      = reply{"invalid_target", 400}                // RFC 8707 §2
 	invalidProof       = reply{"invalid_dpop_proof", 400}            // RFC 9449 §5
 	useNonce           = reply{"use_dpop_nonce", 400}                // RFC 9449 §8
@@ -124,6 +125,7 @@ type protocolError struct {
 	description string        // for developers, of printable ASCII
 	action      string        // where it is another than that of its code
 	wait        time.Duration // of a retry
+	message     string        // for people, in any letters; mostly none
 }
 
 // Error names the code and says why.
@@ -136,7 +138,7 @@ func say(as reply, description string) error {
 
 // again makes an error of as that the same request heals after wait, with another proof where it carries one.
 func again(as reply, wait time.Duration, description string) error {
-	return &protocolError{as, description, actRetry, wait}
+	return &protocolError{reply: as, description: description, action: actRetry, wait: wait}
 }
 
 func sayf(as reply, format string, args ...any) error { return say(as, fmt.Sprintf(format, args...)) }
@@ -145,7 +147,8 @@ func sayf(as reply, format string, args ...any) error { return say(as, fmt.Sprin
 type verdict struct {
 	Code        string `json:"error"`
 	Description string `json:"error_description"`
-	Action      string `json:"action,omitempty"` // retry, login or stop
+	Action      string `json:"action,omitempty"`  // retry, login or stop
+	Message     string `json:"message,omitempty"` // for people: what the operator's own program says
 	status      int
 	wait        time.Duration // of a retry
 }
@@ -176,7 +179,7 @@ func (s surface) judge(err error) verdict {
 	case kind == identity.Unavailable:
 		v.Description = offline
 	case spoken:
-		spelt, v.Description = own.reply, own.description
+		spelt, v.Description, v.Message = own.reply, own.description, own.message
 	}
 	v.Code, v.status, v.Action = spelt.code, spelt.status, actions[spelt.code]
 	switch {

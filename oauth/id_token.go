@@ -44,7 +44,7 @@ func (e *Endpoints) idToken(ctx context.Context, c identity.Client, s identity.S
 		Expires: now.Add(idTokenTTL).Unix(), IssuedAt: now.Unix(), AuthTime: s.AuthTime.Unix(), Nonce: a.nonce,
 		ACR: s.AMR.ACR(), AMR: s.AMR.Names(), SessionID: s.ID.String(), AccessHash: halfHash(key.alg, a.AccessToken),
 	}
-	t := telling{inIDToken, c, a.scopes, s}
+	t := telling{inIDToken, c, a.scopes, s, a.heard}
 	if !t.aboutPerson() && !e.maps(inIDToken, a.scopes) {
 		return sign(key.idToken, claims)
 	}

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"errors"
 	"mime"
 	"net/http"
 	"strconv"
@@ -103,9 +104,17 @@ func (e *Endpoints) lookInto(ctx context.Context, text string) (introspection, e
 	if err != nil || !ok {
 		return introspection{}, err
 	}
+	live.Session.Person = &live.User
+	heard, err := e.hear(ctx, HookIntrospection, live.Session, token.Audience)
+	if errors.As(err, new(hookRefusal)) {
+		return introspection{}, nil
+	}
+	if err != nil {
+		return introspection{}, err
+	}
 	answer := told(token)
 	answer.Username = usernameOf(live.User, token.Scopes())
-	answer.more, err = e.claimsAbout(live.User, telling{place: inAccessToken, scopes: token.Scopes()})
+	answer.more, err = e.claimsAbout(live.User, telling{place: inAccessToken, scopes: token.Scopes(), heard: heard})
 	return answer, err
 }
 

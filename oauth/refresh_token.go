@@ -30,15 +30,16 @@ func (h refreshGrant) HandleTokenEndpointRequest(ctx context.Context, req fosite
 	return h.within(ctx, x)
 }
 
-// within holds a request that names scopes to what was granted. It reads the Session before anything is written, so that a
-// wrong one costs no generation. A request that names none is spared that: the write itself asks whether the Session is an
-// ordinary one for what it may be for, and where it is not, its row is judged before anything is written.
+// within holds a request that names scopes to what was granted, and asks the hook. It reads the Session before anything is
+// written, so that a wrong one costs no generation. A request that names none is spared that where there is no hook: the write
+// itself asks whether the Session is an ordinary one for what it may be for, and where it is not, its row is judged before
+// anything is written.
 func (h refreshGrant) within(ctx context.Context, x *exchange) (err error) {
 	if x.reach, err = h.e.reachOf(x); err != nil {
 		return err
 	}
 	wanted := identity.SplitScope(x.param("scope"))
-	if len(wanted) == 0 {
+	if len(wanted) == 0 && h.e.o.Hook == nil {
 		return nil
 	}
 	s, err := h.e.store.SessionByID(ctx, x.refresh.SessionID)
@@ -48,10 +49,22 @@ func (h refreshGrant) within(ctx context.Context, x *exchange) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := h.e.address(x, s.Resources, s.AMR); err != nil {
-		return err
+	if len(wanted) > 0 {
+		if err := h.e.address(x, s.Resources, s.AMR); err != nil {
+			return err
+		}
+		if err := narrow(x, s, wanted); err != nil {
+			return err
+		}
 	}
-	return narrow(x, s, wanted)
+	return h.consult(ctx, x, s)
+}
+
+// presenter is who presents the refresh token; a Session is judged by whom the access token is for.
+func (h refreshGrant) presenter(x *exchange) identity.Holder {
+	holder := x.holder()
+	holder.Admits = func(s identity.Session) error { return h.e.address(x, s.Resources, s.AMR) }
+	return holder
 }
 
 // narrow takes a scope parameter to the access token of this answer; the Session keeps what was granted (RFC 6749 §6). What
@@ -77,9 +90,7 @@ func (h refreshGrant) PopulateTokenEndpointResponse(
 	if err != nil {
 		return err
 	}
-	holder := x.holder()
-	holder.Admits = func(s identity.Session) error { return h.e.address(x, s.Resources, s.AMR) }
-	s, next, err := h.e.o.Sessions.Refresh(ctx, x.refresh, holder)
+	s, next, err := h.e.o.Sessions.Refresh(ctx, x.refresh, h.presenter(x))
 	if err != nil {
 		return err
 	}

@@ -349,6 +349,7 @@ type told struct {
 	Error       string `json:"error"`
 	Description string `json:"error_description"`
 	Action      string `json:"action"`
+	Message     string `json:"message"`
 }
 
 // post sends a token request; edit may change it.

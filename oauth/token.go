@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -33,6 +34,7 @@ type answer struct {
 	scopes   []string
 	audience string
 	target   identity.Resource // zero: this server
+	heard    map[string]json.RawMessage
 }
 
 // token serves POST /oauth2/token (RFC 6749 §3.2): it checks all that can be checked without a write, then lets the
@@ -66,6 +68,7 @@ type exchange struct {
 	refresh identity.RefreshToken
 	reach   identity.Reach  // what a refresh may be for
 	mapped  bool            // tokens may say claims of one's own
+	heeded  bool            // the hook was asked, where there is one
 	secret  identity.Secret // the Session's: the code and the refresh token carry it
 	answer  answer
 }
@@ -143,6 +146,9 @@ func (x *exchange) holder() identity.Holder {
 func (e *Endpoints) issue(ctx context.Context, x *exchange, s identity.Session, withIDToken bool) (err error) {
 	a, trail := &x.answer, identity.TrailOf(ctx)
 	trail.UserID, trail.SessionID = s.UserID, s.ID
+	if e.o.Hook != nil && !x.heeded {
+		return errUnheeded
+	}
 	if a.scopes == nil {
 		a.scopes = s.Scopes
 	}

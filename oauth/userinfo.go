@@ -27,7 +27,16 @@ func (e *Endpoints) userinfo(w http.ResponseWriter, r *http.Request, c caller) e
 	if !identity.HasScope(c.token.Scopes(), "openid") {
 		return errScope
 	}
-	told, err := e.claimsAbout(c.live.User, telling{place: inUserinfo, scopes: c.token.Scopes(), session: c.live.Session})
+	session := c.live.Session
+	session.Person = &c.live.User
+	heard, err := e.hear(r.Context(), HookUserinfo, session, e.o.Issuer)
+	if refusal, is := errors.AsType[hookRefusal](err); is {
+		return refusal.as(accessDenied)
+	}
+	if err != nil {
+		return err
+	}
+	told, err := e.claimsAbout(c.live.User, telling{place: inUserinfo, scopes: c.token.Scopes(), session: session, heard: heard})
 	if err != nil {
 		return err
 	}

@@ -238,6 +238,11 @@ func (m *metrics) showTries(count func() map[string]int) {
 	m.countsBy("sojourn_tries_refused_total", "Tries that were one too many and must wait, by what they were counted against.", "limit", count)
 }
 
+// showHook adds what count counts: requests that needed an answer of the claims hook.
+func (m *metrics) showHook(count func() map[string]int) {
+	m.countsBy("sojourn_claims_hook_total", "Requests that needed an answer of the claims hook, by what came of them.", "outcome", count)
+}
+
 // Describe satisfies prometheus.Collector.
 func (c labelled) Describe(to chan<- *prometheus.Desc) { to <- c.desc }
 

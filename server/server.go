@@ -156,7 +156,7 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 		SignIns: signIns, SigningKeys: SigningKeys(db, cfg), Policy: policy,
 		Devices: devices, Documents: identity.Documents{Store: db},
 		SignupOpen:   cfg.Signup == config.Open,
-		Registration: cfg.Registration, Schemes: cfg.RedirectSchemes, Clients: s.clients, Claims: claimRules(cfg.Claims),
+		Registration: cfg.Registration, Schemes: cfg.RedirectSchemes, Clients: s.clients, Claims: claimRules(cfg.Claims), Hook: s.claimsHook(),
 		Fetch: s.reading(fetch, "keys", keysAtOnce), Log: s.log,
 		FetchRequests: s.reading(fetch, "request", requestsAtOnce),
 		Problem:       func(w http.ResponseWriter, r *http.Request, p oauth.Problem) { s.pages.Problem(w, r, web.Problem(p)) },

@@ -77,7 +77,7 @@ func (h *herald) deliver(ctx context.Context, d identity.Delivery) error {
 	if err != nil {
 		return err
 	}
-	r, err := h.request(ctx, message{w.URL, string(secret), notice.Event.ID.String(), body})
+	r, err := message{w.URL, string(secret), notice.Event.ID.String(), body}.signed(ctx, h.now())
 	if err != nil {
 		return err
 	}
@@ -98,20 +98,19 @@ func (h *herald) write(ctx context.Context, e identity.Event) ([]byte, error) {
 	return json.Marshal(said{e.Kind, e.At, data})
 }
 
-// message is what goes to a webhook.
+// message is what goes to a program of the operator's.
 type message struct {
 	url, secret string
-	id          string // the Event's: the same in each try and in a replay
+	id          string // an Event's: the same in each try and in a replay
 	body        []byte
 }
 
-// request signs a message as it is now: whoever gets it refuses what is older than a few minutes.
-func (h *herald) request(ctx context.Context, m message) (*http.Request, error) {
+// signed is a message as it is now: whoever gets it refuses what is older than a few minutes.
+func (m message) signed(ctx context.Context, now time.Time) (*http.Request, error) {
 	signer, err := webhooks.NewWebhook(m.secret)
 	if err != nil {
 		return nil, identity.Permanent(errors.New("the webhook's secret can't be read: remove it and add it again"))
 	}
-	now := h.now()
 	signature, err := signer.Sign(m.id, now, m.body)
 	if err != nil {
 		return nil, err
