@@ -29,6 +29,7 @@ type Metadata struct {
 	SoftwareID       string          `json:"software_id,omitempty"`
 	SoftwareVersion  string          `json:"software_version,omitempty"`
 	SubjectType      string          `json:"subject_type,omitempty"`
+	SectorURI        string          `json:"sector_identifier_uri,omitempty"`        // OpenID Connect Registration 1.0 §5
 	IDTokenAlg       string          `json:"id_token_signed_response_alg,omitempty"` // RS256, PS256, ES256, EdDSA or Ed25519
 	DefaultMaxAge    *int            `json:"default_max_age,omitempty"`              // seconds
 	RequireAuthTime  bool            `json:"require_auth_time,omitempty"`

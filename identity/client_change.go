@@ -218,7 +218,8 @@ func cleanAnyScope(scope string) (string, error) {
 }
 
 // UpdateClient changes a client: change gets it as it is, under its lock, and may refuse. It ends nothing, except that a
-// client that is trusted no more loses its Sessions: they hold what no person was asked for. Everything else is judged when
+// client that is trusted no more loses its Sessions: they hold what no person was asked for, and so does one that knows people
+// by other subjects from now on: a person would be two to it. Everything else is judged when
 // it is used, for clients that registered themselves too: a consent is for what its page showed, a code for a redirect URI
 // that is still there, a refresh token for a grant type and a proof that still are. changed names what differs; nothing is
 // written where nothing does. Refusals: NotFound, Invalid with the field that is wrong, and change's own.
@@ -249,7 +250,7 @@ func (o Operators) UpdateClient(
 		if err := o.Store.UpdateClient(ctx, after); err != nil {
 			return err
 		}
-		if before.Trusted && !after.Trusted {
+		if before.Trusted && !after.Trusted || before.Sector() != after.Sector() {
 			if _, err := o.Store.End(ctx, Ending{Client: id, Cause: EndClientChanged}); err != nil {
 				return err
 			}

@@ -106,7 +106,6 @@ var optionalMembers = map[string]func(*Metadata){
 	"software_version":                  func(m *Metadata) { m.SoftwareVersion = "" },
 	"scope":                             func(m *Metadata) { m.Scope = "" },
 	"response_types":                    func(m *Metadata) { m.ResponseTypes = nil },
-	"subject_type":                      func(m *Metadata) { m.SubjectType = "" },
 	"id_token_signed_response_alg":      func(m *Metadata) { m.IDTokenAlg = "" },
 	"introspection_signed_response_alg": func(m *Metadata) { m.IntrospectionAlg = "" },
 	"access_token_format":               func(m *Metadata) { m.AccessFormat = "" },
@@ -131,6 +130,7 @@ func CleanDocument(m Metadata, schemes []string) (Metadata, error) {
 		m.GrantTypes = []string{GrantTypeCode, GrantTypeRefresh}
 	}
 	m.Device, m.Resources, m.RequirePKCE = Device{}, nil, true
+	m.SubjectType, m.SectorURI = SubjectPublic, "" // its hosts may be others with the next reading, and people would be, too
 	for range len(optionalMembers) {
 		clean, _, err := TakeRegistration(m, schemes)
 		if err == nil {

@@ -42,6 +42,7 @@ type Promise struct {
 	Resources     []string // RFC 8707 §2.1
 	Nonce         string
 	Stay          bool   // the person let the app stay connected, for StayFor; offline_access is among Scopes then
+	Sub           string // what the client knows the person by, where that is not their public subject
 	Claims        string // ClaimsRequest.Text of what was asked beside the scopes
 	Device        Device // as the authorization request described it; left out where the code would get too long
 }
@@ -107,7 +108,7 @@ func (k *Keyring) ReadCode(text string) (Promise, error) {
 	return readPromise(plain), nil
 }
 
-// Marks stand between scopes, resources, claims and the parts of a Device. None of them can hold a control character.
+// Marks stand between scopes, resources, claims, a subject and the parts of a Device. None of them can hold a control character.
 const (
 	resourceMark = "\n"
 	deviceMark   = "\r"
@@ -124,11 +125,14 @@ func (p Promise) bytes() []byte {
 		mask |= stayBit
 	}
 	rest += resourceMark + strings.Join(p.Resources, " ") // neither scopes nor URIs hold a space or a line break
-	if d := p.Device; d != (Device{}) || p.Claims != "" {
+	if d := p.Device; d != (Device{}) || p.Claims != "" || p.Sub != "" {
 		rest += strings.Join([]string{resourceMark + d.Name, d.Model, d.AppVersion, d.InstallID}, deviceMark)
 	}
-	if p.Claims != "" {
+	if p.Claims != "" || p.Sub != "" {
 		rest += resourceMark + p.Claims
+	}
+	if p.Sub != "" {
+		rest += resourceMark + p.Sub
 	}
 	b := make([]byte, 0, promiseLen+len(p.Nonce)+len(rest))
 	for _, part := range [][]byte{
@@ -166,6 +170,7 @@ func readPromise(b []byte) (p Promise) {
 	scopes, after, _ := strings.Cut(string(b[5+n:]), resourceMark)
 	resources, device, _ := strings.Cut(after, resourceMark)
 	device, p.Claims, _ = strings.Cut(device, resourceMark)
+	p.Claims, p.Sub, _ = strings.Cut(p.Claims, resourceMark)
 	p.Scopes, p.Resources = unpackScopes(mask, scopes), SplitScope(resources)
 	if d := strings.Split(device, deviceMark); len(d) == 4 {
 		p.Device = Device{d[0], d[1], d[2], d[3]}

@@ -23,7 +23,7 @@ const (
 	EndClientGone EndCause = "client_deleted"    // the client was deleted
 	EndClientOff  EndCause = "client_disabled"   // the client was disabled
 
-	EndClientChanged EndCause = "client_changed"    // the client is trusted no more
+	EndClientChanged EndCause = "client_changed"    // the client is trusted no more, or knows people by other subjects
 	EndLocked        EndCause = "user_disabled"     // the account was locked
 	EndDeleted       EndCause = "user_deleted"      // the account was deleted
 	EndCrowded       EndCause = "too_many_sessions" // the person has MaxSessions newer ones of the same app

@@ -39,7 +39,8 @@ type Demand struct {
 	Anew     bool      // no sign-in does but one for this request
 	Since    time.Time // an older sign-in does not do. Zero: any does
 	Here     time.Time // an older sign-in does not do even where it was for this request; never later than Since
-	Sub      string    // who must sign in; empty: anyone
+	Sub      string    // who must sign in, as the client knows them; empty: anyone
+	Subjects Subjects  // what clients know people by
 	Factors  bool      // whoever has a second factor shows it, whatever the policy
 	MFA      bool      // everyone shows one, whatever the policy
 	ACRs     []string  // of which one must be met (OpenID Connect Core 1.0 §5.5.1.1); empty: any
@@ -54,9 +55,9 @@ func (d Demand) Missing(s Standing, policy MFAPolicy, grant Grant) Step {
 	switch {
 	case !d.proved(s):
 		return StepSignIn
-	case d.Sub != "" && d.Sub != s.User.Sub && s.ProvedFor(d.Request):
+	case d.meansOther(s.User) && s.ProvedFor(d.Request):
 		return StepOtherUser // who has just signed in would only be asked again
-	case d.Sub != "" && d.Sub != s.User.Sub:
+	case d.meansOther(s.User):
 		return StepSignIn
 	case asked && !s.SignIn.AMR.Has(MFA) && s.Enrolled():
 		return StepFactor
@@ -69,6 +70,10 @@ func (d Demand) Missing(s Standing, policy MFAPolicy, grant Grant) Step {
 	}
 	return StepNone
 }
+
+// meansOther reports whether the request names somebody else. A client's own subject alone names a person: one of another
+// client would tell it who is the same.
+func (d Demand) meansOther(u User) bool { return d.Sub != "" && d.Sub != d.Subjects.Of(d.Client, u) }
 
 // proved reports whether the sign-in is as fresh as it must be.
 func (d Demand) proved(s Standing) bool {

@@ -199,16 +199,14 @@ func cleanTokens(m *Metadata) error {
 	if m.IDTokenAlg == "" {
 		m.IDTokenAlg = "RS256" // OpenID Connect Registration 1.0 §2
 	}
-	if m.SubjectType == "" {
-		m.SubjectType = "public"
+	if err := cleanSubject(m); err != nil {
+		return err
 	}
 	switch {
 	case !slices.Contains(idTokenAlgs, m.IDTokenAlg):
 		return RefuseField("id_token_signed_response_alg", "Use RS256, PS256, ES256, EdDSA or Ed25519.")
 	case m.UserinfoAlg != "" && !slices.Contains(idTokenAlgs, m.UserinfoAlg):
 		return RefuseField("userinfo_signed_response_alg", "Use RS256, PS256, ES256, EdDSA or Ed25519, or leave it out for plain JSON.")
-	case m.SubjectType != "public":
-		return RefuseField("subject_type", "Use public: it is the only subject type here.")
 	case m.DefaultMaxAge != nil && (*m.DefaultMaxAge < 0 || *m.DefaultMaxAge > math.MaxInt32):
 		return RefuseField("default_max_age", "Use a number of seconds from 0 to 2147483647.")
 	}

@@ -70,7 +70,7 @@ func TestAskedSignOut_whomItNames(t *testing.T) {
 		"nobody":                   {identity.AskedSignOut{}, false},
 		"an app that knows her ID": {identity.AskedSignOut{ClientID: "s"}, false},
 	} {
-		if got := is.asked.Names(ada); got != is.want {
+		if got := is.asked.Names(ada, ada.Sub); got != is.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}

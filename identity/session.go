@@ -12,7 +12,7 @@ type Session struct {
 	ID         ID // the sid claim; it may be public
 	ClientID   string
 	UserID     ID
-	Sub        string // the user's sub, kept here so that a refresh reads one row
+	Sub        string // what the client knows the user by, kept here so that a refresh reads one row
 	SignInID   ID
 	SecretHash []byte     // SHA-256 of the Session's secret
 	Key        Thumbprint // the key that its refresh tokens are bound to (RFC 9449 §5); zero: none
@@ -255,7 +255,7 @@ func (s Sessions) redeem(ctx context.Context, p Promise, h Holder) (row Session,
 		person = &User{}
 	}
 	return s.Store.RedeemCode(ctx, p, Session{
-		ID: p.SessionID, ClientID: h.Client.ID, SignInID: p.SignInID, SecretHash: p.SessionSecret.Hash(), Key: h.sessionKey(),
+		ID: p.SessionID, ClientID: h.Client.ID, Sub: p.Sub, SignInID: p.SignInID, SecretHash: p.SessionSecret.Hash(), Key: h.sessionKey(),
 		Scopes: p.Scopes, Claims: p.Claims, Resources: p.Resources, AMR: p.AMR, AuthTime: p.AuthTime, CreatedAt: now, LastUsedAt: now,
 		IdleEndsAt: lives.IdleFrom(now, ends), EndsAt: ends, Address: h.Seen.Address, UserAgent: h.Seen.UserAgent,
 		Device: described, Platform: PlatformOf(h.Seen.UserAgent, described), Person: person,

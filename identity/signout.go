@@ -65,11 +65,11 @@ func (k *Keyring) ReadSignOut(text string) (a AskedSignOut, err error) {
 	return a, nil
 }
 
-// Names reports whether the app's ID token names this person, and nothing that it says names another.
-func (a AskedSignOut) Names(u User) bool {
+// Names reports whether the app's ID token names this person, whom the app knows as sub, and nothing that it says names another.
+func (a AskedSignOut) Names(u User, sub string) bool {
 	hint, err := KnownEmail(a.LoginHint)
 	other := err == nil && hint != u.Email // anything but an address is a hint that means nothing here
-	return a.Sub != "" && a.Sub == u.Sub && !other
+	return a.Sub != "" && a.Sub == sub && !other
 }
 
 // BackTo returns where the browser goes afterwards: the address that the app asked for, if the client registered it, with

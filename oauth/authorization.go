@@ -178,6 +178,7 @@ func (e *Endpoints) checkDemand(_ context.Context, a *authorization) (err error)
 		return say(invalidRequest, "prompt=create is for servers where people may sign up. This one adds them itself.")
 	}
 	a.demand, err = a.asked.Demand(a.client, a.all, e.o.Now())
+	a.demand.Subjects = e.o.Subjects
 	return err
 }
 

@@ -23,6 +23,9 @@ func (h codeIssuer) HandleAuthorizeEndpointRequest(
 	s, promise := a.standing, a.promise(h.e.o.Now())
 	promise.SignInID, promise.SignInSecret = s.SignIn.ID, s.Pointer.CodeSecret
 	promise.Epoch, promise.ClientEpoch = s.SignIn.Epoch, a.client.Epoch
+	if known := h.e.o.Subjects.Of(a.client, s.User); known != s.User.Sub {
+		promise.Sub = known
+	}
 	promise.AuthTime, promise.AMR = s.SignIn.ProvedAt, s.SignIn.AMR
 	code, err := h.e.o.Keys.CodeText(promise)
 	if err != nil {

@@ -24,6 +24,7 @@ type Options struct {
 	Devices      identity.Devices
 	Documents    identity.Documents
 	Policy       identity.MFAPolicy
+	Subjects     identity.Subjects    // what people are called to clients
 	Claims       []identity.ClaimRule // of one's own
 	Hook         *ClaimsHook          // says more of people; nil: nobody does
 	SignupOpen   bool                 // people may make accounts
@@ -51,6 +52,7 @@ type Endpoints struct {
 	guesses  guesses
 	writes   paces
 	denials  paces
+	sectors  paces
 	streams  *streams
 	followed *endingsFeed
 	polls    paces

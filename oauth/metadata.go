@@ -93,7 +93,7 @@ func (e *Endpoints) describe() description {
 		},
 		ResponseTypes: []string{"code"}, ResponseModes: []string{modeQuery, modeFormPost},
 		GrantTypes: identity.GrantTypes, ACRValues: e.o.Policy.ACRValues(),
-		SubjectTypes: []string{"public"}, PromptValues: e.prompts(), ChallengeMethods: []string{"S256"},
+		SubjectTypes: identity.SubjectTypes, PromptValues: e.prompts(), ChallengeMethods: []string{"S256"},
 		IDTokenAlgs: e.o.SigningKeys.Published(), UserinfoAlgs: e.o.SigningKeys.Published(),
 		RefreshExpirations: []string{"authorization", "token_timeout"},
 		TokenMethods:       all, TokenAlgs: identity.AssertionAlgs, RevocationMethods: all, RevocationAlgs: identity.AssertionAlgs,

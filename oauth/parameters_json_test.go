@@ -43,6 +43,7 @@ var memberTable = []member{
 	{"software_id", register, badMeta, badMeta, ok},
 	{"software_version", register, badMeta, badMeta, ok},
 	{"subject_type", oidc, badMeta, badMeta, badMeta},
+	{"sector_identifier_uri", "Registration 1.0 §5", badMeta, badMeta, badMeta},
 	{"id_token_signed_response_alg", oidc + ": the default takes its place", badMeta, ok, ok},
 	{"default_max_age", oidc, badMeta, badMeta, badMeta},
 	{"require_auth_time", oidc, badMeta, badMeta, badMeta},

@@ -110,6 +110,9 @@ func (e *Endpoints) makeClient(r *http.Request, asked identity.Metadata, initial
 	if err := e.throttleRegistration(r); err != nil {
 		return made, err
 	}
+	if err := e.checkSector(r.Context(), made.Metadata); err != nil {
+		return made, err
+	}
 	made.Access, made.RegistrationHash = identity.NewManagementToken()
 	made.Secret = e.settleSecret(&made.Client)
 	return made, e.create(r, made.Client, initial)
@@ -262,8 +265,8 @@ func (e *Endpoints) update(w http.ResponseWriter, r *http.Request, c identity.Cl
 	if secret := asked.credentials.Secret; secret != "" && !e.secretMatches(secret, c) {
 		return registered{}, identity.RefuseField("client_secret", "Send the current one, or leave it out: it cannot be chosen.")
 	}
-	var left []identity.LeftOut
-	if c.Metadata, left, err = e.take(asked.Metadata); err != nil {
+	left, err := e.retake(r.Context(), &c, asked.Metadata)
+	if err != nil {
 		return registered{}, err
 	}
 	access, hash := identity.NewManagementToken()
@@ -279,6 +282,18 @@ func (e *Endpoints) update(w http.ResponseWriter, r *http.Request, c identity.Cl
 	})
 }
 
+// retake gives a client what an update asks for.
+func (e *Endpoints) retake(ctx context.Context, c *identity.Client, asked identity.Metadata) (left []identity.LeftOut, err error) {
+	before := c.Metadata
+	if c.Metadata, left, err = e.take(asked); err != nil {
+		return nil, err
+	}
+	if err := sameSubjects(before, c.Metadata); err != nil {
+		return nil, err
+	}
+	return left, e.checkSector(ctx, c.Metadata)
+}
+
 // remove deletes a client: its Sessions end with it (RFC 7592 §2.3).
 func (e *Endpoints) remove(r *http.Request, c identity.Client) error {
 	return e.store.InTx(r.Context(), func(ctx context.Context) error {
@@ -292,7 +307,7 @@ func (e *Endpoints) remove(r *http.Request, c identity.Client) error {
 // protections are members of other specifications that make a client safer. A developer who asks for one relies on it, so
 // it is refused rather than passed over; every other member that we do not know is (RFC 7591 §2).
 var protections = []string{
-	"sector_identifier_uri", "tls_client_certificate_bound_access_tokens",
+	"tls_client_certificate_bound_access_tokens",
 	"request_object_encryption_alg", "id_token_encrypted_response_alg",
 	"userinfo_encrypted_response_alg", "authorization_signed_response_alg", "authorization_encrypted_response_alg",
 	"introspection_encrypted_response_alg",

@@ -105,6 +105,10 @@ func (s *stage) rebuild(changes ...with) {
 		Handover: func(_ http.ResponseWriter, _ *http.Request, h oauth.Handover) { s.handed <- h },
 		Log:      s.log(), Beat: time.Hour, // streams hear by their bell or not at all
 	}
+	var err error
+	if o.Subjects, err = s.db.Subjects(s.Context()); err != nil {
+		s.Fatal(err)
+	}
 	for _, change := range changes {
 		change(&o)
 	}

@@ -77,7 +77,11 @@ func New(ctx context.Context, cfg config.Config, db *storage.DB, log *slog.Logge
 	if s.watch, err = s.watching(); err != nil {
 		return nil, err
 	}
-	if err := s.assemble(keys); err != nil {
+	subjects, err := db.Subjects(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.assemble(keys, subjects); err != nil {
 		return nil, err
 	}
 	if err := db.LoadWebhooks(ctx); err != nil {
@@ -104,7 +108,7 @@ func New(ctx context.Context, cfg config.Config, db *storage.DB, log *slog.Logge
 }
 
 // assemble makes the domain and the surfaces.
-func (s *Server) assemble(keys *identity.Keyring) (err error) {
+func (s *Server) assemble(keys *identity.Keyring, subjects identity.Subjects) (err error) {
 	s.keys = keys
 	cfg, db := s.cfg, s.db
 	policy := identity.MFAPolicy(cfg.MFA)
@@ -132,7 +136,7 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 	devices := identity.Devices{Store: db, Now: db.Now}
 	credentials := identity.Credentials{Store: db, Keys: keys, Passwords: passwords, Now: db.Now}
 	s.pages = web.New(web.Options{
-		Store: db, Clients: s.clients, Keys: keys, Now: db.Now, SignIns: signIns,
+		Store: db, Clients: s.clients, Keys: keys, Subjects: subjects, Now: db.Now, SignIns: signIns,
 		Users:  identity.Users{Store: db, Passwords: passwords, Now: db.Now},
 		Grants: identity.Grants{Store: db, Now: db.Now}, Devices: devices, Credentials: credentials,
 		ByMail:   identity.ByMail{Store: db, Links: links, Credentials: credentials, Devices: devices, Now: db.Now},
@@ -147,7 +151,7 @@ func (s *Server) assemble(keys *identity.Keyring) (err error) {
 		Log:     s.log, Register: s.registering(), RegisterToken: cfg.Registration == config.Token,
 	})
 	s.protocol, err = oauth.New(db, oauth.Options{
-		Issuer: cfg.Issuer, AccessTTL: cfg.AccessTTL, Keys: keys, Now: db.Now,
+		Issuer: cfg.Issuer, AccessTTL: cfg.AccessTTL, Keys: keys, Subjects: subjects, Now: db.Now,
 		Sessions: identity.Sessions{
 			Store: db, Keys: keys, Now: db.Now, Policy: policy,
 			Lives: identity.Lifetimes{Idle: cfg.SessionIdle, Absolute: cfg.SessionAbsolute}, RolledForward: s.rolledForward,

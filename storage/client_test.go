@@ -22,7 +22,7 @@ func everyField(now time.Time) identity.Client {
 			ApplicationType: "native", Name: `Zoë's "App" 🦊`, URI: "https://a.example", LogoURI: "https://a.example/l.png",
 			PolicyURI: "https://a.example/p", TermsURI: "https://a.example/t", Scope: "openid email",
 			Contacts: []string{"a@example.com"}, JWKSURI: "https://a.example/jwks", JWKS: json.RawMessage(`{"keys": []}`),
-			SoftwareID: "id", SoftwareVersion: "1", SubjectType: "public", IDTokenAlg: "EdDSA", DefaultMaxAge: &age,
+			SoftwareID: "id", SoftwareVersion: "1", SubjectType: "public", SectorURI: "https://a.example/sector", IDTokenAlg: "EdDSA", DefaultMaxAge: &age,
 			RequireAuthTime: true, DefaultACRValues: []string{"mfa"}, RequireMFA: true, RequirePKCE: true,
 			IDTokenOnRefresh: &yes, IDTokenProfile: &yes, Rotation: identity.RotateStrict, DPoPBound: true, AccessFormat: "reference",
 			UserinfoAlg: "ES256", IntrospectionAlg: "ES256", Resources: []string{"https://api.example"},

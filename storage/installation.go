@@ -84,3 +84,12 @@ func (d *DB) installationSecret(ctx context.Context, name string) ([]byte, error
 	}
 	return secret, nil
 }
+
+// saltSecret is the name of the secret that pairwise subjects are made with.
+const saltSecret = "pairwise"
+
+// Subjects returns what people are called to clients.
+func (d *DB) Subjects(ctx context.Context) (identity.Subjects, error) {
+	salt, err := d.installationSecret(ctx, saltSecret)
+	return identity.Subjects{Salt: salt}, err
+}

@@ -2,11 +2,36 @@ package storage_test
 
 import (
 	"fmt"
+	"slices"
+	"sync"
 	"testing"
 
 	"github.com/sojourn-auth/sojourn/storage"
 	"github.com/sojourn-auth/sojourn/storage/storagetest"
 )
+
+// The salt of pairwise subjects is made once, however many servers start together.
+func TestSubjects_ofManyServersThatStartTogetherOneMakesTheSalt(t *testing.T) {
+	t.Parallel()
+	onWatch(t, func(t *testing.T, db *storage.DB, _ *watch) {
+		salts := make([]string, 16)
+		var all sync.WaitGroup
+		for i := range salts {
+			all.Go(func() {
+				s, err := db.Subjects(t.Context())
+				if err != nil || len(s.Salt) != 32 {
+					t.Errorf("%d bytes (%v)", len(s.Salt), err)
+				}
+				salts[i] = string(s.Salt)
+			})
+		}
+		all.Wait()
+		slices.Sort(salts)
+		if len(slices.Compact(salts)) != 1 {
+			t.Error("there is more than one")
+		}
+	})
+}
 
 func TestHoldIssuer_ofManyServersThatStartTogetherOneWins(t *testing.T) {
 	t.Parallel()

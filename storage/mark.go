@@ -76,7 +76,8 @@ func (d *DB) markProfile(ctx context.Context, userID identity.ID) error {
 	return d.addMarks(ctx, identity.Mark{Kind: identity.MarkProfile, Subject: userID.String()})
 }
 
-// markOf is the one mark of an ending that moved an epoch, however many Sessions it strikes.
+// markOf marks an ending that moved an epoch, however many Sessions it strikes: once, but for a person whom clients know by
+// different subjects.
 func (d *DB) markOf(ctx context.Context, b blow, sub string) error {
 	if b.Client != "" {
 		return d.addMarks(ctx, identity.Mark{Kind: identity.MarkClient, Subject: b.Client, Epoch: b.Below})
@@ -89,7 +90,31 @@ func (d *DB) markOf(ctx context.Context, b blow, sub string) error {
 			return d.fail("read kept sessions", err)
 		}
 	}
-	return d.addMarks(ctx, identity.Mark{Kind: identity.MarkPerson, Subject: sub, Epoch: b.Below}.Keeping(kept))
+	subs, err := d.subsOf(ctx, b, sub)
+	if err != nil {
+		return err
+	}
+	all := make([]identity.Mark, len(subs))
+	for i, name := range subs {
+		all[i] = identity.Mark{Kind: identity.MarkPerson, Subject: name, Epoch: b.Below}.Keeping(kept)
+	}
+	return d.addMarks(ctx, all...)
+}
+
+// maxSubs bounds as how many subjects one ending marks a person: no person has as many apps of different sectors.
+const maxSubs = 10_000
+
+// subsOf is what clients know a person by whose Sessions a blow may strike: the public subject, and those of pairwise clients.
+// Access tokens say no other, so there is no one name that all of them could be marked by.
+func (d *DB) subsOf(ctx context.Context, b blow, public string) ([]string, error) {
+	subs := []string{public}
+	err := d.each(ctx, func(found *sql.Rows) error {
+		var sub string
+		err := found.Scan(&sub)
+		subs = append(subs, sub)
+		return err
+	}, "SELECT DISTINCT sub FROM sessions WHERE user_id = ? AND sub <> ? AND ended_at IS NULL LIMIT ?", b.User, public, maxSubs)
+	return subs, d.fail("read a person's subjects", err)
 }
 
 // markSessions marks Sessions that ended by themselves: one that an epoch strikes has its mark already.

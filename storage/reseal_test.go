@@ -68,13 +68,14 @@ func TestReseal_theOldRootSecretMayLeave(t *testing.T) {
 			ok(t, before.CreateClient(t.Context(), identity.Client{ID: "robot", SecretHash: keys.HashSecret("secret")}))
 			ok(t, before.ReplaceRecoveryCodes(t.Context(), f.UserID, keys.Hashes(identity.ForRecovery, []byte("code"))))
 			letters(t, before, n)
+			subjects := must[identity.Subjects](t)(before.Subjects(t.Context()))
 			ok(t, before.CreateWebhook(t.Context(), identity.Webhook{Name: "crm", URL: "https://crm.example/in"}, []byte("whsec_")))
 			must[int](t)(before.SealEvents(t.Context())) // with a secret of the installation
 
 			between := rooted(t, dsn, nil, nextRoot, firstRoot)
 			want := map[string]string{
 				"authenticators": "1 0", "former authenticators": "2 0", "signing keys": "1 0", "deliveries": "450 0", "client secrets": "0 1",
-				"client secrets in their overlap": "0 0", "recovery codes": "0 1", "webhook secrets": "1 0", "secrets of the installation": "1 0",
+				"client secrets in their overlap": "0 0", "recovery codes": "0 1", "webhook secrets": "1 0", "secrets of the installation": "2 0",
 			}
 			if diff := cmp.Diff(want, resealing(t, between)); diff != "" {
 				t.Error(diff)
@@ -91,6 +92,7 @@ func TestReseal_theOldRootSecretMayLeave(t *testing.T) {
 			_, secret, err := after.WebhookSecret(t.Context(), "crm")
 			ok(t, err)
 			same(t, "whsec_", string(secret))
+			same(t, subjects, must[identity.Subjects](t)(after.Subjects(t.Context()))) // or everybody would be somebody else
 			same(t, f, must[mfa.Authenticator](t)(after.TOTPOf(t.Context(), f.UserID)))
 			if all := must[[]identity.SigningKey](t)(after.SigningKeys(t.Context())); string(all[0].Private) != string(key.Private) {
 				t.Errorf("%+v", all)

@@ -225,7 +225,7 @@ func (d *DB) LiveSessions(ctx context.Context, asked []identity.Held) (map[ident
 // the code must be of the epochs that they are of now: one that was begun before a change of credentials is worth nothing,
 // also where its SignIn goes on.
 var redeemCode = "INSERT INTO sessions (" + sessionColumns.names("") + ") SELECT " + sessionColumns.inserted(map[string]string{
-	"user_id": "u.id", "sub": "u.sub", "sign_in_id": "s.id",
+	"user_id": "u.id", "sub": "COALESCE(NULLIF(CAST(@sub AS text), ''), u.sub)", "sign_in_id": "s.id",
 	"idle_ends_at": "CASE WHEN @offline OR @idle_ends_at < s.ends_at THEN @idle_ends_at ELSE s.ends_at END",
 	"ends_at":      "CASE WHEN @offline OR @ends_at < s.ends_at THEN @ends_at ELSE s.ends_at END",
 	"epoch":        "u.epoch", "client_epoch": "c.epoch",

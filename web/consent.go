@@ -49,6 +49,7 @@ func (p *Pages) consenting(w http.ResponseWriter, r *http.Request, ask func(visi
 		return err
 	}
 	demand, err := v.asked.Demand(v.client, v.all, p.Now())
+	demand.Subjects = p.Subjects
 	if !v.forApp() || err != nil { // authorize says what is wrong with it
 		return see(w, r, v.onward())
 	}

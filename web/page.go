@@ -20,6 +20,7 @@ type Options struct {
 	Store       store
 	Clients     clientFinder // nil: those in the store, and no others
 	Keys        *identity.Keyring
+	Subjects    identity.Subjects // what people are called to clients
 	Now         func() time.Time
 	SignIns     identity.SignIns
 	Users       identity.Users

@@ -52,7 +52,9 @@ func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request) error {
 // asksNobody reports whether who is signed in would be led on from the page that v is for. Whom the app's hint names only
 // authorize knows.
 func (p *Pages) asksNobody(v visit) bool {
-	switch demand, err := v.asked.Demand(v.client, v.all, p.Now()); {
+	demand, err := v.asked.Demand(v.client, v.all, p.Now())
+	demand.Subjects = p.Subjects
+	switch {
 	case !v.forApp() || !v.standing.SignedIn():
 		return v.standing.ProvedSince(v.asked.At)
 	case err != nil || v.asked.Get("id_token_hint") != "":

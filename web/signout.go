@@ -58,7 +58,7 @@ func (p *Pages) showSignOut(w http.ResponseWriter, r *http.Request) error {
 		return err
 	case r.FormValue("ask") == "":
 		return p.toSignIn(w, r)
-	case o.standing.SignedIn() && !(o.trusted && o.request.Names(o.standing.User)):
+	case o.standing.SignedIn() && !(o.trusted && o.request.Names(o.standing.User, p.Subjects.Of(o.client, o.standing.User))):
 		return p.askSignOut(w, o)
 	}
 	return p.endSignIn(w, r, o)

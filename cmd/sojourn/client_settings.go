@@ -117,7 +117,8 @@ func (n *newClient) pageFlags(f *pflag.FlagSet) {
 
 // tokenFlags say what its tokens are.
 func (n *newClient) tokenFlags(f *pflag.FlagSet) {
-	f.StringVar(&n.SubjectType, "subject-type", "", "public, the only one there is")
+	f.StringVar(&n.SubjectType, "subject-type", "", "public, or pairwise: it knows people by subjects that no app of another host does (default: public)")
+	f.StringVar(&n.SectorURI, "sector-identifier-uri", "", "address whose host is the sector of a pairwise client, where its redirect URIs are of several")
 	f.StringVar(&n.IDTokenAlg, "id-token-alg", "", "ES256, RS256, PS256, EdDSA or Ed25519 (default: ES256; RS256 costs far more)")
 	choice(f, &n.IDTokenProfile, "id-token-profile", "profile and e-mail claims stand in the ID token too (default: for web apps)")
 	choice(f, &n.IDTokenOnRefresh, "id-token-on-refresh", "a refresh brings a new ID token (default: where ES256 signs it, or "+
@@ -143,7 +144,7 @@ var flagOf = map[string]string{
 	"client_name": "name", "client_uri": "client-uri", "logo_uri": "logo-uri", "policy_uri": "policy-uri", "tos_uri": "tos-uri",
 	"contacts": "contact", "software_id": "software-id", "software_version": "software-version",
 
-	"subject_type": "subject-type", "id_token_signed_response_alg": "id-token-alg", "id_token_profile": "id-token-profile",
+	"subject_type": "subject-type", "sector_identifier_uri": "sector-identifier-uri", "id_token_signed_response_alg": "id-token-alg", "id_token_profile": "id-token-profile",
 	"id_token_on_refresh": "id-token-on-refresh", "access_token_format": "access-token-format",
 	"userinfo_signed_response_alg": "userinfo-alg", "introspection_signed_response_alg": "introspection-alg", "refresh_rotation": "refresh-rotation",
 
