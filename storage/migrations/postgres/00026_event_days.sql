@@ -2,6 +2,7 @@
 -- happened again on a day that is not sealed yet, for the erasure of a person, and for what its kind is not kept for any longer.
 
 -- +goose Up
+SET LOCAL lock_timeout = '3s';
 ALTER TABLE events ADD COLUMN erased bytea NOT NULL DEFAULT '';
 
 -- Secrets of this database that no root secret makes, each sealed under it.

@@ -25,7 +25,7 @@ CREATE TABLE event_days (
 CREATE TABLE event_heads (
     day  integer NOT NULL PRIMARY KEY,
     head blob    NOT NULL
-);
+) WITHOUT ROWID;
 
 -- +goose StatementBegin
 CREATE TRIGGER events_stay BEFORE DELETE ON events
