@@ -192,10 +192,10 @@ func (w *Watch) value(ctx context.Context, m moment, r Rule) (value float64, abo
 		}
 		return math.Floor(m.At.Sub(last).Hours() / 24), "", nil
 	case FactorMisses:
-		n, _, err := w.o.Store.Acts(ctx, m.UserID, []identity.EventKind{identity.FactorRefused}, m.At.Add(-r.Window), w.o.Now())
+		n, _, err := w.o.Store.Acts(ctx, m.UserID, []identity.EventKind{identity.FactorRefused}, identity.EventSpan{Since: m.At.Add(-r.Window), Until: w.o.Now()})
 		return float64(n), "", err
 	case RecoveryActs:
-		_, n, err := w.o.Store.Acts(ctx, m.UserID, recovering, m.At.Add(-r.Window), m.At)
+		_, n, err := w.o.Store.Acts(ctx, m.UserID, recovering, identity.EventSpan{Since: m.At.Add(-r.Window), Until: m.At})
 		return float64(n), "", err
 	default:
 		return 0, "", nil

@@ -85,7 +85,7 @@ func ReadFile(path string) ([]Rule, error) {
 }
 
 func contentOf(path string) ([]byte, error) {
-	f, err := os.Open(path) //nolint:gosec // the operator's setting
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ type store interface {
 	Habits(ctx context.Context, people []identity.ID) (map[identity.ID]identity.Habit, error)
 	WriteHabit(ctx context.Context, h identity.Habit) error
 	// Acts is what a person's Events of some kinds come to: how many, and of how many kinds.
-	Acts(ctx context.Context, userID identity.ID, kinds []identity.EventKind, since, until time.Time) (times, different int, err error)
+	Acts(ctx context.Context, userID identity.ID, kinds []identity.EventKind, span identity.EventSpan) (times, different int, err error)
 	// LastActive returns when a person, or an app of theirs, was last active before a time; zero for nobody.
 	LastActive(ctx context.Context, userID identity.ID, before time.Time) (time.Time, error)
 	// FactorsOf are the kinds of second factors that a person has.

@@ -85,9 +85,8 @@ func TestLoad_everyLayerBeatsTheOneBefore(t *testing.T) {
 	check("required", "closed", "env", "open")
 }
 
-func TestLoad_yamlSpellsEverySetting(t *testing.T) {
-	t.Parallel()
-	c := load(t, config.Options{File: file(t, "sojourn.yaml", `
+// everySetting is a file with each of them, none at its default.
+const everySetting = `
 issuer: https://id.example.com
 listen: 0.0.0.0:80
 admin_listen: "[::1]:81"
@@ -96,7 +95,7 @@ database_conns: 12
 database_conn_life: 1h
 database_statement_timeout: 5s
 database_lock_timeout: 500ms
-secret: [`+oneSecret+`, `+otherSecret+`]
+secret: [` + oneSecret + `, ` + otherSecret + `]
 mfa: off
 signup: open
 registration: open
@@ -133,7 +132,11 @@ trace_sample: 0.5
 session_absolute: 2h
 signin_idle: 3h
 signin_absolute: 4h
-`)})
+`
+
+func TestLoad_yamlSpellsEverySetting(t *testing.T) {
+	t.Parallel()
+	c := load(t, config.Options{File: file(t, "sojourn.yaml", everySetting)})
 	want := config.Config{
 		Issuer: "https://id.example.com", Listen: "0.0.0.0:80", AdminListen: "[::1]:81", Database: "postgres://u:p@db/sojourn",
 		DatabaseConns: 12, DatabaseConnLife: time.Hour, DatabaseStatementTimeout: 5 * time.Second, DatabaseLockTimeout: 500 * time.Millisecond,

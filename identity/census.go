@@ -175,10 +175,10 @@ func (d *censusDay) people(rows []Counted) {
 		}
 	}
 	for of, days := range devices {
-		d.active(of.Scope, days, MeasureDevices, MeasureDevices7, MeasureDevices30)
+		d.active(of.Scope, days, [...]Measure{MeasureDevices, MeasureDevices7, MeasureDevices30})
 	}
 	for scope, days := range users {
-		d.active(scope, days, MeasureUsers, MeasureUsers7, MeasureUsers30)
+		d.active(scope, days, [...]Measure{MeasureUsers, MeasureUsers7, MeasureUsers30})
 		if within(days, 1) && within(days>>1, 30) {
 			d.cells[Cell{scope, MeasureReturning, ""}]++
 		}
@@ -192,14 +192,11 @@ func (d *censusDay) people(rows []Counted) {
 // wide reports whether a scope is all there is or one client: what is not told apart any further.
 func wide(s Scope) bool { return s.Platform == "" && s.Version == "" }
 
-// active counts somebody or something by the days up to this one.
-func (d *censusDay) active(scope Scope, days uint64, today, week, month Measure) {
-	for _, m := range []struct {
-		measure Measure
-		days    int
-	}{{today, 1}, {week, 7}, {month, 30}} {
-		if within(days, m.days) {
-			d.cells[Cell{scope, m.measure, ""}]++
+// active counts somebody or something by the days up to this one: as of the day, of 7 days and of 30.
+func (d *censusDay) active(scope Scope, days uint64, measures [3]Measure) {
+	for i, span := range [...]int{1, 7, 30} {
+		if within(days, span) {
+			d.cells[Cell{scope, measures[i], ""}]++
 		}
 	}
 }

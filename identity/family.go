@@ -20,11 +20,28 @@ var familySigns = []struct {
 	part   string
 	family Family
 }{
-	{"iphone", FamilyApple}, {"ipad", FamilyApple}, {"windows phone", FamilyWindows}, {"android", FamilyLinux}, {"okhttp", FamilyLinux},
-	{"dalvik", FamilyLinux}, {"cfnetwork", FamilyApple}, {"darwin/", FamilyApple}, {"macintosh", FamilyApple},
-	{"macos", FamilyApple}, {"ios/", FamilyApple}, {"windows", FamilyWindows}, {"cros", FamilyLinux}, {"chrome os", FamilyLinux},
-	{"linux", FamilyLinux}, {"curl/", FamilyProgram}, {"wget/", FamilyProgram}, {"python", FamilyProgram},
-	{"go-http-client", FamilyProgram}, {"postmanruntime", FamilyProgram}, {"libwww-perl", FamilyProgram}, {"httpie/", FamilyProgram},
+	{"iphone", FamilyApple},
+	{"ipad", FamilyApple},
+	{"windows phone", FamilyWindows},
+	{"android", FamilyLinux},
+	{"okhttp", FamilyLinux},
+	{"dalvik", FamilyLinux},
+	{"cfnetwork", FamilyApple},
+	{"darwin/", FamilyApple},
+	{"macintosh", FamilyApple},
+	{"macos", FamilyApple},
+	{"ios/", FamilyApple},
+	{"windows", FamilyWindows},
+	{"cros", FamilyLinux},
+	{"chrome os", FamilyLinux},
+	{"linux", FamilyLinux},
+	{"curl/", FamilyProgram},
+	{"wget/", FamilyProgram},
+	{"python", FamilyProgram},
+	{"go-http-client", FamilyProgram},
+	{"postmanruntime", FamilyProgram},
+	{"libwww-perl", FamilyProgram},
+	{"httpie/", FamilyProgram},
 }
 
 // FamilyOf reads a family from what a program says of itself, be it a User-Agent or a platform's name. Nobody has to say the truth.

@@ -200,8 +200,9 @@ func Unasked(cause string) bool {
 	switch EndCause(cause) {
 	case EndReuse, EndForks, EndReplay, EndCrowded, UnknownName:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // Divide refuses what is not divided that way.

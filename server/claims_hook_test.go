@@ -103,11 +103,13 @@ func TestClaimsHook_programsThatAreWrong(t *testing.T) {
 			w.Header().Set("Content-Length", "100")
 			fmt.Fprint(w, `{"claims":`)
 		}, "cut off"},
-		"failing":     {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, "it answered 500"},
-		"redirecting": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 307) }, "it answered 307"},
-		"garbage":     {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") }, "is not a JSON object"},
-		"a list":      {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "[]") }, "is not a JSON object"},
-		"null":        {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "null") }, "is not a JSON object"},
+		"failing": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, "it answered 500"},
+		"redirecting": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		}, "it answered 307"},
+		"garbage": {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") }, "is not a JSON object"},
+		"a list":  {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "[]") }, "is not a JSON object"},
+		"null":    {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "null") }, "is not a JSON object"},
 		"10 MB": {func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprintf(w, `{"claims":{"tenant":%q}}`, strings.Repeat("a", 10<<20))
 		}, "more than 16384 bytes"},

@@ -194,7 +194,7 @@ const (
 // sweep removes what is over for good, until ctx ends: of all replicas, one does. Nothing depends on it but the size of the
 // database: expiry is judged when rows are read.
 func (s *Server) sweep(ctx context.Context) {
-	wait := time.NewTimer(sweepFirst + spread(sweepSpread))
+	wait := time.NewTimer(sweepFirst + spread())
 	defer wait.Stop()
 	for {
 		select {
@@ -202,13 +202,13 @@ func (s *Server) sweep(ctx context.Context) {
 			return
 		case <-wait.C:
 			s.sweepOnce(ctx)
-			wait.Reset(sweepEvery + spread(sweepSpread))
+			wait.Reset(sweepEvery + spread())
 		}
 	}
 }
 
-func spread(most time.Duration) time.Duration {
-	return rand.N(most) //nolint:gosec // it spreads load, and is no secret
+func spread() time.Duration {
+	return rand.N(sweepSpread) //nolint:gosec // it spreads load, and is no secret
 }
 
 // tidyEvery is how often a process looks for endings that others left, or that died with them.
@@ -248,7 +248,7 @@ const checkEvery = time.Minute
 
 // checkDocuments reads the documents of clients again, until ctx ends. Each is read by one process.
 func (s *Server) checkDocuments(ctx context.Context) {
-	wait := time.NewTimer(sweepFirst + spread(checkEvery))
+	wait := time.NewTimer(sweepFirst + spread())
 	defer wait.Stop()
 	for {
 		select {

@@ -86,7 +86,7 @@ func (s *Server) addNumbers(ctx context.Context) {
 
 // rollUp makes the numbers of the days out of rows and Events, until ctx ends: of all replicas, one does.
 func (s *Server) rollUp(ctx context.Context) {
-	wait := time.NewTimer(sweepFirst + spread(sweepSpread))
+	wait := time.NewTimer(sweepFirst + spread())
 	defer wait.Stop()
 	for {
 		select {
@@ -98,7 +98,7 @@ func (s *Server) rollUp(ctx context.Context) {
 					s.log.ErrorContext(ctx, "roll up the numbers of the days", "error", err)
 				}
 			}
-			wait.Reset(sweepEvery + spread(sweepSpread))
+			wait.Reset(sweepEvery + spread())
 		}
 	}
 }

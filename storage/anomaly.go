@@ -69,10 +69,10 @@ func (d *DB) EventsFrom(ctx context.Context, from identity.EventPlace, until tim
 	return events, d.fail("read events", err)
 }
 
-// Acts is what a person's Events of some kinds come to.
-func (d *DB) Acts(ctx context.Context, userID identity.ID, kinds []identity.EventKind, since, until time.Time) (times, different int, err error) {
+// Acts is what a person's Events of some kinds, after the first moment of a span and up to its last, come to.
+func (d *DB) Acts(ctx context.Context, userID identity.ID, kinds []identity.EventKind, span identity.EventSpan) (times, different int, err error) {
 	_, err = d.one(ctx, []any{&times, &different}, `SELECT COALESCE(sum(repeats + 1), 0), count(DISTINCT kind) FROM events
-		WHERE user_id = ? AND at > ? AND at <= ? AND kind IN ?`, userID, fromTime(since), fromTime(until), kindNames(kinds))
+		WHERE user_id = ? AND at > ? AND at <= ? AND kind IN ?`, userID, fromTime(span.Since), fromTime(span.Until), kindNames(kinds))
 	return times, different, d.fail("count acts", err)
 }
 

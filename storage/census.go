@@ -86,7 +86,7 @@ func (d *DB) rollHours(ctx context.Context, done rolled, from, to identity.Day) 
 				continue
 			}
 			r := rolling{day: day, part: part, settled: !d.Now().Before(ends.Add(settleAfter)), anew: done == nil}
-			if r.numbers, err = d.hour(ctx, day, own, begins, ends); err != nil {
+			if r.numbers, err = d.hour(ctx, day, own, identity.EventSpan{Since: begins, Until: ends}); err != nil {
 				return err
 			}
 			if err := d.write(ctx, r); err != nil {
@@ -112,7 +112,7 @@ const eventsOfHour = `SELECT kind, client_id, count(*) + sum(repeats) FROM event
 	GROUP BY kind, client_id ORDER BY kind, client_id`
 
 // hour counts the Events of an hour. However many there are, it takes as long as it does: it is nobody's request.
-func (d *DB) hour(ctx context.Context, day identity.Day, own map[string]bool, begins, ends time.Time) (numbers []identity.Number, err error) {
+func (d *DB) hour(ctx context.Context, day identity.Day, own map[string]bool, of identity.EventSpan) (numbers []identity.Number, err error) {
 	counts := identity.NewEventCount(own)
 	err = d.unhurriedly(ctx, func(ctx context.Context) error {
 		return d.each(ctx, func(rows *sql.Rows) error {
@@ -121,7 +121,7 @@ func (d *DB) hour(ctx context.Context, day identity.Day, own map[string]bool, be
 			err := rows.Scan(&kind, &client, &n)
 			counts.Add(identity.EventKind(kind), client, n)
 			return err
-		}, eventsOfHour, fromTime(begins), fromTime(ends))
+		}, eventsOfHour, fromTime(of.Since), fromTime(of.Until))
 	})
 	return counts.Numbers(day), d.fail("count events", err)
 }

@@ -2,12 +2,12 @@ package storage
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
+	"gorm.io/gorm"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -38,14 +38,8 @@ var personTables = []personTable{
 // It returns each's error.
 func (d *DB) ExportPerson(ctx context.Context, userID identity.ID, each func(kind string, record map[string]any) error) error {
 	for _, t := range personTables {
-		rows, err := d.q(ctx).Raw("SELECT "+t.columns+" FROM "+t.table+" WHERE "+t.user+" = ?", userID).Rows()
-		if err != nil {
-			return d.fail("export "+t.kind, err)
-		}
-		err = exportRows(rows, func(record map[string]any) error { return each(t.kind, record) })
-		if closed := rows.Close(); err == nil {
-			err = closed
-		}
+		query := "SELECT " + t.columns + " FROM " + t.table + " WHERE " + t.user + " = ?"
+		err := exportRows(d.q(ctx).Raw(query, userID), func(record map[string]any) error { return each(t.kind, record) })
 		if err != nil {
 			return d.fail("export "+t.kind, err)
 		}
@@ -53,7 +47,12 @@ func (d *DB) ExportPerson(ctx context.Context, userID identity.ID, each func(kin
 	return nil
 }
 
-func exportRows(rows *sql.Rows, each func(map[string]any) error) error {
+func exportRows(query *gorm.DB, each func(map[string]any) error) error {
+	rows, err := query.Rows()
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
 	names, err := rows.Columns()
 	if err != nil {
 		return err

@@ -72,6 +72,12 @@ func asked(db *storage.DB, p person, s identity.Session) map[string]func(context
 
 // listed are those that read, or sweep.
 func listed(db *storage.DB, p person, s identity.Session) map[string]func(context.Context) error {
+	all := ofOperators(db, p, s)
+	maps.Copy(all, ofPeople(db, p, s))
+	return all
+}
+
+func ofOperators(db *storage.DB, p person, s identity.Session) map[string]func(context.Context) error {
 	user := p.user.ID
 	return map[string]func(context.Context) error{
 		"Sweep":        func(ctx context.Context) error { return failed(db.Sweep(ctx)) },
@@ -127,6 +133,12 @@ func listed(db *storage.DB, p person, s identity.Session) map[string]func(contex
 		"Clients": func(ctx context.Context) error {
 			return failed(db.Clients(ctx, identity.ClientQuery{After: "b", Limit: 100}))
 		},
+	}
+}
+
+func ofPeople(db *storage.DB, p person, s identity.Session) map[string]func(context.Context) error {
+	user := p.user.ID
+	return map[string]func(context.Context) error{
 		"FactorsOf":      func(ctx context.Context) error { return failed(db.FactorsOf(ctx, user)) },
 		"Surplus":        func(ctx context.Context) error { return failed(db.Surplus(ctx, user, "app", identity.MaxSessions)) },
 		"SurplusSignIns": func(ctx context.Context) error { return failed(db.SurplusSignIns(ctx, user, identity.MaxSignIns)) },
@@ -205,7 +217,7 @@ func watched(db *storage.DB, p person) map[string]func(context.Context) error {
 			return failed(db.LastActive(ctx, p.user.ID, db.Now()))
 		},
 		"Acts": func(ctx context.Context) error {
-			_, _, err := db.Acts(ctx, p.user.ID, []identity.EventKind{identity.FactorRefused}, db.Now().Add(-time.Hour), db.Now())
+			_, _, err := db.Acts(ctx, p.user.ID, []identity.EventKind{identity.FactorRefused}, identity.EventSpan{Since: db.Now().Add(-time.Hour), Until: db.Now()})
 			return err
 		},
 		"AskFactor": func(ctx context.Context) error { return db.AskFactor(ctx, p.user.ID) },

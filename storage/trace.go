@@ -106,7 +106,7 @@ func traceSQLite(db *gorm.DB) error {
 	}
 	after := func(tx *gorm.DB) {
 		if kept, ok := tx.InstanceGet(gormSpan); ok {
-			span := kept.(trace.Span) //nolint:errcheck,forcetypeassert // before put it there
+			span := kept.(trace.Span)
 			describe(span, tx.Statement.SQL.String())
 			over(span, tx.Error)
 		}

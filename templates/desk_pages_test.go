@@ -56,8 +56,10 @@ var atTheDesk = map[string]templates.Page{
 	}},
 	"deskform": templates.DeskForm{
 		DeskFrame: atDesk, Submit: "Lock the account", Danger: true, Inputs: []templates.DeskInput{
-			{Name: "new_email", Label: "New e-mail address", Type: "email"}, {Name: "uris", Label: "One a line", Hint: "Or none.", Lines: 3, Value: "https://a\nhttps://b"},
-			{Name: "trusted", Label: "Trusted", Box: true, Value: "yes"}, {Name: "version", Type: "hidden", Value: "1"},
+			{Name: "new_email", Label: "New e-mail address", Type: "email"},
+			{Name: "uris", Label: "One a line", Hint: "Or none.", Lines: 3, Value: "https://a\nhttps://b"},
+			{Name: "trusted", Label: "Trusted", Box: true, Value: "yes"},
+			{Name: "version", Type: "hidden", Value: "1"},
 			{Name: "reason", Label: "Why", Hint: "Like: lost phone."},
 		},
 	},
