@@ -2,8 +2,10 @@ package identity
 
 import (
 	"encoding/binary"
+	"maps"
 	"net/url"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -27,6 +29,7 @@ type Asked struct {
 	Browser [16]byte // hash of the cookie of its browser; zero while it has none
 	Params  url.Values
 	At      time.Time
+	Reached int // how many of FunnelSteps it has come to; 0: nobody has counted it
 }
 
 // NewAsked is a request that has just been asked, and has no browser yet.
@@ -36,10 +39,32 @@ func NewAsked(params url.Values, now time.Time) Asked {
 
 // In is the same request, asked just now in the browser with that cookie.
 func (a Asked) In(browser string, now time.Time) Asked {
+	reached := a.Reached
 	a = NewAsked(a.Params, now)
-	a.Browser = hash16(browser)
+	a.Browser, a.Reached = hash16(browser), reached
 	return a
 }
+
+// funnelOf says how many of FunnelSteps a request has come to that waits for a step of its person.
+var funnelOf = map[Step]int{StepSignIn: 2, StepOtherUser: 2, StepFactor: 3, StepEnrol: 3, StepConsent: 4, StepContinue: 4, StepNone: 5}
+
+// Onward is the request on its way to a step, which is counted where it is further than it has been: whoever goes back, or opens
+// a page twice, is counted once.
+func (a Asked) Onward(trail *Trail, to Step, now time.Time) Asked {
+	after := now.Sub(a.At)
+	if a.Reached == 0 {
+		trail.step("", FunnelSteps[0], 0)
+		a.Reached = 1
+	}
+	if at := funnelOf[to]; at > a.Reached {
+		trail.step(FunnelSteps[a.Reached-1], FunnelSteps[at-1], after)
+		a.Reached = at
+	}
+	return a
+}
+
+// reachedParam is where a sealed request says how far it has come, beside its own parameters. An app that sends it says nothing.
+const reachedParam = "sojourn_reached"
 
 // Counts reports whether the request was asked in the browser with that cookie, and within the hour.
 func (a Asked) Counts(browser string, now time.Time) bool {
@@ -83,9 +108,16 @@ func (k *Keyring) AskedText(a Asked) (string, error) { return k.askedText(a, For
 func (k *Keyring) PushedText(a Asked) (string, error) { return k.askedText(a, ForPushed, PushedPrefix) }
 
 func (k *Keyring) askedText(a Asked, purpose Purpose, prefix string) (string, error) {
-	query := a.Params.Encode()
+	params := url.Values{}
+	maps.Copy(params, a.Params)
+	params.Del(reachedParam)
+	query := params.Encode()
 	if len(query) > MaxAsked {
 		return "", Refuse(Invalid, "The request is too long: its parameters may have 6,144 bytes together.")
+	}
+	if a.Reached > 0 {
+		params.Set(reachedParam, strconv.Itoa(a.Reached))
+		query = params.Encode()
 	}
 	body := binary.BigEndian.AppendUint64(nil, uint64(a.At.UnixMicro()))
 	body = append(append(body, a.ID[:]...), a.Browser[:]...)
@@ -114,6 +146,10 @@ func (k *Keyring) readAsked(text string, purpose Purpose, prefix string) (a Aske
 	if a.Params, err = url.ParseQuery(string(body[askedLen:])); err != nil {
 		return Asked{}, ErrForged
 	}
+	if n, err := strconv.Atoi(a.Params.Get(reachedParam)); err == nil && n > 0 && n <= len(FunnelSteps) {
+		a.Reached = n
+	}
+	a.Params.Del(reachedParam)
 	a.At = time.UnixMicro(int64(binary.BigEndian.Uint64(body))).UTC()
 	copy(a.ID[:], body[8:])
 	copy(a.Browser[:], body[24:])

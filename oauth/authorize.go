@@ -107,6 +107,7 @@ func (e *Endpoints) answer(w http.ResponseWriter, r *http.Request, a *authorizat
 	}
 	switch way := ways[step]; {
 	case step == identity.StepNone:
+		e.onward(r, a, step)
 		return e.issueCode(w, r, a)
 	case step == identity.StepConsent && a.pressed(e, identity.ForDenial, a.denial):
 		return errDenied
@@ -114,11 +115,23 @@ func (e *Endpoints) answer(w http.ResponseWriter, r *http.Request, a *authorizat
 		return way.silently
 	default:
 		a.asked = e.bind(w, r, a.asked)
+		e.onward(r, a, step)
 		if step == identity.StepSignIn && a.asked.Creates() {
 			return e.lead(w, a, signUpPage)
 		}
 		return e.lead(w, a, way.page)
 	}
+}
+
+// onward counts how far the request has come, of the client and of the platform that the browser is of. One without pages (prompt=none) has
+// no way that anybody could leave.
+func (e *Endpoints) onward(r *http.Request, a *authorization, to identity.Step) {
+	if a.asked.Silent() {
+		return
+	}
+	trail := identity.TrailOf(r.Context())
+	trail.Subject = identity.SubjectOf(a.client, identity.Session{Platform: identity.PlatformOf(r.UserAgent(), identity.Device{})})
+	a.asked = a.asked.Onward(trail, to, e.o.Now())
 }
 
 // pressed reports whether text says that the person pressed that button for this request.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/oauth"
+	"github.com/sojourn-auth/sojourn/storage"
 )
 
 // redirected is where a request of a signed-in person leads, and checks state and iss on the way (RFC 9207).
@@ -357,6 +358,7 @@ func TestAuthorize_leadsToTheMissingStepAndBack(t *testing.T) {
 			t.Fatalf("led to %s", page)
 		}
 		again, err := s.keys.ReadAsked(q2.Get("next"))
+		asked.Reached = again.Reached // it has come further
 		if err != nil || !cmp.Equal(again, asked) {
 			t.Errorf("the request changed on its way: %v, %v", again, asked)
 		}
@@ -432,3 +434,42 @@ func TestAuthorize_isNeverKept(t *testing.T) {
 }
 
 // DESIGN §9, The way back: of errors, by who registered the client and whether anyone has signed in.
+
+// The way through the pages is counted of the app and its platform: here to consent, and on to the code.
+func TestAuthorize_countsTheWayOfASignIn(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, storage.SQLite)
+	c := s.app(untrusted)
+	cookie := s.signIn(s.addUser("grace@example.com"))
+	counted := func(q url.Values) (url.Values, *identity.Trail) {
+		ctx, trail := identity.WithTrail(t.Context())
+		r := requesting(q).WithContext(ctx)
+		r.Header.Set("User-Agent", "Mozilla/5.0 (Linux; Android 16; Pixel 9) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36")
+		r.AddCookie(cookie)
+		r.AddCookie(thisBrowser)
+		_, to := s.location(s.send(r))
+		return to, trail
+	}
+	measures := func(trail *identity.Trail) (all []string) {
+		for _, tick := range trail.Ticks {
+			step, _, _ := strings.Cut(tick.Label, "/")
+			all = append(all, string(tick.Measure)+" "+step)
+		}
+		return all
+	}
+	page, trail := counted(asking(c))
+	if got := strings.Join(measures(trail), ", "); got != "reached asked, passed asked, reached consent" {
+		t.Error(got)
+	}
+	if trail.Subject.ClientID != c.ID || trail.Subject.Platform != "Android" {
+		t.Errorf("it is counted of %+v", trail.Subject)
+	}
+	s.allow(c, cookie, "openid", "offline_access")
+	answer, trail := counted(s.pressing(identity.ForAllowal, page, cookie))
+	if got := strings.Join(measures(trail), ", "); got != "passed consent, reached code" || answer.Get("code") == "" {
+		t.Error(got, answer)
+	}
+	if _, trail = counted(asking(c, "prompt", "none")); len(trail.Ticks) > 0 {
+		t.Errorf("counted of a request without pages: %v", trail.Ticks)
+	}
+}
