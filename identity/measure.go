@@ -17,7 +17,6 @@ const (
 	MeasureRetries    Measure = "code_retries"
 	MeasureReached    Measure = "reached" // a step of a sign-in, so long after the request; label: step/step of Scale
 	MeasurePassed     Measure = "passed"  // likewise
-	MeasureUnknown    Measure = "forced_unknown"
 )
 
 // What the rows of Sessions say of a day.

@@ -101,11 +101,6 @@ func (t table) health() Health {
 		RefusedAfter: t.histogram(MeasureRefusedAfter, ""),
 		IdleEnds:     t.series(MeasureEnded, func(cause string) bool { return cause == string(EndIdle) }),
 	}
-	unknown := t.series(MeasureUnknown, nil)
-	if unknown.Sum() > 0 {
-		h.ForcedBy[UnknownName] = sum(unknown, h.ForcedBy[UnknownName])
-		h.Forced = sum(h.Forced, unknown)
-	}
 	for _, outcome := range RefreshOutcomes {
 		h.Refreshes[outcome] = t.series(MeasureRefreshes, func(label string) bool { return label == string(outcome) })
 	}
