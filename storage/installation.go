@@ -80,7 +80,7 @@ func (d *DB) installationSecret(ctx context.Context, name string) ([]byte, error
 	}
 	secret, err := d.keys.Open(identity.ForInstalled, row.Sealed, []byte(name))
 	if err != nil {
-		return nil, fmt.Errorf("the secret %s of this installation: no root secret opens it", name)
+		return nil, fmt.Errorf("SOJOURN_SECRET is not the one of this database, or lacks the one that sealed its secret %s: %w", name, err)
 	}
 	return secret, nil
 }
