@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sojourn-auth/sojourn/test/cluster"
 	"github.com/sojourn-auth/sojourn/weather"
 )
 
@@ -313,14 +314,9 @@ func (n *network) forget(t testing.TB) {
 
 func freePort(t testing.TB) string {
 	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	ports, err := cluster.FreePorts(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
+	return ports[0]
 }

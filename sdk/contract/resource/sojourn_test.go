@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -24,6 +23,7 @@ import (
 	"time"
 
 	_ "github.com/sojourn-auth/sojourn/storage" // has the driver of SQLite
+	"github.com/sojourn-auth/sojourn/test/cluster"
 )
 
 const (
@@ -151,12 +151,11 @@ func sojournAt(t *testing.T, spec driverSpec, issuer, listen string) *stage {
 
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := cluster.FreePorts(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	return "127.0.0.1:" + ports[0]
 }
 
 func (s *sojourn) start() {
