@@ -21,11 +21,11 @@ import (
 	"github.com/sojourn-auth/sojourn/storage/storagetest"
 )
 
-// counters makes a scratch table with the rows "a" and "b" at 0.
-func counters(t *testing.T, db *storage.DB) {
+// scores makes a scratch table with the rows "a" and "b" at 0.
+func scores(t *testing.T, db *storage.DB) {
 	t.Helper()
-	exec(t, db, "CREATE TABLE counters (name text PRIMARY KEY, n bigint NOT NULL)")
-	exec(t, db, "INSERT INTO counters VALUES ('a', 0), ('b', 0)")
+	exec(t, db, "CREATE TABLE scores (name text PRIMARY KEY, n bigint NOT NULL)")
+	exec(t, db, "INSERT INTO scores VALUES ('a', 0), ('b', 0)")
 }
 
 func exec(t *testing.T, db *storage.DB, sql string, args ...any) {
@@ -36,12 +36,12 @@ func exec(t *testing.T, db *storage.DB, sql string, args ...any) {
 }
 
 func add(ctx context.Context, db *storage.DB, name string) error {
-	return db.Q(ctx).Exec("UPDATE counters SET n = n + 1 WHERE name = ?", name).Error
+	return db.Q(ctx).Exec("UPDATE scores SET n = n + 1 WHERE name = ?", name).Error
 }
 
 func count(t *testing.T, db *storage.DB, name string) (n int64) {
 	t.Helper()
-	if err := db.Q(t.Context()).Raw("SELECT n FROM counters WHERE name = ?", name).Scan(&n).Error; err != nil {
+	if err := db.Q(t.Context()).Raw("SELECT n FROM scores WHERE name = ?", name).Scan(&n).Error; err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -88,7 +88,7 @@ func TestOpen_sqliteFileIsForItsOwnerOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
-	counters(t, db)
+	scores(t, db)
 	for file, want := range map[string]os.FileMode{filepath.Dir(path): 0o700, path: 0o600, path + "-wal": 0o600} {
 		info, err := os.Stat(file)
 		if err != nil {
@@ -177,10 +177,10 @@ func TestColumns_timesCompareInSQL(t *testing.T) {
 func TestConstraints_areToldApart(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
-		counters(t, db)
-		exec(t, db, "CREATE TABLE parts (of text NOT NULL REFERENCES counters (name), n bigint CHECK (n > 0))")
+		scores(t, db)
+		exec(t, db, "CREATE TABLE parts (of text NOT NULL REFERENCES scores (name), n bigint CHECK (n > 0))")
 		for sql, want := range map[string]error{
-			"INSERT INTO counters VALUES ('a', 1)": gorm.ErrDuplicatedKey,
+			"INSERT INTO scores VALUES ('a', 1)": gorm.ErrDuplicatedKey,
 			"INSERT INTO parts VALUES ('none', 1)": gorm.ErrForeignKeyViolated,
 			"INSERT INTO parts VALUES ('a', 0)":    gorm.ErrCheckConstraintViolated,
 		} {
@@ -203,11 +203,11 @@ func TestConstraints_areToldApart(t *testing.T) {
 func TestStatements_returnWhatTheyWrote(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
-		counters(t, db)
+		scores(t, db)
 		for i, sql := range []string{
-			"UPDATE counters SET n = n + 1 WHERE name = 'a' RETURNING n",
-			"\n\tupdate counters SET n = n + 1 WHERE name = 'a' RETURNING n",
-			"WITH one AS (SELECT 1 AS n) UPDATE counters SET n = counters.n + one.n FROM one WHERE name = 'a' RETURNING counters.n",
+			"UPDATE scores SET n = n + 1 WHERE name = 'a' RETURNING n",
+			"\n\tupdate scores SET n = n + 1 WHERE name = 'a' RETURNING n",
+			"WITH one AS (SELECT 1 AS n) UPDATE scores SET n = scores.n + one.n FROM one WHERE name = 'a' RETURNING scores.n",
 		} {
 			var n int64
 			if err := db.Q(t.Context()).Raw(sql).Scan(&n).Error; err != nil || n != int64(i+1) {
@@ -224,7 +224,7 @@ func TestWriters_allGetTheirTurn(t *testing.T) {
 			t.Parallel()
 			dsn := storagetest.DSN(t, kind)
 			server, tool := open(t, dsn, 8), open(t, dsn, 2)
-			counters(t, server)
+			scores(t, server)
 			const writers, rounds = 16, 10
 			var all sync.WaitGroup
 			for i := range writers {

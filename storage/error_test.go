@@ -81,7 +81,7 @@ func TestAway_postgresComesBack(t *testing.T) {
 	t.Parallel()
 	dsn := storagetest.DSN(t, storage.Postgres)
 	db, other := open(t, dsn, 4), storagetest.Open(t, storage.Postgres)
-	counters(t, db)
+	scores(t, db)
 	name := dsn[strings.LastIndex(dsn, "/")+1:]
 	name, _, _ = strings.Cut(name, "?")
 
@@ -114,7 +114,7 @@ func TestAway_waitingInVainForAConnection(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			db := open(t, storagetest.DSN(t, kind), 1)
-			counters(t, db)
+			scores(t, db)
 			err := db.InTx(t.Context(), func(context.Context) error {
 				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 				defer cancel()
@@ -131,7 +131,7 @@ func TestAway_sqliteLockedByAnotherProcess(t *testing.T) {
 	t.Parallel()
 	dsn := storagetest.DSN(t, storage.SQLite)
 	db, other := open(t, dsn, 0), open(t, dsn, 0)
-	counters(t, db)
+	scores(t, db)
 	err := other.InTx(t.Context(), func(context.Context) error {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()

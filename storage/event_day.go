@@ -224,10 +224,6 @@ func (d *DB) firstHead(ctx context.Context, check *identity.EventCheck, since id
 // sweepEvents deletes the Events of each sealed day and kind that have been kept for long enough, in bounded statements, each of
 // which goes on where the last one was.
 func (d *DB) sweepEvents(ctx context.Context) (swept int, err error) {
-	sealer, err := d.eventSealer(ctx)
-	if err != nil {
-		return 0, err
-	}
 	var rows []eventDayRow
 	if err := d.q(ctx).Where("NOT gone").Order("day").Find(&rows).Error; err != nil {
 		return 0, d.fail("read sealed days", err)
@@ -237,7 +233,7 @@ func (d *DB) sweepEvents(ctx context.Context) (swept int, err error) {
 		if len(r.Released) == 0 && !r.Day.Ends().Add(d.kept.Of(identity.EventKind(r.Kind))).Before(now) {
 			continue
 		}
-		n, err := d.sweepDay(ctx, sealer, r)
+		n, err := d.sweepDay(ctx, r)
 		if swept += n; err != nil {
 			return swept, err
 		}
@@ -245,11 +241,14 @@ func (d *DB) sweepEvents(ctx context.Context) (swept int, err error) {
 	return swept, nil
 }
 
-func (d *DB) sweepDay(ctx context.Context, sealer identity.EventSealer, r eventDayRow) (swept int, err error) {
+func (d *DB) sweepDay(ctx context.Context, r eventDayRow) (swept int, err error) {
 	day := d.q(ctx).Model(&eventDayRow{}).Where("day = ? AND kind = ?", r.Day, r.Kind)
 	if len(r.Released) == 0 {
-		err := day.Session(&gorm.Session{}).Update("released", sealer.Release(r.day(), d.Now())).Error
+		sealer, err := d.eventSealer(ctx)
 		if err != nil {
+			return 0, err
+		}
+		if err := day.Session(&gorm.Session{}).Update("released", sealer.Release(r.day(), d.Now())).Error; err != nil {
 			return 0, d.fail("release events", err)
 		}
 	}

@@ -21,7 +21,7 @@ var errNo = errors.New("no")
 func TestInTx_allOrNothing(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
-		counters(t, db)
+		scores(t, db)
 		for _, verdict := range []error{nil, errNo} {
 			err := db.InTx(t.Context(), func(ctx context.Context) error {
 				return errors.Join(add(ctx, db, "a"), add(ctx, db, "b"), verdict)
@@ -52,13 +52,13 @@ func TestInTx_returnsTheErrorAsItIs(t *testing.T) {
 func TestInTx_othersSeeItOnlyAfterCommit(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
-		counters(t, db)
+		scores(t, db)
 		err := db.InTx(t.Context(), func(ctx context.Context) error {
 			if err := add(ctx, db, "a"); err != nil {
 				return err
 			}
 			var inside int64
-			if err := db.Q(ctx).Raw("SELECT n FROM counters WHERE name = 'a'").Scan(&inside).Error; err != nil {
+			if err := db.Q(ctx).Raw("SELECT n FROM scores WHERE name = 'a'").Scan(&inside).Error; err != nil {
 				return err
 			}
 			if outside := count(t, db, "a"); inside != 1 || outside != 0 {
@@ -75,7 +75,7 @@ func TestInTx_othersSeeItOnlyAfterCommit(t *testing.T) {
 func TestInTx_joinsTheOneThatCtxCarries(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
-		counters(t, db)
+		scores(t, db)
 		err := db.InTx(t.Context(), func(ctx context.Context) error {
 			err := db.InTx(ctx, func(ctx context.Context) error { return add(ctx, db, "a") })
 			return errors.Join(err, errNo)
@@ -89,7 +89,7 @@ func TestInTx_joinsTheOneThatCtxCarries(t *testing.T) {
 func TestInTx_joinedFailureDoomsTheWhole(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
-		counters(t, db)
+		scores(t, db)
 		err := db.InTx(t.Context(), func(ctx context.Context) error {
 			if err := add(ctx, db, "a"); err != nil {
 				return err
@@ -109,7 +109,7 @@ func TestInTx_joinedFailureDoomsTheWhole(t *testing.T) {
 func TestInTx_rememberedRefusalCommits(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
-		counters(t, db)
+		scores(t, db)
 		var refusal error
 		err := db.InTx(t.Context(), func(ctx context.Context) error {
 			refusal = identity.Refuse(identity.BadLogin, "wrong code")
@@ -124,7 +124,7 @@ func TestInTx_rememberedRefusalCommits(t *testing.T) {
 func TestInTx_rollsBackOnPanic(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
-		counters(t, db)
+		scores(t, db)
 		for range 10 { // more often than there are connections: each one comes back
 			func() {
 				defer func() {
@@ -150,7 +150,7 @@ func TestInTx_rollsBackOnPanic(t *testing.T) {
 func TestInTx_recoveredPanicOfAPartDoomsTheWhole(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
-		counters(t, db)
+		scores(t, db)
 		err := db.InTx(t.Context(), func(ctx context.Context) error {
 			defer func() { _ = recover() }()
 			return db.InTx(ctx, func(ctx context.Context) error {
@@ -167,7 +167,7 @@ func TestInTx_recoveredPanicOfAPartDoomsTheWhole(t *testing.T) {
 func TestInTx_deadlineRollsBackAndIsUnavailable(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
-		counters(t, db)
+		scores(t, db)
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		err := db.InTx(ctx, func(ctx context.Context) error {
@@ -190,7 +190,7 @@ func TestInTx_isOfOneDatabaseOnly(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
 		other := storagetest.Open(t, storage.SQLite)
-		counters(t, other)
+		scores(t, other)
 		_ = db.InTx(t.Context(), func(ctx context.Context) error { return errors.Join(add(ctx, other, "a"), errNo) })
 		if got := count(t, other, "a"); got != 1 {
 			t.Errorf("the other database took part: counted %d, want 1", got)
@@ -201,14 +201,14 @@ func TestInTx_isOfOneDatabaseOnly(t *testing.T) {
 func TestQ_conditionsDoNotStick(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
-		counters(t, db)
+		scores(t, db)
 		err := db.InTx(t.Context(), func(ctx context.Context) error {
 			for range 2 {
 				var n int64
-				if err := db.Q(ctx).Table("counters").Where("name = ?", "a").Count(&n).Error; err != nil || n != 1 {
+				if err := db.Q(ctx).Table("scores").Where("name = ?", "a").Count(&n).Error; err != nil || n != 1 {
 					t.Errorf("counted %d, %v", n, err)
 				}
-				if err := db.Q(ctx).Table("counters").Where("name = ?", "b").Count(&n).Error; err != nil || n != 1 {
+				if err := db.Q(ctx).Table("scores").Where("name = ?", "b").Count(&n).Error; err != nil || n != 1 {
 					t.Errorf("counted %d, %v: an earlier condition stayed", n, err)
 				}
 			}
@@ -223,13 +223,13 @@ func TestQ_conditionsDoNotStick(t *testing.T) {
 func TestInTx_decideByWritingHasOneWinner(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
-		counters(t, db)
+		scores(t, db)
 		var won atomic.Int64
 		var all sync.WaitGroup
 		for range 16 {
 			all.Go(func() {
 				err := db.InTx(t.Context(), func(ctx context.Context) error {
-					res := db.Q(ctx).Exec("UPDATE counters SET n = 1 WHERE name = 'a' AND n = 0")
+					res := db.Q(ctx).Exec("UPDATE scores SET n = 1 WHERE name = 'a' AND n = 0")
 					won.Add(res.RowsAffected)
 					return res.Error
 				})
