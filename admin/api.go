@@ -41,6 +41,7 @@ type lists interface {
 	FindSessions(ctx context.Context, q identity.SessionQuery) ([]identity.Live, error)
 	Clients(ctx context.Context, q identity.ClientQuery) ([]identity.Client, error)
 	Events(ctx context.Context, q identity.EventQuery) ([]identity.Event, error)
+	Unusual(ctx context.Context, limit int) ([]identity.Event, error)
 	Deliveries(ctx context.Context, f identity.DeliveryFilter) ([]identity.ListedDelivery, error)
 	Stats(ctx context.Context, q identity.StatsQuery) (identity.Stats, error)
 	StatGroups(ctx context.Context, q identity.StatsQuery, by identity.GroupBy) (identity.Groups, error)

@@ -17,11 +17,12 @@ type numbers interface {
 const (
 	// overviewDays is how many days the overview looks back, today included.
 	overviewDays = 28
-	// lastEvents is how many Events it shows.
-	lastEvents = 10
+	// lastEvents is how many Events it shows, lastUnusual how many of what rules found.
+	lastEvents  = 10
+	lastUnusual = 5
 )
 
-// overview is the page that the desk begins with: what waits for an operator, how Sessions fare, who uses the apps, what happened last.
+// overview is the page that the desk begins with: what waits for an operator, what rules found unusual, how Sessions fare, who uses the apps, what happened last.
 func (d *Desk) overview(v visitor) (page templates.Desk, err error) {
 	page.Title = "Overview"
 	waiting, err := d.waiting(v)
@@ -33,10 +34,16 @@ func (d *Desk) overview(v visitor) (page templates.Desk, err error) {
 	if err != nil {
 		return page, err
 	}
+	unusual, err := d.o.Lists.Unusual(v.ctx(), lastUnusual)
+	if err != nil {
+		return page, err
+	}
+	found := eventTable(v, unusual)
+	found.Empty = "Nothing unusual was found."
 	last, err := d.o.Lists.Events(v.ctx(), identity.EventQuery{Limit: lastEvents})
 	t := eventTable(v, last)
 	t.NextURL = DeskPrefix + "events"
-	page.Parts = append([]templates.DeskPart{waiting}, health(s)...)
+	page.Parts = append([]templates.DeskPart{waiting, {Title: "Found unusual", Table: found}}, health(s)...)
 	page.Parts = append(page.Parts, engagement(s)...)
 	page.Parts = append(page.Parts, templates.DeskPart{Title: "What happened last", Table: t})
 	return page, err

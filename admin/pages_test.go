@@ -276,6 +276,23 @@ func TestDesk_eachActOnAPersonAsksWhyAndIsAnEvent(t *testing.T) {
 }
 
 // What anybody calls themselves is a text to a spreadsheet, and one line.
+func TestDesk_theOverviewShowsWhatRulesFoundHoweverMuchElseHappened(t *testing.T) {
+	t.Parallel()
+	inOffice(t, func(o *office) {
+		c := o.clerk("reader@example.com", identity.RoleReader).enter()
+		if page := c.get("/desk/").words(); !strings.Contains(page, "Nothing unusual was found.") {
+			o.Error("it says nothing of it")
+		}
+		o.ok(o.db.AddEvent(o.Context(), identity.Event{ID: identity.NewID(), At: o.now(), Kind: identity.AnomalyFound, Detail: "rule=registration-flood"}))
+		for range 20 {
+			o.ok(o.db.AddEvent(o.Context(), identity.Event{ID: identity.NewID(), At: o.now(), Kind: identity.SignedIn}))
+		}
+		if page := c.get("/desk/").words(); !strings.Contains(page, "registration-flood") || strings.Contains(page, "Nothing unusual was found.") {
+			o.Error("what was found is not there")
+		}
+	})
+}
+
 func TestDownloads_noTextIsAFormula(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t, storage.SQLite)

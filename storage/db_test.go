@@ -180,7 +180,7 @@ func TestConstraints_areToldApart(t *testing.T) {
 		scores(t, db)
 		exec(t, db, "CREATE TABLE parts (of text NOT NULL REFERENCES scores (name), n bigint CHECK (n > 0))")
 		for sql, want := range map[string]error{
-			"INSERT INTO scores VALUES ('a', 1)": gorm.ErrDuplicatedKey,
+			"INSERT INTO scores VALUES ('a', 1)":   gorm.ErrDuplicatedKey,
 			"INSERT INTO parts VALUES ('none', 1)": gorm.ErrForeignKeyViolated,
 			"INSERT INTO parts VALUES ('a', 0)":    gorm.ErrCheckConstraintViolated,
 		} {
@@ -189,11 +189,11 @@ func TestConstraints_areToldApart(t *testing.T) {
 				t.Errorf("%s: got %v, want %v", sql, err, want)
 			}
 		}
-		type counter struct {
+		type score struct {
 			Name string `gorm:"primaryKey"`
 			N    int64
 		}
-		res := db.Q(t.Context()).Clauses(clause.OnConflict{DoNothing: true}).Create(&counter{Name: "a", N: 9})
+		res := db.Q(t.Context()).Clauses(clause.OnConflict{DoNothing: true}).Create(&score{Name: "a", N: 9})
 		if res.Error != nil || res.RowsAffected != 0 {
 			t.Errorf("ON CONFLICT DO NOTHING: %d rows, %v; want none", res.RowsAffected, res.Error)
 		}

@@ -137,6 +137,17 @@ func (d *DB) Activity(ctx context.Context, userID identity.ID, limit int) ([]ide
 	return events, nil
 }
 
+// Unusual returns what rules found unusual, the newest first, at most limit of it. The kind is in the text: so its index is found.
+func (d *DB) Unusual(ctx context.Context, limit int) ([]identity.Event, error) {
+	var rows []eventRow
+	err := d.q(ctx).Raw("SELECT * FROM events WHERE kind = 'anomaly.found' ORDER BY at DESC, id DESC LIMIT ?", limit).Scan(&rows).Error
+	events := make([]identity.Event, len(rows))
+	for i, r := range rows {
+		events[i] = r.event()
+	}
+	return events, d.fail("list what is unusual", err)
+}
+
 // Events returns what happened, the newest first. Of one Session it tells also after its row was swept.
 func (d *DB) Events(ctx context.Context, q identity.EventQuery) ([]identity.Event, error) {
 	c := conditions{where: "TRUE"}

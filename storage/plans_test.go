@@ -129,6 +129,7 @@ func ofOperators(db *storage.DB, p person, s identity.Session) map[string]func(c
 			return orElse(failed(db.SelfRegistered(ctx, identity.ClientQuery{Limit: 100})),
 				failed(db.SelfRegistered(ctx, identity.ClientQuery{After: "app", Limit: 100})))
 		},
+		"Unusual":  func(ctx context.Context) error { return failed(db.Unusual(ctx, 5)) },
 		"Officers": func(ctx context.Context) error { return failed(db.Officers(ctx)) },
 		"Clients": func(ctx context.Context) error {
 			return failed(db.Clients(ctx, identity.ClientQuery{After: "b", Limit: 100}))

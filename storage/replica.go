@@ -253,6 +253,11 @@ func (l Lists) Events(ctx context.Context, q identity.EventQuery) ([]identity.Ev
 	return read(ctx, l.d, func(ctx context.Context) ([]identity.Event, error) { return l.d.Events(ctx, q) })
 }
 
+// Unusual is DB.Unusual.
+func (l Lists) Unusual(ctx context.Context, limit int) ([]identity.Event, error) {
+	return read(ctx, l.d, func(ctx context.Context) ([]identity.Event, error) { return l.d.Unusual(ctx, limit) })
+}
+
 // Deliveries is DB.Deliveries.
 func (l Lists) Deliveries(ctx context.Context, f identity.DeliveryFilter) ([]identity.ListedDelivery, error) {
 	return read(ctx, l.d, func(ctx context.Context) ([]identity.ListedDelivery, error) { return l.d.Deliveries(ctx, f) })
