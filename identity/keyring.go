@@ -292,9 +292,14 @@ func (s Secret) GoString() string { return "[secret]" }
 // LogValue hides the secret from slog.
 func (s Secret) LogValue() slog.Value { return slog.StringValue("[secret]") }
 
-// RandomText returns n random bytes as base64url: 16 bytes make 22 characters.
+// RandomText returns n random bytes as base64url: 16 bytes make 22 characters. It begins with no hyphen: ids are typed after commands,
+// which would take it for a flag. That costs a fortieth of a bit.
 func RandomText(n int) string {
 	b := make([]byte, n)
-	_, _ = rand.Read(b)
-	return base64.RawURLEncoding.EncodeToString(b)
+	for {
+		_, _ = rand.Read(b)
+		if text := base64.RawURLEncoding.EncodeToString(b); !strings.HasPrefix(text, "-") {
+			return text
+		}
+	}
 }

@@ -378,3 +378,12 @@ func FuzzReadAsked(f *testing.F) {
 		}
 	})
 }
+
+func TestRandomText_isNoFlagOfACommand(t *testing.T) {
+	t.Parallel()
+	for range 1000 {
+		if text := identity.RandomText(12); text[0] == '-' || len(text) != 16 {
+			t.Fatal(text)
+		}
+	}
+}
