@@ -57,18 +57,6 @@ func (d *DB) AskFactor(ctx context.Context, userID identity.ID) error {
 		"UPDATE sign_ins SET amr = ? WHERE user_id = ? AND ended_at IS NULL AND amr <> ?", identity.PWD, userID, identity.PWD).Error)
 }
 
-// EventsFrom returns the Events after a place and up to a time, the oldest first, at most limit of them.
-func (d *DB) EventsFrom(ctx context.Context, from identity.EventPlace, until time.Time, limit int) ([]identity.Event, error) {
-	var rows []eventRow
-	err := d.q(ctx).Raw("SELECT * FROM events WHERE at >= ? AND (at > ? OR id > ?) AND at <= ? ORDER BY at, id LIMIT ?",
-		fromTime(from.At), fromTime(from.At), from.ID, fromTime(until), limit).Scan(&rows).Error
-	events := make([]identity.Event, len(rows))
-	for i, r := range rows {
-		events[i] = r.event()
-	}
-	return events, d.fail("read events", err)
-}
-
 // Acts is what a person's Events of some kinds, after the first moment of a span and up to its last, come to.
 func (d *DB) Acts(ctx context.Context, userID identity.ID, kinds []identity.EventKind, span identity.EventSpan) (times, different int, err error) {
 	_, err = d.one(ctx, []any{&times, &different}, `SELECT COALESCE(sum(repeats + 1), 0), count(DISTINCT kind) FROM events

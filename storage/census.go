@@ -97,16 +97,6 @@ func (d *DB) rollHours(ctx context.Context, done rolled, from, to identity.Day) 
 	return nil
 }
 
-// firstEvent is when the oldest Event was; zero where there is none.
-func (d *DB) firstEvent(ctx context.Context) (time.Time, error) {
-	var at micros
-	found, err := d.one(ctx, []any{&at}, "SELECT at FROM events ORDER BY at LIMIT 1")
-	if err != nil || !found {
-		return time.Time{}, d.fail("find the first event", err)
-	}
-	return at.time(), nil
-}
-
 // eventsOfHour counts what happened by kind and client, by the index on time.
 const eventsOfHour = `SELECT kind, client_id, count(*) + sum(repeats) FROM events WHERE at >= ? AND at < ?
 	GROUP BY kind, client_id ORDER BY kind, client_id`

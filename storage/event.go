@@ -28,6 +28,14 @@ type eventRow struct {
 // TableName is the table's name for GORM.
 func (eventRow) TableName() string { return "events" }
 
+func eventsOf(rows []eventRow) []identity.Event {
+	events := make([]identity.Event, len(rows))
+	for i, r := range rows {
+		events[i] = r.event()
+	}
+	return events
+}
+
 func newEventRow(e identity.Event) eventRow {
 	return eventRow{
 		ID: e.ID, At: fromTime(e.At), Kind: string(e.Kind), UserID: idOrNull(e.UserID), SessionID: idOrNull(e.SessionID),
@@ -129,9 +137,8 @@ func (d *DB) Activity(ctx context.Context, userID identity.ID, limit int) ([]ide
 	if err != nil {
 		return nil, d.fail("read activity", err)
 	}
-	events := make([]identity.Event, len(rows))
-	for i, r := range rows {
-		events[i] = r.event()
+	events := eventsOf(rows)
+	for i := range events {
 		events[i].UserID = userID
 	}
 	return events, nil
@@ -141,11 +148,7 @@ func (d *DB) Activity(ctx context.Context, userID identity.ID, limit int) ([]ide
 func (d *DB) Unusual(ctx context.Context, limit int) ([]identity.Event, error) {
 	var rows []eventRow
 	err := d.q(ctx).Raw("SELECT * FROM events WHERE kind = 'anomaly.found' ORDER BY at DESC, id DESC LIMIT ?", limit).Scan(&rows).Error
-	events := make([]identity.Event, len(rows))
-	for i, r := range rows {
-		events[i] = r.event()
-	}
-	return events, d.fail("list what is unusual", err)
+	return eventsOf(rows), d.fail("list what is unusual", err)
 }
 
 // Events returns what happened, the newest first. Of one Session it tells also after its row was swept.
@@ -168,9 +171,23 @@ func (d *DB) Events(ctx context.Context, q identity.EventQuery) ([]identity.Even
 	if err := d.q(ctx).Where(c.where, c.args...).Order("at DESC, id DESC").Limit(q.Limit).Find(&rows).Error; err != nil {
 		return nil, d.fail("list events", err)
 	}
-	events := make([]identity.Event, len(rows))
-	for i, r := range rows {
-		events[i] = r.event()
+	return eventsOf(rows), nil
+}
+
+// EventsFrom returns the Events after a place and up to a time, the oldest first, at most limit of them.
+func (d *DB) EventsFrom(ctx context.Context, from identity.EventPlace, until time.Time, limit int) ([]identity.Event, error) {
+	var rows []eventRow
+	err := d.q(ctx).Raw("SELECT * FROM events WHERE at >= ? AND (at > ? OR id > ?) AND at <= ? ORDER BY at, id LIMIT ?",
+		fromTime(from.At), fromTime(from.At), from.ID, fromTime(until), limit).Scan(&rows).Error
+	return eventsOf(rows), d.fail("read events", err)
+}
+
+// firstEvent is when the oldest Event was; zero where there is none.
+func (d *DB) firstEvent(ctx context.Context) (time.Time, error) {
+	var at micros
+	found, err := d.one(ctx, []any{&at}, "SELECT at FROM events ORDER BY at LIMIT 1")
+	if err != nil || !found {
+		return time.Time{}, d.fail("find the first event", err)
 	}
-	return events, nil
+	return at.time(), nil
 }

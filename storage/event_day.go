@@ -71,9 +71,11 @@ func (d *DB) SealEvents(ctx context.Context) (sealed int, err error) {
 			return sealed, err
 		}
 		if !found {
-			if last.Day, found, err = d.dayBeforeFirst(ctx); err != nil || !found {
+			first, err := d.firstEvent(ctx)
+			if err != nil || first.IsZero() {
 				return sealed, err
 			}
+			last.Day = identity.DayOf(first) - 1
 		}
 		day := last.Day + 1
 		if !day.Ends().Add(sealAfter).Before(d.Now()) {
@@ -92,13 +94,6 @@ func (d *DB) lastHead(ctx context.Context) (last eventHeadRow, found bool, err e
 		return last, false, nil
 	}
 	return last, err == nil, d.fail("read the last sealed day", err)
-}
-
-// dayBeforeFirst is the day before that of the oldest Event; false where there is none.
-func (d *DB) dayBeforeFirst(ctx context.Context) (day identity.Day, found bool, err error) {
-	var at micros
-	found, err = d.one(ctx, []any{&at}, "SELECT at FROM events ORDER BY at, id LIMIT 1")
-	return identity.DayOf(at.time()) - 1, found, d.fail("read the oldest event", err)
 }
 
 func (d *DB) sealDay(ctx context.Context, sealer identity.EventSealer, before eventHeadRow, day identity.Day) error {
@@ -146,8 +141,9 @@ func (d *DB) tallyEvents(ctx context.Context, sealer identity.EventSealer, day i
 // WalkEvents hands on what happened in a span of time, the oldest first, some thousands at once, until there is no more or each
 // says no. It returns each's error.
 func (d *DB) WalkEvents(ctx context.Context, span identity.EventSpan, each func([]identity.Event) error) error {
-	at, id := fromTime(span.Since)-1, uuid.Max // everything since, and all of what happened at its moment
+	from := identity.EventPlace{At: span.Since}
 	if span.After != uuid.Nil {
+		var at micros
 		found, err := d.one(ctx, []any{&at}, "SELECT at FROM events WHERE id = ?", span.After)
 		if err != nil {
 			return d.fail("read events", err)
@@ -155,26 +151,24 @@ func (d *DB) WalkEvents(ctx context.Context, span identity.EventSpan, each func(
 		if !found {
 			return identity.Refuse(identity.NotFound, "There is no event of that id any more. Go on with a time that you had the last one at.")
 		}
-		id = span.After
+		from = identity.EventPlace{At: at.time(), ID: span.After}
 	}
 	for {
-		var rows []eventRow
-		err := d.q(ctx).Where("(at, id) > (?, ?) AND at < ?", at, id, fromTime(span.Until)).Order("at, id").Limit(eventPage).Find(&rows).Error
-		if err != nil {
-			return d.fail("read events", err)
-		}
-		if len(rows) == 0 {
-			return nil
-		}
-		events := make([]identity.Event, len(rows))
-		for i, r := range rows {
-			events[i] = r.event()
+		events, err := d.EventsFrom(ctx, from, span.Until.Add(-time.Microsecond), eventPage)
+		if err != nil || len(events) == 0 {
+			return err
 		}
 		if err := each(events); err != nil {
 			return err
 		}
-		at, id = rows[len(rows)-1].At, rows[len(rows)-1].ID
+		from = placeOf(events)
 	}
+}
+
+// placeOf is where one goes on who has read these.
+func placeOf(events []identity.Event) identity.EventPlace {
+	last := events[len(events)-1]
+	return identity.EventPlace{At: last.At, ID: last.ID}
 }
 
 // VerifyEvents compares every sealed day since a day, and every head, with what the database holds now, and fills in the check.

@@ -3,8 +3,10 @@ package storage
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 
+	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
 	"github.com/sojourn-auth/sojourn/identity"
@@ -69,13 +71,19 @@ const eventSecret = "events"
 // installationSecret returns the 32 random bytes of a name: those that are kept, made where there are none. Of many that make
 // them at once one wins.
 func (d *DB) installationSecret(ctx context.Context, name string) ([]byte, error) {
-	fresh := make([]byte, 32)
-	_, _ = rand.Read(fresh)
-	row := installationSecretRow{Name: name, Sealed: d.keys.Seal(identity.ForInstalled, fresh, []byte(name))}
-	if err := d.q(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row).Error; err != nil {
-		return nil, d.fail("make a secret", err)
+	var row installationSecretRow
+	kept := func() error { return d.q(ctx).Where("name = ?", name).Take(&row).Error }
+	err := kept()
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		fresh := make([]byte, 32)
+		_, _ = rand.Read(fresh)
+		made := installationSecretRow{Name: name, Sealed: d.keys.Seal(identity.ForInstalled, fresh, []byte(name))}
+		if err := d.q(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&made).Error; err != nil {
+			return nil, d.fail("make a secret", err)
+		}
+		err = kept()
 	}
-	if err := d.q(ctx).Where("name = ?", name).Take(&row).Error; err != nil {
+	if err != nil {
 		return nil, d.fail("read a secret", err)
 	}
 	secret, err := d.keys.Open(identity.ForInstalled, row.Sealed, []byte(name))

@@ -190,10 +190,9 @@ func (d *DB) ReplayWebhook(ctx context.Context, w identity.Webhook, from identit
 	if err != nil {
 		return 0, from, false, d.fail("read events", err)
 	}
-	events := make([]identity.Event, len(rows))
-	for i, r := range rows {
-		events[i] = r.event()
-		from = identity.EventPlace{At: events[i].At, ID: events[i].ID}
+	events := eventsOf(rows)
+	if len(events) > 0 {
+		from = placeOf(events)
 	}
 	wanted := wantedBy(w, events)
 	return len(wanted), from, len(rows) < batch, d.InTx(ctx, func(ctx context.Context) error {
