@@ -2,6 +2,7 @@ package admin
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -190,18 +191,24 @@ func number(v visitor, name string, most int) (int, error) {
 // clientsPage lists all of them by their ids, disabled ones too.
 func (d *Desk) clientsPage(v visitor) (page templates.Desk, err error) {
 	page.Title = "Clients"
+	err = listClients(v, &page, "clients", d.o.Lists.Clients)
+	return page, err
+}
+
+// listClients fills a page at a path with some clients, and the way to those after them.
+func listClients(v visitor, page *templates.Desk, path string, list func(context.Context, identity.ClientQuery) ([]identity.Client, error)) error {
 	after := v.r.URL.Query().Get("after")
 	if !plain(after) {
-		return page, identity.RefuseField("after", "That page is not one of ours. Begin again.")
+		return identity.RefuseField("after", "That page is not one of ours. Begin again.")
 	}
-	all, err := d.o.Lists.Clients(v.ctx(), identity.ClientQuery{After: after, Limit: pageSize + 1})
+	all, err := list(v.ctx(), identity.ClientQuery{After: after, Limit: pageSize + 1})
 	t, next := clientTable(v, all)
 	if next != "" {
-		t.NextURL = DeskPrefix + "clients?" + url.Values{"after": {next}}.Encode()
+		t.NextURL = DeskPrefix + path + "?" + url.Values{"after": {next}}.Encode()
 	}
 	page.Parts = []templates.DeskPart{{Table: t}}
-	page.Acts = nothingsAt(v, "clients")
-	return page, err
+	page.Acts = nothingsAt(v, path)
+	return err
 }
 
 func clientTable(v visitor, all []identity.Client) (t *templates.DeskTable, next string) {
@@ -235,17 +242,7 @@ func kindOf(c identity.Client) string {
 func (d *Desk) registrations(v visitor) (page templates.Desk, err error) {
 	page.Title = "Registrations"
 	page.Lead = "Apps that registered themselves, the newest first."
-	after := v.r.URL.Query().Get("after")
-	if !plain(after) {
-		return page, identity.RefuseField("after", "That page is not one of ours. Begin again.")
-	}
-	all, err := d.o.Rows.SelfRegistered(v.ctx(), identity.ClientQuery{After: after, Limit: pageSize + 1})
-	t, next := clientTable(v, all)
-	if next != "" {
-		t.NextURL = DeskPrefix + "registrations?" + url.Values{"after": {next}}.Encode()
-	}
-	page.Parts = []templates.DeskPart{{Table: t}}
-	page.Acts = nothingsAt(v, "registrations")
+	err = listClients(v, &page, "registrations", d.o.Rows.SelfRegistered)
 	return page, err
 }
 

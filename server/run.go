@@ -194,6 +194,14 @@ const (
 // sweep removes what is over for good, until ctx ends: of all replicas, one does. Nothing depends on it but the size of the
 // database: expiry is judged when rows are read.
 func (s *Server) sweep(ctx context.Context) {
+	nowAndThen(ctx, func() time.Duration {
+		s.sweepOnce(ctx)
+		return sweepEvery + spread()
+	})
+}
+
+// nowAndThen does something soon after the start and again after each rest that it returns, until ctx ends.
+func nowAndThen(ctx context.Context, do func() (rest time.Duration)) {
 	wait := time.NewTimer(sweepFirst + spread())
 	defer wait.Stop()
 	for {
@@ -201,8 +209,7 @@ func (s *Server) sweep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-wait.C:
-			s.sweepOnce(ctx)
-			wait.Reset(sweepEvery + spread())
+			wait.Reset(do())
 		}
 	}
 }
@@ -248,24 +255,16 @@ const checkEvery = time.Minute
 
 // checkDocuments reads the documents of clients again, until ctx ends. Each is read by one process.
 func (s *Server) checkDocuments(ctx context.Context) {
-	wait := time.NewTimer(sweepFirst + spread())
-	defer wait.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-wait.C:
-		}
+	nowAndThen(ctx, func() time.Duration {
 		more, err := s.clients.Check(ctx)
 		if err != nil && ctx.Err() == nil {
 			s.log.ErrorContext(ctx, "look at clients' documents", "error", err)
 		}
-		rest := checkEvery
 		if more && err == nil {
-			rest = time.Second
+			return time.Second
 		}
-		wait.Reset(rest)
-	}
+		return checkEvery
+	})
 }
 
 // unusedFor is how long a client that registered itself lives without signing anyone in: at most a day where everyone may

@@ -86,21 +86,14 @@ func (s *Server) addNumbers(ctx context.Context) {
 
 // rollUp makes the numbers of the days out of rows and Events, until ctx ends: of all replicas, one does.
 func (s *Server) rollUp(ctx context.Context) {
-	wait := time.NewTimer(sweepFirst + spread())
-	defer wait.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-wait.C:
-			if mine, err := s.db.Lease(ctx, "rollups", sweepEvery); err == nil && mine {
-				if err := s.db.RollUp(ctx); err != nil && ctx.Err() == nil {
-					s.log.ErrorContext(ctx, "roll up the numbers of the days", "error", err)
-				}
+	nowAndThen(ctx, func() time.Duration {
+		if mine, err := s.db.Lease(ctx, "rollups", sweepEvery); err == nil && mine {
+			if err := s.db.RollUp(ctx); err != nil && ctx.Err() == nil {
+				s.log.ErrorContext(ctx, "roll up the numbers of the days", "error", err)
 			}
-			wait.Reset(sweepEvery + spread())
 		}
-	}
+		return sweepEvery + spread()
+	})
 }
 
 // AddNumbers adds at once what this process counted so far to the numbers of the days.
