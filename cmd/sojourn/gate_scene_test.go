@@ -18,6 +18,8 @@ type gated struct {
 	gate *process
 	asks string // where the gate is asked
 
+	upstream string // where the API is that believes it
+
 	mu   sync.Mutex
 	seen []*http.Request // what came through to the API
 }
@@ -30,9 +32,10 @@ func openGate(t *testing.T) *gated {
 	s.api = "http://127.0.0.1:" + ports[0]
 	upstream := httptest.NewServer(http.HandlerFunc(s.hear))
 	t.Cleanup(upstream.Close)
+	s.upstream = upstream.Listener.Addr().String()
 	s.startGate("127.0.0.1:"+ports[1], "--scope", "notes.read", "--public-url", s.api)
 	s.startNginx(strings.NewReplacer(
-		"127.0.0.1:3000", upstream.Listener.Addr().String(), "127.0.0.1:8000", "127.0.0.1:"+ports[0], "127.0.0.1:8082", "127.0.0.1:"+ports[1],
+		"127.0.0.1:3000", s.upstream, "127.0.0.1:8000", "127.0.0.1:"+ports[0], "127.0.0.1:8082", "127.0.0.1:"+ports[1],
 	))
 	return s
 }
