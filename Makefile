@@ -26,7 +26,7 @@ build: ## bin/sojourn, one static file
 sbom: build ## bin/sojourn.cdx.json, what the program is made of (CycloneDX)
 	go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0 bin -json -output bin/sojourn.cdx.json bin/sojourn
 
-deploy: ## docker-compose.yml and the chart read by Compose's and Helm's own code, which Go builds first
+deploy: ## docker-compose.yml and the chart read by Compose's, Helm's and kubeconform's own code, which Go builds first
 	go test -tags deploy -count 1 -timeout 40m ./test/deploy
 
 test: ## the whole suite on SQLite and PostgreSQL, in Chromium and with foreign clients

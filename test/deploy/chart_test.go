@@ -4,6 +4,7 @@ package deploy
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"maps"
@@ -28,9 +29,25 @@ var building sync.Mutex // two at once would only be slower
 // tool runs a program that Go can fetch, in the repository.
 func tool(t *testing.T, module string, args ...string) (string, error) {
 	t.Helper()
+	return goCommand(t, append([]string{"run", module}, args...)...)
+}
+
+// fetched is the folder of a module's source.
+func fetched(t *testing.T, module string) string {
+	t.Helper()
+	said, err := goCommand(t, "mod", "download", "-json", module)
+	var of struct{ Dir string }
+	if err = errors.Join(err, json.Unmarshal([]byte(said), &of)); err != nil {
+		t.Fatal(said, err)
+	}
+	return of.Dir
+}
+
+func goCommand(t *testing.T, args ...string) (string, error) {
+	t.Helper()
 	building.Lock()
 	defer building.Unlock()
-	cmd := exec.CommandContext(t.Context(), "go", append([]string{"run", module}, args...)...)
+	cmd := exec.CommandContext(t.Context(), "go", args...)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod")
 	var out, problem bytes.Buffer
