@@ -27,6 +27,9 @@ type store interface {
 	// RegisteredClient returns a client, disabled or not, or NotFound.
 	RegisteredClient(ctx context.Context, id string) (identity.Client, error)
 	Resources(ctx context.Context) (identity.Resources, error)
+	Officers(ctx context.Context) ([]identity.Officer, error)
+	// SelfRegistered returns clients that registered themselves, the newest first.
+	SelfRegistered(ctx context.Context, q identity.ClientQuery) ([]identity.Client, error)
 	// ExportPerson hands on everything that is kept of a person but secrets.
 	ExportPerson(ctx context.Context, userID identity.ID, each func(kind string, record map[string]any) error) error
 	// WalkEvents hands on what happened in a span of time, the oldest first.
@@ -49,16 +52,18 @@ type lists interface {
 
 // Options are what the API is made of. Every field is needed.
 type Options struct {
-	Store     store
-	Lists     lists
-	Operators identity.Operators
-	Tokens    identity.AdminTokens
-	Webhooks  identity.Webhooks
-	TOTP      mfa.TOTP
-	Links     identity.MailLinks
-	Keys      *identity.Keyring
-	Issuer    string // where links lead
-	Log       *slog.Logger
+	Store       store
+	Lists       lists
+	Operators   identity.Operators
+	Offices     identity.Offices
+	SigningKeys identity.SigningKeys
+	Tokens      identity.AdminTokens
+	Webhooks    identity.Webhooks
+	TOTP        mfa.TOTP
+	Links       identity.MailLinks
+	Keys        *identity.Keyring
+	Issuer      string // where links lead
+	Log         *slog.Logger
 }
 
 // API is the management API.

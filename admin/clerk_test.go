@@ -44,8 +44,8 @@ func newOffice(t *testing.T, kind string) *office {
 	keys := storagetest.Keys(t)
 	o := &office{desk: d, doorway: identity.Desk{Store: d.db, Keys: keys, Now: d.now}}
 	o.pages = admin.NewDesk(admin.DeskOptions{
-		Options: d.options(), Rows: d.db, Numbers: d.db.Lists(), Calendar: d.db.Calendar(), Desk: o.doorway, SigningKeys: identity.SigningKeys{Store: d.db, Now: d.now},
-		Settings: "SOJOURN_MFA=optional\n", DeskAt: func(origin string) bool { return origin == o.at }, MailOn: true,
+		Options: d.options(), Rows: d.db, Numbers: d.db.Lists(), Calendar: d.db.Calendar(), Desk: o.doorway,
+		Settings: "SOJOURN_MFA=optional\n", DeskAt: func(origin string) bool { return origin == o.at },
 		Operator: templates.Operator{Name: "Harbour"}, Place: func(string) string { return "" },
 	})
 	router := mux.NewRouter().UseEncodedPath().SkipClean(true)

@@ -18,9 +18,13 @@ func (a *API) clientList(r *http.Request) (any, error) {
 	if q.err != nil {
 		return nil, q.err
 	}
+	return listOfClients(r.Context(), asked, a.o.Lists.Clients)
+}
+
+func listOfClients(ctx context.Context, asked identity.ClientQuery, list func(context.Context, identity.ClientQuery) ([]identity.Client, error)) (any, error) {
 	limit := asked.Limit
 	asked.Limit++
-	all, err := a.o.Lists.Clients(r.Context(), asked)
+	all, err := list(ctx, asked)
 	clients, next := cut(all, limit, func(one identity.Client) (Client, string) { return NewClient(one), one.ID })
 	return struct {
 		Clients []Client `json:"clients"`
@@ -155,17 +159,22 @@ func (a *API) changeClient(r *http.Request, change func(context.Context, string)
 // defaultOverlap is for how long a rotated secret stays good where nothing is said.
 const defaultOverlap = 24 * 60 * 60
 
+// rotation is what a secret is rotated by.
+type rotation struct {
+	Secret  string `json:"secret"`
+	Overlap int    `json:"overlap_seconds"`
+}
+
+func (r rotation) overlap() time.Duration {
+	return time.Duration(min(max(r.Overlap, -1), int(identity.MaxOverlap/time.Second)+1)) * time.Second
+}
+
 func (a *API) clientRotateSecret(r *http.Request) (any, error) {
-	id := clientIn(r)
-	body := struct {
-		Secret  string `json:"secret"`
-		Overlap int    `json:"overlap_seconds"`
-	}{Overlap: defaultOverlap}
+	id, body := clientIn(r), rotation{Overlap: defaultOverlap}
 	if err := readBody(r, &body); err != nil {
 		return nil, err
 	}
-	overlap := time.Duration(min(max(body.Overlap, -1), int(identity.MaxOverlap/time.Second)+1)) * time.Second
-	secret := identity.NewClientSecret{ClientID: id, Secret: body.Secret, Overlap: overlap}
+	secret := identity.NewClientSecret{ClientID: id, Secret: body.Secret, Overlap: body.overlap()}
 	if err := a.o.Operators.RotateSecret(r.Context(), a.o.Keys, secret); err != nil {
 		return nil, err
 	}

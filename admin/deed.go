@@ -27,11 +27,12 @@ type deed[S any] struct {
 	needs    identity.Role
 	fresh    bool // whoever does it has just proved who they are
 	danger   bool
-	button   string // what leads to its page, and what the page is called
-	says     string // what will happen
-	done     string // what the page says afterwards
-	noReason bool   // it asks for none: its own Event says all
-	gone     bool   // the thing is there no more afterwards: the list of its kind follows
+	button   string                                  // what leads to its page, and what the page is called
+	says     string                                  // what will happen
+	done     string                                  // what the page says afterwards
+	ends     func(*Desk, visitor, S) (string, error) // what it ends as things are, or nil
+	noReason bool                                    // it asks for none: its own Event says all
+	gone     bool                                    // the thing is there no more afterwards: the list of its kind follows
 	fits     func(*Desk, S) bool
 	inputs   func(S) []templates.DeskInput
 	do       func(d *Desk, v visitor, s S) (once, error)
@@ -96,9 +97,24 @@ func (n noun[S]) perform(v visitor, deed deed[S], s S) (shown once, err error) {
 	act.What, act.Reason = deed.name, v.r.PostFormValue("reason")
 	return shown, v.d.o.Operators.Because(v.ctx(), act, func(ctx context.Context) error {
 		v.r = v.r.WithContext(ctx)
+		if s, err = n.find(v.d, v); err != nil { // once more, now that nobody changes whom it is done to, nor their role
+			return err
+		}
+		if err = v.stillMay(deed.needs); err != nil {
+			return err
+		}
 		shown, err = deed.do(v.d, v, s)
 		return err
 	})
+}
+
+// stillMay refuses who has lost their role since the request began.
+func (v visitor) stillMay(needs identity.Role) error {
+	office, err := v.d.o.Rows.OfficeOf(v.ctx(), v.User.ID)
+	if err == nil && !office.Role.Covers(needs) {
+		return identity.Refuse(identity.Forbidden, "Your role here was changed meanwhile.")
+	}
+	return err
 }
 
 // onForm reports whether a refusal belongs on the form that it came from.
@@ -113,6 +129,13 @@ func (n noun[S]) ask(w http.ResponseWriter, v visitor, deed errand[S], refusal e
 	page.DeskFrame = v.framed(templates.DeskFrame{
 		Frame: templates.Frame{Title: deed.button}, Lead: deed.says, Back: templates.Link{URL: n.home(deed.s), Label: n.named(deed.s)},
 	})
+	if deed.ends != nil {
+		ends, err := deed.ends(v.d, v, deed.s)
+		if err != nil {
+			return err
+		}
+		page.Lead += " " + ends
+	}
 	if deed.inputs != nil {
 		page.Inputs = deed.inputs(deed.s)
 	}

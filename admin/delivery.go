@@ -61,3 +61,14 @@ func (a *API) deliveryRetry(r *http.Request) (any, error) {
 	}
 	return nil, a.o.Operators.RetryDelivery(r.Context(), id)
 }
+
+// deliveryRetryDead answers POST /api/deliveries/retry-dead: all that were given up.
+func (a *API) deliveryRetryDead(r *http.Request) (any, error) {
+	n, err := a.o.Operators.RetryDead(r.Context())
+	return Retried{n}, err
+}
+
+// Retried is how many Deliveries are due again.
+type Retried struct {
+	Retried int `json:"retried"`
+}

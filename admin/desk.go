@@ -19,32 +19,27 @@ const DeskPrefix = "/desk/"
 type deskStore interface {
 	store
 	OfficeOf(ctx context.Context, userID identity.ID) (identity.Office, error)
-	Officers(ctx context.Context) ([]identity.Officer, error)
 	FindSessions(ctx context.Context, q identity.SessionQuery) ([]identity.Live, error)
 	SessionsPast(ctx context.Context, userID identity.ID, since time.Time, limit int) ([]identity.Session, error)
 	BareSignIns(ctx context.Context, userID identity.ID, limit int) ([]identity.SignIn, error)
 	GrantsOf(ctx context.Context, userID identity.ID, limit int) ([]identity.Grant, error)
 	Activity(ctx context.Context, userID identity.ID, limit int) ([]identity.Event, error)
 	UserByEmail(ctx context.Context, email string) (identity.User, error)
-	// SelfRegistered returns clients that registered themselves, the newest first.
-	SelfRegistered(ctx context.Context, q identity.ClientQuery) ([]identity.Client, error)
 	CountDeliveries(ctx context.Context) ([]identity.DeliveryCount, error)
 }
 
 // DeskOptions are what the desk is made of. Every field is needed but URL.
 type DeskOptions struct {
 	Options
-	Desk        identity.Desk
-	Rows        deskStore
-	Numbers     numbers
-	Calendar    *identity.Calendar
-	SigningKeys identity.SigningKeys
-	Settings    string // those in force, a line for each, without secrets
-	URL         string // where browsers find the desk; empty: where they say, which DeskAt judges
-	DeskAt      func(origin string) bool
-	MailOn      bool
-	Operator    templates.Operator
-	Place       func(address string) string
+	Desk     identity.Desk
+	Rows     deskStore
+	Numbers  numbers
+	Calendar *identity.Calendar
+	Settings string // those in force, a line for each, without secrets
+	URL      string // where browsers find the desk; empty: where they say, which DeskAt judges
+	DeskAt   func(origin string) bool
+	Operator templates.Operator
+	Place    func(address string) string
 }
 
 // Desk is the operators' desk: pages for the people who run the service. They sign in by the issuer's own pages, and are judged

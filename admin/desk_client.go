@@ -35,10 +35,8 @@ var clients = noun[identity.Client]{
 		{
 			name: "rotate-secret", needs: identity.RoleOperator, fresh: true, button: "Rotate the secret",
 			says: "The app gets another secret and nobody is signed out. The one before stays good for as long as you say.", done: "The secret is rotated.",
-			fits: func(_ *Desk, c identity.Client) bool { return c.UsesSecret() && len(c.SecretHash) > 0 },
-			inputs: func(identity.Client) []templates.DeskInput {
-				return []templates.DeskInput{{Name: "overlap", Label: "Hours that the one before stays good", Type: "number", Value: "24"}}
-			},
+			fits:   func(_ *Desk, c identity.Client) bool { return c.UsesSecret() && len(c.SecretHash) > 0 },
+			inputs: func(identity.Client) []templates.DeskInput { return overlapInputs() },
 			do: func(d *Desk, v visitor, c identity.Client) (once, error) {
 				hours, err := number(v, "overlap", int(identity.MaxOverlap/time.Hour))
 				if err != nil {
@@ -50,7 +48,15 @@ var clients = noun[identity.Client]{
 			},
 		},
 		{
-			name: "disable", needs: identity.RoleOperator, fresh: true, danger: true, button: "Disable the app",
+			name: "delete", needs: identity.RoleOperator, fresh: true, danger: true, gone: true, button: "Delete the app",
+			says: "Everyone is signed out of it at once, and what people allowed it and kept with it goes. This cannot be undone; disabling can.",
+			ends: signedInTo, done: "The app is deleted.",
+			do: func(d *Desk, v visitor, c identity.Client) (once, error) {
+				return once{}, d.o.Operators.DeleteClient(v.ctx(), c.ID)
+			},
+		},
+		{
+			name: "disable", needs: identity.RoleOperator, fresh: true, danger: true, button: "Disable the app", ends: signedInTo,
 			says: "Everyone is signed out of it at once, and nobody can sign in to it until it is enabled.", done: "The app is disabled.",
 			fits: func(_ *Desk, c identity.Client) bool { return c.DisabledAt.IsZero() },
 			do: func(d *Desk, v visitor, c identity.Client) (once, error) {
@@ -68,6 +74,26 @@ var clients = noun[identity.Client]{
 			},
 		},
 	},
+}
+
+// maxCounted bounds the sessions that a page counts before they end.
+const maxCounted = 1000
+
+// signedInTo says how many sessions an app has now.
+func signedInTo(d *Desk, v visitor, c identity.Client) (string, error) {
+	all, err := d.o.Lists.FindSessions(v.ctx(), identity.SessionQuery{ClientID: c.ID, Limit: maxCounted + 1})
+	switch n := len(all); {
+	case n > maxCounted:
+		return fmt.Sprintf("More than %d sessions live and end.", maxCounted), err
+	case n == 1:
+		return "1 session lives and ends.", err
+	default:
+		return fmt.Sprintf("%d sessions live and end.", n), err
+	}
+}
+
+func overlapInputs() []templates.DeskInput {
+	return []templates.DeskInput{{Name: "overlap", Label: "Hours that the one before stays good", Type: "number", Value: "24"}}
 }
 
 func (d *Desk) clientOf(v visitor) (identity.Client, error) {
@@ -242,7 +268,7 @@ func kindOf(c identity.Client) string {
 func (d *Desk) registrations(v visitor) (page templates.Desk, err error) {
 	page.Title = "Registrations"
 	page.Lead = "Apps that registered themselves, the newest first."
-	err = listClients(v, &page, "registrations", d.o.Rows.SelfRegistered)
+	err = listClients(v, &page, "registrations", d.o.Store.SelfRegistered)
 	return page, err
 }
 

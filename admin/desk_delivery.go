@@ -93,12 +93,6 @@ func nothingsAt(v visitor, place string) (acts []templates.DeskAct) {
 	return acts
 }
 
-// The bounds of an initial access token.
-const (
-	maxUses  = 1000
-	maxHours = 30 * 24
-)
-
 func addRegistrationToken(d *Desk, v visitor, _ string) (once, error) {
 	uses, err := number(v, "uses", maxUses)
 	if err == nil && uses == 0 {
@@ -210,6 +204,19 @@ var webhooks = noun[identity.Webhook]{
 			},
 		},
 		{
+			name: "rotate-secret", needs: identity.RoleOperator, fresh: true, button: "Rotate the secret",
+			says: "Its messages are signed with another secret. The one before signs them as well, for as long as you say: 0 for one that leaked.",
+			done: "The secret is rotated.", inputs: func(identity.Webhook) []templates.DeskInput { return overlapInputs() },
+			do: func(d *Desk, v visitor, w identity.Webhook) (once, error) {
+				hours, err := number(v, "overlap", int(identity.MaxOverlap/time.Hour))
+				if err != nil {
+					return once{}, err
+				}
+				secret, until, err := d.o.Webhooks.Rotate(v.ctx(), w.Name, time.Duration(hours)*time.Hour)
+				return once{secret, "This is the secret of " + w.Name + " from now on. The one before signs until " + date(until).Text + "."}, err
+			},
+		},
+		{
 			name: "remove", needs: identity.RoleOperator, fresh: true, danger: true, gone: true, button: "Remove the webhook",
 			says: "Its program is told nothing more, and what waits for it is dropped.", done: "The webhook is removed.",
 			do: func(d *Desk, v visitor, w identity.Webhook) (once, error) {
@@ -263,5 +270,8 @@ func (d *Desk) webhook(v visitor) (page templates.Desk, err error) {
 		{Name: "Added", DeskCell: v.moment(w.CreatedAt)},
 		{Name: "Missed since", DeskCell: date(w.MissedSince)},
 	}}}
+	if v.now().Before(w.FormerUntil) {
+		page.Parts[0].Facts = append(page.Parts[0].Facts, templates.DeskFact{Name: "The secret before signs until", DeskCell: date(w.FormerUntil)})
+	}
 	return page, err
 }

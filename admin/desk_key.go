@@ -65,7 +65,7 @@ func (d *Desk) settings(v visitor) (page templates.Desk, err error) {
 		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
 		t.Rows = append(t.Rows, []templates.DeskCell{{Text: name, Code: true}, {Text: cmp.Or(value, "–")}})
 	}
-	all, err := d.o.Rows.Officers(v.ctx())
+	all, err := d.o.Store.Officers(v.ctx())
 	who := &templates.DeskTable{Columns: []string{"Person", "Role", "Since"}, Empty: "Nobody has one."}
 	for _, one := range all {
 		who.Rows = append(who.Rows, []templates.DeskCell{
@@ -73,7 +73,7 @@ func (d *Desk) settings(v visitor) (page templates.Desk, err error) {
 		})
 	}
 	page.Parts = []templates.DeskPart{
-		{Table: t}, {Title: "Who has a role here", Text: "The command sojourn user role gives and takes roles.", Table: who},
+		{Table: t}, {Title: "Who has a role here", Text: "An operator gives and takes roles on a person's page.", Table: who},
 	}
 	return page, err
 }

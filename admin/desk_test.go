@@ -65,7 +65,8 @@ func newDesk(t *testing.T, kind string) *desk {
 // options are what API and desk are made of.
 func (d *desk) options() admin.Options {
 	return admin.Options{
-		Store: d.db, Lists: d.db.Lists(), Tokens: d.tokens, Operators: identity.Operators{Store: d.db, Now: d.now},
+		Store: d.db, Lists: d.db.Lists(), Tokens: d.tokens, Operators: identity.Operators{Store: d.db, Now: d.now, MailOn: true},
+		Offices: identity.Offices{Store: d.db, Now: d.now}, SigningKeys: identity.SigningKeys{Store: d.db, Now: d.now},
 		Links: identity.MailLinks{Store: d.db, Keys: storagetest.Keys(d.T), Now: d.now}, Issuer: "https://id.example",
 		Webhooks: identity.Webhooks{Store: d.db, Now: d.now},
 		Keys:     storagetest.Keys(d.T),

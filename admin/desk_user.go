@@ -86,9 +86,19 @@ var persons = noun[personAt]{
 		{
 			name: "send-reset", needs: identity.RoleSupport, button: "Mail a link to reset the password",
 			says: "Their mailbox gets a link to choose a new password. Nothing changes before they follow it.", done: "The mail is on its way.",
-			fits: func(d *Desk, p personAt) bool { return d.o.MailOn && p.DisabledAt.IsZero() },
+			fits: func(d *Desk, p personAt) bool { return d.o.Operators.MailOn && p.DisabledAt.IsZero() },
 			do: func(d *Desk, v visitor, p personAt) (once, error) {
 				return once{}, d.o.Operators.SendReset(v.ctx(), p.ID)
+			},
+		},
+		{
+			name: "send-confirmation", needs: identity.RoleSupport, button: "Mail a link to confirm the address",
+			says: "Their mailbox gets a link that confirms the address. Nothing changes before they follow it.", done: "The mail is on its way.",
+			fits: func(d *Desk, p personAt) bool {
+				return d.o.Operators.MailOn && p.DisabledAt.IsZero() && !p.EmailVerified
+			},
+			do: func(d *Desk, v visitor, p personAt) (once, error) {
+				return once{}, d.o.Operators.SendConfirm(v.ctx(), p.ID)
 			},
 		},
 		{
@@ -103,6 +113,21 @@ var persons = noun[personAt]{
 			},
 		},
 		{
+			name: "role", needs: identity.RoleOperator, fresh: true, danger: true, button: "Change the role at the desk",
+			says: "A reader sees everything here, support acts on persons, an operator on everything. What they have open at the desk is over at " +
+				"once. Give a role only to who has a second factor.",
+			done:   "The role is changed.",
+			inputs: roleInputs,
+			do: func(d *Desk, v visitor, p personAt) (once, error) {
+				role, err := identity.ReadRole(v.r.PostFormValue("role"))
+				if err != nil {
+					return once{}, err
+				}
+				_, err = d.o.Offices.Set(v.ctx(), p.ID, role)
+				return once{}, err
+			},
+		},
+		{
 			name: "delete", needs: identity.RoleOperator, fresh: true, danger: true, gone: true, button: "Delete the account",
 			says: "Everything is signed out, then the account goes with its factors, consents, documents and history. This cannot be undone; locking can.",
 			done: "The account is deleted.",
@@ -111,6 +136,14 @@ var persons = noun[personAt]{
 			},
 		},
 	},
+}
+
+func roleInputs(p personAt) []templates.DeskInput {
+	in := templates.DeskInput{Name: "role", Label: "Role", Value: p.office.Role.String()}
+	for _, role := range append([]identity.Role{identity.NoRole}, identity.Roles...) {
+		in.Options = append(in.Options, templates.DeskOption{Value: role.String(), Label: role.String()})
+	}
+	return []templates.DeskInput{in}
 }
 
 // personOf reads which person the address names.

@@ -5,10 +5,13 @@ import (
 	"encoding/csv"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 	"unicode"
+
+	"github.com/gorilla/mux"
 
 	"github.com/sojourn-auth/sojourn/admin"
 	"github.com/sojourn-auth/sojourn/identity"
@@ -57,6 +60,7 @@ func TestDesk_isOverWithWhatItRestsOn(t *testing.T) {
 	}
 	inOffice(t, func(o *office) {
 		n := 0
+		o.clerk("boss@example.com", identity.RoleOperator) // the last one would stay one
 		for what, end := range ends {
 			n++
 			c := o.clerk(strings.Repeat("a", n)+"@example.com", identity.RoleOperator).enter()
@@ -227,6 +231,89 @@ func TestDesk_supportActsOnNobodyWithARole(t *testing.T) {
 	if got := act(boss, support, "lock"); got != http.StatusSeeOther {
 		t.Errorf("an operator locks support: %d", got)
 	}
+}
+
+// Every address that the router knows but those that open and close the desk is judged by a role: none can be forgotten.
+func TestDesk_everyRouteIsADoor(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, storage.SQLite)
+	doors := map[string]admin.Door{}
+	for _, door := range o.pages.Doors() {
+		doors[door.Path] = door
+	}
+	open := []string{"/desk", "/", "/desk/enter", "/desk/leave", "/static/"}
+	router := mux.NewRouter()
+	o.pages.Routes(router)
+	o.ok(router.Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
+		path, err := route.GetPathTemplate()
+		methods, _ := route.GetMethods()
+		door, known := doors[path]
+		switch {
+		case err != nil:
+			return err
+		case !known && !slices.Contains(open, path):
+			t.Errorf("%s is no door", path)
+		case known && !door.Act && !slices.Equal(methods, []string{http.MethodGet}):
+			t.Errorf("%s takes %v and is no act", path, methods)
+		case known && door.Act && door.Needs == identity.RoleReader:
+			t.Errorf("%s lets a reader act", path)
+		}
+		return nil
+	}))
+}
+
+// Before a client is deleted the page says how many sessions end by it.
+func TestDesk_deletingAClientTellsWhatEnds(t *testing.T) {
+	t.Parallel()
+	inOffice(t, func(o *office) {
+		c := o.clerk("boss@example.com", identity.RoleOperator).enter()
+		o.client("notes")
+		ada := o.user("ada@example.com")
+		o.begin(ada, "notes")
+		o.begin(ada, "notes")
+		if got := c.get("/desk/clients/notes/delete"); !strings.Contains(got.words(), "2 sessions live and end.") {
+			o.Error(got.words())
+		}
+		if got := c.post("/desk/clients/notes/delete"); got.status != http.StatusBadRequest {
+			o.Errorf("without a reason: %d", got.status)
+		}
+		if got := c.post("/desk/clients/notes/delete", "reason", "retired"); got.status != http.StatusSeeOther || !strings.HasPrefix(got.leads(), "/desk/clients?done=") {
+			o.Fatal(got.status, got.leads(), got.words())
+		}
+		if got := c.get("/desk/clients?done=clients%2F%7Bid%7D%2Fdelete"); !strings.Contains(got.words(), "The app is deleted.") {
+			o.Error(got.words())
+		}
+		_, err := o.db.RegisteredClient(o.Context(), "notes")
+		if identity.KindOf(err) != identity.NotFound {
+			o.Error("the client is there", err)
+		}
+		o.same(1, o.told(identity.ClientDeleted, "desk:boss@example.com"))
+	})
+}
+
+// A role is given at the desk by an operator, for a reason, to others.
+func TestDesk_rolesAreGivenAndTaken(t *testing.T) {
+	t.Parallel()
+	inOffice(t, func(o *office) {
+		boss, help := o.clerk("boss@example.com", identity.RoleOperator).enter(), o.clerk("help@example.com", identity.RoleSupport).enter()
+		ada := o.user("ada@example.com")
+		path := func(id identity.ID) string { return "/desk/people/" + id.String() + "/role" }
+		for what, c := range map[*clerk]identity.ID{help: ada.ID, boss: boss.user.ID} {
+			if got := what.post(path(c), "role", "operator", "reason", "x"); got.status != http.StatusForbidden {
+				o.Errorf("%s: %d", what.user.Email, got.status)
+			}
+		}
+		if got := boss.post(path(ada.ID), "role", "reader", "reason", "hired"); got.status != http.StatusSeeOther {
+			o.Fatal(got.status, got.words())
+		}
+		office, err := o.db.OfficeOf(o.Context(), ada.ID)
+		o.ok(err)
+		o.same(identity.RoleReader, office.Role)
+		if got := help.post("/desk/people/"+ada.ID.String()+"/lock", "reason", "x"); got.status != http.StatusForbidden {
+			o.Errorf("support acts on a reader: %d", got.status)
+		}
+		o.same(1, o.because(ada.ID, "role: hired", "desk:boss@example.com"))
+	})
 }
 
 // What is dangerous asks for a proof of the last ten minutes, before anything is typed.

@@ -200,6 +200,25 @@ func (a *API) userConfirmEmail(r *http.Request) (any, error) {
 	})
 }
 
+func (a *API) userSendReset(r *http.Request) (any, error) {
+	return nil, a.mailed(r, "send-reset", a.o.Operators.SendReset)
+}
+
+func (a *API) userSendConfirm(r *http.Request) (any, error) {
+	return nil, a.mailed(r, "send-confirmation", a.o.Operators.SendConfirm)
+}
+
+// mailed has a mail sent to a person, for a reason.
+func (a *API) mailed(r *http.Request, what string, send func(context.Context, identity.ID) error) error {
+	var body why
+	id, err := reasoned(r, &body)
+	if err != nil {
+		return err
+	}
+	act := identity.Act{What: what, Reason: body.Reason, UserID: id}
+	return a.o.Operators.Because(r.Context(), act, func(ctx context.Context) error { return send(ctx, id) })
+}
+
 // ResetAddress is where a link to choose a new password leads.
 func ResetAddress(issuer, link string) string {
 	return issuer + "/reset?" + url.Values{"link": {link}}.Encode()

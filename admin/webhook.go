@@ -13,13 +13,14 @@ type Webhook struct {
 	URL         string               `json:"url"`
 	Kinds       []identity.EventKind `json:"kinds,omitempty"` // none: all but forks
 	CreatedAt   time.Time            `json:"created_at"`
-	MissedSince time.Time            `json:"missed_since,omitzero"` // when the first Event was left out, since too much waited
-	Secret      string               `json:"secret,omitempty"`      // told once, when it is made
+	MissedSince time.Time            `json:"missed_since,omitzero"`        // when the first Event was left out, since too much waited
+	FormerUntil time.Time            `json:"former_secret_until,omitzero"` // the one before signs too until then
+	Secret      string               `json:"secret,omitempty"`             // told once, when it is made
 }
 
 // NewWebhook shows a webhook.
 func NewWebhook(w identity.Webhook) Webhook {
-	return Webhook{Name: w.Name, URL: w.URL, Kinds: w.Kinds, CreatedAt: w.CreatedAt, MissedSince: w.MissedSince}
+	return Webhook{Name: w.Name, URL: w.URL, Kinds: w.Kinds, CreatedAt: w.CreatedAt, MissedSince: w.MissedSince, FormerUntil: w.FormerUntil}
 }
 
 // Replayed is what a replay put into the outbox.
@@ -59,6 +60,26 @@ func (a *API) webhookAdd(r *http.Request) (any, error) {
 
 func (a *API) webhookRemove(r *http.Request) (any, error) {
 	return nil, a.o.Webhooks.Remove(r.Context(), named(r))
+}
+
+// RotatedWebhook is a webhook's secret, told once.
+type RotatedWebhook struct {
+	Name        string    `json:"name"`
+	Secret      string    `json:"secret"`
+	FormerUntil time.Time `json:"former_secret_until"`
+}
+
+// webhookRotate answers POST /api/webhooks/{id}/rotate-secret.
+func (a *API) webhookRotate(r *http.Request) (any, error) {
+	body := rotation{Overlap: defaultOverlap}
+	if err := readBody(r, &body); err != nil {
+		return nil, err
+	}
+	if body.Secret != "" {
+		return nil, identity.RefuseField("secret", "The secret of a webhook is made here.")
+	}
+	secret, until, err := a.o.Webhooks.Rotate(r.Context(), named(r), body.overlap())
+	return RotatedWebhook{named(r), secret, until}, err
 }
 
 // webhookReplay answers POST /api/webhooks/{id}/replay.

@@ -57,7 +57,8 @@ const (
 	WebhookAdded           EventKind = "webhook.added" // Detail: its name, as of the next two
 	WebhookRemoved         EventKind = "webhook.removed"
 	WebhookReplayed        EventKind = "webhook.replayed"
-	EventsSealed           EventKind = "events.sealed" // Detail: the last day that was, and its head
+	WebhookRotated         EventKind = "webhook.rotated" // Detail: its name, and until when the secret before signs too
+	EventsSealed           EventKind = "events.sealed"   // Detail: the last day that was, and its head
 
 	RoleChanged   EventKind = "role.changed"   // Detail: which role of the desk the person has now, or none
 	DeskEntered   EventKind = "desk.entered"   // Detail: with which role
@@ -73,7 +74,7 @@ var EventKinds = []EventKind{
 	PasswordReset, PasswordRefused, EmailVerified, EmailChanged, EmailVouched, ProfileChanged, UserLocked, UserUnlocked,
 	UserDeleted, ChangesUndone, WayInMade, ConsentGiven, ConsentWithdrawn, ClientRegistered, ClientUpdated,
 	ClientDisabled, ClientEnabled, ClientDeleted, KeysRotated, KeysResealed, KeyRemoved, RegistrationTokenAdded,
-	DeliveryRetried, AdminTokenAdded, AdminTokenRemoved, WebhookAdded, WebhookRemoved, WebhookReplayed, EventsSealed,
+	DeliveryRetried, AdminTokenAdded, AdminTokenRemoved, WebhookAdded, WebhookRemoved, WebhookReplayed, WebhookRotated, EventsSealed,
 	RoleChanged, DeskEntered, OperatorActed,
 	AnomalyFound,
 }

@@ -55,6 +55,7 @@ type Operators struct {
 	CleanKeys func(jwks json.RawMessage) (json.RawMessage, error)
 	Schemes   []string // without a dot, by which apps may be led back
 	Algs      []string // that sign ID tokens here; nil: UsualAlgs
+	MailOn    bool     // whether mail can be sent
 }
 
 // EndSession ends one Session, and with its device the browser sign-in that it began from and all that began from that.
@@ -215,17 +216,44 @@ func (o Operators) MakeWayIn(ctx context.Context, links MailLinks, userID ID, re
 }
 
 // SendReset mails a person a link to choose a new password. Nothing of theirs changes before they follow it. Refusals:
-// NotFound, Conflict (the account is locked).
+// NotFound, Conflict (the account is locked, no mail is sent here).
 func (o Operators) SendReset(ctx context.Context, userID ID) error {
+	return o.mail(ctx, userID, func(user User) (Letter, error) {
+		return Letter{Kind: LetterForgot, To: user.Email}, nil
+	})
+}
+
+// SendConfirm mails a person a link to confirm the address of their account. Refusals: NotFound, Conflict (it is confirmed, the
+// account is locked, no mail is sent here).
+func (o Operators) SendConfirm(ctx context.Context, userID ID) error {
+	return o.mail(ctx, userID, func(user User) (Letter, error) {
+		switch {
+		case user.EmailVerified:
+			return Letter{}, Refuse(Conflict, "The address is confirmed already.")
+		case user.Unconfirmed(): // nobody has signed in to it yet
+			return Letter{Kind: LetterConfirm, To: user.Email}, nil
+		}
+		return Letter{Kind: LetterVerify, UserID: user.ID, Epoch: user.Epoch}, nil
+	})
+}
+
+func (o Operators) mail(ctx context.Context, userID ID, write func(User) (Letter, error)) error {
+	if !o.MailOn {
+		return Refuse(Conflict, "No mail is sent here: SOJOURN_SMTP is not set.")
+	}
 	return o.Store.InTx(ctx, func(ctx context.Context) error {
 		user, err := o.Store.UserByID(ctx, userID)
 		if err != nil {
 			return err
 		}
 		if !user.DisabledAt.IsZero() {
-			return Refuse(Conflict, "The account is locked, and a new password would not open it. Unlock it first.")
+			return Refuse(Conflict, "The account is locked, and the link would not open it. Unlock it first.")
 		}
-		return o.Store.QueueLetter(ctx, Letter{Kind: LetterForgot, To: user.Email})
+		letter, err := write(user)
+		if err != nil {
+			return err
+		}
+		return o.Store.QueueLetter(ctx, letter)
 	})
 }
 

@@ -64,7 +64,8 @@ type roleStore interface {
 	ledger
 	// OfficeOf returns a person's role, the zero Office for none.
 	OfficeOf(ctx context.Context, userID ID) (Office, error)
-	// SetRole gives a person another role from now on, or takes it: false where it is theirs already, NotFound without a user.
+	// SetRole gives a person another role from now on, or takes it: false where it is theirs already, NotFound without a user,
+	// Conflict where nobody else is an operator and this one would be none any more.
 	SetRole(ctx context.Context, userID ID, r Role) (bool, error)
 }
 
@@ -75,7 +76,8 @@ type Offices struct {
 }
 
 // Set gives a person a role, or takes it. What they have open at the desk is over at once, and stays so when the role comes
-// back; nothing else of theirs ends. False where the role is theirs already. Refusal: NotFound.
+// back; nothing else of theirs ends. False where the role is theirs already. Refusals: NotFound; Conflict for the last operator,
+// who stays one until there is another.
 func (o Offices) Set(ctx context.Context, userID ID, r Role) (changed bool, err error) {
 	err = o.Store.InTx(ctx, func(ctx context.Context) error {
 		if changed, err = o.Store.SetRole(ctx, userID, r); err != nil || !changed {
@@ -96,13 +98,19 @@ type Act struct {
 }
 
 // Because does what an operator gave a reason for: with it, in one transaction, goes an Event that says what and why, beside those
-// of what was done. Refusal: Invalid, field reason, without one; else what do refuses.
+// of what was done. Where it is done to a person, their row is locked first: who may act on whom is judged in do, and no role is
+// given or taken in between. Refusal: Invalid, field reason, without one; else what do refuses.
 func (o Operators) Because(ctx context.Context, a Act, do func(context.Context) error) error {
 	reason, err := Reason(a.Reason)
 	if err != nil {
 		return err
 	}
 	return o.Store.InTx(ctx, func(ctx context.Context) error {
+		if a.UserID != (ID{}) {
+			if err := o.Store.LockUser(ctx, a.UserID); err != nil {
+				return err
+			}
+		}
 		if err := do(ctx); err != nil {
 			return err
 		}

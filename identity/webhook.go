@@ -27,6 +27,8 @@ type Webhook struct {
 	CreatedAt time.Time
 	// MissedSince is when so much waited for it that an Event was left out for the first time; zero: none was.
 	MissedSince time.Time
+	// FormerUntil is until when the secret before signs beside the newest one.
+	FormerUntil time.Time
 }
 
 // Wants reports whether a webhook is told of Events of a kind. What bad networks do all day is told where it is asked for alone.
@@ -52,6 +54,8 @@ type webhookStore interface {
 	// CreateWebhook keeps a webhook and its secret, sealed; Conflict when the name is taken or there are MaxWebhooks.
 	CreateWebhook(ctx context.Context, w Webhook, secret []byte) error
 	Webhooks(ctx context.Context) ([]Webhook, error)
+	// RotateWebhook gives a webhook another secret; the one before signs too until a time. NotFound.
+	RotateWebhook(ctx context.Context, name string, secret []byte, formerUntil time.Time) error
 	// DeleteWebhook forgets a webhook and what waits for it; NotFound when there is none of this name.
 	DeleteWebhook(ctx context.Context, name string) error
 	// ReplayWebhook queues the next Events after a place for a webhook, the oldest first, at most a batch of them, and
@@ -83,12 +87,32 @@ func (h Webhooks) Add(ctx context.Context, w *Webhook) (secret string, err error
 		return "", err
 	}
 	w.CreatedAt = h.Now()
-	secret = webhookSecretPrefix + base64.StdEncoding.EncodeToString([]byte(RandomText(24)))
+	secret = newWebhookSecret()
 	return secret, h.Store.InTx(ctx, func(ctx context.Context) error {
 		if err := h.Store.CreateWebhook(ctx, *w, []byte(secret)); err != nil {
 			return err
 		}
 		return h.tell(ctx, WebhookAdded, w.Name)
+	})
+}
+
+func newWebhookSecret() string {
+	return webhookSecretPrefix + base64.StdEncoding.EncodeToString([]byte(RandomText(24)))
+}
+
+// Rotate gives a webhook another secret and returns it, this once. For as long as overlap the one before signs as well, beside
+// it: the program is told the new one when its people come to it (Standard Webhooks, "Zero downtime secret rotation"). Of two
+// that rotate at once, the second one's former secret is the first one's. Refusals: NotFound, Invalid (field overlap_seconds).
+func (h Webhooks) Rotate(ctx context.Context, name string, overlap time.Duration) (secret string, until time.Time, err error) {
+	if overlap < 0 || overlap > MaxOverlap {
+		return "", until, RefuseField("overlap_seconds", "Use between 0 and 720 hours.")
+	}
+	secret, until = newWebhookSecret(), h.Now().Add(overlap)
+	return secret, until, h.Store.InTx(ctx, func(ctx context.Context) error {
+		if err := h.Store.RotateWebhook(ctx, name, []byte(secret), until); err != nil {
+			return err
+		}
+		return h.tell(ctx, WebhookRotated, name+", the one before signs until "+until.UTC().Format(time.DateTime))
 	})
 }
 

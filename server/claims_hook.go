@@ -94,7 +94,7 @@ func (h *claimsHook) ask(ctx context.Context, q oauth.HookQuestion, u identity.U
 	if err != nil {
 		return oauth.HookAnswer{}, err
 	}
-	r, err := message{h.url, h.secret, identity.NewID().String(), body}.signed(ctx, now)
+	r, err := message{h.url, []string{h.secret}, identity.NewID().String(), body}.signed(ctx, now)
 	if err != nil {
 		return oauth.HookAnswer{}, err
 	}

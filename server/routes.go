@@ -76,8 +76,8 @@ func (s *Server) Admin() http.Handler {
 func (s *Server) desk() http.Handler {
 	desk := admin.NewDesk(admin.DeskOptions{
 		Options: s.adminOptions(), Rows: s.db, Numbers: s.db.Lists(), Calendar: s.db.Calendar(), Desk: identity.Desk{Store: s.db, Keys: s.keys, Now: s.db.Now},
-		SigningKeys: SigningKeys(s.db, s.cfg), Settings: s.cfg.String(), URL: s.cfg.AdminURL, DeskAt: s.cfg.DeskAt,
-		MailOn: s.cfg.SMTP != "", Operator: templates.Operator{Name: s.cfg.OperatorName}, Place: s.places.place,
+		Settings: s.cfg.String(), URL: s.cfg.AdminURL, DeskAt: s.cfg.DeskAt,
+		Operator: templates.Operator{Name: s.cfg.OperatorName}, Place: s.places.place,
 	})
 	refusing := func(why refusal) http.Handler { return desk.Refusal(why.status, why.msg) }
 	router := mux.NewRouter().UseEncodedPath().SkipClean(true)
@@ -106,13 +106,15 @@ func (s *Server) desk() http.Handler {
 func (s *Server) adminOptions() admin.Options {
 	return admin.Options{
 		Store: s.db, Lists: s.db.Lists(), Log: s.log,
-		Operators: Operators(s.db, s.cfg),
-		Tokens:    identity.AdminTokens{Store: s.db, Now: s.db.Now},
-		Webhooks:  Webhooks(s.db, s.cfg.Loopback()),
-		TOTP:      mfa.TOTP{Store: s.db, Keys: s.keys, Now: s.db.Now},
-		Links:     identity.MailLinks{Store: s.db, Keys: s.keys, Now: s.db.Now},
-		Keys:      s.keys,
-		Issuer:    s.cfg.Issuer,
+		Operators:   Operators(s.db, s.cfg),
+		Offices:     identity.Offices{Store: s.db, Now: s.db.Now},
+		SigningKeys: SigningKeys(s.db, s.cfg),
+		Tokens:      identity.AdminTokens{Store: s.db, Now: s.db.Now},
+		Webhooks:    Webhooks(s.db, s.cfg.Loopback()),
+		TOTP:        mfa.TOTP{Store: s.db, Keys: s.keys, Now: s.db.Now},
+		Links:       identity.MailLinks{Store: s.db, Keys: s.keys, Now: s.db.Now},
+		Keys:        s.keys,
+		Issuer:      s.cfg.Issuer,
 	}
 }
 

@@ -219,7 +219,9 @@ func (s *Server) registering() func(*http.Request, identity.Metadata, string) (i
 
 // Operators is what operators may do to a database, by the admin API and by commands.
 func Operators(db *storage.DB, cfg config.Config) identity.Operators {
-	return identity.Operators{Store: db, Now: db.Now, CleanKeys: oauth.CleanKeys, Schemes: cfg.RedirectSchemes, Algs: cfg.SigningAlgs}
+	return identity.Operators{
+		Store: db, Now: db.Now, CleanKeys: oauth.CleanKeys, Schemes: cfg.RedirectSchemes, Algs: cfg.SigningAlgs, MailOn: cfg.SMTP != "",
+	}
 }
 
 // secure reports whether people reach us by https, be it through a proxy.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	webhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
@@ -66,7 +67,7 @@ func (h *herald) deliver(ctx context.Context, d identity.Delivery) error {
 	if json.Unmarshal(d.Body, &notice) != nil || notice.Event.Kind == "" {
 		return identity.Permanent(errors.New("the notice can't be read"))
 	}
-	w, secret, err := h.db.WebhookSecret(ctx, d.ClientID)
+	w, secrets, err := h.db.WebhookSecrets(ctx, d.ClientID)
 	if identity.KindOf(err) == identity.NotFound {
 		return nil
 	}
@@ -77,7 +78,7 @@ func (h *herald) deliver(ctx context.Context, d identity.Delivery) error {
 	if err != nil {
 		return err
 	}
-	r, err := message{w.URL, string(secret), notice.Event.ID.String(), body}.signed(ctx, h.now())
+	r, err := message{w.URL, secrets, notice.Event.ID.String(), body}.signed(ctx, h.now())
 	if err != nil {
 		return err
 	}
@@ -100,20 +101,23 @@ func (h *herald) write(ctx context.Context, e identity.Event) ([]byte, error) {
 
 // message is what goes to a program of the operator's.
 type message struct {
-	url, secret string
-	id          string // an Event's: the same in each try and in a replay
-	body        []byte
+	url     string
+	secrets []string // the newest first; while one takes another's place, each signs
+	id      string   // an Event's: the same in each try and in a replay
+	body    []byte
 }
 
 // signed is a message as it is now: whoever gets it refuses what is older than a few minutes.
 func (m message) signed(ctx context.Context, now time.Time) (*http.Request, error) {
-	signer, err := webhooks.NewWebhook(m.secret)
-	if err != nil {
-		return nil, identity.Permanent(errors.New("the webhook's secret can't be read: remove it and add it again"))
-	}
-	signature, err := signer.Sign(m.id, now, m.body)
-	if err != nil {
-		return nil, err
+	signatures := make([]string, len(m.secrets))
+	for i, secret := range m.secrets {
+		signer, err := webhooks.NewWebhook(secret)
+		if err != nil {
+			return nil, identity.Permanent(errors.New("the webhook's secret can't be read: remove it and add it again"))
+		}
+		if signatures[i], err = signer.Sign(m.id, now, m.body); err != nil {
+			return nil, err
+		}
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, m.url, bytes.NewReader(m.body))
 	if err != nil {
@@ -123,7 +127,7 @@ func (m message) signed(ctx context.Context, now time.Time) (*http.Request, erro
 	r.Header.Set("User-Agent", "Sojourn")
 	r.Header.Set(webhooks.HeaderWebhookID, m.id)
 	r.Header.Set(webhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
-	r.Header.Set(webhooks.HeaderWebhookSignature, signature)
+	r.Header.Set(webhooks.HeaderWebhookSignature, strings.Join(signatures, " "))
 	return r, nil
 }
 

@@ -166,6 +166,58 @@ func TestWebhook_isToldLaterAndAgain(t *testing.T) {
 	}
 }
 
+// A secret that is rotated signs nothing any more once its overlap is over; until then a program that knows either believes.
+func TestWebhook_bothSecretsSignUntilTheOverlapIsOver(t *testing.T) {
+	t.Parallel()
+	for _, kind := range storagetest.Kinds(t) {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			db := newWorld(t, kind)
+			hooks := Webhooks(db.db, true)
+			secret, err := hooks.Add(t.Context(), &identity.Webhook{Name: "crm", URL: "https://crm.example/in"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			believed := func(secret string) bool {
+				_, secrets, err := db.db.WebhookSecrets(t.Context(), "crm")
+				if err != nil {
+					t.Fatal(err)
+				}
+				// the library judges the age by the clock on the wall
+				r, err := message{"https://crm.example/in", secrets, "1", []byte("{}")}.signed(t.Context(), time.Now())
+				if err != nil {
+					t.Fatal(err)
+				}
+				judge, err := webhooks.NewWebhook(secret)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return judge.Verify([]byte("{}"), r.Header) == nil
+			}
+			next, _, err := hooks.Rotate(t.Context(), "crm", time.Hour)
+			if err != nil || !believed(secret) || !believed(next) {
+				t.Error("within the overlap a secret signs nothing", err)
+			}
+			db.pass(time.Hour)
+			if believed(secret) || !believed(next) {
+				t.Error("after the overlap the one before signs, or the new one does not")
+			}
+			leaked, _, err := hooks.Rotate(t.Context(), "crm", 0)
+			if err != nil || believed(next) || !believed(leaked) {
+				t.Error("without an overlap the one before signs", err)
+			}
+			for overlap, want := range map[time.Duration]identity.Kind{-1: identity.Invalid, identity.MaxOverlap + 1: identity.Invalid} {
+				if _, _, err := hooks.Rotate(t.Context(), "crm", overlap); identity.KindOf(err) != want {
+					t.Errorf("%v: %v", overlap, err)
+				}
+			}
+			if _, _, err := hooks.Rotate(t.Context(), "nobody", 0); identity.KindOf(err) != identity.NotFound {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // What does not answer well is waited for, not followed elsewhere; 410 is taken at its word.
 func TestWebhook_ofReceiversThatAreWrong(t *testing.T) {
 	t.Parallel()

@@ -24,6 +24,7 @@ var sealedColumns = []sealedColumn{
 	{"signing keys", "signing_keys", "id", "private", identity.ForKey, false},
 	{"deliveries", "deliveries", "id", "body", identity.ForDelivery, true},
 	{"webhook secrets", "webhooks", "name", "secret", identity.ForWebhook, false},
+	{"former webhook secrets", "webhooks", "name", "former_secret", identity.ForWebhook, false},
 	{"secrets of the installation", "installation_secrets", "name", "sealed", identity.ForInstalled, false},
 }
 

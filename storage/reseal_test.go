@@ -70,12 +70,13 @@ func TestReseal_theOldRootSecretMayLeave(t *testing.T) {
 			letters(t, before, n)
 			subjects := must[identity.Subjects](t)(before.Subjects(t.Context()))
 			ok(t, before.CreateWebhook(t.Context(), identity.Webhook{Name: "crm", URL: "https://crm.example/in"}, []byte("whsec_")))
+			ok(t, before.RotateWebhook(t.Context(), "crm", []byte("whsec_next"), before.Now().Add(time.Hour)))
 			must[int](t)(before.SealEvents(t.Context())) // with a secret of the installation
 
 			between := rooted(t, dsn, nil, nextRoot, firstRoot)
 			want := map[string]string{
 				"authenticators": "1 0", "former authenticators": "2 0", "signing keys": "1 0", "deliveries": "450 0", "client secrets": "0 1",
-				"client secrets in their overlap": "0 0", "recovery codes": "0 1", "webhook secrets": "1 0", "secrets of the installation": "2 0",
+				"client secrets in their overlap": "0 0", "recovery codes": "0 1", "webhook secrets": "1 0", "former webhook secrets": "1 0", "secrets of the installation": "2 0",
 			}
 			if diff := cmp.Diff(want, resealing(t, between)); diff != "" {
 				t.Error(diff)
@@ -89,9 +90,9 @@ func TestReseal_theOldRootSecretMayLeave(t *testing.T) {
 			}
 
 			after := rooted(t, dsn, nil, nextRoot)
-			_, secret, err := after.WebhookSecret(t.Context(), "crm")
+			_, secrets, err := after.WebhookSecrets(t.Context(), "crm")
 			ok(t, err)
-			same(t, "whsec_", string(secret))
+			same(t, []string{"whsec_next", "whsec_"}, secrets)
 			same(t, subjects, must[identity.Subjects](t)(after.Subjects(t.Context()))) // or everybody would be somebody else
 			same(t, f, must[mfa.Authenticator](t)(after.TOTPOf(t.Context(), f.UserID)))
 			if all := must[[]identity.SigningKey](t)(after.SigningKeys(t.Context())); string(all[0].Private) != string(key.Private) {

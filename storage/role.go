@@ -31,11 +31,16 @@ func (d *DB) OfficeOf(ctx context.Context, userID identity.ID) (identity.Office,
 	return identity.Office{Role: identity.Role(role), Since: since.time()}, nil
 }
 
-// SetRole gives a person a role from now on, or takes it. It returns false where it is theirs already, and NotFound where there
-// is no such user. It locks the user's row.
+// SetRole gives a person a role from now on, or takes it. It returns false where it is theirs already, NotFound where there
+// is no such user, and Conflict where nobody would be an operator any more. It locks the user's row. It belongs in a transaction.
 func (d *DB) SetRole(ctx context.Context, userID identity.ID, r identity.Role) (bool, error) {
 	if err := d.lockUser(ctx, userID); err != nil {
 		return false, err
+	}
+	if r != identity.RoleOperator {
+		if err := d.keepsOperator(ctx, userID); err != nil {
+			return false, err
+		}
 	}
 	query := `INSERT INTO roles (role, since, user_id) VALUES (?, ?, ?)
 		ON CONFLICT (user_id) DO UPDATE SET role = excluded.role, since = excluded.since WHERE roles.role <> excluded.role`
@@ -44,6 +49,16 @@ func (d *DB) SetRole(ctx context.Context, userID identity.ID, r identity.Role) (
 	}
 	res := d.q(ctx).Exec(query, string(r), fromTime(d.Now()), userID)
 	return res.RowsAffected > 0, d.fail("write role", res.Error)
+}
+
+// keepsOperator refuses to take the role from the last operator. It locks the rows of all of them, in order: of two operators
+// who take it from each other at once, the second one finds that nobody else is left.
+func (d *DB) keepsOperator(ctx context.Context, userID identity.ID) error {
+	all, err := d.ids(ctx, "SELECT user_id FROM roles WHERE role = ? ORDER BY user_id"+d.lock("FOR UPDATE"), string(identity.RoleOperator))
+	if err == nil && len(all) == 1 && all[0] == userID {
+		return identity.Refuse(identity.Conflict, "Nobody else is an operator. Make somebody one first.")
+	}
+	return d.fail("read operators", err)
 }
 
 // maxOfficers bounds how many people with roles are listed.

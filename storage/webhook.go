@@ -21,6 +21,9 @@ type webhookRow struct {
 	Secret      []byte // sealed
 	CreatedAt   micros
 	MissedSince *micros
+
+	FormerSecret []byte // sealed; signs too until FormerUntil
+	FormerUntil  micros
 }
 
 // TableName is the table's name for GORM.
@@ -28,6 +31,9 @@ func (webhookRow) TableName() string { return "webhooks" }
 
 func (r webhookRow) webhook() identity.Webhook {
 	w := identity.Webhook{Name: r.Name, URL: r.URL, CreatedAt: r.CreatedAt.time(), MissedSince: r.MissedSince.timeOrZero()}
+	if r.FormerUntil != 0 {
+		w.FormerUntil = r.FormerUntil.time()
+	}
 	for _, kind := range strings.Fields(r.Kinds) {
 		w.Kinds = append(w.Kinds, identity.EventKind(kind))
 	}
@@ -60,7 +66,7 @@ func (d *DB) CreateWebhook(ctx context.Context, w identity.Webhook, secret []byt
 // Webhooks returns every webhook, by name.
 func (d *DB) Webhooks(ctx context.Context) ([]identity.Webhook, error) {
 	var rows []webhookRow
-	if err := d.q(ctx).Omit("secret").Order("name").Find(&rows).Error; err != nil {
+	if err := d.q(ctx).Omit("secret", "former_secret").Order("name").Find(&rows).Error; err != nil {
 		return nil, d.fail("read webhooks", err)
 	}
 	all := make([]identity.Webhook, len(rows))
@@ -70,8 +76,9 @@ func (d *DB) Webhooks(ctx context.Context) ([]identity.Webhook, error) {
 	return all, nil
 }
 
-// WebhookSecret returns a webhook as it is now, and its secret; NotFound when there is none of this name.
-func (d *DB) WebhookSecret(ctx context.Context, name string) (w identity.Webhook, secret []byte, err error) {
+// WebhookSecrets returns a webhook as it is now, and the secrets that sign what it is told, the newest first; NotFound when there
+// is none of this name.
+func (d *DB) WebhookSecrets(ctx context.Context, name string) (w identity.Webhook, secrets []string, err error) {
 	var row webhookRow
 	err = d.q(ctx).Where("name = ?", name).Take(&row).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
@@ -80,8 +87,28 @@ func (d *DB) WebhookSecret(ctx context.Context, name string) (w identity.Webhook
 	if err != nil {
 		return w, nil, d.fail("read webhook", err)
 	}
-	secret, err = d.keys.Open(identity.ForWebhook, row.Secret, []byte(name))
-	return row.webhook(), secret, err
+	sealed := [][]byte{row.Secret}
+	if row.FormerUntil > fromTime(d.Now()) {
+		sealed = append(sealed, row.FormerSecret)
+	}
+	for _, one := range sealed {
+		secret, err := d.keys.Open(identity.ForWebhook, one, []byte(name))
+		if err != nil {
+			return w, nil, err
+		}
+		secrets = append(secrets, string(secret))
+	}
+	return row.webhook(), secrets, nil
+}
+
+// RotateWebhook gives a webhook another secret; the one before signs too until a time. NotFound when there is none of this name.
+func (d *DB) RotateWebhook(ctx context.Context, name string, secret []byte, formerUntil time.Time) error {
+	if !keepable(name) {
+		return notFound("webhook")
+	}
+	sealed := d.keys.Seal(identity.ForWebhook, secret, []byte(name))
+	return d.wrote(d.q(ctx).Exec("UPDATE webhooks SET former_secret = secret, former_until = ?, secret = ? WHERE name = ?",
+		fromTime(formerUntil), sealed, name), "webhook")
 }
 
 // DeleteWebhook forgets a webhook and what waits for it; NotFound when there is none of this name.

@@ -103,7 +103,5 @@ func (p *program) retried(n int, err error) error {
 	if err != nil {
 		return err
 	}
-	return p.print(struct {
-		Retried int `json:"retried"`
-	}{n}, fmt.Sprintf("Tried again by a server that runs, within a second: %d.", n))
+	return p.print(admin.Retried{Retried: n}, fmt.Sprintf("Tried again by a server that runs, within a second: %d.", n))
 }

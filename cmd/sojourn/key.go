@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sojourn-auth/sojourn/admin"
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/server"
 )
@@ -133,30 +134,17 @@ func (o opened) signingKeys() identity.SigningKeys {
 	return server.SigningKeys(o.db, o.cfg)
 }
 
-type keyJSON struct {
-	ID        string    `json:"kid"`
-	Alg       string    `json:"alg"`
-	State     string    `json:"state"`
-	CreatedAt time.Time `json:"created_at"`
-	Activated time.Time `json:"activated_at,omitzero"`
-	Retired   time.Time `json:"retired_at,omitzero"`
-}
-
 func (p *program) printKeys(ctx context.Context, keys identity.SigningKeys) error {
 	all, err := keys.All(ctx)
 	if err != nil {
 		return err
 	}
-	list := make([]keyJSON, len(all))
 	lines := make([]string, len(all))
 	for i, k := range all {
-		list[i] = keyJSON{k.ID, k.Alg, string(k.State), k.CreatedAt, k.ActivatedAt, k.RetiredAt}
 		lines[i] = fmt.Sprintf("%-6s %-8s %s  made %s", k.Alg, k.State, k.ID, k.CreatedAt.Format(time.DateTime))
 	}
 	if len(all) == 0 {
 		lines = []string{"There are no keys yet: the server makes them when it first starts."}
 	}
-	return p.print(struct {
-		Keys []keyJSON `json:"keys"`
-	}{list}, strings.Join(lines, "\n"))
+	return p.print(admin.NewKeyList(all), strings.Join(lines, "\n"))
 }

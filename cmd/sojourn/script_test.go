@@ -9,6 +9,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/sojourn-auth/sojourn/admin"
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/storage"
 	"github.com/sojourn-auth/sojourn/storage/storagetest"
@@ -49,10 +50,10 @@ func TestScripts(t *testing.T) {
 // nameKey puts the kid of the current key of an algorithm into $KID.
 func nameKey(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(ts.Exec("sojourn", "key", "list", "--json"))
-	var list struct{ Keys []keyJSON }
+	var list struct{ Keys []admin.Key }
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &list))
 	for _, k := range list.Keys {
-		if k.Alg == args[0] && k.State == string(identity.KeyCurrent) {
+		if k.Alg == args[0] && k.State == identity.KeyCurrent {
 			ts.Setenv("KID", k.ID)
 		}
 	}

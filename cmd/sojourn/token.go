@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sojourn-auth/sojourn/admin"
 	"github.com/sojourn-auth/sojourn/identity"
 )
 
@@ -123,11 +124,7 @@ func (p *program) registrationToken() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return p.print(struct {
-					Token   string    `json:"token"`
-					Uses    int       `json:"uses"`
-					Expires time.Time `json:"expires_at"`
-				}{token, uses, expires}, token)
+				return p.print(admin.RegistrationToken{Token: token, Uses: uses, Expires: expires}, token)
 			})
 		},
 	}

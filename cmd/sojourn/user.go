@@ -18,7 +18,8 @@ import (
 func (p *program) user() *cobra.Command {
 	return group("user", "Add, see, lock and delete people, change their passwords", p.userAdd(), p.userSetPassword(),
 		p.userList(), p.userShow(), p.userLock(), p.userUnlock(), p.userEndSessions(), p.userRemoveFactor(),
-		p.userWayIn(), p.userSet(), p.userSetEmail(), p.userConfirmEmail(), p.userRole(), p.userExport(), p.userDelete())
+		p.userWayIn(), p.userSet(), p.userSetEmail(), p.userConfirmEmail(), p.userSendReset(), p.userSendConfirm(), p.userRole(),
+		p.userExport(), p.userDelete())
 }
 
 // newUser is what `user add` was told.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sojourn-auth/sojourn/admin"
 	"github.com/sojourn-auth/sojourn/identity"
 )
 
@@ -75,13 +76,6 @@ func readAttributes(flags []string) (map[string]any, error) {
 	return patch, nil
 }
 
-type roleJSON struct {
-	ID      identity.ID `json:"id"`
-	Email   string      `json:"email"`
-	Role    string      `json:"role"`
-	Changed bool        `json:"changed"`
-}
-
 func (p *program) userRole() *cobra.Command {
 	var typed string
 	cmd := p.userChange(cobra.Command{
@@ -105,8 +99,36 @@ func (p *program) userRole() *cobra.Command {
 		if !changed {
 			sentence = fmt.Sprintf("The role of %s was %s already.", user.Email, role)
 		}
-		return p.print(roleJSON{user.ID, user.Email, role.String(), changed}, sentence)
+		return p.print(admin.ChangedRole{ID: user.ID, Email: user.Email, Role: role.String(), Changed: changed}, sentence)
 	})
 	cmd.Args = two
 	return cmd
+}
+
+func (p *program) userSendReset() *cobra.Command {
+	return p.userMailed(cobra.Command{
+		Use:   "send-reset ADDRESS",
+		Short: "Mail a person a link to choose a new password",
+		Long:  "Send-reset has a running server mail the link that whoever forgot a password asks for. Nothing changes before it is followed.",
+	}, func(o opened) func(context.Context, identity.ID) error { return o.operators().SendReset })
+}
+
+func (p *program) userSendConfirm() *cobra.Command {
+	return p.userMailed(cobra.Command{
+		Use:   "send-confirmation ADDRESS",
+		Short: "Mail a person a link to confirm the address of their account",
+		Long:  "Send-confirmation has a running server mail the link by which a person confirms that the address is theirs.",
+	}, func(o opened) func(context.Context, identity.ID) error { return o.operators().SendConfirm })
+}
+
+// userMailed is a command that has a mail sent to a person, named like what stands in the Event.
+func (p *program) userMailed(cmd cobra.Command, send func(opened) func(context.Context, identity.ID) error) *cobra.Command {
+	return p.reasoned(cmd, func(ctx context.Context, o opened, user identity.User, reason string) error {
+		act := identity.Act{What: cmd.Name(), Reason: reason, UserID: user.ID}
+		err := o.operators().Because(ctx, act, func(ctx context.Context) error { return send(o)(ctx, user.ID) })
+		if err != nil {
+			return err
+		}
+		return p.print(emailJSON{user.ID, user.Email, false}, fmt.Sprintf("A mail to %s is on its way, by a server that runs.", user.Email))
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,7 +16,7 @@ import (
 )
 
 func (p *program) webhook() *cobra.Command {
-	return group("webhook", "Tell programs of yours what happens", p.webhookAdd(), p.webhookList(), p.webhookRemove(), p.webhookReplay())
+	return group("webhook", "Tell programs of yours what happens", p.webhookAdd(), p.webhookList(), p.webhookRemove(), p.webhookReplay(), p.webhookRotate())
 }
 
 func (o opened) webhooks() identity.Webhooks { return server.Webhooks(o.db, o.cfg.Loopback()) }
@@ -110,6 +111,28 @@ func noWebhook(err error, name string) error {
 		return fmt.Errorf("there is no webhook %q; sojourn webhook list shows them", name)
 	}
 	return err
+}
+
+func (p *program) webhookRotate() *cobra.Command {
+	var overlap time.Duration
+	cmd := &cobra.Command{
+		Use:   "rotate NAME [--overlap 24h]",
+		Short: "Give a webhook another secret, and print it, this once",
+		Long: "Rotate signs what the program is told with another secret. For --overlap the one before signs it as well: give the program\n" +
+			"the new one meanwhile. --overlap 0 is for a secret that leaked.",
+		Args: one,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.act(cmd.Context(), func(ctx context.Context, o opened) error {
+				secret, until, err := o.webhooks().Rotate(ctx, args[0], overlap)
+				if err != nil {
+					return noWebhook(err, args[0])
+				}
+				return p.print(admin.RotatedWebhook{Name: args[0], Secret: secret, FormerUntil: until}, secret)
+			})
+		},
+	}
+	cmd.Flags().DurationVar(&overlap, "overlap", 24*time.Hour, "how long the secret before signs too, at most 720h")
+	return cmd
 }
 
 func (p *program) webhookReplay() *cobra.Command {
