@@ -265,7 +265,6 @@ func TestUsers_anAddressIsSetOrConfirmedForAReason(t *testing.T) {
 	})
 }
 
-// squatter is somebody who has not confirmed their address.
 func TestUsers_whatClaimsAreMadeOfIsSaidByAPatch(t *testing.T) {
 	t.Parallel()
 	atDesk(t, func(d *desk) {
@@ -279,14 +278,18 @@ func TestUsers_whatClaimsAreMadeOfIsSaidByAPatch(t *testing.T) {
 		d.same(map[string]any{"tenant": "acme", "desk": "4"}, got.Attributes)
 		d.same([]string{"staff", "admins"}, got.Groups)
 		got = admin.User{}
+		d.want(http.StatusOK, at+`{"attributes":{"desk":null,"level":3,"share":0.25,"beta":true,"paid":false,"born":-123456789012345}}`, &got)
+		d.same(map[string]any{"tenant": "acme", "level": 3.0, "share": 0.25, "beta": true, "paid": false, "born": -123456789012345.0}, got.Attributes)
+		got = admin.User{}
 		d.want(http.StatusOK, at+`{"groups":[]}`, &got)
 		d.same([]string(nil), got.Groups)
-		if n := d.told(identity.ProfileChanged, "api:deploy"); n != 3 {
+		if n := d.told(identity.ProfileChanged, "api:deploy"); n != 4 {
 			d.Errorf("%d changes are told as the operator's", n)
 		}
 		for body, field := range map[string]string{
 			`{}`: "attributes", `{"attributes":null}`: "attributes", `{"groups":null}`: "attributes",
-			`{"attributes":{"a b":"x"}}`: "attributes", `{"attributes":{"a":{"b":"c"}}}`: "attributes", `{"attributes":{"a":1}}`: "attributes",
+			`{"attributes":{"a b":"x"}}`: "attributes", `{"attributes":{"a":{"b":"c"}}}`: "attributes", `{"attributes":{"a":[1]}}`: "attributes",
+			`{"attributes":{"a":1234567890123456}}`: "attributes", `{"attributes":{"a":-1e300}}`: "attributes", `{"attributes":{"a":1e999}}`: "",
 			`{"attributes":{"a":""}}`: "attributes", `{"attributes":{"a":"b\nc"}}`: "attributes",
 			`{"attributes":{"a":"` + strings.Repeat("x", 2048) + `"}}`: "attributes",
 			`{"groups":[""]}`: "groups", `{"groups":["a\u0000"]}`: "groups", `{"groups":"staff"}`: "", `{"sub":"x"}`: "", `[]`: "", `x`: "",
@@ -299,6 +302,7 @@ func TestUsers_whatClaimsAreMadeOfIsSaidByAPatch(t *testing.T) {
 	})
 }
 
+// squatter is somebody who has not confirmed their address.
 func (d *desk) squatter(email string) identity.User {
 	d.Helper()
 	user := identity.User{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,7 +20,8 @@ var attributeName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 func (d Described) Clean() (Described, error) {
 	for name, value := range d.Attributes {
 		if !attributeName.MatchString(name) || !isAttribute(value) {
-			return d, RefuseField("attributes", "Name an attribute with letters, digits, dots, - and _; its value is a text on one line, or a list of them.")
+			return d, RefuseField("attributes", "Name an attribute with letters, digits, dots, - and _; its value is a text "+
+				"on one line, a list of them, a number (whole ones of at most 15 digits), true or false.")
 		}
 	}
 	d.Groups = once(d.Groups)
@@ -42,13 +44,21 @@ func (d Described) Patched(attributes map[string]any) Described {
 	return d
 }
 
+// maxWhole is the largest whole number that every reader of JSON takes for itself (RFC 7493 §2.2); one that is longer is a text.
+const maxWhole = 1e15
+
+// isAttribute reports whether a value, as it is read from JSON, is one that claims are made of.
 func isAttribute(value any) bool {
 	switch v := value.(type) {
+	case bool:
+		return true
+	case float64:
+		return math.Abs(v) < maxWhole
 	case string:
 		return v != "" && plain(v)
 	case []string:
 		return len(v) > 0 && !slices.ContainsFunc(v, func(one string) bool { return !isAttribute(one) })
-	case []any: // as it was read from JSON
+	case []any:
 		return len(v) > 0 && !slices.ContainsFunc(v, func(one any) bool { _, text := one.(string); return !text || !isAttribute(one) })
 	}
 	return false

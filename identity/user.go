@@ -28,7 +28,7 @@ type User struct {
 
 // Described is what operators say of a person, of which claims are made.
 type Described struct {
-	Attributes map[string]any `json:"attributes,omitempty"` // text, numbers, yes or no, lists of text
+	Attributes map[string]any `json:"attributes,omitempty"` // text, lists of text, numbers (float64), true and false
 	Groups     []string       `json:"groups,omitempty"`
 }
 

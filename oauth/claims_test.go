@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -174,6 +175,36 @@ func TestClaimRules_sayWhatOperatorsSayOfPeople(t *testing.T) {
 	})
 }
 
+// Numbers, true and false reach the app as what they are, and a request may ask for one of them (OpenID Connect Core 1.0 §5.5.1).
+func TestClaimRules_numbersAndTruthsAreNoTexts(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		s.rebuild(func(o *oauth.Options) {
+			for _, name := range []string{"level", "share", "beta"} {
+				o.Claims = append(o.Claims, identity.ClaimRule{Claim: name, From: "attribute." + name, Scope: "openid", AccessToken: true})
+			}
+		})
+		said := map[string]any{"level": 123456789012345.0, "share": 0.25, "beta": true}
+		_, err := identity.Operators{Store: s.db, Now: s.now}.Describe(t.Context(), s.user.ID, func(identity.Described) identity.Described {
+			return identity.Described{Attributes: said}
+		})
+		if err != nil {
+			s.Fatal(err)
+		}
+		c := s.app()
+		claims := `{"id_token":{"level":{"value":123456789012345},"share":{"value":0.5},"beta":{"value":true}}}`
+		got := s.post(redeeming(c, s.code(asking(c, "claims", claims), s.signIn(s.user))))
+		s.good(got)
+		_, access := s.decode(got.AccessToken)
+		_, id := s.decode(got.IDToken)
+		for name, value := range said {
+			if access[name] != value || (id[name] == value) != (name != "share") {
+				t.Errorf("%s is %v in the access token, %v in the ID token", name, access[name], id[name])
+			}
+		}
+	})
+}
+
 // However much is said of a person, the access token stays one that APIs take.
 func TestClaimRules_thatDoNotFitAreLeftOutOfAccessTokens(t *testing.T) {
 	t.Parallel()
@@ -206,7 +237,10 @@ func TestDescribe_refusesWhatNoTokenCanSay(t *testing.T) {
 	}
 	for name, d := range map[string]identity.Described{
 		"an odd name":     {Attributes: map[string]any{"a b": "x"}},
-		"a number":        {Attributes: map[string]any{"level": 3.0}},
+		"a long number":   {Attributes: map[string]any{"level": 1e15}},
+		"an object":       {Attributes: map[string]any{"level": map[string]any{}}},
+		"nobody knows":    {Attributes: map[string]any{"level": math.NaN()}},
+		"a list of them":  {Attributes: map[string]any{"level": []any{3.0}}},
 		"nothing":         {Attributes: map[string]any{"tenant": ""}},
 		"two lines":       {Attributes: map[string]any{"tenant": "a\nb"}},
 		"too much":        {Attributes: map[string]any{"list": long}},

@@ -30,19 +30,25 @@ func TestOpenIDClient_keepsEveryPromise(t *testing.T) {
 // TestOpenIDClient_usesTheFurtherProfiles has it answered by a form, sign its requests and push them.
 func TestOpenIDClient_usesTheFurtherProfiles(t *testing.T) {
 	t.Parallel()
+	onNode(t, "profiles.mjs")
+}
+
+// onNode runs a client of test/openid-client that says itself what it is, with a person who has a password alone.
+func onNode(t *testing.T, program string) {
+	t.Helper()
 	node, dir := foreignClient(t)
 	for _, kind := range storagetest.Kinds(t) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, kind)
+			w := newWorld(t, kind, "client_documents", "on")
 			p := w.person(t)
-			cmd := exec.CommandContext(t.Context(), node, "profiles.mjs")
+			cmd := exec.CommandContext(t.Context(), node, program)
 			cmd.Dir = dir
 			cmd.Env = append(os.Environ(), "ISSUER="+w.issuer, "USERNAME="+p.email, "PASSWORD="+p.password, "RESOURCE="+w.openNotes(t))
 			out, err := cmd.CombinedOutput()
 			t.Logf("\n%s", out)
 			if err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), " 0 failed") {
-				t.Errorf("openid-client: %v", err)
+				t.Errorf("%s: %v", program, err)
 			}
 		})
 	}

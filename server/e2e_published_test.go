@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -17,22 +15,14 @@ import (
 // (draft-ietf-oauth-client-id-metadata-document).
 func TestOpenIDClient_signsInWhatNobodyRegistered(t *testing.T) {
 	t.Parallel()
-	node, dir := foreignClient(t)
-	for _, kind := range storagetest.Kinds(t) {
-		t.Run(kind, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, kind, "client_documents", "on")
-			p := w.person(t)
-			cmd := exec.CommandContext(t.Context(), node, "published.mjs")
-			cmd.Dir = dir
-			cmd.Env = append(os.Environ(), "ISSUER="+w.issuer, "USERNAME="+p.email, "PASSWORD="+p.password)
-			out, err := cmd.CombinedOutput()
-			t.Logf("\n%s", out)
-			if err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), " 0 failed") {
-				t.Errorf("openid-client: %v", err)
-			}
-		})
-	}
+	onNode(t, "published.mjs")
+}
+
+// TestOAuth4webapi_signsInWithoutOpenIDClientAboveIt drives what openid-client stands on by itself: a client of a document, with keys at
+// its jwks_uri, proofs (DPoP), pushed and signed requests, a resource and signed userinfo.
+func TestOAuth4webapi_signsInWithoutOpenIDClientAboveIt(t *testing.T) {
+	t.Parallel()
+	onNode(t, "oauth4webapi.mjs")
 }
 
 // The guard of all fetches stands before documents too: a public issuer reads none that is on this machine, by https or not, and

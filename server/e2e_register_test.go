@@ -23,6 +23,11 @@ func TestRegister_aDeveloperRegistersByTheFormAndItsAppSignsIn(t *testing.T) {
 	if now := b.press(t, submit); !strings.Contains(now.Words, "Left out") || !strings.Contains(now.Words, "javascript:alert(1)") {
 		t.Fatalf("after the form: %+v", now)
 	}
+	said := b.text(t, `[...document.querySelectorAll("dd [data-copy]")].filter((e) => e.checkVisibility()).map((e) => e.dataset.copy).join(" ")`)
+	if want := " " + w.issuer + " " + w.issuer + "/.well-known/openid-configuration"; !strings.HasSuffix(said, want) {
+		t.Errorf("a developer can copy %q, and needs%s", said, want)
+	}
+	b.show(t, "registered")
 	id := b.text(t, `document.querySelector("main code").textContent`)
 	b.visit(t, a.asking("client_id", id))
 	for b.path(t) != "/consent" {

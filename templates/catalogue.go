@@ -162,6 +162,8 @@ var english = language{
 		"registered.lead":              "Copy this now: it is shown only once.",
 		"registered.id":                "Client id",
 		"registered.secret":            "Client secret",
+		"registered.issuer":            "Issuer, where people sign in",
+		"registered.discovery":         "Discovery, where libraries find everything else",
 		"registered.redirects":         "People are led back to",
 		"registered.change":            "To change or delete it: the address, and the token to send there",
 		"registered.left":              "Left out, because they can’t be used:",

@@ -82,6 +82,7 @@ var golden = with(atTheDesk, with(account, with(mailed, map[string]templates.Pag
 	},
 	"registered": templates.Registered{
 		Frame: alone, ClientID: "3q2-7wPzQkG0m1TgF5hJ9A", Secret: "b3VyIHNlY3JldCBpcyBuaWNlIGFuZCBsb25nIGVub3VnaA",
+		Issuer: "https://id.example", Discovery: "https://id.example/.well-known/openid-configuration",
 		RedirectURIs: []string{"https://notes.example/cb", "cursor://anysphere.cursor-mcp/oauth/callback"},
 		LeftOut:      []templates.LeftOut{{URI: "myapp:/cb", Reason: "Use a scheme that is a domain name of yours in reverse order, with a dot in it."}},
 		URI:          "https://id.example/oauth2/register/3q2-7wPzQkG0m1TgF5hJ9A", Access: "sj_ra_8Jt3nQ0yYw7uZx2aBcDeFgHiJkLmNoPqRsTuVwXyZ01",

@@ -40,11 +40,29 @@ type Registered struct {
 	Secret       string
 	RedirectURIs []string
 	LeftOut      []LeftOut
+	// Issuer and Discovery are what the app's library asks for: who signs people in, and where that says how.
+	Issuer, Discovery string
 	// URI and Access are where the registration is changed, and by what token (RFC 7592).
 	URI, Access string
 }
 
 func (Registered) template() string { return "registered" }
+
+// copied is a text that a press copies, and the sentence that names it.
+type copied struct{ ID, Label, Text string }
+
+// Copied are what the app's settings need.
+func (p Registered) Copied() (all []copied) {
+	for _, c := range []copied{
+		{"id", "registered.id", p.ClientID}, {"secret", "registered.secret", p.Secret},
+		{"issuer", "registered.issuer", p.Issuer}, {"discovery", "registered.discovery", p.Discovery},
+	} {
+		if c.Text != "" {
+			all = append(all, c)
+		}
+	}
+	return all
+}
 
 // LeftOut is a redirect URI that was not taken, and what would be right.
 type LeftOut struct{ URI, Reason string }

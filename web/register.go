@@ -39,6 +39,7 @@ func (p *Pages) submitRegister(w http.ResponseWriter, r *http.Request) error {
 	}
 	page := templates.Registered{
 		Frame: p.frame(visit{}), ClientID: made.ID, Secret: made.Secret, RedirectURIs: made.RedirectURIs,
+		Issuer: p.Issuer, Discovery: p.Issuer + discoveryPath,
 		Access: made.Access, URI: p.Issuer + registrationPath + made.ID,
 	}
 	for _, left := range made.LeftOut {

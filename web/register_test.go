@@ -38,7 +38,7 @@ func TestRegister_aPersonFillsInTheForm(t *testing.T) {
 			t.Error("a token is asked for where none is needed")
 		}
 		done := b.post("/register", "client_name", " Wege ", "redirect_uris", " https://a.example/cb  http://localhost:8000/x\r\njavascript:alert(1)")
-		done.is(http.StatusOK, "made-1", "https://a.example/cb", "http://localhost:8000/x", "Left out", "javascript:alert(1)", "sj_ra_x")
+		done.is(http.StatusOK, "made-1", "https://a.example/cb", "http://localhost:8000/x", "Left out", "javascript:alert(1)", "sj_ra_x", "/.well-known/openid-configuration")
 		last := asked[len(asked)-1]
 		if last.AuthMethod != "none" || len(last.RedirectURIs) != 3 || !slices.Contains(last.GrantTypes, "refresh_token") {
 			t.Errorf("asked for %+v", last)

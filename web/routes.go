@@ -42,6 +42,7 @@ const (
 	signOutPath      = "/signout"
 	logoPath         = "/logo/"
 	authorizePath    = "/oauth2/authorize"
+	discoveryPath    = "/.well-known/openid-configuration"
 )
 
 // Routes mounts every page.
