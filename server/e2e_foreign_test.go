@@ -50,9 +50,9 @@ func foreign(t *testing.T, path string) string {
 	_, err := os.Stat(path)
 	switch {
 	case err != nil && os.Getenv("CI") != "":
-		t.Fatal("CI must exercise clients in Python and on the JVM:", err)
+		t.Fatal("CI must exercise programs in Python and on the JVM:", err)
 	case err != nil:
-		t.Skip("a foreign client was not run (test/run brings it):", err)
+		t.Skip("a foreign program was not run (test/run brings it):", err)
 	}
 	path, err = filepath.Abs(path)
 	if err != nil {

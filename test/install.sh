@@ -28,7 +28,7 @@ lacking_services() {
   chromium_path >/dev/null || echo chromium
   command -v zbarimg >/dev/null || echo zbar-tools
   command -v mvn >/dev/null || echo maven default-jdk-headless # sdk/kotlin, test/nimbus
-  python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv # test/authlib
+  python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv # test/authlib, test/schemathesis
   nginx_path >/dev/null || echo nginx-light # sojourn gate
   pgbouncer_path >/dev/null || echo pgbouncer
   haproxy_path >/dev/null || echo haproxy # test/cluster

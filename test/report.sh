@@ -13,6 +13,7 @@ report() {
     "test packages, $(module github.com/coreos/go-oidc/v3), $(module golang.org/x/oauth2)"
   line openid-client "$(count . openid-client.log)" "runs on Node $(node --version): $(tail -n 1 "$SOJOURN_TEST_RECORD" 2>/dev/null)"
   line Authlib "$(passed authlib)" "tests on $(test/authlib/.venv/bin/python --version): $(sed -n 's/^\(authlib[^ ]*\).*/\1/p' test/authlib/requirements.txt)"
+  line Schemathesis "$(passed schemathesis)" "tests on $(test/schemathesis/.venv/bin/schemathesis --version)"
   line Nimbus "$(passed nimbus)" "tests on $(java --version 2>/dev/null | head -n 1): $(cd test/nimbus/target/lib && echo oauth2-oidc-sdk-*)"
 }
 
