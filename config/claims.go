@@ -20,10 +20,11 @@ var (
 	claimFrom  = regexp.MustCompile(`^(groups|email|name|(attribute|hook)\.[A-Za-z0-9_.-]{1,64})$`)
 	claimScope = regexp.MustCompile(`^[!#-:<-\[\]-~]{1,128}$`) // RFC 6749 §3.3, without ;
 	places     = []string{"access_token", "id_token", "userinfo"}
-	// ownClaims are what this server says itself: nobody maps anything in their place.
+	// ownClaims are what this server says itself: nobody maps anything in their place, in other letters neither, which readers
+	// like Go's encoding/json take for them.
 	ownClaims = []string{
 		"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "scope", "sid", "acr", "amr", "auth_time", "azp", "nonce", "cnf", "act", "may_act",
-		"at_hash", "c_hash", "s_hash", "sub_epoch", "client_epoch", "events", "active", "token_type", "token_introspection", "username",
+		"at_hash", "c_hash", "s_hash", "sub_epoch", "client_epoch", "aud_epoch", "events", "active", "authorization_expires_in", "token_type", "token_introspection", "username",
 		"name", "updated_at", "email", "email_verified",
 	}
 )
@@ -66,7 +67,7 @@ func readClaimRule(item string) (ClaimRule, error) {
 	case !claimName.MatchString(rule.Claim) || !claimFrom.MatchString(rule.From) || !claimScope.MatchString(rule.Scope) || slices.ContainsFunc(rule.Places, odd):
 		return rule, fmt.Errorf("%q is not a claim like roles=attribute.roles;profile;access_token+id_token+userinfo "+
 			"(made of groups, email, name, attribute.NAME or hook.NAME)", item)
-	case slices.Contains(ownClaims, rule.Claim):
+	case slices.ContainsFunc(ownClaims, func(own string) bool { return strings.EqualFold(own, rule.Claim) }):
 		return rule, fmt.Errorf("the claim %s is this server's own", rule.Claim)
 	}
 	return rule, nil

@@ -77,6 +77,7 @@ func TestLoad_everyProblemOfAPolicySaysWhatWouldBeRight(t *testing.T) {
 		"signup":               {"SIGNUP", "token", "open, closed"},
 		"registration":         {"REGISTRATION", "yes", "open, token, closed"},
 		"claims: our own":      {"CLAIMS", "sub=email", `the claim sub is this server's own`},
+		"claims: our own, too": {"CLAIMS", "SUB=email", `the claim SUB is this server's own`},
 		"claims: no source":    {"CLAIMS", "roles=password", `"roles=password" is not a claim like`},
 		"claims: no place":     {"CLAIMS", "roles=groups;profile;cookie", `is not a claim like`},
 		"claims: twice":        {"CLAIMS", "roles=groups,roles=name", `the claim roles is there twice`},

@@ -12,7 +12,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gorilla/mux"
+
 	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/storage"
 )
 
 // shape is what may be wrong about a parameter. One that is empty counts as absent (RFC 6749 §3.1), so that both have one
@@ -232,6 +235,48 @@ func TestParameters_noneThatIsReadIsMissing(t *testing.T) {
 	}
 	if read < 50 {
 		t.Errorf("only %d were found", read)
+	}
+}
+
+// tabled are the routes that take parameters or members, and where their answers to bad ones are promised.
+var tabled = map[string]string{
+	"/oauth2/authorize": "authorize", "/oauth2/par": "par", "/oauth2/token": "token, refresh_token", "/oauth2/revoke": "revoke",
+	"/oauth2/introspect": "introspect", "/oauth2/endings": "endings", "/oauth2/userinfo": "userinfo", "/oauth2/logout": "logout",
+	"/oauth2/signout": "signout", "/oauth2/register": "members", "/oauth2/register/{id}": "members",
+	"/me": "of me", "/me/sessions/{id}": "of me", "/me/events": "of me", "/me/state": "of me", "/me/state/{key}": "of me",
+}
+
+// bare are the routes that take none: what comes along changes nothing.
+var bare = []string{
+	"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/.well-known/oauth-protected-resource",
+	"/.well-known/oauth-protected-resource/me", "/.well-known/oauth-protected-resource/oauth2/userinfo", "/oauth2/jwks", "/oauth2/check_session", "/oauth2/check_session.js",
+}
+
+// A route that comes later has a table, or takes nothing.
+func TestParameters_everyRouteHasATableOrTakesNothing(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, storage.SQLite)
+	tables := map[string]bool{"members": len(memberTable) > 0, "of me": true}
+	for _, table := range append(slices.Clone(endpointTables), pushedTable()) {
+		tables[table.name] = len(table.params) > 0
+	}
+	routes := 0
+	err := s.server.(*mux.Router).Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
+		path, err := route.GetPathTemplate()
+		if routes++; !tables[tabled[path]] && !slices.Contains(bare, path) {
+			t.Errorf("%s: nothing is said of what is sent there", path)
+		}
+		return err
+	})
+	if err != nil || routes != len(tabled)+len(bare) {
+		t.Errorf("there are %d routes of %d: %v", routes, len(tabled)+len(bare), err)
+	}
+	for _, path := range bare {
+		plain := s.send(httptest.NewRequest(http.MethodGet, path, nil))
+		odd := s.send(httptest.NewRequest(http.MethodGet, path+"?x=%00&x=1&client_id=nobody&"+strings.Repeat("x", 9_000), nil))
+		if plain.StatusCode != http.StatusOK || odd.StatusCode != http.StatusOK || plain.ContentLength != odd.ContentLength {
+			t.Errorf("%s answers %d, and %d with parameters", path, plain.StatusCode, odd.StatusCode)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -112,6 +113,12 @@ func TestClaimsHook_programsThatAreWrong(t *testing.T) {
 		"null":    {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "null") }, "is not a JSON object"},
 		"10 MB": {func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprintf(w, `{"claims":{"tenant":%q}}`, strings.Repeat("a", 10<<20))
+		}, "more than 16384 bytes"},
+		"10 MB in 10 KB": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			bomb := gzip.NewWriter(w)
+			fmt.Fprintf(bomb, `{"claims":{"tenant":%q}}`, strings.Repeat("a", 10<<20))
+			_ = bomb.Close()
 		}, "more than 16384 bytes"},
 		"5 KB of claims": {func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprintf(w, `{"claims":{"tenant":%q}}`, strings.Repeat("a", 5<<10))

@@ -27,7 +27,11 @@ var (
 // TestDocs_testsThatAreNamedExist's.
 func TestDocs_everyClauseOfTheSecurityPracticesIsEnforcedAndTested(t *testing.T) {
 	t.Parallel()
-	for _, part := range strings.Split(read(t, "docs/rfc9700.md"), "\n## ")[1:] {
+	parts := strings.Split(read(t, "docs/rfc9700.md"), "\n## ")[1:]
+	if len(parts) != len(clauses) {
+		t.Errorf("there are %d documents, want %d", len(parts), len(clauses))
+	}
+	for _, part := range parts {
 		title, text, _ := strings.Cut(part, "\n")
 		told := map[string]bool{}
 		for _, row := range rowsOf(text) {
