@@ -111,12 +111,13 @@ func (o Operators) Because(ctx context.Context, a Act, do func(context.Context) 
 				return err
 			}
 		}
-		if err := do(ctx); err != nil {
-			return err
-		}
-		return o.tell(ctx, Event{
+		err := o.tell(ctx, Event{ // first: what erases a person erases what was said of them
 			Kind: OperatorActed, UserID: a.UserID, SessionID: a.SessionID, ClientID: a.ClientID,
 			Detail: strings.TrimSpace(a.What) + ": " + reason,
 		})
+		if err != nil {
+			return err
+		}
+		return do(ctx)
 	})
 }

@@ -34,12 +34,13 @@ type anomalyHourRow struct {
 func (anomalyHourRow) TableName() string { return "anomaly_hours" }
 
 // Decide notes that a rule decides about a subject, unless it has done so within its window: of all that come to the same at once, be it
-// in several processes, one is first. It belongs in the transaction of what the rule answers.
+// in several processes, one is first. Nothing is decided about a person who is gone. It belongs in the transaction of what the rule answers.
 func (d *DB) Decide(ctx context.Context, by identity.Decision, window time.Duration) (first bool, err error) {
 	at := fromTime(by.At)
-	res := d.q(ctx).Exec(`INSERT INTO anomalies (rule, subject, at) VALUES (?, ?, ?)
+	res := d.q(ctx).Exec(`INSERT INTO anomalies (rule, subject, at) SELECT CAST(? AS text), CAST(? AS text), CAST(? AS bigint)
+		WHERE ? OR EXISTS (SELECT 1 FROM users WHERE id = ?`+d.lock("FOR KEY SHARE")+`)
 		ON CONFLICT (rule, subject) DO UPDATE SET at = excluded.at WHERE anomalies.at <= ?`,
-		by.Rule, by.Subject, at, at-micros(window.Microseconds()))
+		by.Rule, by.Subject, at, by.UserID == identity.ID{}, by.UserID, at-micros(window.Microseconds()))
 	return res.RowsAffected == 1, d.fail("decide about an anomaly", res.Error)
 }
 

@@ -26,6 +26,7 @@ type deliveryRow struct {
 	DeadAt    *micros
 	LastError string
 	ClientID  string // whose it is; empty: our own mail
+	About     string // aboutUser or aboutAddress of whom it tells; empty: of nobody, or of one whose client must hear it
 }
 
 // TableName is the table's name for GORM.
@@ -37,7 +38,7 @@ func (d *DB) QueueLetter(ctx context.Context, l identity.Letter) error {
 	if !d.letters {
 		return nil
 	}
-	return d.queue(ctx, identity.MailDelivery, []parcel{{body: l}})
+	return d.queue(ctx, identity.MailDelivery, []parcel{{body: l, about: aboutLetter(l)}})
 }
 
 // queueEvents puts the mails that Events ask for into the outbox, and what webhooks are told.
@@ -45,7 +46,7 @@ func (d *DB) queueEvents(ctx context.Context, events []identity.Event) error {
 	var letters []parcel
 	for _, e := range events {
 		if d.letters && e.Mailed() {
-			letters = append(letters, parcel{body: identity.Letter{Kind: identity.LetterEvent, UserID: e.UserID, Event: &e}})
+			letters = append(letters, parcel{body: identity.Letter{Kind: identity.LetterEvent, UserID: e.UserID, Event: &e}, about: aboutUser(e.UserID)})
 		}
 	}
 	return errors.Join(d.queue(ctx, identity.MailDelivery, letters), d.queueWebhooks(ctx, events))
@@ -67,16 +68,42 @@ func (d *DB) queueLogouts(ctx context.Context, ended []identity.LogoutNotice) er
 			known[n.ClientID] = uri
 		}
 		if n.URI = uri; uri != "" {
-			notices = append(notices, parcel{hostOf(uri), n.ClientID, n})
+			notices = append(notices, parcel{host: hostOf(uri), client: n.ClientID, body: n})
 		}
 	}
 	return d.queue(ctx, identity.LogoutDelivery, notices)
 }
 
-// parcel is what is put into the outbox, the host that it goes to, and the client whose that is.
+// parcel is what is put into the outbox, the host that it goes to, the client whose that is, and whom it tells of.
 type parcel struct {
-	host, client string
-	body         any
+	host, client, about string
+	body                any
+}
+
+// aboutUser and aboutAddress name whom a delivery tells of, since its body is sealed. Of an address it is a hash, as of those that
+// are throttled.
+func aboutUser(id identity.ID) string {
+	if id == uuid.Nil {
+		return ""
+	}
+	return id.String()
+}
+
+func aboutAddress(email string) string { return identity.ThrottleKey("letter", email) }
+
+func aboutLetter(l identity.Letter) string {
+	if l.UserID == uuid.Nil {
+		return aboutAddress(l.To)
+	}
+	return aboutUser(l.UserID)
+}
+
+// forgetDeliveries deletes at most limit of what waits or was given up and tells of somebody who is gone, but for what webhooks are
+// told since a time: that everything ended.
+func (d *DB) forgetDeliveries(ctx context.Context, about string, since micros, limit int) (more bool, err error) {
+	res := d.q(ctx).Exec("DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE about = ? AND about <> '' AND (kind = ? OR created_at < ?) LIMIT ?)",
+		about, identity.MailDelivery, since, limit)
+	return int(res.RowsAffected) == limit, d.fail("forget deliveries", res.Error)
 }
 
 // hostOf is the host and port of an address; what can't be read goes nowhere in particular.
@@ -102,7 +129,7 @@ func (d *DB) queue(ctx context.Context, kind identity.DeliveryKind, parcels []pa
 		id := identity.NewID()
 		rows[i] = deliveryRow{
 			ID: id, Kind: string(kind), Host: p.host, ClientID: p.client, Body: d.keys.Seal(identity.ForDelivery, text, id[:]),
-			CreatedAt: now, NextTryAt: now,
+			CreatedAt: now, NextTryAt: now, About: p.about,
 		}
 	}
 	if err := d.q(ctx).CreateInBatches(&rows, batch).Error; err != nil {

@@ -101,7 +101,7 @@ func (d *DB) tidy(ctx context.Context, limit int) (more bool, err error) {
 
 // tidyDeleted deletes what a user who is gone had.
 func (d *DB) tidyDeleted(ctx context.Context, row endingRow, b blow) error {
-	if more, err := d.forgetUser(ctx, b.User, tidyBatch); err != nil || more {
+	if more, err := d.forgetUser(ctx, b.Ending, tidyBatch); err != nil || more {
 		return err
 	}
 	return d.fail("finish ending", d.q(ctx).Delete(&row).Error)

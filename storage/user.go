@@ -182,20 +182,35 @@ func (d *DB) SetUserDisabled(ctx context.Context, userID identity.ID, at time.Ti
 // the Events; of much, Tidy does the rest. What lived must have been ended before. NotFound when there is no such user.
 func (d *DB) DeleteUser(ctx context.Context, userID identity.ID) error {
 	return d.InTx(ctx, func(ctx context.Context) error {
-		if err := d.wrote(d.q(ctx).Where("id = ?", userID).Delete(&userRow{}), "user"); err != nil {
+		var email string
+		var ended *micros
+		found, err := d.one(ctx, []any{&email, &ended}, "DELETE FROM users WHERE id = ? RETURNING email, ended_at", userID)
+		if err == nil && !found {
+			return notFound("user")
+		}
+		if err != nil {
+			return d.fail("delete user", err)
+		}
+		if _, err := d.forgetDeliveries(ctx, aboutAddress(email), 0, strikeAtOnce); err != nil { // whoever asks for them is throttled
 			return err
 		}
-		more, err := d.forgetUser(ctx, userID, strikeAtOnce)
+		at := d.Now()
+		if ended != nil { // what is told since then is that it ended
+			at = ended.time()
+		}
+		deleted := identity.Ending{User: userID, Cause: identity.EndDeleted, At: at}
+		more, err := d.forgetUser(ctx, deleted, strikeAtOnce)
 		if err != nil || !more {
 			return err
 		}
-		return d.queueEnding(ctx, blow{Ending: identity.Ending{User: userID, Cause: identity.EndDeleted, At: d.Now()}})
+		return d.queueEnding(ctx, blow{Ending: deleted})
 	})
 }
 
 // forgetUser deletes at most limit of the Sessions of a user who is gone, with a notice to the clients of those that nobody had
-// ended, and erases them from at most limit of their Events. It reports whether there may be more.
-func (d *DB) forgetUser(ctx context.Context, userID identity.ID, limit int) (more bool, err error) {
+// ended, erases them from at most limit of their Events, and deletes at most limit deliveries that tell of them. It reports whether there
+// may be more.
+func (d *DB) forgetUser(ctx context.Context, e identity.Ending, limit int) (more bool, err error) {
 	var gone []struct {
 		ID       uuid.UUID
 		Sub      string
@@ -203,7 +218,7 @@ func (d *DB) forgetUser(ctx context.Context, userID identity.ID, limit int) (mor
 		EndedAt  *micros
 	}
 	err = d.q(ctx).Raw(`DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE user_id = ? LIMIT ?)
-		RETURNING id, sub, client_id, ended_at`, userID, limit).Scan(&gone).Error
+		RETURNING id, sub, client_id, ended_at`, e.User, limit).Scan(&gone).Error
 	if err != nil {
 		return false, d.fail("forget sessions", err)
 	}
@@ -216,8 +231,12 @@ func (d *DB) forgetUser(ctx context.Context, userID identity.ID, limit int) (mor
 	if err := d.queueLogouts(ctx, notices); err != nil {
 		return false, err
 	}
-	erased, err := d.eraseEvents(ctx, limit, "user_id = ? AND kind <> ?", userID, string(identity.UserDeleted))
-	return len(gone) == limit || erased == limit, err
+	told, err := d.forgetDeliveries(ctx, aboutUser(e.User), fromTime(e.At), limit)
+	if err != nil {
+		return false, err
+	}
+	erased, err := d.eraseEvents(ctx, limit, "user_id = ? AND kind <> ?", e.User, string(identity.UserDeleted))
+	return told || len(gone) == limit || erased == limit, err
 }
 
 // SetEmail gives an account another address, which counts as verified. Conflict when it is taken, or when another account may

@@ -203,7 +203,7 @@ func wantedBy(w identity.Webhook, events []identity.Event) (wanted []identity.Ev
 func noticesFor(w identity.Webhook, events []identity.Event) []parcel {
 	parcels := make([]parcel, len(events))
 	for i, e := range events {
-		parcels[i] = parcel{hostOf(w.URL), w.Name, identity.WebhookNotice{Event: e}}
+		parcels[i] = parcel{hostOf(w.URL), w.Name, aboutUser(e.UserID), identity.WebhookNotice{Event: e}}
 	}
 	return parcels
 }
