@@ -205,11 +205,11 @@ func addressOf(n int) string {
 }
 
 // redeem is the app's token request for a code.
-func (h *house) redeem(ctx context.Context, code, proof string) (string, error) {
-	return h.token(ctx, url.Values{
-		"grant_type": {"authorization_code"}, "client_id": {clientID}, "code": {code},
-		"redirect_uri": {redirectURI}, "code_verifier": {verifier},
-	}, proof)
+func (h *house) redeem(ctx context.Context, r redemption) (string, error) {
+	return h.post(ctx, url.Values{
+		"grant_type": {"authorization_code"}, "client_id": {clientID}, "code": {r.code},
+		"redirect_uri": {redirectURI}, "code_verifier": {verifier}, "app_version": {makes[r.make].version},
+	}, http.Header{"DPoP": {r.proof}, "User-Agent": {makes[r.make].agent}})
 }
 
 // refresh is the app's token request for a refresh token.

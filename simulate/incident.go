@@ -36,6 +36,7 @@ var plots = []plot{
 	{kind: "password list from everywhere", rules: []string{"passwords-everywhere"}, play: (*town).guessEverywhere},
 	{kind: "copied store of tokens", rules: []string{"reuse-cluster", "forced-signins-off-normal"}, play: (*town).copyTokens},
 	{kind: "clients registered", rules: []string{"registrations-of-a-network"}, play: (*town).registerClients},
+	{kind: "clients registered from everywhere", rules: []string{"registration-flood"}, play: (*town).flood},
 	{kind: "accounts made", rules: []string{"accounts-of-a-network"}, play: (*town).makeAccounts},
 	{kind: "back channel down", rules: []string{"back-channel-down"}, play: (*town).breakChannel},
 	{kind: "a version loses answers", rules: []string{"version-loses-answers"}, lasts: 24 * time.Hour, play: (*town).shipBadVersion},
@@ -114,6 +115,17 @@ func (t *town) copyTokens(ctx context.Context, _ *citizen, n int) error {
 func (t *town) registerClients(ctx context.Context, _ *citizen, n int) error {
 	for i := range 25 {
 		e := identity.Event{Kind: identity.ClientRegistered, ClientID: fmt.Sprintf("stranger-%d-%d", n, i), Address: at(n%len(lands), far, 8)}
+		if err := t.tell(ctx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flood writes the Event of each, from a network of its own.
+func (t *town) flood(ctx context.Context, _ *citizen, n int) error {
+	for i := range 320 {
+		e := identity.Event{Kind: identity.ClientRegistered, ClientID: fmt.Sprintf("flood-%d-%d", n, i), Address: at(i%len(lands), far+i/len(lands), n)}
 		if err := t.tell(ctx, e); err != nil {
 			return err
 		}

@@ -45,10 +45,13 @@ func (p *phone) split() {
 
 // session is a Session as this side of the network knows it.
 type session struct {
-	n     int // of its shard
-	over  bool
-	began bool
-	thief *thief // who has a copy of its token
+	n                int // of its shard
+	make             int // of makes
+	over             bool
+	began            bool
+	beganAt, movedAt time.Duration
+	newest           map[string]bool // tokens that nobody has used yet, of the generation that the line is in
+	thief            *thief          // who has a copy of its token
 }
 
 // signIn is the person at the sign-in page, and a new Session.
@@ -62,7 +65,7 @@ func (p *phone) signIn(ctx context.Context) error {
 	}
 	p.tally.SignIns++
 	p.begun++
-	p.session, p.held, p.excuse = &session{n: p.begun}, "", ""
+	p.session, p.held, p.excuse = &session{n: p.begun, make: p.n % len(makes)}, "", ""
 	if p.follower != nil {
 		p.follower.session = p.session
 	}
@@ -71,14 +74,12 @@ func (p *phone) signIn(ctx context.Context) error {
 
 // exchange redeems a code, again and again while answers are lost.
 func (p *phone) exchange(ctx context.Context, code string, began time.Duration) error {
-	token, err := p.issuer.redeem(ctx, code, p.key.proof(p.clock.now()))
+	token, err := p.issuer.redeem(ctx, redemption{code, p.key.proof(p.clock.now()), p.session.make})
 	if err != nil {
 		return err
 	}
-	if token != "" && !p.session.began {
-		p.session.began = true
-		p.truth.Began[p.clock.today()]++
-		p.truth.came(p.clock.today(), p.session)
+	if token != "" {
+		p.truths[p.session.make].redeemed(&p.clock, p.session, token)
 	}
 	if token != "" && !p.chance(p.Loss) {
 		p.held = token

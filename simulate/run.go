@@ -136,7 +136,7 @@ func settle(o Options) *fleet {
 	shards = min(shards, people)
 	f := &fleet{shared: o.Database != ""}
 	for range shards {
-		w := &world{Options: o, pace: &f.pace, truth: newTruth()}
+		w := &world{Options: o, pace: &f.pace, truths: [len(makes)]truth{newTruth(), newTruth(), newTruth()}}
 		f.worlds, f.pace.clocks = append(f.worlds, w), append(f.pace.clocks, &w.clock)
 	}
 	for n := range people {

@@ -8,45 +8,80 @@ import (
 	"github.com/sojourn-auth/sojourn/identity"
 )
 
-// told are the numbers of the days as the databases of a fleet tell them.
+// told are the numbers of the days as the databases of a fleet tell them of some phones.
 type told struct {
-	Began, Came, Reuse map[identity.Day]int
-	Forced             map[identity.Day]map[string]int
-	Refreshes, Aged    int64
+	Began, Came, Reuse  map[identity.Day]int
+	Ended, Forced       map[identity.Day]map[string]int
+	Lengths, ReuseAfter map[int]int
+	ToldAfter           int64
+	Moves               map[identity.RefreshOutcome]int
+	Retries, Absorbed   int64
+	Aged, Tokens        int64
+	Living              int64 // as the last day ends
 }
 
 func newTold() told {
-	return told{map[identity.Day]int{}, map[identity.Day]int{}, map[identity.Day]int{}, map[identity.Day]map[string]int{}, 0, 0}
+	return told{
+		Began: map[identity.Day]int{}, Came: map[identity.Day]int{}, Reuse: map[identity.Day]int{}, Ended: map[identity.Day]map[string]int{},
+		Forced: map[identity.Day]map[string]int{}, Lengths: map[int]int{}, ReuseAfter: map[int]int{}, Moves: map[identity.RefreshOutcome]int{},
+	}
 }
 
 func (a *told) add(s identity.Stats) {
-	each := func(into map[identity.Day]int, from identity.Series) {
-		for i, n := range from {
-			if n > 0 {
-				into[s.From+identity.Day(i)] += int(n)
-			}
-		}
+	days(s.From, s.Engagement.Begun, func(d identity.Day, n int) { a.Began[d] += n })
+	days(s.From, s.Engagement.Devices, func(d identity.Day, n int) { a.Came[d] += n })
+	days(s.From, s.Health.ReuseCaught, func(d identity.Day, n int) { a.Reuse[d] += n })
+	for cause, series := range s.Health.ForcedBy {
+		days(s.From, series, func(d identity.Day, n int) { inc(a.Forced, d, cause, n) })
 	}
-	each(a.Began, s.Engagement.Begun)
-	each(a.Came, s.Engagement.Devices)
-	each(a.Reuse, s.Health.ReuseCaught)
-	for cause, days := range s.Health.ForcedBy {
-		for i, n := range days {
-			if day := s.From + identity.Day(i); n > 0 {
-				if a.Forced[day] == nil {
-					a.Forced[day] = map[string]int{}
-				}
-				a.Forced[day][cause] += int(n)
-			}
-		}
+	for cause, series := range s.Engagement.EndedBy {
+		days(s.From, series, func(d identity.Day, n int) { inc(a.Ended, d, cause, n) })
 	}
+	days(0, identity.Series(s.Engagement.Length.Ended), func(i identity.Day, n int) { a.Lengths[int(i)] += n })
+	days(0, identity.Series(s.Health.ReuseAfter), func(i identity.Day, n int) { a.ReuseAfter[int(i)] += n })
 	for _, o := range []identity.RefreshOutcome{identity.Rotated, identity.Forked, identity.RolledOn, identity.Kept, identity.SameGiven} {
-		a.Refreshes += s.Health.Refreshes[o].Sum()
+		if n := s.Health.Refreshes[o].Sum(); n > 0 {
+			a.Moves[o] += int(n)
+		}
 	}
+	a.ToldAfter += s.Health.ToldAfter.Sum()
+	a.Retries += s.Health.CodeRetries.Sum()
+	a.Absorbed += s.Health.Absorbed.Sum()
 	a.Aged += s.Health.RefreshAge.Sum()
+	a.Living += s.Engagement.Living.Last()
+	a.Tokens += s.Health.Funnel[len(s.Health.Funnel)-1].Reached
 }
 
-// What phones, thieves and people did on each day is what operators are told of it, exactly.
+func days(from identity.Day, series identity.Series, each func(identity.Day, int)) {
+	for i, n := range series {
+		if n > 0 {
+			each(from+identity.Day(i), int(n))
+		}
+	}
+}
+
+// told is what the numbers must say.
+func (t truth) told() told {
+	all := newTold()
+	all.Began, all.Reuse, all.Ended, all.Forced = t.Began, t.Reuse, t.Ended, t.Forced
+	all.Lengths, all.ReuseAfter, all.Moves = t.Lengths, t.ReuseAfter, t.Moves
+	all.Retries = int64(t.Retries)
+	all.Absorbed = all.Retries + int64(t.Moves[identity.Forked])
+	all.Aged = int64(t.Moves[identity.Rotated] + t.Moves[identity.Forked])
+	for day, sessions := range t.Came {
+		all.Came[day] = len(sessions)
+	}
+	for _, n := range t.Began {
+		all.Living, all.Tokens = all.Living+int64(n), all.Tokens+int64(n)
+	}
+	for _, n := range t.Reuse {
+		all.Living, all.ToldAfter = all.Living-int64(n), all.ToldAfter+int64(n)
+	}
+	return all
+}
+
+// What phones, thieves and people did on each day is what operators are told of it, exactly: of all, of the client, and of each version
+// and platform.
 func TestTruth_isWhatTheNumbersOfTheDaysSay(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		o := few(func(o *Options) { o.Database, o.Devices, o.Days, o.Late, o.Stores = dsn, 36, 2, .05, .2 })
@@ -62,37 +97,49 @@ func TestTruth_isWhatTheNumbersOfTheDaysSay(t *testing.T) {
 		if _, _, err := f.run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		want, all := newTold(), newTruth()
-		for i, w := range f.worlds {
-			all.add(w.truth, i)
-		}
-		want.Began, want.Reuse, want.Forced = all.Began, all.Reuse, all.Forced
-		want.Refreshes, want.Aged = int64(all.Age), int64(all.Age)
-		for day, sessions := range all.Came {
-			want.Came[day] = len(sessions)
-		}
-		got := newTold()
-		for i, h := range f.houses {
+		for _, h := range f.houses {
 			if err := h.built.AddNumbers(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if f.shared && i < len(f.houses)-1 {
-				continue
-			}
-			if err := h.db.RollUp(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			s, err := h.db.Stats(t.Context(), identity.StatsQuery{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			got.add(s)
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("happened (-), told (+):\n%s", diff)
+		all := newTruth()
+		for i, m := range makes {
+			one := newTruth()
+			for shard, w := range f.worlds {
+				one.add(w.truths[i], shard)
+				all.add(w.truths[i], shard)
+			}
+			want := one.told()
+			f.tells(t, identity.Scope{ClientID: clientID, Version: m.version}, want)
+			f.tells(t, identity.Scope{Platform: identity.PlatformOf(m.agent, identity.Device{})}, want)
 		}
-		if len(want.Forced) == 0 || len(want.Reuse) == 0 || want.Refreshes < 300 {
+		want := all.told()
+		f.tells(t, identity.Scope{}, want)
+		f.tells(t, identity.Scope{ClientID: clientID}, want)
+		if len(want.Forced) == 0 || len(want.Reuse) == 0 || want.Aged < 300 || want.Absorbed < 10 {
 			t.Errorf("nothing was tested: %+v", want)
 		}
 	})
+}
+
+// tells compares what the databases say of a part with what happened to it.
+func (f *fleet) tells(t *testing.T, of identity.Scope, want told) {
+	t.Helper()
+	got := newTold()
+	for i, h := range f.houses {
+		if f.shared && i < len(f.houses)-1 {
+			continue
+		}
+		if err := h.db.RollUp(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s, err := h.db.Stats(t.Context(), identity.StatsQuery{Scope: of})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.add(s)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%+v: happened (-), told (+):\n%s", of, diff)
+	}
 }

@@ -12,7 +12,7 @@ type world struct {
 	timeline
 	issuer  issuer
 	tally   tally
-	truth   truth
+	truths  [len(makes)]truth
 	begun   int // Sessions
 	thieves []*thief
 	pace    *pace
@@ -65,8 +65,7 @@ func (w *world) deliver(ctx context.Context, of *session, s shown) (string, erro
 		return "", err
 	}
 	if next != "" {
-		w.truth.came(w.clock.today(), of)
-		w.truth.Age++
+		w.truths[of.make].moved(&w.clock, of, s.token, next)
 		w.tally.Refreshes++
 		w.pace.refreshes.Add(1)
 		return next, nil
@@ -79,7 +78,7 @@ func (w *world) deliver(ctx context.Context, of *session, s shown) (string, erro
 	if err != nil {
 		return "", err
 	}
-	w.truth.forced(w.clock.today(), cause)
+	w.truths[of.make].forced(&w.clock, of, cause)
 	if of.thief != nil && of.thief.used() {
 		of.thief.foundOut = w.clock.elapsed()
 		return "", nil
@@ -101,12 +100,18 @@ type shown struct {
 	excuse string // why the token may be old
 }
 
+// redemption is an authorization code in a request.
+type redemption struct {
+	code, proof string
+	make        int // of makes
+}
+
 // issuer is who answers the phones.
 type issuer interface {
 	// code signs in the person who has a device, and returns an authorization code.
 	code(ctx context.Context, device int) (string, error)
 	// redeem exchanges a code for a refresh token; "" when it was refused.
-	redeem(ctx context.Context, code, proof string) (string, error)
+	redeem(ctx context.Context, r redemption) (string, error)
 	// refresh exchanges a refresh token for the next one; "" when it was refused, errUnproved when only its bearer was.
 	refresh(ctx context.Context, token, proof string) (string, error)
 	// ended says why the Session of a token ended.
