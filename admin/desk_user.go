@@ -113,7 +113,7 @@ var persons = noun[personAt]{
 			},
 		},
 		{
-			name: "role", needs: identity.RoleOperator, fresh: true, danger: true, button: "Change the role at the desk",
+			name: "role", needs: identity.RoleOperator, fresh: true, button: "Change the role at the desk",
 			says: "A reader sees everything here, support acts on persons, an operator on everything. What they have open at the desk is over at " +
 				"once. Give a role only to who has a second factor.",
 			done:   "The role is changed.",

@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"context"
 	"net/http"
 	"sync"
 	"testing"
@@ -55,6 +56,37 @@ func TestRoles_theLastOperatorStaysOne(t *testing.T) {
 		d.want(http.StatusOK, path+`{"role":"operator","reason":"stays"}`, nil)
 		if told := d.told(identity.RoleChanged, "api:deploy"); told != 31 {
 			d.Errorf("%d Events of roles, want 16 that were given and 15 that were taken", told)
+		}
+	})
+}
+
+// Who may act on whom is judged in the transaction of the act: a role that is given, or one's own that is taken, while the request
+// waits for the person's row counts.
+func TestDesk_aRoleThatChangesMeanwhileCounts(t *testing.T) {
+	t.Parallel()
+	inOffice(t, func(o *office) {
+		for i, what := range []string{"the person gets a role", "support loses its own"} {
+			at := string(rune('a'+i)) + "@example.com"
+			help, ada := o.clerk("help-"+at, identity.RoleSupport).enter(), o.user(at)
+			who, role := ada.ID, identity.RoleReader
+			if i == 1 {
+				who, role = help.user.ID, identity.NoRole
+			}
+			answer := make(chan int, 1)
+			o.ok(o.db.InTx(o.Context(), func(ctx context.Context) error {
+				if err := o.db.LockUser(ctx, ada.ID); err != nil {
+					return err
+				}
+				go func() {
+					answer <- help.post("/desk/people/"+ada.ID.String()+"/end-all", "reason", "ticket 4711").status
+				}()
+				time.Sleep(200 * time.Millisecond) // it comes as far as the row, or it is refused as any later request is
+				_, err := identity.Offices{Store: o.db, Now: o.now}.Set(ctx, who, role)
+				return err
+			}))
+			if got := <-answer; got < 300 || got == http.StatusSeeOther && o.because(ada.ID, "end-all: ticket 4711", "desk:"+help.user.Email) > 0 {
+				o.Errorf("%s: %d, and the act was done", what, got)
+			}
 		}
 	})
 }
