@@ -205,6 +205,7 @@ func testBadDay(t *testing.T, s sharing, width, height int64) {
 	c.choose("b")
 	c.press("end")
 	c.is(in("b", "out", seen))
+	c.happened("b", "worth nothing any more")
 	c.is(`document.querySelector("#card-b .api").textContent.includes("refuses")`)
 	c.choose("a")
 	c.signInOn(d, "a")

@@ -48,7 +48,7 @@ function paint(phone) {
   const steps = phones.thief?.sid && phones.thief.sid === phone.sid ? phones.thief.shared : phone.steps;
   draw(phone.card.querySelector("svg"), steps.length || !phone.held ? steps : [{ to: phone.held }], phone.over);
   const last = steps.at(-1);
-  phone.card.querySelector(".happened").textContent = last ? sentence(last) : phone.sid ? "Its first ticket lies in the phone." : "";
+  phone.card.querySelector(".happened").textContent = last ? sentence(last) : !phone.sid ? "" : phone.over ? "Its first ticket is worth nothing any more." : "Its first ticket lies in the phone.";
   phone.card.classList.toggle("over", Boolean(phone.over));
 }
 
