@@ -27,12 +27,25 @@ type follower struct {
 	tag      string
 	cursor   bool // position is worth something to the server
 	beat     *beat
-	beatAt   time.Duration // from when its age counts
+	beatAt   moment // from when its age counts
 	problem  string
 
 	failures  int
 	gaps      int
 	pollUntil time.Duration
+}
+
+// moment is one by both clocks.
+type moment struct {
+	elapsed time.Duration
+	wall    time.Time
+}
+
+func momentOf(c Clock) moment { return moment{c.Elapsed(), c.Wall()} }
+
+// age is how long ago that was, by the clock that says more: the elapsed one, which nobody sets, stands still while the machine sleeps.
+func (m moment) age(c Clock) time.Duration {
+	return max(c.Elapsed()-m.elapsed, c.Wall().Round(0).Sub(m.wall.Round(0)))
 }
 
 func newFollower(g *Guard) *follower { return &follower{guard: g, clock: g.cfg.Clock} }
@@ -45,7 +58,7 @@ func (f *follower) current() bool {
 }
 
 func (f *follower) isCurrent() bool {
-	return f.beat != nil && f.position >= f.beat.at && f.clock.Elapsed()-f.beatAt <= freshness && f.guard.marks.whole()
+	return f.beat != nil && f.position >= f.beat.at && f.beatAt.age(f.clock) <= freshness && f.guard.marks.whole()
 }
 
 // acr is how everybody must have signed in; empty where it is up to them.
@@ -177,7 +190,7 @@ func (f *follower) takeBatch(b batch) error {
 }
 
 // takeBeat notes a sign of life, whose age counts from at.
-func (f *follower) takeBeat(b beat, at time.Duration) error {
+func (f *follower) takeBeat(b beat, at moment) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if b.at < f.position || b.at == f.position && b.tag != f.tag {

@@ -20,7 +20,7 @@ import (
 type Clock interface {
 	// Wall is the time of day, which people set: tokens and proofs are judged by it.
 	Wall() time.Time
-	// Elapsed counts from any moment, and nobody sets it: how fresh the feed is goes by that alone.
+	// Elapsed counts from any moment, and nobody sets it; it may stand still while the machine sleeps.
 	Elapsed() time.Duration
 	// Wait returns after d of Elapsed, or with the error of a ctx that ends before.
 	Wait(ctx context.Context, d time.Duration) error

@@ -28,7 +28,7 @@ var errBuffered = errors.New("no stream of events comes through")
 type connection struct {
 	f     *follower
 	nonce string
-	sent  time.Duration
+	sent  moment
 
 	heard atomic.Int64 // when something last proved it, on the elapsed clock; 0: not yet
 	begun atomic.Bool  // a byte came
@@ -48,7 +48,7 @@ func (f *follower) ask(ctx context.Context, endpoint, nonce string) (*http.Reque
 
 // stream reads server-sent events until they end.
 func (f *follower) stream(ctx context.Context, endpoint string) error {
-	c := &connection{f: f, nonce: rand.Text(), sent: f.clock.Elapsed()}
+	c := &connection{f: f, nonce: rand.Text(), sent: momentOf(f.clock)}
 	ctx, hangUp := context.WithCancel(ctx)
 	defer hangUp()
 	go c.watch(ctx, hangUp)
@@ -76,7 +76,7 @@ func (f *follower) stream(ctx context.Context, endpoint string) error {
 	switch {
 	case !c.begun.Load() && ctx.Err() != nil:
 		return errBuffered
-	case errors.Is(err, errOver) && f.clock.Elapsed()-c.sent > proven:
+	case errors.Is(err, errOver) && f.clock.Elapsed()-c.sent.elapsed > proven:
 		return nil
 	}
 	return err
@@ -85,9 +85,9 @@ func (f *follower) stream(ctx context.Context, endpoint string) error {
 // watch hangs up when nothing comes, or nothing that proves that it is of now.
 func (c *connection) watch(ctx context.Context, hangUp func()) {
 	for {
-		end := c.sent + firstByte
+		end := c.sent.elapsed + firstByte
 		if c.begun.Load() {
-			end = max(time.Duration(c.heard.Load()), c.sent) + freshness
+			end = max(time.Duration(c.heard.Load()), c.sent.elapsed) + freshness
 		}
 		left := end - c.f.clock.Elapsed()
 		if left < 0 {
@@ -124,7 +124,7 @@ func (c *connection) read(ctx context.Context, lines *bufio.Scanner) error {
 		case field == "data":
 			data += value
 		}
-		if c.f.clock.Elapsed()-c.sent > proven && c.beats > 1 {
+		if c.f.clock.Elapsed()-c.sent.elapsed > proven && c.beats > 1 {
 			c.f.good()
 		}
 	}
@@ -163,19 +163,23 @@ func (c *connection) hear(ctx context.Context, name, data string) error {
 
 // judge says from when a beat's age counts. Only what carries the nonce of this connection was made after it was opened; what
 // comes ever later than the server's own clock says was held back on the way.
-func (c *connection) judge(b beat) (at time.Duration, err error) {
+func (c *connection) judge(b beat) (at moment, err error) {
 	if b.nonce != c.nonce {
-		return 0, errors.New("a beat of another connection: it proves nothing")
+		return at, errors.New("a beat of another connection: it proves nothing")
 	}
-	now := c.f.clock.Elapsed()
+	at = momentOf(c.f.clock)
+	now := at.elapsed
+	if c.sent.age(c.f.clock)-(now-c.sent.elapsed) > freshness { // what waited in between may be of before
+		return at, errors.New("the machine slept, or its clock was set ahead: the stream proves nothing")
+	}
 	lead := time.Duration(b.issuedAt)*time.Second - now
 	if c.beats++; c.beats == 1 {
 		c.lead, at = lead, c.sent
 	} else {
-		c.lead, at = max(c.lead, lead), now
+		c.lead = max(c.lead, lead)
 	}
 	if c.lead-lead > freshness {
-		return 0, errors.New("the stream is held back, or the server's clock went back")
+		return at, errors.New("the stream is held back, or the server's clock went back")
 	}
 	c.heard.Store(int64(now))
 	return at, nil
@@ -201,7 +205,7 @@ func (f *follower) poll(ctx context.Context, endpoint string) error {
 
 // pollOnce reads what there is, or waits a moment for it. The beat's age counts from when it was asked for.
 func (f *follower) pollOnce(ctx context.Context, endpoint string) (more bool, err error) {
-	nonce, sent := rand.Text(), f.clock.Elapsed()
+	nonce, sent := rand.Text(), momentOf(f.clock)
 	request, err := f.ask(ctx, endpoint, nonce)
 	if err != nil {
 		return false, err

@@ -2,11 +2,22 @@
 export interface Clock {
   /** The time of day, which people set: tokens and proofs are judged by it. */
   wall(): number;
-  /** Counts from any moment, and nobody sets it: how fresh the feed is goes by that alone. */
+  /** Counts from any moment, and nobody sets it; it may stand still while the machine sleeps. */
   elapsed(): number;
   /** Resolves after so many milliseconds of `elapsed`, or when the signal is aborted. */
   wait(ms: number, signal: AbortSignal): Promise<void>;
 }
+
+/** A moment by both clocks. */
+export interface Moment {
+  elapsed: number;
+  wall: number;
+}
+
+export const moment = (clock: Clock): Moment => ({ elapsed: clock.elapsed(), wall: clock.wall() });
+
+/** How long ago that was, by the clock that says more: the elapsed one, which nobody sets, stands still while the machine sleeps. */
+export const age = (clock: Clock, at: Moment): number => Math.max(clock.elapsed() - at.elapsed, clock.wall() - at.wall);
 
 export const systemClock: Clock = {
   wall: () => Date.now(),

@@ -1,4 +1,4 @@
-import { backoff } from './clock.js';
+import { age, backoff, type Moment } from './clock.js';
 import type { Marks } from './marks.js';
 import { open, readBatch, readBeat, type Batch, type Beat } from './message.js';
 import { Answered, type Server } from './server.js';
@@ -36,7 +36,7 @@ export class Follower {
   #tag = '';
   #cursor = false; // position is worth something to the server
   #beat: Beat | undefined;
-  #beatAt = 0; // from when its age counts
+  #beatAt: Moment = { elapsed: 0, wall: 0 }; // from when its age counts
   #problem = '';
   #failures = 0;
   #gaps = 0;
@@ -60,7 +60,7 @@ export class Follower {
   /** Whether all is known that was ended up to a moment ago. */
   get current(): boolean {
     if (!this.#beat || this.#position < this.#beat.at) return false;
-    return this.server.settings.clock.elapsed() - this.#beatAt <= freshness && this.#marks.whole;
+    return age(this.server.settings.clock, this.#beatAt) <= freshness && this.#marks.whole;
   }
 
   /** How everybody must have signed in; undefined where it is up to them. */
@@ -143,7 +143,7 @@ export class Follower {
   }
 
   /** Opens a beat, whose age counts from what `judge` says of it. */
-  async takeBeat(message: unknown, judge: (beat: Beat) => number): Promise<void> {
+  async takeBeat(message: unknown, judge: (beat: Beat) => Moment): Promise<void> {
     const beat = readBeat(await open(message, this.#keys, this.server.settings.issuer));
     const at = judge(beat);
     if (beat.at < this.#position || (beat.at === this.#position && beat.tag !== this.#tag)) {

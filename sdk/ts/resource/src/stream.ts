@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { age, moment, type Moment } from './clock.js';
 import type { Follower } from './follower.js';
 import type { Beat } from './message.js';
 
@@ -27,7 +28,7 @@ function ask(f: Follower, nonce: string, accept: string): RequestInit {
 /** One stream, and what proves that it is live. */
 class Connection {
   readonly nonce = newNonce();
-  readonly sent: number;
+  readonly sent: Moment;
   begun = false; // a byte came
   beats = 0;
   #heard = 0; // when something last proved it
@@ -36,14 +37,15 @@ class Connection {
 
   constructor(f: Follower) {
     this.#f = f;
-    this.sent = this.#heard = f.server.settings.clock.elapsed();
+    this.sent = moment(f.server.settings.clock);
+    this.#heard = this.sent.elapsed;
   }
 
   /** Hangs up when nothing comes, or nothing that proves that it is of now. */
   async watch(hangUp: AbortController): Promise<void> {
     const { clock } = this.#f.server.settings;
     while (!hangUp.signal.aborted) {
-      const left = (this.begun ? this.#heard + freshness : this.sent + firstByte) - clock.elapsed();
+      const left = (this.begun ? this.#heard + freshness : this.sent.elapsed + firstByte) - clock.elapsed();
       if (left < 0) return hangUp.abort();
       await clock.wait(left + 1, hangUp.signal);
     }
@@ -53,14 +55,17 @@ class Connection {
    * Says from when a beat's age counts. Only what carries the nonce of this connection was made after it was opened; what comes
    * ever later than the server's own clock says was held back on the way.
    */
-  judge(beat: Beat): number {
+  judge(beat: Beat): Moment {
     if (beat.nonce !== this.nonce) throw new Error('a beat of another connection: it proves nothing');
-    const now = this.#f.server.settings.clock.elapsed();
-    const lead = beat.issuedAt - now;
+    const { clock } = this.#f.server.settings;
+    const now = moment(clock);
+    // What waited in between may be of before.
+    if (age(clock, this.sent) - (now.elapsed - this.sent.elapsed) > freshness) throw new Error('the machine slept, or its clock was set ahead: the stream proves nothing');
+    const lead = beat.issuedAt - now.elapsed;
     const at = this.beats++ === 0 ? this.sent : now;
     this.#lead = Math.max(this.#lead, lead);
     if (this.#lead - lead > freshness) throw new Error("the stream is held back, or the server's clock went back");
-    this.#heard = now;
+    this.#heard = now.elapsed;
     return at;
   }
 
@@ -68,7 +73,7 @@ class Connection {
   async hear(name: string, data: string): Promise<void> {
     if (name === 'endings') await this.#f.takeBatch(data);
     if (name === 'beat') await this.#f.takeBeat(data, (beat) => this.judge(beat));
-    if (this.beats > 1 && this.#f.server.settings.clock.elapsed() - this.sent > proven) this.#f.good();
+    if (this.beats > 1 && this.#f.server.settings.clock.elapsed() - this.sent.elapsed > proven) this.#f.good();
   }
 }
 
@@ -115,7 +120,7 @@ export async function stream(f: Follower, endpoint: string): Promise<void> {
     const response = await f.server.send(endpoint, { ...init, signal: hangUp.signal });
     if (!response.headers.get('Content-Type')?.startsWith('text/event-stream') || !response.body) throw new Buffered('no stream of events comes through');
     await read(c, response.body as unknown as AsyncIterable<Uint8Array>);
-    if (f.server.settings.clock.elapsed() - c.sent <= proven) throw new Error('the stream ended');
+    if (f.server.settings.clock.elapsed() - c.sent.elapsed <= proven) throw new Error('the stream ended');
   } catch (error) {
     throw hangUp.signal.aborted ? (c.begun ? new Error('the stream fell silent') : new Buffered('no stream of events comes through')) : error;
   } finally {
@@ -138,7 +143,7 @@ export async function poll(f: Follower, endpoint: string): Promise<void> {
 
 /** Reads what there is, or waits a moment for it. The beat's age counts from when it was asked for. */
 async function pollOnce(f: Follower, endpoint: string): Promise<boolean> {
-  const [nonce, sent] = [newNonce(), f.server.settings.clock.elapsed()];
+  const [nonce, sent] = [newNonce(), moment(f.server.settings.clock)];
   const { endings, beat, more } = await f.server.fetch(endpoint, ask(f, nonce, 'application/json'), maxPolled);
   for (const message of Array.isArray(endings) ? endings : []) await f.takeBatch(message);
   if (more === true) return true;

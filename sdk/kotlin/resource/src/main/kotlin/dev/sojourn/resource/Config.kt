@@ -73,7 +73,7 @@ interface Incoming {
     fun headers(name: String): List<String>
 }
 
-/** The time of day, which people set, and one that nobody sets. Both in milliseconds. */
+/** The time of day, which people set, and one that nobody sets, which may stand still while the machine sleeps. Both in milliseconds. */
 interface Clock {
     fun wall(): Long
 

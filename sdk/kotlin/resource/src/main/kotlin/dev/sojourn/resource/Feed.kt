@@ -13,15 +13,27 @@ internal const val FRESH = 5_000L
 /** Something is missing between what is held and what came. */
 internal class GapException(message: String) : Exception(message, null, false, false)
 
+/** A moment by both clocks. */
+internal class Moment(private val clock: Clock) {
+    val elapsed = clock.elapsed()
+    private val wall = clock.wall()
+
+    /** How long ago that was, by the clock that says more: the elapsed one, which nobody sets, stands still while the machine sleeps. */
+    val age: Long get() = maxOf(clock.elapsed() - elapsed, clock.wall() - wall)
+
+    /** Whether the machine slept since, or somebody set its clock ahead. */
+    val slept: Boolean get() = age - (clock.elapsed() - elapsed) > FRESH
+}
+
 /** One connection to the feed: the nonce that its beats must carry, and when it was asked for. */
-internal class Connection(val nonce: String, val sent: Long) {
+internal class Connection(val nonce: String, val sent: Moment) {
     /** When the first beat came, by our elapsed clock and by the server's. */
     var first: Pair<Long, Long>? = null
 }
 
 /**
- * How far the feed of endings was followed, and when that was last proved (docs/endings.md). It goes by elapsed time alone: whoever can set
- * clocks, record a stream or hold it up proves nothing.
+ * How far the feed of endings was followed, and when that was last proved (docs/endings.md). Nothing that somebody sets or
+ * sends makes it fresher: whoever can set clocks, record a stream or hold it up proves nothing.
  */
 internal class Feed(private val config: Config, private val server: Server, val marks: Marks) {
     private val clock = config.clock
@@ -39,15 +51,15 @@ internal class Feed(private val config: Config, private val server: Server, val 
     var acr: String? = null
         private set
 
-    /** The newest good beat: where the feed was, and from when its age counts, by the elapsed clock. */
-    private class Beat(val at: Long, val age: Long)
+    /** The newest good beat: where the feed was, and from when its age counts. */
+    private class Beat(val at: Long, val since: Moment)
 
     @Volatile
     private var beat: Beat? = null
     private var gaps = 0
 
     /** Whether everything that ended is known, but for the last seconds. */
-    val current: Boolean get() = beat.let { it != null && position >= it.at && clock.elapsed() - it.age <= FRESH } && !marks.overflowed
+    val current: Boolean get() = beat.let { it != null && position >= it.at && it.since.age <= FRESH } && !marks.overflowed
 
     /** Where to go on; null asks for everything. */
     fun cursor(): String? = if (tag.isEmpty()) null else "$position.$tag"
@@ -81,10 +93,11 @@ internal class Feed(private val config: Config, private val server: Server, val 
     private fun beat(c: JsonObject, on: Connection, more: Boolean) {
         if (c["nonce"].text != on.nonce) throw UnavailableException("the feed beats for somebody else")
         val (at, iat) = whole(c, "at") to whole(c, "iat") * 1000
-        val now = clock.elapsed()
+        if (on.sent.slept) throw UnavailableException("the machine slept, or its clock was set ahead: what the feed says may be of before")
+        val now = Moment(clock)
         val first = on.first
-        if (first == null) on.first = now to iat
-        else if ((now - first.first) - (iat - first.second) > FRESH) throw UnavailableException("the feed is held up on its way")
+        if (first == null) on.first = now.elapsed to iat
+        else if ((now.elapsed - first.first) - (iat - first.second) > FRESH) throw UnavailableException("the feed is held up on its way")
         if (at < position || (at == position && at > 0 && c["tag"].text != tag)) restored()
         c["window"].long?.let { marks.window = (it * 1000).coerceIn(60_000, 7_200_000) }
         marks.age()

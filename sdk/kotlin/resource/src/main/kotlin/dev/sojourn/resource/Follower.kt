@@ -105,13 +105,13 @@ internal class Follower(private val config: Config, private val server: Server, 
     private fun connect() {
         val url = server.endpoint("endings_endpoint")
         if (clock.elapsed() < pollUntil) return poll(url)
-        val connection = Connection(random(), clock.elapsed())
+        val connection = Connection(random(), Moment(clock))
         streams = null
-        heard = connection.sent
+        heard = connection.sent.elapsed
         try {
             stream(url, connection)
         } finally {
-            if (streams == false || (streams == null && clock.elapsed() - connection.sent >= FIRST_BYTE)) pollUntil = clock.elapsed() + POLLING
+            if (streams == false || (streams == null && clock.elapsed() - connection.sent.elapsed >= FIRST_BYTE)) pollUntil = clock.elapsed() + POLLING
         }
     }
 
@@ -190,7 +190,7 @@ internal class Follower(private val config: Config, private val server: Server, 
     }
 
     private fun poll(url: String) {
-        val connection = Connection(random(), clock.elapsed())
+        val connection = Connection(random(), Moment(clock))
         val answer = server.send("feed", request(url, connection, "application/json", 2), PATIENCE) { Limited(MAX_POLLED) }
         if (answer.statusCode() != 200) throw refused(answer)
         val body = jsonObject(answer.body()) ?: throw IOException("the feed is no JSON")

@@ -2,12 +2,20 @@ package dev.sojourn.resource
 
 import org.junit.jupiter.api.Tag
 import org.junit.jupiter.api.Test
+import java.lang.management.ManagementFactory
 
 /** What a request costs an API: `mvn -pl jose,resource test -Dgroups=bench -DexcludedGroups=`. */
 @Tag("bench")
 class GuardBench {
+    private val threads = ManagementFactory.getThreadMXBean()
+
     @Test
-    fun `what a request costs`() = Authority().use { authority ->
+    fun `what a request costs`() = measure()
+
+    @Test
+    fun `what a request costs where Conscrypt verifies`() = withConscrypt { measure() }
+
+    private fun measure() = Authority().use { authority ->
         Guard(authority.config(Stale.ACCEPT)).use { guard ->
             until { guard.status().current }
             val operation = Operation("notes.read")
@@ -24,13 +32,13 @@ class GuardBench {
         }
     }
 
-    /** The median of the later half's hundredths: the first half warms. */
+    /** The processor's time, whatever else the machine does: the median of the later half's hundredths, since the first half warms. */
     private fun measure(what: String, times: Int, task: (Int) -> Unit) {
         val part = times / 100
         val spans = List(100) { p ->
-            val start = System.nanoTime()
+            val start = threads.currentThreadCpuTime
             repeat(part) { task(p * part + it) }
-            (System.nanoTime() - start) / part / 1000.0
+            (threads.currentThreadCpuTime - start) / part / 1000.0
         }
         println("$what: ${spans.drop(50).sorted()[25]} µs")
     }
