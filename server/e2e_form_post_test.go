@@ -9,9 +9,11 @@ import (
 )
 
 // The answer reaches the app by a form that goes by itself, or by a button where no script runs. Either way the app's server
-// is told whose page it came from, which frameworks compare before they take a form from another site.
+// is told whose page it came from, which frameworks compare before they take a form from another site. Whatever state says, it is
+// a text that comes back as it was sent.
 func TestFormPost_reachesTheAppFromARealBrowser(t *testing.T) {
 	t.Parallel()
+	const hostile = "\"'></form><script>location='https://evil.example/'</script>{{.}}&amp;\u202e\r\n\t "
 	c := startChromium(t)
 	for name, scripts := range map[string]bool{"by itself": true, "by a button": false} {
 		t.Run(name, func(t *testing.T) {
@@ -19,7 +21,7 @@ func TestFormPost_reachesTheAppFromARealBrowser(t *testing.T) {
 			w := newWorld(t, storage.SQLite)
 			p, a, b := w.person(t), w.app(t), c.phone(t)
 			b.script(t, scripts)
-			b.visit(t, a.asking("response_mode", "form_post"))
+			b.visit(t, a.asking("response_mode", "form_post", "state", hostile))
 			for b.path(t) != "/consent" {
 				b.step(t, p)
 			}
@@ -27,7 +29,10 @@ func TestFormPost_reachesTheAppFromARealBrowser(t *testing.T) {
 			if !scripts {
 				b.do(t, chromedp.Tap(chromedp.CSS("form[data-send] button")))
 			}
-			answer := a.arrival(t)
+			answer := a.came(t)
+			if got := answer.Get("state"); got != hostile {
+				t.Errorf("of the state %q came %q", hostile, got)
+			}
 			if !answer.Has("code") || answer.Get("origin") != w.issuer {
 				t.Errorf("the app was sent %v", answer)
 			}
