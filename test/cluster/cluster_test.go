@@ -36,7 +36,9 @@ func begun(t testing.TB, o cluster.Options) *cluster.Cluster {
 		}
 	})
 	command(t, c, "client", "add", "--id", "app", "--public", "--trusted", "--redirect-uri", callback, "--scope", "openid offline_access")
-	command(t, c, "user", "add", "--email", email, "--password-stdin")
+	for _, person := range []string{email, visitor} {
+		command(t, c, "user", "add", "--email", person, "--password-stdin")
+	}
 	return c
 }
 
@@ -152,21 +154,10 @@ func up(t *testing.T, c *cluster.Cluster, n int) bool {
 	return strings.Contains(body, fmt.Sprintf("haproxy_backend_active_servers{proxy=\"servers\"} %d\n", n))
 }
 
-// everyday is a load of all that there is: apps that refresh and ask who they are, people who sign in with a password or by
-// the cookie that they have, apps that listen.
+// everyday is a load of all that there is, and nothing may fail.
 func everyday(t *testing.T, c *cluster.Cluster) *load {
 	t.Helper()
-	known := newPhone(c)
-	must(t, known.signIn(t.Context()))
-	parts := []func(context.Context) error{
-		func(ctx context.Context) error { return visit(ctx, newPhone(c)) },
-		func(ctx context.Context) error { return visit(ctx, known) },
-	}
-	for range 4 {
-		p := newPhone(c)
-		must(t, p.signIn(t.Context()))
-		parts = append(parts, func(ctx context.Context) error { return day(ctx, p) })
-	}
+	parts := everydays(t, c)
 	listener := newPhone(c)
 	must(t, listener.signIn(t.Context()))
 	listening, heard := context.WithCancel(t.Context())
@@ -179,6 +170,30 @@ func everyday(t *testing.T, c *cluster.Cluster) *load {
 		}
 	}()
 	return meanwhile(t, parts...)
+}
+
+// everydays are apps that refresh and ask who they are, and people who sign in with a password or by the cookie that they have. Whoever comes
+// with another browser each time is somebody else: of a person's two hundredth the one that was used longest ago ends, between its
+// code and its tokens too.
+func everydays(t *testing.T, c *cluster.Cluster) []func(context.Context) error {
+	t.Helper()
+	known := newPhone(c)
+	must(t, known.signIn(t.Context()))
+	parts := []func(context.Context) error{
+		func(ctx context.Context) error {
+			p := newPhone(c)
+			p.person = visitor
+			defer p.close()
+			return visit(ctx, p)
+		},
+		func(ctx context.Context) error { return visit(ctx, known) },
+	}
+	for range 4 {
+		p := newPhone(c)
+		must(t, p.signIn(t.Context()))
+		parts = append(parts, func(ctx context.Context) error { return day(ctx, p) })
+	}
+	return parts
 }
 
 // visit is a sign-in, a look and a sign-out.

@@ -4,6 +4,7 @@ package cluster_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,6 +28,7 @@ import (
 
 const (
 	email    = "ada@example.com"
+	visitor  = "bob@example.com" // who comes with another browser each time
 	password = "a rather long password"
 	callback = "https://app.example/cb"
 	patience = time.Minute
@@ -35,6 +37,7 @@ const (
 // phone is a browser and an app, which does not try again: whatever fails is told.
 type phone struct {
 	issuer  string
+	person  string // an address; empty: email
 	http    *http.Client
 	browser *http.Client
 	access  string
@@ -54,6 +57,12 @@ func newPhone(c *cluster.Cluster) *phone {
 	return p
 }
 
+// close hangs up.
+func (p *phone) close() {
+	p.http.CloseIdleConnections()
+	p.browser.CloseIdleConnections()
+}
+
 var hiddenField = regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)"`)
 
 // signIn is an authorization code flow with PKCE, through the pages where the browser is not signed in.
@@ -66,7 +75,7 @@ func (p *phone) signIn(ctx context.Context) error {
 	}
 	resp, body, err := send(ctx, p.browser, http.MethodGet, p.issuer+"/oauth2/authorize?"+ask.Encode(), nil, "")
 	if err == nil && resp.StatusCode == http.StatusOK { // the page that asks for a password
-		form := url.Values{"username": {email}, "password": {password}}
+		form := url.Values{"username": {cmp.Or(p.person, email)}, "password": {password}}
 		for _, field := range hiddenField.FindAllStringSubmatch(body, -1) {
 			form.Set(field[1], html.UnescapeString(field[2]))
 		}
