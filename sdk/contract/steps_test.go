@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -21,9 +22,11 @@ type step map[string]json.RawMessage
 //	start    a driver by that name ("a"), with members over the usual ones of open; "ok" may say what open answers
 //	restart  that driver is killed, and a new process opens the same store
 //	kill     kill -9
+//	stop     kill -STOP: a process that is frozen, or of a machine that sleeps
+//	continue kill -CONT
 //	signin   a person signs in by that driver
 //	do       a command; "by" names the driver (default "a"). It is waited for, and "ok" or "error" is compared, unless
-//	         "later" gives it a name; "within" says in how many seconds
+//	         "later" gives it a name; "within" says in how many seconds; "or" is an error that is as good as "ok"
 //	answer   what was left for later is waited for and compared; with "passing" time passes as the SDK waits for it
 //	passing  an event is waited for while time passes as the SDK waits for it
 //	nearly   time passes until the access token is nearly over
@@ -46,7 +49,7 @@ type step map[string]json.RawMessage
 // A value that is compared may be "$name", what "keep": {"name": "member"} kept of an answer, "!$name", anything else than that,
 // "*", anything at all, or {"min": 1, "max": 2}.
 var words = map[string]func(*stage, step, string){
-	"start": (*stage).start, "restart": (*stage).restart, "kill": (*stage).kill, "signin": (*stage).signIn, "do": (*stage).do,
+	"start": (*stage).start, "restart": (*stage).restart, "kill": (*stage).kill, "stop": (*stage).stop, "continue": (*stage).goOn, "signin": (*stage).signIn, "do": (*stage).do,
 	"answer": (*stage).answer, "passing": (*stage).passing, "nearly": (*stage).nearly, "follow": (*stage).follow,
 	"change": (*stage).change, "network": (*stage).network, "tls": (*stage).tls, "server": (*stage).server, "event": (*stage).event,
 	"silent": (*stage).silent, "sent": (*stage).sent, "proofs": (*stage).proofs, "header": (*stage).header, "files": (*stage).files,
@@ -130,6 +133,17 @@ func (s *stage) restart(from step, name string) {
 
 func (s *stage) kill(_ step, name string) { s.drivers[name].kill() }
 
+func (s *stage) stop(_ step, name string) { s.signal(name, syscall.SIGSTOP) }
+
+func (s *stage) goOn(_ step, name string) { s.signal(name, syscall.SIGCONT) }
+
+func (s *stage) signal(name string, what syscall.Signal) {
+	s.t.Helper()
+	if err := s.drivers[name].cmd.Process.Signal(what); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 func (s *stage) signIn(_ step, name string) {
 	s.t.Helper()
 	d := s.drivers[name]
@@ -148,7 +162,7 @@ func (s *stage) do(from step, what string) {
 	s.t.Helper()
 	command := map[string]any{}
 	for name := range from {
-		if !slices.Contains([]string{"by", "ok", "error", "later", "keep", "within"}, name) {
+		if !slices.Contains([]string{"by", "ok", "error", "later", "keep", "within", "or"}, name) {
 			var value any
 			s.member(from, name, &value)
 			command[name] = s.filled(value)
@@ -234,9 +248,14 @@ func (s *stage) filled(value any) any {
 // compare holds an answer to "ok" or "error" of a step, and keeps of it what "keep" says.
 func (s *stage) compare(from step, r reply) {
 	s.t.Helper()
-	var ok, wrong map[string]any
+	var ok, wrong, or map[string]any
 	s.member(from, "ok", &ok)
 	s.member(from, "error", &wrong)
+	s.member(from, "or", &or)
+	if or != nil && r.Error != nil {
+		s.fits(or, r.Error)
+		return
+	}
 	if wrong != nil {
 		s.fits(wrong, r.Error)
 	} else if r.Error != nil {

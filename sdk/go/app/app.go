@@ -98,7 +98,8 @@ type App struct {
 	close   context.CancelFunc
 
 	mu        sync.Mutex
-	rec       *record // as last read or written
+	rec       *record    // as last read or written
+	over      *unwritten // the store still has its tokens
 	skew      time.Duration
 	learnt    bool // the skew, in this process
 	nonces    map[string]string
@@ -148,8 +149,9 @@ func Open(cfg Config) (*App, error) {
 		a.store = folder
 	}
 	a.life, a.close = context.WithCancel(context.Background())
-	if r, err := a.current(); err == nil {
+	if r, err := a.load(); err == nil {
 		a.told = r.Ended.id() // the state says it
+		a.publish(r)
 		a.nudge()
 	}
 	return a, nil

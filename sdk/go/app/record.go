@@ -89,6 +89,12 @@ func (a *App) load() (*record, error) {
 	if kept.Of != r.Of {
 		return nil, fail(Store, "what is kept belongs to %s", kept.Of)
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if over := a.over; over != nil && kept.Tokens != nil && kept.Tokens.Origin == over.origin {
+		kept.forget()
+		kept.Ended = over.why
+	}
 	return &kept, nil
 }
 
@@ -135,10 +141,25 @@ func (a *App) bury(r *record) error {
 	return a.save(r)
 }
 
-// publish makes a record the one that this process goes by.
+// publish makes a record the one that this process went by last.
 func (a *App) publish(r *record) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.note(r)
+}
+
+// publishUnless does so unless another task was quicker than a read without the lock, which began when before was the last.
+func (a *App) publishUnless(r, before *record) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.rec != before {
+		return false
+	}
+	a.note(r)
+	return true
+}
+
+func (a *App) note(r *record) {
 	if r.Tokens != nil && r.Tokens.heard == 0 {
 		r.Tokens.heard = a.clock.Elapsed()
 		if old := a.rec; old != nil && old.Tokens != nil && old.Tokens.Access == r.Tokens.Access {
@@ -155,19 +176,31 @@ func (a *App) publish(r *record) {
 	a.rec = &copied
 }
 
-// current is the record that this process goes by, read anew when nobody is signed in by it.
+// current is the newest record in the store, for another process may have signed out, or in, since; while it can't be read, the one
+// that was read last.
 func (a *App) current() (*record, error) {
-	a.mu.Lock()
-	r := a.rec
-	a.mu.Unlock()
-	if r != nil && r.Tokens != nil {
-		return r, nil
+	for {
+		a.mu.Lock()
+		before := a.rec
+		a.mu.Unlock()
+		r, err := a.load()
+		switch {
+		case err != nil && before != nil && before.Tokens != nil:
+			return before, nil
+		case err != nil:
+			return nil, err
+		}
+		if a.publishUnless(r, before) {
+			a.tellEnded(r)
+			return r, nil
+		}
 	}
-	r, err := a.load()
-	if err == nil {
-		a.publish(r)
-	}
-	return r, err
+}
+
+// unwritten is a session that is over although the store could not be told.
+type unwritten struct {
+	origin string
+	why    *Ended
 }
 
 // left is how long an access token lives: by both clocks, of which the one that says less counts. A wall clock that went

@@ -176,13 +176,16 @@ func (a *App) takeOver(r *record, got answer) error {
 // end forgets a session that is over, and says so.
 func (a *App) end(r *record, why *Ended) error {
 	why.At, why.SessionID = a.serverTime(), r.Tokens.SessionID
+	over := &unwritten{r.Tokens.Origin, why}
 	r.forget()
 	r.Ended = why
-	err := a.bury(r)
-	a.tellEnded(r)
-	if err != nil { // it is over, whether or not that could be written
+	if a.bury(r) != nil { // it is over, whether or not that could be written
+		a.mu.Lock()
+		a.over = over
+		a.mu.Unlock()
 		a.publish(r)
 	}
+	a.tellEnded(r)
 	return r.nobody(a.cfg.Language)
 }
 

@@ -155,6 +155,9 @@ func (s *storage) Save(item string, content []byte) error {
 	if s.is("full") {
 		return syscall.ENOSPC
 	}
+	if s.is("lying") {
+		return nil
+	}
 	last := false
 	if item == "session" {
 		s.mu.Lock()

@@ -20,9 +20,12 @@ export interface Store {
   watch?(changed: () => void): () => void;
 }
 
-/** Lock lets one task of one process of the app in at a time, and goes with the process that holds it. */
+/**
+ * Lock lets one task of one process of the app in at a time, and goes with the process that holds it. Where it can be taken from a
+ * holder that stood still, the task gets `still`, which throws if that has happened: it asks before it writes.
+ */
 export interface Lock {
-  run<T>(task: () => Promise<T>): Promise<T>;
+  run<T>(task: (still?: () => Promise<void>) => Promise<T>): Promise<T>;
 }
 
 /** What became of a browser that was opened for a sign-in. */
@@ -145,7 +148,7 @@ export function taskLock(): Lock {
   let last: Promise<unknown> = Promise.resolve();
   return {
     run: (task) => {
-      const next = last.then(task, task);
+      const next = last.then(() => task());
       last = next.catch(() => undefined);
       return next;
     },

@@ -130,7 +130,7 @@ export function records(store: Store, lock: Lock, { seen, learnt }: Keeper): Rec
     seen(record);
     return record;
   };
-  const held = async (): Promise<Held> => {
+  const held = async (still?: () => Promise<void>): Promise<Held> => {
     let record = await load();
     return {
       get record() {
@@ -139,7 +139,10 @@ export function records(store: Store, lock: Lock, { seen, learnt }: Keeper): Rec
       check: () => guard('written', () => store.check()),
       save: async (change) => {
         const next = without({ ...record, ...change, learnt: learnt() });
-        await guard('written', () => store.save(next, forgets(record, next)));
+        await guard('written', async () => {
+          await still?.();
+          await store.save(next, forgets(record, next));
+        });
         record = next;
         seen(record);
       },
@@ -147,7 +150,7 @@ export function records(store: Store, lock: Lock, { seen, learnt }: Keeper): Rec
   };
   return {
     load,
-    hold: (task) => lock.run(async () => task(await held())),
+    hold: (task) => lock.run(async (still) => task(await held(still))),
   };
 }
 
@@ -169,9 +172,11 @@ async function guard<T>(what: string, task: () => Promise<T>): Promise<T> {
   }
 }
 
-/** What an ending or a sign-out that was heard took out of the record must not come back with the record before it. */
-const forgets = ({ session, signOuts = [] }: AppRecord, after: AppRecord): boolean =>
-  (session !== undefined && session.id !== after.session?.id) || signOuts.length > (after.signOuts?.length ?? 0);
+/** What an ending or a sign-out took out of the record must not come back with the record before it. */
+const forgets = ({ session, signOuts = [], pending = [] }: AppRecord, after: AppRecord): boolean =>
+  (session !== undefined && session.id !== after.session?.id) ||
+  signOuts.length > (after.signOuts?.length ?? 0) ||
+  (!after.session && pending.length > (after.pending?.length ?? 0));
 
 const without = (record: Change): AppRecord =>
   Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as unknown as AppRecord;

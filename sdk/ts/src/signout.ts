@@ -18,9 +18,13 @@ export interface HowToSignOut {
 /** signOut forgets who is signed in, and says whether the server has heard of it. If not, it is told later. */
 export async function signOut(ctx: Context, { device = false }: HowToSignOut = {}): Promise<{ heard: boolean }> {
   await ctx.records.hold(async ({ record, save }) => {
-    const { session, signOuts = [] } = record;
-    const one = session?.refresh ? [{ refresh: session.refresh, bound: Boolean(session.jkt), ...(device && { device }) }] : [];
-    await save({ session: undefined, identity: undefined, ended: undefined, signOuts: [...signOuts, ...one].slice(-most) });
+    const { session, pending = [], signOuts = [] } = record;
+    // What a code has brought is left too, though it was not looked at yet.
+    const brought = pending.map((p) => ({ refresh: p.brought?.tokens.refresh, bound: p.jkt }));
+    const left = [...brought, { refresh: session?.refresh, bound: session?.jkt }].flatMap(({ refresh, bound }) =>
+      refresh ? [{ refresh, bound: Boolean(bound), ...(device && { device }) }] : [],
+    );
+    await save({ session: undefined, identity: undefined, ended: undefined, pending: undefined, signOuts: [...signOuts, ...left].slice(-most) });
     if (session) ctx.memory.dead.add(session.access);
   });
   await drain(ctx, ctx.clock.elapsed() + patience);

@@ -63,7 +63,7 @@ const spoilt = (store: Store, mine: AbortSignal): Store => ({
     mine.throwIfAborted();
     await stand('received');
     await fails('locked', 'readonly', 'full');
-    await store.save(record, alone);
+    if (mode !== 'lying') await store.save(record, alone);
     await stand('written');
   },
 });

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createApp, fileKeys, fileLock, fileStore, loopbackBrowser, nodePorts } from '../src/node/index.js';
+import { records } from '../src/record.js';
 import { Provider } from './provider.js';
 import { kind } from './stage.js';
 
@@ -43,6 +44,21 @@ test('where the newest record is damaged, the one before it is read; after an en
   assert.equal(existsSync(join(at, 'record.old.json')), false);
   truncateSync(join(at, 'record.json'), 3);
   assert.equal(await kind(store.load()), 'lost');
+});
+
+test('a process that stood still while another took its lock writes nothing over what that one has written', async () => {
+  const at = folder();
+  const ports = nodePorts(at);
+  const mine = records(ports.store, ports.lock, { seen: () => undefined, learnt: () => ({ skew: 0, nonces: {} }) });
+  await mine.hold(({ save }) => save({ install: 'first' }));
+  const late = mine.hold(async ({ save }) => {
+    writeFileSync(join(at, 'lock'), JSON.stringify({ pid: process.pid, host: 'another', id: 'another' }));
+    await ports.store.save({ v: 1, install: 'theirs' }, false);
+    await save({ install: 'mine' });
+  });
+  assert.equal(await kind(late), 'store');
+  assert.equal((await mine.load()).install, 'theirs');
+  assert.match(readFileSync(join(at, 'lock'), 'utf8'), /"another"/); // nor does it let go of what is not its own
 });
 
 test('a record that was readable for others is for this user alone once it is written', async () => {

@@ -42,11 +42,26 @@ export function browserPorts(name = 'sojourn'): BrowserPorts {
   };
 }
 
-/** webLock lets in one task of all tabs and workers of this origin; of this tab alone, where the browser has no Web Locks. */
+/**
+ * webLock lets in one task of all tabs and workers of this origin; of this tab alone, where the browser has no Web Locks. Any script of
+ * the origin can steal it: then the task goes on, and writes nothing.
+ */
 export function webLock(name: string): Lock {
   const { locks } = navigator;
   if (!locks) return taskLock();
-  return { run: async <T>(task: () => Promise<T>) => (await locks.request(`${name}-app`, task)) as T };
+  return {
+    run: async <T>(task: (still: () => Promise<void>) => Promise<T>) => {
+      let stolen = false;
+      let done: Promise<T> | undefined;
+      const still = async (): Promise<void> => {
+        if (stolen) throw new Error('the lock was stolen');
+      };
+      return locks.request(`${name}-app`, () => (done = task(still))).catch((error: unknown) => {
+        stolen = true; // or the task itself failed, and is over
+        return done ?? Promise.reject(error);
+      }) as Promise<T>;
+    },
+  };
 }
 
 /** pageBrowser leaves this page for the server's. `finishHere` of the page that is come back to goes on. */

@@ -1,5 +1,6 @@
 // A lock across processes, by a file that only one can make. Its holder touches it every second; it is taken from a holder that
-// is dead, or has not touched it for ten seconds by the clock of whoever waits (the time of day takes no part).
+// is dead, or has not touched it for ten seconds by the clock of whoever waits (the time of day takes no part). A holder that only
+// stood still finds out before it writes.
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -15,12 +16,14 @@ export function fileLock(file: string): Lock {
   return { run: (task) => tasks.run(() => held(file, task)) };
 }
 
-async function held<T>(file: string, task: () => Promise<T>): Promise<T> {
+async function held<T>(file: string, task: (still: () => Promise<void>) => Promise<T>): Promise<T> {
   const mine = JSON.stringify({ pid: process.pid, host: hostname(), id: randomUUID() });
   await take(file, mine);
   const touch = setInterval(() => void utimes(file, new Date(), new Date()).catch(() => undefined), touched).unref();
   try {
-    return await task();
+    return await task(async () => {
+      if ((await holder(file)) !== mine) throw new Error('this process stood still, and another took the lock');
+    });
   } finally {
     clearInterval(touch);
     if ((await holder(file)) === mine) await rm(file, { force: true });

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page, Route } from 'playwright-core';
 import { fillIn, openBrowser } from './person.js';
 import { person, sojourn, type Sojourn } from './sojourn.js';
 
@@ -93,6 +93,20 @@ test('three tabs with twenty tasks each refresh once', async () => {
   );
   assert.equal(new Set(tokens.flat()).size, 1);
   assert.ok(refreshes <= 2, `${refreshes} requests`); // one, and one more where the first proof needed the server's time
+});
+
+test('a tab whose lock was stolen writes nothing, and nobody is signed out', async () => {
+  const page = await tab();
+  await page.evaluate(() => void (window.shift = 1_400_000));
+  const steals = async (route: Route): Promise<void> => {
+    await page.evaluate(() => void navigator.locks.request('sojourn-app', { steal: true }, () => undefined));
+    await route.continue();
+  };
+  await page.route('**/oauth2/token', steals, { times: 1 });
+  const before = await page.evaluate(async () => (await window.app.state()).identity?.since);
+  assert.match(await page.evaluate(() => window.app.token().then(() => 'a token', String)), /store/);
+  assert.equal(await page.evaluate(async () => (await window.app.state()).identity?.since), before);
+  assert.ok((await page.evaluate(() => window.app.token())).accessToken);
 });
 
 test('another tab hears of a sign-out, and the server has heard of it too', async () => {

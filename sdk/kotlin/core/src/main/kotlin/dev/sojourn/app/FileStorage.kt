@@ -5,6 +5,7 @@ import dev.sojourn.jose.jsonObject
 import dev.sojourn.jose.text
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.NonCancellable
+import kotlinx.coroutines.delay
 import kotlinx.coroutines.sync.Mutex
 import kotlinx.coroutines.sync.withLock
 import kotlinx.coroutines.withContext
@@ -65,24 +66,26 @@ open class FileStorage(private val folder: Path) : Storage {
     override suspend fun <T> hold(task: suspend () -> T): T = mutexes.getOrPut(folder.toAbsolutePath().normalize()) { Mutex() }.withLock {
         var channel: FileChannel? = null // not what withContext returns: who is cancelled meanwhile would never see it, nor give it back
         try {
-            withContext(Dispatchers.IO) { channel = locked() }
+            withContext(Dispatchers.IO) { channel = opened() }
+            channel!!.await()
             task()
         } finally {
             channel?.let { withContext(NonCancellable + Dispatchers.IO) { it.close() } }
         }
     }
 
-    /** The lock goes with the channel, and that with the process. */
-    private fun locked(): FileChannel {
+    private fun opened(): FileChannel {
         make()
-        val channel = FileChannel.open(folder.resolve("lock"), CREATE, WRITE)
-        try {
-            channel.lock()
-        } catch (e: IOException) {
-            channel.close()
-            throw e
+        return FileChannel.open(folder.resolve("lock"), CREATE, WRITE)
+    }
+
+    /** The lock goes with the channel, and that with the process. One that stands still keeps it: nobody waits for that for ever. */
+    private suspend fun FileChannel.await() {
+        val began = System.nanoTime()
+        while (withContext(Dispatchers.IO) { tryLock() } == null) {
+            if (System.nanoTime() - began > PATIENCE * 1_000_000) throw offline("Another process is busy with the store.")
+            delay(10)
         }
-        return channel
     }
 
     override fun key(): KeyPair? = try {

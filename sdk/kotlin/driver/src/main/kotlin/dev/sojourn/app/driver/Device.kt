@@ -52,7 +52,7 @@ class DriverStorage(private val folder: Path, private val say: (JsonObject) -> U
 
     override fun save(record: String, alone: Boolean) {
         stand("received")
-        unless("locked", "readonly", "full") { files.save(record, alone) }
+        unless("locked", "readonly", "full") { if (mode != "lying") files.save(record, alone) }
         stand("written")
     }
 
