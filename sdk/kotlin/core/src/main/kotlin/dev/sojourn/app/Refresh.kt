@@ -48,7 +48,7 @@ internal class Refresh(private val ctx: Context, private val server: Server, pri
     } catch (e: AppException) {
         val last = ctx.record
         val serves = e.isKind(Kind.STORE) && last?.session?.let { it.unverified == null && ctx.left(it) > 0 } == true
-        if (serves) sessionIn(last!!) else throw e
+        if (serves) sessionIn(last) else throw e
     }
 
     /** Joins the attempt that is waited for or under way, or begins one, until one succeeds or the deadline (elapsed) has passed. */
