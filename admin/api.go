@@ -88,6 +88,10 @@ func (a *API) operation(op operation) http.Handler {
 				a.writeLines(w, r, all)
 				return
 			}
+			if file, is := answer.(sheet); is {
+				file.write(w)
+				return
+			}
 			if tagged, ok := answer.(interface{ ETag() string }); ok {
 				w.Header().Set("ETag", tagged.ETag())
 			}

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/google/uuid"
 
@@ -183,7 +182,7 @@ func (d *Desk) eventsCSV(w http.ResponseWriter, v visitor) error {
 			e.Detail, e.Address, e.Actor, e.Browser, strconv.Itoa(e.Repeats),
 		}
 		for i := range row {
-			row[i] = harmless(row[i])
+			row[i] = identity.SheetText(row[i])
 		}
 		_ = out.Write(row) // fails only when the reader has gone, as does Flush
 	}
@@ -230,20 +229,4 @@ func idText(id identity.ID) string {
 		return ""
 	}
 	return id.String()
-}
-
-// harmless is a text that no spreadsheet takes for a formula (OWASP, CSV Injection): what people and apps call themselves gets
-// a quote before it where it begins like one, and loses what cannot be seen.
-func harmless(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, ""))
-	unseen := func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsGraphic(r) }
-	if begins := strings.TrimLeftFunc(text, unseen); begins != "" && strings.ContainsRune("=+-@|%＝＋－＠", []rune(begins)[0]) {
-		return "'" + text
-	}
-	return text
 }

@@ -29,8 +29,7 @@ func (d *Desk) overview(v visitor) (page templates.Desk, err error) {
 	if err != nil {
 		return page, err
 	}
-	today := d.o.Calendar.DayOf(v.now())
-	s, err := d.o.Numbers.Stats(v.ctx(), identity.StatsQuery{From: today - overviewDays + 1, To: today})
+	s, err := d.overviewNumbers(v)
 	if err != nil {
 		return page, err
 	}
@@ -47,6 +46,12 @@ func (d *Desk) overview(v visitor) (page templates.Desk, err error) {
 	page.Parts = append(page.Parts, engagement(s)...)
 	page.Parts = append(page.Parts, templates.DeskPart{Title: "What happened last", Table: t})
 	return page, err
+}
+
+// overviewNumbers are those of the days that the overview looks back.
+func (d *Desk) overviewNumbers(v visitor) (identity.Stats, error) {
+	today := d.o.Calendar.DayOf(v.now())
+	return d.o.Numbers.Stats(v.ctx(), identity.StatsQuery{From: today - overviewDays + 1, To: today})
 }
 
 // health is how Sessions fared.

@@ -23,6 +23,7 @@ const (
 
 	seedBatch   = 5_000       // people in one transaction
 	maxSeeded   = 100_000_000 // people or Sessions
+	maxSeedDays = 400         // Events are kept no longer
 	seedSpread  = 7 * 24 * time.Hour
 	seedBrowser = "sojourn seed"
 )
@@ -30,6 +31,8 @@ const (
 // SeedOptions say how many people and Sessions a database is to have.
 type SeedOptions struct {
 	Users, Sessions int
+	Events          int    // of the Days before now
+	Days            int    // that the app has been in use for; 0: people came within hours
 	IntoUsed        bool   // beside people who are real
 	PasswordHash    string // of all of them
 	Tokens          string // the file that gets refresh tokens; empty: none
@@ -46,14 +49,15 @@ type SeedReport struct {
 	Users    int     `json:"users"`    // that are seeded now
 	Found    int     `json:"found"`    // of them, from an earlier seed
 	Sessions int     `json:"sessions"` // that were made now
+	Events   int     `json:"events"`   // that were made now
 	Tokens   int     `json:"tokens"`
 	Seconds  float64 `json:"seconds"`
 }
 
 // String is the report for people.
 func (r SeedReport) String() string {
-	return fmt.Sprintf("%d people are seeded, %d of them from before; %d sessions of %s were made in %.1f s, and %d tokens written.",
-		r.Users, r.Found, r.Sessions, r.Client, r.Seconds, r.Tokens)
+	return fmt.Sprintf("%d people are seeded, %d of them from before; %d sessions of %s were made in %.1f s, with %d events, and %d tokens written.",
+		r.Users, r.Found, r.Sessions, r.Client, r.Seconds, r.Events, r.Tokens)
 }
 
 func (o SeedOptions) problems() error {
@@ -65,6 +69,10 @@ func (o SeedOptions) problems() error {
 	case o.Sessions > o.Users*identity.MaxSessions:
 		return fmt.Errorf("--sessions: a person has at most %d of one app, so with %d people at most %d, not %d",
 			identity.MaxSessions, o.Users, o.Users*identity.MaxSessions, o.Sessions)
+	case o.Events < 0 || o.Events > maxSeeded*10:
+		return fmt.Errorf("--events: between 0 and 1,000,000,000, not %d", o.Events)
+	case o.Days < 0 || o.Days > maxSeedDays:
+		return fmt.Errorf("--days: between 0 and %d, not %d", maxSeedDays, o.Days)
 	case o.TokensAtMost < 1:
 		return fmt.Errorf("--tokens-at-most: at least 1, not %d", o.TokensAtMost)
 	}
@@ -81,7 +89,7 @@ type seeding struct {
 }
 
 // Seed fills a migrated database with people and Sessions that are like real ones, in batches: what was interrupted goes on
-// when it is asked for again, and a Session's refresh token is a token. It writes no Events: nothing happened.
+// when it is asked for again, and a Session's refresh token is a token. What happened is written as Events where some are asked for.
 func Seed(ctx context.Context, db *storage.DB, keys *identity.Keyring, o SeedOptions) (SeedReport, error) {
 	if err := o.problems(); err != nil {
 		return SeedReport{}, err
@@ -91,6 +99,9 @@ func Seed(ctx context.Context, db *storage.DB, keys *identity.Keyring, o SeedOpt
 	err := s.begin(ctx)
 	if err == nil {
 		err = s.plant(ctx)
+	}
+	if err == nil {
+		err = s.happen(ctx)
 	}
 	if s.tokens != nil {
 		err = errors.Join(err, s.tokens.Close())
@@ -213,7 +224,7 @@ func (s *seeding) batch(client identity.Client, from, to int) (all []storage.See
 		for k := s.before(n); k < s.before(n+1); k++ {
 			session, token := s.session(client, p, k)
 			p.Sessions = append(p.Sessions, session)
-			if s.tokens != nil && k%every == 0 {
+			if s.tokens != nil && k%every == 0 && session.EndedAt.IsZero() {
 				texts = append(texts, s.keys.RefreshText(token))
 			}
 		}
@@ -240,9 +251,13 @@ func (s *seeding) ago(n int, idle time.Duration) time.Duration {
 func (s *seeding) person(n int) storage.Seedling {
 	now := s.db.Now()
 	began := now.Add(-s.ago(n, s.SignInLives.Idle))
+	joined := began
+	if s.Days > 0 {
+		joined = now.Add(-time.Duration(share(n) * float64(time.Duration(s.Days)*24*time.Hour)))
+	}
 	user := identity.User{
 		ID: identity.NewID(), Sub: identity.RandomText(16), Email: "person-" + strconv.Itoa(n) + SeedDomain, EmailVerified: true,
-		Name: "Person " + strconv.Itoa(n), PasswordHash: s.PasswordHash, CreatedAt: began, UpdatedAt: began, PasswordSetAt: began,
+		Name: "Person " + strconv.Itoa(n), PasswordHash: s.PasswordHash, CreatedAt: joined, UpdatedAt: joined, PasswordSetAt: joined,
 	}
 	ends := began.Add(s.SignInLives.Absolute)
 	return storage.Seedling{User: user, SignIn: identity.SignIn{
@@ -264,6 +279,9 @@ func (s *seeding) session(client identity.Client, of storage.Seedling, k int) (i
 		CreatedAt: began, LastUsedAt: used, IdleEndsAt: s.Lives.IdleFrom(used, ends), EndsAt: ends, Address: of.SignIn.Address,
 		UserAgent: seedBrowser, ClientEpoch: client.Epoch,
 		Device: identity.Device{Name: "Phone " + strconv.Itoa(k), Model: "Seeded", AppVersion: "1.0"},
+	}
+	if s.Days > 0 {
+		s.aged(&row, of.User.CreatedAt, k)
 	}
 	return row, identity.NewRefreshToken(row.ID, secret, client.ID)
 }

@@ -156,3 +156,48 @@ func wantRows(t *testing.T, db *storage.DB, users, sessions int) {
 		t.Error(rows, err)
 	}
 }
+
+// A seeded year is like one: people came and things happened evenly, in their order, to Sessions that there are; a tenth of the
+// Sessions is over, and what was interrupted goes on without a gap.
+func TestSeed_aYear(t *testing.T) {
+	t.Parallel()
+	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
+		o := seedOptions(300, 1_000)
+		o.Events, o.Days = 1_000, 365
+		for _, o.Events = range []int{1_000, 1_000} {
+			if _, err := simulate.Seed(t.Context(), db, storagetest.Keys(t), o); err != nil {
+				t.Fatal(err)
+			}
+		}
+		rows, err := db.Count(t.Context())
+		if err != nil || rows["events"] != 1_000 || rows["sessions"] != 1_000 {
+			t.Fatal(rows, err)
+		}
+		last, before := time.Time{}, 0
+		kinds := map[identity.EventKind]int{}
+		ok := db.WalkEvents(t.Context(), identity.EventSpan{Until: db.Now()}, func(all []identity.Event) error {
+			for _, e := range all {
+				if gap := e.At.Sub(last); !last.IsZero() && (gap < 8*time.Hour || gap > 9*time.Hour) {
+					t.Fatalf("%s after the one before", gap)
+				}
+				if _, err := db.SessionByID(t.Context(), e.SessionID); before%100 == 0 && err != nil {
+					t.Fatal(err)
+				}
+				last, before = e.At, before+1
+				kinds[e.Kind]++
+			}
+			return nil
+		})
+		if ok != nil || kinds[identity.SignedIn] < 300 || kinds[identity.SessionForked] < 100 || len(kinds) < 8 {
+			t.Fatal(kinds, ok)
+		}
+		if err := db.RollUp(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		stats, err := db.Stats(t.Context(), identity.StatsQuery{})
+		e := stats.Engagement
+		if err != nil || e.Living.Last() < 800 || e.Living.Last() > 950 || e.Ended.Sum() < 50 || e.Users30.Last() < 200 || stats.Health.Forced.Sum() == 0 {
+			t.Fatalf("%+v %+v %v", e.Living, e.Ended, err)
+		}
+	})
+}

@@ -65,6 +65,7 @@ func asked(db *storage.DB, p person, s identity.Session) map[string]func(context
 	maps.Copy(all, ended(db, p, s))
 	maps.Copy(all, followed(db))
 	maps.Copy(all, watched(db, p))
+	maps.Copy(all, numbered(db, p))
 	all["Changed"] = func(ctx context.Context) error { return failed(db.Changed(ctx, p.user.ID, db.Now().Add(-time.Hour))) }
 	all["AddressAt"] = func(ctx context.Context) error { return failed(db.AddressAt(ctx, p.user.ID, db.Now().Add(-time.Hour))) }
 	return all
@@ -203,6 +204,44 @@ func followed(db *storage.DB) map[string]func(context.Context) error {
 			return failed(db.MarksFrom(ctx, db.Now().Add(-time.Minute), identity.MarkPlace{}))
 		},
 		"MarksBetween": func(ctx context.Context) error { return failed(db.MarksBetween(ctx, 5, 900, 500)) },
+	}
+}
+
+// numbered are those of the numbers of days, of exports and of seeds.
+func numbered(db *storage.DB, p person) map[string]func(context.Context) error {
+	month := identity.StatsQuery{Scope: identity.Scope{ClientID: "app"}}
+	return map[string]func(context.Context) error{
+		"Recompute": func(ctx context.Context) error { // makes what RollUp makes, of one day
+			today := db.Calendar().DayOf(db.Now())
+			_, _, err := db.Recompute(ctx, today, today)
+			return err
+		},
+		"SweepNumbers": func(ctx context.Context) error { return failed(db.SweepNumbers(ctx)) },
+		"Stats":        func(ctx context.Context) error { return failed(db.Stats(ctx, month)) },
+		"StatGroups":   func(ctx context.Context) error { return failed(db.StatGroups(ctx, month, identity.ByVersion)) },
+		"AccountByID":  func(ctx context.Context) error { return failed(db.AccountByID(ctx, p.user.ID)) },
+		"OfficeOf":     func(ctx context.Context) error { return failed(db.OfficeOf(ctx, p.user.ID)) },
+		"SeededEvents": func(ctx context.Context) error {
+			_, _, _, err := db.SeededEvents(ctx, "x")
+			return err
+		},
+		"SeededSessions": func(ctx context.Context) error { return failed(db.SeededSessions(ctx, "app", 10)) },
+		"EventsFiltered": func(ctx context.Context) error {
+			since := db.Now().Add(-time.Hour)
+			for _, q := range []identity.EventQuery{
+				{Kind: identity.SignedIn, Since: since}, {ClientID: "app", Since: since}, {UserID: p.user.ID, Kind: identity.SignedIn},
+				{UserID: p.user.ID, ClientID: "app", Since: since},
+			} {
+				q.Limit = 100
+				if _, err := db.Events(ctx, q); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		"WalkEvents": func(ctx context.Context) error {
+			return db.WalkEvents(ctx, identity.EventSpan{Since: db.Now().Add(-time.Minute), Until: db.Now()}, func([]identity.Event) error { return nil })
+		},
 	}
 }
 

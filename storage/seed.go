@@ -2,9 +2,11 @@ package storage
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -147,6 +149,42 @@ func (d *DB) Seeded(ctx context.Context, suffix string) (seeded int, others bool
 	return seeded, others, d.fail("count seeded people", err)
 }
 
+// SeedEvents writes Events as they are, in one transaction: nobody is told of what never happened.
+func (d *DB) SeedEvents(ctx context.Context, events []identity.Event) error {
+	i := insertion{table: "events", columns: "id, at, kind, user_id, session_id, client_id, detail, address, actor, browser, repeats, erased"}
+	for _, e := range events {
+		r := newEventRow(e)
+		i.rows = append(i.rows, []any{
+			r.ID, int64(r.At), r.Kind, r.UserID, r.SessionID, r.ClientID, r.Detail, r.Address, r.Actor, r.Browser, r.Repeats, r.Erased,
+		})
+	}
+	return d.fail("seed events", d.plant(ctx, []insertion{i}))
+}
+
+// SeededEvents says when the first and the last Event were, zero where there is none, and whether the first is of a browser.
+func (d *DB) SeededEvents(ctx context.Context, browser string) (first, last time.Time, ours bool, err error) {
+	var from, to micros
+	found, err := d.one(ctx, []any{&from, &to, &ours}, `SELECT f.at, (SELECT l.at FROM events l ORDER BY l.at DESC LIMIT 1), f.browser = ?
+		FROM events f ORDER BY f.at LIMIT 1`, browser)
+	if err != nil || !found {
+		return first, last, false, d.fail("look at seeded events", err)
+	}
+	return from.time(), to.time(), ours, nil
+}
+
+// SeededSessions are Sessions of a client, with their people alone, at most limit: whom seeded Events tell of.
+func (d *DB) SeededSessions(ctx context.Context, client string, limit int) (all []identity.Session, err error) {
+	err = d.unhurriedly(ctx, func(ctx context.Context) error {
+		return d.each(ctx, func(rows *sql.Rows) error {
+			var s identity.Session
+			err := rows.Scan((*scannedID)(&s.ID), (*scannedID)(&s.UserID))
+			all = append(all, s)
+			return err
+		}, "SELECT id, user_id FROM sessions WHERE client_id = ? LIMIT ?", client, limit)
+	})
+	return all, d.fail("list seeded sessions", err)
+}
+
 // Analyze has PostgreSQL look anew at what tables hold, which it else does some minutes after so many rows came. SQLite plans
 // without.
 func (d *DB) Analyze(ctx context.Context) error {
@@ -154,6 +192,6 @@ func (d *DB) Analyze(ctx context.Context) error {
 		return nil
 	}
 	return d.fail("analyze", d.unhurriedly(ctx, func(ctx context.Context) error {
-		return d.q(ctx).Exec("ANALYZE users, sign_ins, sessions").Error
+		return d.q(ctx).Exec("ANALYZE users, sign_ins, sessions, events").Error
 	}))
 }

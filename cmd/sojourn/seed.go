@@ -14,13 +14,15 @@ func (p *program) seed() *cobra.Command {
 	o := simulate.SeedOptions{TokensAtMost: 10_000, Progress: p.err, Wall: time.Now}
 	known := false
 	cmd := &cobra.Command{
-		Use:   "seed --users N --sessions N",
+		Use:   "seed --users N --sessions N [--events N] [--days N]",
 		Short: "Fill a database with people and sessions, to see what a machine carries",
 		Long: "Seed adds people (person-0@seeded.invalid and so on) and living sessions of the app " + simulate.SeedClient + " to the\n" +
 			"configured database, millions in minutes, so that an operator can measure their own machine. It wants a database without\n" +
 			"people of its own, and what it was interrupted in goes on with the same command. Nobody knows the seeded people's\n" +
-			"password, unless --password-stdin gives all of them one. Drop the database when you are done.",
+			"password, unless --password-stdin gives all of them one. --days has the app have been in use for so long: people came and\n" +
+			"sessions began in that time, a tenth of the sessions is over, and --events happened. Drop the database when you are done.",
 		Example: "  sojourn seed --users 1000000 --sessions 2000000 --tokens tokens.txt\n" +
+			"  sojourn seed --users 500000 --sessions 1000000 --events 20000000 --days 365\n" +
 			"  sojourn seed --users 1000 --sessions 5000 --json",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -39,6 +41,8 @@ func (p *program) seed() *cobra.Command {
 	f := cmd.Flags()
 	f.IntVar(&o.Users, "users", 0, "how many seeded people the database is to have")
 	f.IntVar(&o.Sessions, "sessions", 0, "how many sessions they have together")
+	f.IntVar(&o.Events, "events", 0, "how many events tell of them, evenly over the days before now")
+	f.IntVar(&o.Days, "days", 0, "for how many days the app has been in use")
 	f.BoolVar(&o.IntoUsed, "into-used", false, "seed a database that has people of its own")
 	f.StringVar(&o.Tokens, "tokens", "", "write refresh tokens into this file, one a line, for a load test")
 	f.IntVar(&o.TokensAtMost, "tokens-at-most", o.TokensAtMost, "how many, evenly from all sessions")

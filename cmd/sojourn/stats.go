@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"encoding/csv"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -40,9 +42,9 @@ func (d days) read() (from, to identity.Day, err error) {
 func (p *program) stats() *cobra.Command {
 	var d days
 	var q identity.StatsQuery
-	var by string
+	var by, format string
 	cmd := &cobra.Command{
-		Use:   "stats [--from DAY] [--to DAY] [--client ID] [--platform NAME] [--app-version VERSION] [--by client|platform|version]",
+		Use:   "stats [--from DAY] [--to DAY] [--client ID] [--platform NAME] [--app-version VERSION] [--by client|platform|version] [--format csv|jsonl]",
 		Short: "See how sessions fare and who uses the apps, day by day",
 		Long: "Stats prints the numbers of some days: who had to sign in again and why, what was absorbed, who used the apps and for\n" +
 			"how long. They are of nobody in particular; of a part of fewer than five devices nothing is told. docs/analytics.md says\n" +
@@ -53,12 +55,18 @@ func (p *program) stats() *cobra.Command {
 				return err
 			}
 			return p.work(cmd.Context(), func(ctx context.Context, o opened) error {
+				if format != "" && format != "csv" && format != "jsonl" || format != "" && by != "" {
+					return errors.New("--format is csv or jsonl, and of the numbers of days: without --by")
+				}
 				if by != "" {
 					return p.printGroups(ctx, o, q, identity.GroupBy(by))
 				}
 				stats, err := o.db.Lists().Stats(ctx, q)
-				if err != nil {
+				switch {
+				case err != nil:
 					return err
+				case format != "":
+					return p.printLines(stats.Lines(), format)
 				}
 				return p.print(stats, statsText(stats))
 			})
@@ -70,6 +78,7 @@ func (p *program) stats() *cobra.Command {
 	f.StringVar(&q.Platform, "platform", "", "only this platform, like Android")
 	f.StringVar(&q.Version, "app-version", "", "only this version of --client")
 	f.StringVar(&by, "by", "", "all, or --client, in parts: client, platform or version")
+	f.StringVar(&format, "format", "", "every number of every day, a line each: csv or jsonl")
 	cmd.AddCommand(p.statsRecompute())
 	return cmd
 }
@@ -101,6 +110,25 @@ func (p *program) statsRecompute() *cobra.Command {
 	}
 	d.flags(cmd)
 	return cmd
+}
+
+// printLines prints numbers for other programs.
+func (p *program) printLines(all []identity.StatLine, format string) error {
+	if format == "jsonl" {
+		encoder := json.NewEncoder(p.out)
+		for _, line := range all {
+			if err := encoder.Encode(line); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	out := csv.NewWriter(p.out)
+	rows := [][]string{identity.StatColumns}
+	for _, line := range all {
+		rows = append(rows, line.Cells())
+	}
+	return out.WriteAll(rows)
 }
 
 func (p *program) printGroups(ctx context.Context, o opened, q identity.StatsQuery, by identity.GroupBy) error {
