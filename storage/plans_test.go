@@ -211,7 +211,6 @@ func followed(db *storage.DB) map[string]func(context.Context) error {
 func numbered(db *storage.DB, p person) map[string]func(context.Context) error {
 	month := identity.StatsQuery{Scope: identity.Scope{ClientID: "app"}}
 	return map[string]func(context.Context) error{
-		"RollUp":       func(ctx context.Context) error { return db.CountDay(ctx, db.Calendar().DayOf(db.Now())) },
 		"SweepNumbers": func(ctx context.Context) error { return failed(db.SweepNumbers(ctx)) },
 		"Stats":        func(ctx context.Context) error { return failed(db.Stats(ctx, month)) },
 		"StatGroups":   func(ctx context.Context) error { return failed(db.StatGroups(ctx, month, identity.ByVersion)) },
@@ -221,7 +220,6 @@ func numbered(db *storage.DB, p person) map[string]func(context.Context) error {
 			_, _, _, err := db.SeededEvents(ctx, "x")
 			return err
 		},
-		"SeededSessions": func(ctx context.Context) error { return failed(db.SeededSessions(ctx, "app", 10)) },
 		"EventsFiltered": func(ctx context.Context) error {
 			since := db.Now().Add(-time.Hour)
 			for _, q := range []identity.EventQuery{
@@ -275,9 +273,9 @@ func orElse(err, other error) error {
 	return other
 }
 
-// few are the methods that list what only operators fill, what one statement just wrote, or what no statement reads; and Reseal,
-// which an operator has read everything on purpose.
-var few = []string{"AdminTokens", "SigningKeys", "PublishedKeys", "EndingsAtRisk", "Count", "RefusedTries", "Reseal", "EndedSessions", "Webhooks", "Resources", "Pools", "Caches"}
+// few are the methods that list what only operators fill, what one statement just wrote, or what no statement reads; and Reseal
+// and SeededSessions, with which an operator has everything read on purpose.
+var few = []string{"AdminTokens", "SigningKeys", "PublishedKeys", "EndingsAtRisk", "Count", "RefusedTries", "Reseal", "EndedSessions", "Webhooks", "Resources", "Pools", "Caches", "SeededSessions"}
 
 func TestPlans_everyListIsAmongThoseWhosePlansAreRead(t *testing.T) {
 	t.Parallel()
@@ -348,6 +346,9 @@ func TestPlans_noListAndNoSweepReadsABigTable(t *testing.T) {
 		for name, statements := range heard {
 			slices.Sort(statements)
 			for _, statement := range slices.Compact(statements) {
+				if strings.HasPrefix(statement, "SET ") { // of how long a statement may take there is no plan
+					continue
+				}
 				for _, line := range plan(t, db, statement) {
 					for _, found := range scans[db.Kind()].whole.FindAllStringSubmatch(line, -1) {
 						if tables[found[1]] != nil && !slices.Contains(small, found[1]) {
