@@ -51,6 +51,7 @@ func (d *DB) CreateWebhook(ctx context.Context, w identity.Webhook, secret []byt
 	}
 	row := webhookRow{
 		Name: w.Name, URL: w.URL, Secret: d.keys.Seal(identity.ForWebhook, secret, []byte(w.Name)), CreatedAt: fromTime(w.CreatedAt),
+		FormerSecret: blob(nil),
 	}
 	for _, kind := range w.Kinds {
 		row.Kinds = strings.TrimSpace(row.Kinds + " " + string(kind))

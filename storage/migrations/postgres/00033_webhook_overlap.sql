@@ -2,7 +2,7 @@
 
 -- +goose Up
 SET LOCAL lock_timeout = '3s';
-ALTER TABLE webhooks ADD COLUMN former_secret bytea;
+ALTER TABLE webhooks ADD COLUMN former_secret bytea NOT NULL DEFAULT '';
 ALTER TABLE webhooks ADD COLUMN former_until bigint NOT NULL DEFAULT 0;
 
 -- +goose Down

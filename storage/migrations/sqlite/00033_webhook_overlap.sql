@@ -1,7 +1,7 @@
 -- A webhook's secret before signs beside the newest one for a while.
 
 -- +goose Up
-ALTER TABLE webhooks ADD COLUMN former_secret blob;
+ALTER TABLE webhooks ADD COLUMN former_secret blob NOT NULL DEFAULT x'';
 ALTER TABLE webhooks ADD COLUMN former_until integer NOT NULL DEFAULT 0;
 
 -- +goose Down
