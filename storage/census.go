@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"database/sql"
+	"strings"
 	"time"
 
 	"github.com/sojourn-auth/sojourn/identity"
@@ -15,10 +16,11 @@ const censusPage = 5000
 var censusColumns = sessionColumns.only("id", "client_id", "user_id", "created_at", "last_used_at", "idle_ends_at", "ends_at",
 	"ended_at", "end_cause", "app_version", "install_id", "platform", "active_day", "active_days", "told_at", "told_why", "refused_at")
 
-// censusStretch reads a stretch of all Sessions, person by person, by the index of sessions on user_id.
-var censusStretch = "SELECT " + censusColumns.names("s") + `, NOT COALESCE(c.self_registered, TRUE), u.created_at, ` + factorsOfUser + `
-	FROM sessions s LEFT JOIN users u ON u.id = s.user_id LEFT JOIN clients c ON c.id = s.client_id
-	WHERE s.user_id >= ? AND (s.user_id > ? OR s.id > ?) ORDER BY s.user_id, s.id LIMIT ?`
+// censusStretch reads a stretch of all Sessions, person by person, by the index of sessions on user_id. What it reads of people and
+// clients is looked up: joined, PostgreSQL would read all of them for each stretch.
+var censusStretch = "SELECT " + censusColumns.names("s") + `, COALESCE((SELECT NOT c.self_registered FROM clients c WHERE c.id = s.client_id), FALSE),
+	(SELECT u.created_at FROM users u WHERE u.id = s.user_id), ` + strings.ReplaceAll(factorsOfUser, "u.id", "s.user_id") + `
+	FROM sessions s WHERE s.user_id >= ? AND (s.user_id > ? OR s.id > ?) ORDER BY s.user_id, s.id LIMIT ?`
 
 // census counts all Sessions for some days. It reads them in stretches, each on its own: what happens meanwhile is of a day that
 // is not settled.

@@ -149,3 +149,19 @@ func PersonTables() (names []string) {
 	}
 	return names
 }
+
+// CountDay reads what RollUp reads for a day and its first hour, and claims it. It writes no numbers: there may be many.
+func (d *DB) CountDay(ctx context.Context, day identity.Day) error {
+	if _, err := d.census(ctx, []identity.Day{day}); err != nil {
+		return err
+	}
+	own, err := d.ownClients(ctx)
+	if err != nil {
+		return err
+	}
+	begins := d.calendar.Begins(day)
+	if _, err := d.hour(ctx, day, own, identity.EventSpan{Since: begins, Until: begins.Add(time.Hour)}); err != nil {
+		return err
+	}
+	return d.write(ctx, rolling{day: day, part: partSessions})
+}

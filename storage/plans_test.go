@@ -211,6 +211,7 @@ func followed(db *storage.DB) map[string]func(context.Context) error {
 func numbered(db *storage.DB, p person) map[string]func(context.Context) error {
 	month := identity.StatsQuery{Scope: identity.Scope{ClientID: "app"}}
 	return map[string]func(context.Context) error{
+		"RollUp":       func(ctx context.Context) error { return db.CountDay(ctx, db.Calendar().DayOf(db.Now())) },
 		"SweepNumbers": func(ctx context.Context) error { return failed(db.SweepNumbers(ctx)) },
 		"Stats":        func(ctx context.Context) error { return failed(db.Stats(ctx, month)) },
 		"StatGroups":   func(ctx context.Context) error { return failed(db.StatGroups(ctx, month, identity.ByVersion)) },
