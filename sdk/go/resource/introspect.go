@@ -24,7 +24,7 @@ const (
 // answer is what introspection said about a token, and when it was asked.
 type answer struct {
 	claims *Claims // nil: it is not active
-	at     time.Duration
+	at     moment
 }
 
 // asking is a question on its way.
@@ -75,13 +75,13 @@ func (a *asked) about(ctx context.Context, token string, sum hash, life time.Dur
 }
 
 func (a *asked) find(sum hash, life time.Duration) (answer, bool) {
-	now := a.server.cfg.Clock.Elapsed()
+	clock := a.server.cfg.Clock
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if found, ok := a.active[sum]; ok && now-found.at < life {
+	if found, ok := a.active[sum]; ok && found.at.age(clock) < life {
 		return found, true
 	}
-	if found, ok := a.inactive[sum]; ok && now-found.at < inactiveLife {
+	if found, ok := a.inactive[sum]; ok && found.at.age(clock) < inactiveLife {
 		return found, true
 	}
 	return answer{}, false
@@ -112,12 +112,12 @@ func (a *asked) join(ctx context.Context, token string, sum hash) (answer, error
 func (a *asked) ask(ctx context.Context, token string, sum hash) {
 	ctx, stop := clock.Within(ctx, a.server.cfg.Clock, fetchLimit)
 	defer stop()
-	at := a.server.cfg.Clock.Elapsed()
+	at := momentOf(a.server.cfg.Clock)
 	var claims *Claims
 	var err error
 	select {
 	case a.free <- struct{}{}:
-		at = a.server.cfg.Clock.Elapsed()
+		at = momentOf(a.server.cfg.Clock)
 		claims, err = a.server.introspect(ctx, token)
 		<-a.free
 	case <-ctx.Done():

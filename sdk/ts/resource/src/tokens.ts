@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { age, moment, type Moment } from './clock.js';
 import { Bad, isFor, number, readClaims, readObject, Unavailable, type Claims } from './claims.js';
 import type { Settings } from './config.js';
 import { fits, isSigned, parse, type Alg, type Jws, type Key } from './jws.js';
@@ -122,7 +123,7 @@ export class Jwts {
 
 interface Answer {
   claims: Claims | undefined; // undefined: it is not active
-  at: number; // when it was asked
+  at: Moment; // when it was asked
 }
 
 /** Introspection, its answers kept for a while. */
@@ -148,8 +149,8 @@ export class Asked {
   }
 
   #find(sum: string, life: number): Answer | undefined {
-    const now = this.#server.settings.clock.elapsed();
-    const good = (answer: Answer | undefined, longest: number): Answer | undefined => (answer && now - answer.at < longest ? answer : undefined);
+    const { clock } = this.#server.settings;
+    const good = (answer: Answer | undefined, longest: number): Answer | undefined => (answer && age(clock, answer.at) < longest ? answer : undefined);
     return good(this.#active.get(sum), life) ?? good(this.#inactive.get(sum), inactiveLife);
   }
 
@@ -168,7 +169,7 @@ export class Asked {
     if (this.#free > 0) this.#free--;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
     try {
-      const at = this.#server.settings.clock.elapsed();
+      const at = moment(this.#server.settings.clock);
       const answer = { claims: await this.#server.introspect(token), at };
       this.#active.delete(sum);
       const keep = answer.claims ? this.#active : this.#inactive;

@@ -131,7 +131,7 @@ private fun <T> makeRoom(memory: ConcurrentHashMap<Key, T>) {
 }
 
 /** What the server said of a token: nothing where it is not active. */
-private class Answer(val at: Long, val good: Judged?, val current: Boolean)
+private class Answer(val at: Moment, val good: Judged?, val current: Boolean)
 
 /** Answers of introspection: one request per token, however many wait for it, and [ASKING] at once. */
 private class Answers(private val clock: Clock, private val server: Server) {
@@ -155,7 +155,7 @@ private class Answers(private val clock: Clock, private val server: Server) {
 
     /** Active answers are kept for a minute while marks judge them, others and those of worse times for ten seconds. */
     private fun serves(answer: Answer, current: Boolean): Boolean {
-        val age = clock.elapsed() - answer.at
+        val age = answer.at.age
         if (answer.good == null) return age < KEPT_BRIEFLY
         return if (current) answer.current && age < KEPT else age < KEPT_BRIEFLY
     }
@@ -178,7 +178,7 @@ private class Answers(private val clock: Clock, private val server: Server) {
     private fun answer(token: String, current: Boolean): Answer {
         if (!asking.tryAcquire(PATIENCE, TimeUnit.MILLISECONDS)) throw UnavailableException("too many tokens are asked for at once")
         try {
-            val at = clock.elapsed()
+            val at = Moment(clock)
             val said = server.introspect(token)
             return Answer(at, if (said["active"].flag) judged(said) else null, current)
         } finally {
