@@ -86,7 +86,7 @@ func newFollower(t *testing.T) *follower {
 		return strings.TrimSpace(string(out))
 	}
 	f.env = []string{
-		"PATH=" + bin + ":" + filepath.Dir(sojourn) + ":" + os.Getenv("PATH"), "HOME=" + home, "GOFLAGS=-mod=mod",
+		"PATH=" + bin + ":" + filepath.Dir(sojourn) + ":" + os.Getenv("PATH"), "HOME=" + home, "GOFLAGS=-mod=mod -trimpath", "CGO_ENABLED=0", // compiled once, wherever the modules lie
 		"GOPATH=" + goEnv("GOPATH"), "GOMODCACHE=" + published(t), "GOCACHE=" + goEnv("GOCACHE"), "GONOSUMDB=github.com/sojourn-auth/*",
 		"GOPROXY=file://" + proxy(t) + ",file://" + goEnv("GOMODCACHE") + "/cache/download," + goEnv("GOPROXY"),
 	}

@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/sojourn-auth/sojourn/test/cluster"
 )
 
 const (
@@ -44,12 +46,7 @@ var scratch string
 
 // program is sojourn, built once.
 var program = sync.OnceValues(func() (string, error) {
-	file := filepath.Join(scratch, "sojourn")
-	out, err := exec.Command("go", "build", "-o", file, "../../cmd/sojourn").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return file, nil
+	return cluster.Build(context.Background(), scratch)
 })
 
 func TestMain(m *testing.M) {

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
+
+	"github.com/sojourn-auth/sojourn/test/cluster"
 )
 
 // floorRole makes this test binary the floor's server instead: its listen address, then its database.
@@ -30,11 +30,8 @@ func withProgram(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	program = filepath.Join(dir, "sojourn")
-	build := exec.CommandContext(context.Background(), "go", "build", "-o", program, "../../cmd/sojourn")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build the server: %v\n%s", err, out)
+	if program, err = cluster.Build(context.Background(), dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()

@@ -103,14 +103,14 @@ func (c *Cluster) start(ctx context.Context, o Options) error {
 	return c.balance(ctx)
 }
 
-// Build builds sojourn into a folder; the working directory must be in our module.
+// Build builds sojourn into a folder as it is released, so that nothing is compiled twice; the working directory must be in our module.
 func Build(ctx context.Context, dir string) (string, error) {
 	source, err := root(ctx)
 	if err != nil {
 		return "", err
 	}
 	program := filepath.Join(dir, "sojourn")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", program, "./cmd/sojourn")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", program, "./cmd/sojourn")
 	cmd.Dir, cmd.Env = source, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build sojourn: %w\n%s", err, out)

@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"database/sql"
@@ -36,12 +37,7 @@ var scratch string
 
 // program is sojourn, built once.
 var program = sync.OnceValues(func() (string, error) {
-	file := filepath.Join(scratch, "sojourn")
-	out, err := exec.Command("go", "build", "-o", file, "../../../cmd/sojourn").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return file, nil
+	return cluster.Build(context.Background(), scratch)
 })
 
 func TestMain(m *testing.M) {
