@@ -2,7 +2,6 @@ package admin
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -214,39 +213,56 @@ func number(v visitor, name string, most int) (int, error) {
 	return n, nil
 }
 
-// clientsPage lists all of them by their ids, disabled ones too.
+// listedClients are all of them by their ids, disabled ones too.
+var listedClients = clientListing("clients", func(v visitor, q identity.ClientQuery) ([]identity.Client, error) {
+	return v.d.o.Lists.Clients(v.ctx(), q)
+})
+
+// listedRegistrations are those that registered themselves, the newest first.
+var listedRegistrations = clientListing("registrations", func(v visitor, q identity.ClientQuery) ([]identity.Client, error) {
+	return v.d.o.Store.SelfRegistered(v.ctx(), q)
+})
+
+func clientListing(path string, list func(visitor, identity.ClientQuery) ([]identity.Client, error)) listing[identity.Client] {
+	return listing[identity.Client]{
+		path: path, size: appFileSize,
+		find: func(_ *Desk, v visitor, limit int) ([]identity.Client, url.Values, error) {
+			after := v.r.URL.Query().Get("after")
+			if !plain(after) {
+				return nil, nil, identity.RefuseField("after", "That page is not one of ours. Begin again.")
+			}
+			all, err := list(v, identity.ClientQuery{After: after, Limit: limit})
+			return all, nil, err
+		},
+		id:   func(c identity.Client) string { return c.ID },
+		line: func(c identity.Client) any { return NewClient(c) },
+		columns: []string{
+			"client_id", "client_name", "trusted", "self_registered", "disabled", "disabled_at", "created_at", "first_used_at",
+			"application_type", "token_endpoint_auth_method", "grant_types", "scope", "redirect_uris", "post_logout_redirect_uris",
+			"client_uri", "contacts", "software_id", "software_version",
+		},
+	}
+}
+
 func (d *Desk) clientsPage(v visitor) (page templates.Desk, err error) {
 	page.Title = "Clients"
-	err = listClients(v, &page, "clients", d.o.Lists.Clients)
+	err = showClients(v, &page, listedClients)
 	return page, err
 }
 
-// listClients fills a page at a path with some clients, and the way to those after them.
-func listClients(v visitor, page *templates.Desk, path string, list func(context.Context, identity.ClientQuery) ([]identity.Client, error)) error {
-	after := v.r.URL.Query().Get("after")
-	if !plain(after) {
-		return identity.RefuseField("after", "That page is not one of ours. Begin again.")
-	}
-	all, err := list(v.ctx(), identity.ClientQuery{After: after, Limit: pageSize + 1})
-	t, next := clientTable(v, all)
-	if next != "" {
-		t.NextURL = DeskPrefix + path + "?" + url.Values{"after": {next}}.Encode()
-	}
-	page.Parts = []templates.DeskPart{{Table: t}}
-	page.Acts = nothingsAt(v, path)
-	return err
-}
-
-func clientTable(v visitor, all []identity.Client) (t *templates.DeskTable, next string) {
-	t = &templates.DeskTable{Columns: []string{"Client", "Name", "Kind", "Added", "First used"}, Empty: "There is none."}
-	t.Rows, next = cut(all, pageSize, func(c identity.Client) ([]templates.DeskCell, string) {
+// showClients fills a page with some clients, and the way to those after them.
+func showClients(v visitor, page *templates.Desk, l listing[identity.Client]) error {
+	t := &templates.DeskTable{Columns: []string{"Client", "Name", "Kind", "Added", "First used"}, Empty: "There is none."}
+	_, err := l.fill(v, t, func(c identity.Client) []templates.DeskCell {
 		cell := clientCell(c.ID, "")
 		if !c.DisabledAt.IsZero() {
 			cell.Mark = "disabled"
 		}
-		return []templates.DeskCell{cell, {Text: c.Name}, {Text: kindOf(c)}, v.moment(c.CreatedAt), v.moment(c.FirstUsedAt)}, c.ID
+		return []templates.DeskCell{cell, {Text: c.Name}, {Text: kindOf(c)}, v.moment(c.CreatedAt), v.moment(c.FirstUsedAt)}
 	})
-	return t, next
+	page.Parts = []templates.DeskPart{{Table: t}}
+	page.Acts = nothingsAt(v, l.path)
+	return err
 }
 
 // kindOf says in a word or two what kind of client it is.
@@ -264,11 +280,10 @@ func kindOf(c identity.Client) string {
 	return "confidential"
 }
 
-// registrations lists the clients that registered themselves, the newest first.
 func (d *Desk) registrations(v visitor) (page templates.Desk, err error) {
 	page.Title = "Registrations"
 	page.Lead = "Apps that registered themselves, the newest first."
-	err = listClients(v, &page, "registrations", d.o.Store.SelfRegistered)
+	err = showClients(v, &page, listedRegistrations)
 	return page, err
 }
 

@@ -135,21 +135,29 @@ var deliveries = noun[identity.ID]{
 	}},
 }
 
-// deliveriesPage lists what waits for somebody else's server, or what was given up.
+// listedDeliveries are what waits for somebody else's server, or what was given up, the oldest first.
+var listedDeliveries = listing[identity.ListedDelivery]{
+	path: "deliveries", size: fileSize,
+	find: func(d *Desk, v visitor, limit int) ([]identity.ListedDelivery, url.Values, error) {
+		asked := url.Values{"state": {v.r.URL.Query().Get("state")}}
+		after, err := afterOf(v)
+		if err != nil {
+			return nil, asked, err
+		}
+		all, err := d.o.Lists.Deliveries(v.ctx(), identity.DeliveryFilter{Dead: asked.Get("state") == "dead", After: after, Limit: limit})
+		return all, asked, err
+	},
+	id:   func(one identity.ListedDelivery) string { return one.ID.String() },
+	line: func(one identity.ListedDelivery) any { return NewDelivery(one) },
+	columns: []string{
+		"id", "kind", "client_id", "sid", "letter", "event", "host", "tries", "last_error", "created_at", "next_try_at", "dead_at",
+	},
+}
+
 func (d *Desk) deliveriesPage(v visitor) (page templates.Desk, err error) {
 	page.Title = "Deliveries"
-	state := v.r.URL.Query().Get("state")
-	page.Find = templates.DeskFind{Action: DeskPrefix + "deliveries", Inputs: []templates.DeskInput{{
-		Name: "state", Label: "Which", Value: state, Options: []templates.DeskOption{{Value: "", Label: "all that wait"}, {Value: "dead", Label: "given up"}},
-	}}}
-	f := identity.DeliveryFilter{Dead: state == "dead", Limit: pageSize + 1}
-	if f.After, err = afterOf(v); err != nil {
-		return page, err
-	}
-	all, err := d.o.Lists.Deliveries(v.ctx(), f)
 	t := &templates.DeskTable{Columns: []string{"What", "For", "Tries", "Next try", "Last error"}, Empty: "Nothing waits."}
-	var next string
-	t.Rows, next = cut(all, pageSize, func(one identity.ListedDelivery) ([]templates.DeskCell, string) {
+	asked, err := listedDeliveries.fill(v, t, func(one identity.ListedDelivery) []templates.DeskCell {
 		what := templates.DeskCell{Text: string(one.Kind), Under: cmp.Or(string(one.Letter), string(one.Event))}
 		if v.may(identity.RoleOperator) {
 			what.URL = DeskPrefix + "deliveries/" + one.ID.String() + "/retry"
@@ -158,11 +166,11 @@ func (d *Desk) deliveriesPage(v visitor) (page templates.Desk, err error) {
 		if !one.DeadAt.IsZero() {
 			what.Mark, when = "given up", v.moment(one.DeadAt)
 		}
-		return []templates.DeskCell{what, {Text: cmp.Or(one.ClientID, one.Host, "mail")}, count(one.Tries), when, {Text: cmp.Or(one.LastError, "–")}}, one.ID.String()
+		return []templates.DeskCell{what, {Text: cmp.Or(one.ClientID, one.Host, "mail")}, count(one.Tries), when, {Text: cmp.Or(one.LastError, "–")}}
 	})
-	if next != "" {
-		t.NextURL = DeskPrefix + "deliveries?" + url.Values{"state": {state}, "after": {next}}.Encode()
-	}
+	page.Find = templates.DeskFind{Action: DeskPrefix + "deliveries", Inputs: []templates.DeskInput{{
+		Name: "state", Label: "Which", Value: asked.Get("state"), Options: []templates.DeskOption{{Value: "", Label: "all that wait"}, {Value: "dead", Label: "given up"}},
+	}}}
 	page.Parts = []templates.DeskPart{{Table: t}}
 	page.Acts = nothingsAt(v, "deliveries")
 	return page, err
@@ -238,24 +246,33 @@ func (d *Desk) webhookOf(v visitor) (identity.Webhook, error) {
 	return identity.Webhook{}, identity.Refuse(identity.NotFound, "There is no such webhook.")
 }
 
-// webhooksPage lists the programs that are told what happens.
+// listedWebhooks are the programs that are told what happens.
+var listedWebhooks = listing[identity.Webhook]{
+	path: "webhooks",
+	find: func(d *Desk, v visitor, _ int) ([]identity.Webhook, url.Values, error) {
+		all, err := d.o.Webhooks.All(v.ctx())
+		return all, nil, err
+	},
+	line:    func(w identity.Webhook) any { return NewWebhook(w) },
+	columns: []string{"name", "url", "kinds", "created_at", "missed_since", "former_secret_until"},
+}
+
 func (d *Desk) webhooksPage(v visitor) (page templates.Desk, err error) {
 	page.Title = "Webhooks"
 	page.Acts = nothingsAt(v, "webhooks")
-	all, err := d.o.Webhooks.All(v.ctx())
 	t := &templates.DeskTable{Columns: []string{"Name", "Address", "Told of", "Added", "Missed since"}, Empty: "There is none."}
-	for _, w := range all {
+	_, err = listedWebhooks.fill(v, t, func(w identity.Webhook) []templates.DeskCell {
 		kinds := make([]string, len(w.Kinds))
 		for i, kind := range w.Kinds {
 			kinds[i] = string(kind)
 		}
-		t.Rows = append(t.Rows, []templates.DeskCell{
+		return []templates.DeskCell{
 			{Text: w.Name, URL: DeskPrefix + "webhooks/" + url.PathEscape(w.Name)},
 			{Text: w.URL},
 			{Text: cmp.Or(strings.Join(kinds, " "), "all but forks")},
 			v.moment(w.CreatedAt), v.moment(w.MissedSince),
-		})
-	}
+		}
+	})
 	page.Parts = []templates.DeskPart{{Table: t}}
 	return page, err
 }

@@ -2,10 +2,7 @@ package admin
 
 import (
 	"cmp"
-	"encoding/csv"
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -16,13 +13,6 @@ import (
 
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/templates"
-)
-
-const (
-	// pageSize is how many rows a page of the desk lists.
-	pageSize = 50
-	// fileSize is how many rows a file holds. What is older comes by the next one, whose address the file's answer names.
-	fileSize = 10_000
 )
 
 // afterOf reads the last row of the page before; the zero id: from the start.
@@ -108,40 +98,37 @@ func (f eventFilter) values() url.Values {
 	return url.Values{"user": {f.user}, "client": {f.client}, "kind": {f.kind}, "since": {f.since}}
 }
 
-func (d *Desk) found(v visitor, f eventFilter) ([]identity.Event, error) {
-	if !f.known {
-		return nil, nil
-	}
-	return d.o.Lists.Events(v.ctx(), f.query)
+// listedEvents are Events as a search finds them, the newest first.
+var listedEvents = listing[identity.Event]{
+	path: "events", size: fileSize,
+	find: func(d *Desk, v visitor, limit int) ([]identity.Event, url.Values, error) {
+		f, err := d.eventFilter(v, limit)
+		if err != nil || !f.known {
+			return nil, f.values(), err
+		}
+		all, err := d.o.Lists.Events(v.ctx(), f.query)
+		return all, f.values(), err
+	},
+	id:      func(e identity.Event) string { return e.ID.String() },
+	line:    func(e identity.Event) any { return NewEvent(e) },
+	columns: []string{"id", "at", "kind", "user_id", "sid", "client_id", "detail", "address", "actor", "browser", "repeats"},
 }
 
-// events is the page that searches what happened, the newest first.
+// events is the page that searches what happened.
 func (d *Desk) events(v visitor) (page templates.Desk, err error) {
 	page.Title = "Events"
-	f, err := d.eventFilter(v, pageSize+1)
-	if err != nil {
-		return page, err
-	}
+	t := eventTable(v, nil)
+	f, err := listedEvents.fill(v, t, func(e identity.Event) []templates.DeskCell { return eventRow(v, e) })
 	kinds := []templates.DeskOption{{Value: "", Label: "all kinds"}}
 	for _, kind := range slices.Sorted(slices.Values(identity.EventKinds)) {
 		kinds = append(kinds, templates.DeskOption{Value: string(kind), Label: string(kind)})
 	}
 	page.Find = templates.DeskFind{Action: DeskPrefix + "events", Inputs: []templates.DeskInput{
-		{Name: "user", Label: "Address of a person", Value: f.user},
-		{Name: "client", Label: "Client", Value: f.client},
-		{Name: "kind", Label: "Kind", Value: f.kind, Options: kinds},
-		{Name: "since", Label: "Since (day, UTC)", Value: f.since},
+		{Name: "user", Label: "Address of a person", Value: f.Get("user")},
+		{Name: "client", Label: "Client", Value: f.Get("client")},
+		{Name: "kind", Label: "Kind", Value: f.Get("kind"), Options: kinds},
+		{Name: "since", Label: "Since (day, UTC)", Value: f.Get("since")},
 	}}
-	all, err := d.found(v, f)
-	t := eventTable(v, all[:min(len(all), pageSize)])
-	if len(all) > pageSize {
-		next := f.values()
-		next.Set("after", all[pageSize-1].ID.String())
-		t.NextURL = DeskPrefix + "events?" + next.Encode()
-	}
-	for _, kind := range []string{"csv", "jsonl"} {
-		t.Downloads = append(t.Downloads, templates.Link{URL: DeskPrefix + "events." + kind + "?" + f.values().Encode(), Label: strings.ToUpper(kind)})
-	}
 	page.Parts = []templates.DeskPart{{Table: t}}
 	return page, err
 }
@@ -149,84 +136,22 @@ func (d *Desk) events(v visitor) (page templates.Desk, err error) {
 func eventTable(v visitor, all []identity.Event) *templates.DeskTable {
 	t := &templates.DeskTable{Columns: []string{"When", "What", "Detail", "App", "Who, where"}, Empty: "Nothing happened."}
 	for _, e := range all {
-		what := templates.DeskCell{Text: string(e.Kind)}
-		if e.UserID != (identity.ID{}) {
-			what.URL = DeskPrefix + "people/" + e.UserID.String()
-		}
-		if e.Repeats > 0 {
-			what.Mark = fmt.Sprintf("× %d", e.Repeats+1)
-		}
-		app := templates.DeskCell{Text: e.ClientID}
-		if e.SessionID != (identity.ID{}) {
-			app.Text, app.URL = cmp.Or(e.ClientID, "session"), DeskPrefix+"sessions/"+e.SessionID.String()
-		}
-		t.Rows = append(t.Rows, []templates.DeskCell{
-			v.moment(e.At), what, {Text: e.Detail}, app, {Text: cmp.Or(e.Actor, e.Address), Under: e.Browser},
-		})
+		t.Rows = append(t.Rows, eventRow(v, e))
 	}
 	return t
 }
 
-// eventsCSV answers with a file for spreadsheets.
-func (d *Desk) eventsCSV(w http.ResponseWriter, v visitor) error {
-	all, err := d.file(w, v, "csv")
-	if err != nil {
-		return err
+func eventRow(v visitor, e identity.Event) []templates.DeskCell {
+	what := templates.DeskCell{Text: string(e.Kind)}
+	if e.UserID != (identity.ID{}) {
+		what.URL = DeskPrefix + "people/" + e.UserID.String()
 	}
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	out := csv.NewWriter(w)
-	_ = out.Write([]string{"id", "at", "kind", "user_id", "sid", "client_id", "detail", "address", "actor", "browser", "repeats"})
-	for _, e := range all {
-		row := []string{
-			e.ID.String(), e.At.UTC().Format(time.RFC3339Nano), string(e.Kind), idText(e.UserID), idText(e.SessionID), e.ClientID,
-			e.Detail, e.Address, e.Actor, e.Browser, strconv.Itoa(e.Repeats),
-		}
-		for i := range row {
-			row[i] = identity.SheetText(row[i])
-		}
-		_ = out.Write(row) // fails only when the reader has gone, as does Flush
+	if e.Repeats > 0 {
+		what.Mark = fmt.Sprintf("× %d", e.Repeats+1)
 	}
-	out.Flush()
-	return nil
-}
-
-// eventsJSON answers with a file for programs: a line for each Event, as the API shows it.
-func (d *Desk) eventsJSON(w http.ResponseWriter, v visitor) error {
-	all, err := d.file(w, v, "jsonl")
-	if err != nil {
-		return err
+	app := templates.DeskCell{Text: e.ClientID}
+	if e.SessionID != (identity.ID{}) {
+		app.Text, app.URL = cmp.Or(e.ClientID, "session"), DeskPrefix+"sessions/"+e.SessionID.String()
 	}
-	w.Header().Set("Content-Type", "application/jsonl; charset=utf-8")
-	out := json.NewEncoder(w)
-	for _, e := range all {
-		_ = out.Encode(NewEvent(e))
-	}
-	return nil
-}
-
-// file reads what a file holds, and says in its answer's Link where the next one is (RFC 8288).
-func (d *Desk) file(w http.ResponseWriter, v visitor, kind string) ([]identity.Event, error) {
-	f, err := d.eventFilter(v, fileSize+1)
-	if err != nil {
-		return nil, err
-	}
-	all, err := d.found(v, f)
-	if err != nil {
-		return nil, err
-	}
-	if len(all) > fileSize {
-		all = all[:fileSize]
-		next := f.values()
-		next.Set("after", all[fileSize-1].ID.String())
-		w.Header().Set("Link", "<"+DeskPrefix+"events."+kind+"?"+next.Encode()+`>; rel="next"`)
-	}
-	w.Header().Set("Content-Disposition", `attachment; filename="events.`+kind+`"`)
-	return all, nil
-}
-
-func idText(id identity.ID) string {
-	if id == (identity.ID{}) {
-		return ""
-	}
-	return id.String()
+	return []templates.DeskCell{v.moment(e.At), what, {Text: e.Detail}, app, {Text: cmp.Or(e.Actor, e.Address), Under: e.Browser}}
 }

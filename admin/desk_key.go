@@ -2,6 +2,7 @@ package admin
 
 import (
 	"cmp"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -39,19 +40,28 @@ func (d *Desk) keyOf(v visitor) (identity.SigningKey, error) {
 	return identity.SigningKey{}, identity.Refuse(identity.NotFound, "There is no such key.")
 }
 
-// keysPage lists the keys that sign tokens, and those that did.
+// listedKeys are the keys that sign tokens, and those that did.
+var listedKeys = listing[identity.SigningKey]{
+	path: "keys",
+	find: func(d *Desk, v visitor, _ int) ([]identity.SigningKey, url.Values, error) {
+		all, err := d.o.SigningKeys.All(v.ctx())
+		return all, nil, err
+	},
+	line:    func(k identity.SigningKey) any { return newKey(k) },
+	columns: []string{"kid", "alg", "state", "created_at", "activated_at", "retired_at"},
+}
+
 func (d *Desk) keysPage(v visitor) (page templates.Desk, err error) {
 	page.Title = "Keys"
 	page.Acts = nothingsAt(v, "keys")
-	all, err := d.o.SigningKeys.All(v.ctx())
 	t := &templates.DeskTable{Columns: []string{"Key", "Algorithm", "State", "Made", "Signs since"}, Empty: "There is none yet."}
-	for _, k := range all {
+	_, err = listedKeys.fill(v, t, func(k identity.SigningKey) []templates.DeskCell {
 		cell := templates.DeskCell{Text: k.ID, Code: true}
 		if v.may(identity.RoleOperator) {
 			cell.URL = DeskPrefix + "keys/" + k.ID + "/remove"
 		}
-		t.Rows = append(t.Rows, []templates.DeskCell{cell, {Text: k.Alg}, {Text: string(k.State)}, v.moment(k.CreatedAt), v.moment(k.ActivatedAt)})
-	}
+		return []templates.DeskCell{cell, {Text: k.Alg}, {Text: string(k.State)}, v.moment(k.CreatedAt), v.moment(k.ActivatedAt)}
+	})
 	page.Parts = []templates.DeskPart{{Table: t}}
 	return page, err
 }

@@ -69,39 +69,48 @@ func (d *Desk) mayEnd(v visitor, s identity.Dossier) error {
 	return v.mayActOn(p)
 }
 
+// listedSessions are those that live, the newest first.
+var listedSessions = listing[identity.Live]{
+	path: "sessions", size: fileSize, find: (*Desk).sessionsAsked,
+	id:   func(l identity.Live) string { return l.Session.ID.String() },
+	line: func(l identity.Live) any { return NewSession(l) },
+	columns: []string{
+		"sid", "user", "user_id", "sub", "client_id", "scope", "amr", "created_at", "last_used_at", "idle_ends_at", "ends_at", "address",
+		"user_agent", "device_name", "device_model", "app_version", "install_id",
+	},
+}
+
+func (d *Desk) sessionsAsked(v visitor, limit int) ([]identity.Live, url.Values, error) {
+	query := v.r.URL.Query()
+	email, client := strings.TrimSpace(query.Get("user")), strings.TrimSpace(query.Get("client"))
+	asked, q := url.Values{"user": {email}, "client": {client}}, identity.SessionQuery{ClientID: client, Limit: limit}
+	var known bool
+	var err error
+	if q.After, err = afterOf(v); err != nil {
+		return nil, asked, err
+	}
+	if q.UserID, known, err = d.userNamed(v, email); err != nil || !known || !plain(client) {
+		return nil, asked, err
+	}
+	all, err := d.o.Lists.FindSessions(v.ctx(), q)
+	return all, asked, err
+}
+
 // sessionsPage lists those that live.
 func (d *Desk) sessionsPage(v visitor) (page templates.Desk, err error) {
 	page.Title = "Sessions"
-	query := v.r.URL.Query()
-	email, client := strings.TrimSpace(query.Get("user")), strings.TrimSpace(query.Get("client"))
-	page.Find = templates.DeskFind{Action: DeskPrefix + "sessions", Inputs: []templates.DeskInput{
-		{Name: "user", Label: "Address of a person", Value: email}, {Name: "client", Label: "Client", Value: client},
-	}}
-	q := identity.SessionQuery{ClientID: client, Limit: pageSize + 1}
-	if q.After, err = afterOf(v); err != nil {
-		return page, err
-	}
-	var known bool
-	if q.UserID, known, err = d.userNamed(v, email); err != nil {
-		return page, err
-	}
-	var all []identity.Live
-	if known && plain(client) {
-		all, err = d.o.Lists.FindSessions(v.ctx(), q)
-	}
 	t := &templates.DeskTable{Columns: []string{"Person", "App", "Device", "Last used", "Where"}, Empty: "No such session lives."}
-	var next string
-	t.Rows, next = cut(all, pageSize, func(l identity.Live) ([]templates.DeskCell, string) {
+	asked, err := listedSessions.fill(v, t, func(l identity.Live) []templates.DeskCell {
 		s := l.Session
 		return []templates.DeskCell{
 			{Text: l.User.Email, URL: DeskPrefix + "people/" + s.UserID.String()},
 			{Text: s.ClientID, URL: DeskPrefix + "sessions/" + s.ID.String(), Under: s.Device.AppVersion},
 			deviceCell(s), v.moment(s.LastUsedAt), d.whereCell(s.Address),
-		}, s.ID.String()
+		}
 	})
-	if next != "" {
-		t.NextURL = DeskPrefix + "sessions?" + url.Values{"user": {email}, "client": {client}, "after": {next}}.Encode()
-	}
+	page.Find = templates.DeskFind{Action: DeskPrefix + "sessions", Inputs: []templates.DeskInput{
+		{Name: "user", Label: "Address of a person", Value: asked.Get("user")}, {Name: "client", Label: "Client", Value: asked.Get("client")},
+	}}
 	page.Parts = []templates.DeskPart{{Table: t}}
 	return page, err
 }

@@ -179,16 +179,26 @@ func (v visitor) mayActOn(p personAt) error {
 	return nil
 }
 
-// people is the page that finds people: by the beginning of an address, by what apps know them by, or by an id.
-func (d *Desk) people(v visitor) (page templates.Desk, err error) {
-	page.Title = "People"
+// listedPeople are people as a search finds them: by the beginning of an address, by what apps know them by, or by an id.
+var listedPeople = listing[identity.Account]{
+	path: "people", size: fileSize, find: (*Desk).peopleAsked,
+	id: func(a identity.Account) string { return a.ID.String() },
+	line: func(a identity.Account) any {
+		a.Described = identity.Described{} // no page of the desk shows it
+		return NewUser(a)
+	},
+	columns: []string{
+		"id", "sub", "email", "email_verified", "name", "locked", "locked_at", "factors", "recovery_codes_left", "sessions", "created_at",
+		"password_set_at",
+	},
+}
+
+func (d *Desk) peopleAsked(v visitor, limit int) ([]identity.Account, url.Values, error) {
 	text := strings.TrimSpace(v.r.URL.Query().Get("q"))
-	page.Find = templates.DeskFind{Action: DeskPrefix + "people", Inputs: []templates.DeskInput{
-		{Name: "q", Label: "Address, or its beginning", Hint: "Or a sub, as apps know people, or an id.", Value: text},
-	}}
-	q := identity.AccountQuery{Limit: pageSize + 1}
+	asked, q := url.Values{"q": {text}}, identity.AccountQuery{Limit: limit}
+	var err error
 	if q.After, err = afterOf(v); err != nil {
-		return page, err
+		return nil, asked, err
 	}
 	if id, err := uuid.Parse(text); err == nil {
 		q.ID = id
@@ -198,25 +208,29 @@ func (d *Desk) people(v visitor) (page templates.Desk, err error) {
 		q.Sub = text
 	}
 	if !plain(text) {
-		return page, identity.RefuseField("q", "Search for at most 256 bytes without control characters.")
+		return nil, asked, identity.RefuseField("q", "Search for at most 256 bytes without control characters.")
 	}
 	all, err := d.o.Lists.Accounts(v.ctx(), q)
-	if err != nil {
-		return page, err
+	if q.Starts != "" && limit > fileSize && len(all) == limit { // such a search knows no page after the first
+		return nil, asked, identity.RefuseField("q", "More addresses begin so than a file holds: type more of the address.")
 	}
+	return all, asked, err
+}
+
+func (d *Desk) people(v visitor) (page templates.Desk, err error) {
+	page.Title = "People"
 	t := &templates.DeskTable{Columns: []string{"Address", "Name", "Sessions", "Added"}, Empty: "Nobody is found."}
-	rows, next := cut(all, pageSize, func(a identity.Account) ([]templates.DeskCell, string) {
-		return []templates.DeskCell{personCell(a), {Text: a.Name}, count(a.Sessions), v.moment(a.CreatedAt)}, a.ID.String()
+	asked, err := listedPeople.fill(v, t, func(a identity.Account) []templates.DeskCell {
+		return []templates.DeskCell{personCell(a), {Text: a.Name}, count(a.Sessions), v.moment(a.CreatedAt)}
 	})
-	t.Rows = rows
-	if next != "" && q.Starts == "" {
-		t.NextURL = DeskPrefix + "people?" + url.Values{"after": {next}}.Encode()
-	}
+	page.Find = templates.DeskFind{Action: DeskPrefix + "people", Inputs: []templates.DeskInput{
+		{Name: "q", Label: "Address, or its beginning", Hint: "Or a sub, as apps know people, or an id.", Value: asked.Get("q")},
+	}}
 	page.Parts = []templates.DeskPart{{Table: t}}
-	if next != "" && q.Starts != "" {
-		page.Parts[0].Text = "There are more: type more of the address."
+	if t.NextURL != "" && asked.Get("q") != "" {
+		page.Parts[0].Text, t.NextURL = "There are more: type more of the address.", ""
 	}
-	return page, nil
+	return page, err
 }
 
 // subLength is that of every sub.

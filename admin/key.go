@@ -22,11 +22,15 @@ type KeyList struct {
 	Keys []Key `json:"keys"`
 }
 
+func newKey(k identity.SigningKey) Key {
+	return Key{k.ID, k.Alg, k.State, k.CreatedAt, k.ActivatedAt, k.RetiredAt}
+}
+
 // NewKeyList shows keys.
 func NewKeyList(all []identity.SigningKey) KeyList {
 	list := make([]Key, len(all))
 	for i, k := range all {
-		list[i] = Key{k.ID, k.Alg, k.State, k.CreatedAt, k.ActivatedAt, k.RetiredAt}
+		list[i] = newKey(k)
 	}
 	return KeyList{list}
 }
