@@ -38,6 +38,7 @@ type authority struct {
 	changed chan struct{}       // closed when something did
 	is      map[string]string   // what is out of order, by where; see the step "authority"
 	keys    []*ecdsa.PrivateKey // the last one signs; all are published as k1, k2 …
+	removed map[string]bool     // keys that are published no more
 	tokens  map[string]any      // reference tokens, and what introspection says of them
 	marks   []json.RawMessage   // at position of their index + 1
 	tags    string              // what tags begin with: another one after a restore
@@ -86,7 +87,7 @@ func authorityThatIsAway(t testing.TB) *authority {
 	t.Helper()
 	return &authority{
 		t: t, changed: make(chan struct{}), is: map[string]string{}, keys: []*ecdsa.PrivateKey{newKey(t)}, tokens: map[string]any{},
-		tags: "a", window: 660, sent: make(chan string, 16), counts: map[string]int{},
+		removed: map[string]bool{}, tags: "a", window: 660, sent: make(chan string, 16), counts: map[string]int{},
 	}
 }
 
@@ -172,7 +173,9 @@ func (a *authority) published() any {
 	defer a.mu.Unlock()
 	set := jose.JSONWebKeySet{}
 	for i, key := range a.keys {
-		set.Keys = append(set.Keys, jose.JSONWebKey{Key: key.Public(), KeyID: fmt.Sprintf("k%d", i+1), Use: "sig", Algorithm: "ES256"})
+		if kid := fmt.Sprintf("k%d", i+1); !a.removed[kid] {
+			set.Keys = append(set.Keys, jose.JSONWebKey{Key: key.Public(), KeyID: kid, Use: "sig", Algorithm: "ES256"})
+		}
 	}
 	set.Keys = append(set.Keys, jose.JSONWebKey{Key: rsaKey().Public(), KeyID: "rsa", Use: "sig"})
 	return set

@@ -34,7 +34,7 @@ type forgery struct {
 	Claims    map[string]any `json:"claims"`    // over the right ones; null takes one away; numbers of times are seconds from now
 	Header    map[string]any `json:"header"`    // over the right one
 	Alg       string         `json:"alg"`       // ES256; RS256; none; HS256, with the public key as a secret
-	Key       string         `json:"key"`       // "other": not the published one
+	Key       string         `json:"key"`       // "other": not the published one; "first": the authority's first
 	Bound     bool           `json:"bound"`     // to the player's key (cnf.jkt)
 	Tamper    bool           `json:"tamper"`    // one letter of the signed claims is another
 	Raw       string         `json:"raw"`       // this very text
@@ -121,8 +121,11 @@ func (f forgery) sign(t testing.TB, a *authority, claims map[string]any) string 
 	case "":
 		alg = "ES256"
 	}
-	if f.Key == "other" {
+	switch f.Key {
+	case "other":
 		signs = newKey(t)
+	case "first":
+		signs, kid = a.keys[0], "k1"
 	}
 	return f.compact(t, signs, over(map[string]any{"alg": alg, "typ": "at+jwt", "kid": kid}, f.Header), claims)
 }

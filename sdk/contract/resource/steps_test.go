@@ -30,6 +30,7 @@ type step map[string]json.RawMessage
 //	mark       endings are told: a list of marks; "times" says how often, with another sid each time
 //	restore    its database is from a backup: so many endings are left, and others come
 //	rotate     it signs with a new key
+//	remove     it publishes a key ("k1", "k2" …) no more
 //	cut        all connections to the feed break
 //	send       a message of the player's own to whoever streams: "event", "typ", "payload", "key", "alg", or "raw" lines
 //	feed       the last request to the feed becomes so: "after", "stream"
@@ -41,7 +42,7 @@ type step map[string]json.RawMessage
 var words = map[string]func(*stage, step){
 	"start": (*stage).start, "await": (*stage).await, "call": (*stage).call, "clock": (*stage).clock, "state": (*stage).state,
 	"counts": (*stage).counts, "authority": (*stage).outOfOrder, "mark": (*stage).mark, "restore": (*stage).restore,
-	"rotate": (*stage).rotate, "cut": (*stage).cut, "send": (*stage).send, "feed": (*stage).feed,
+	"rotate": (*stage).rotate, "remove": (*stage).remove, "cut": (*stage).cut, "send": (*stage).send, "feed": (*stage).feed,
 	"server": (*stage).operate, "signin": (*stage).signIn,
 }
 
@@ -278,6 +279,13 @@ func (s *stage) restore(from step) {
 func (s *stage) rotate(step) {
 	key := newKey(s.t)
 	s.authority.change(func() { s.authority.keys = append(s.authority.keys, key) })
+}
+
+func (s *stage) remove(from step) {
+	s.t.Helper()
+	var kid string
+	s.member(from, "remove", &kid)
+	s.authority.change(func() { s.authority.removed[kid] = true })
 }
 
 func (s *stage) cut(step) { s.authority.change(func() { s.authority.cuts++ }) }

@@ -25,6 +25,7 @@ type Claims struct {
 	expires     int64
 	subEpoch    uint64
 	clientEpoch uint64
+	keys        uint64 // the epoch of those that verified it
 }
 
 // HasScope reports whether the token has a scope.

@@ -9,7 +9,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -18,14 +20,17 @@ import (
 const (
 	unknownKeyWait = 10 * time.Second // between fetches for keys that are not known
 	firstKeysWait  = time.Second      // while there are none at all
+	keysLife       = 5 * time.Minute  // then they are fetched again: one that leaked is published no more
 )
 
 // keys are the issuer's (RFC 7517). Those that were good stay while no better ones are to be had.
 type keys struct {
 	server *server
+	epoch  atomic.Uint64 // another one when others are known: what was verified before is verified anew
 
 	mu    sync.RWMutex
 	known []jose.JSONWebKey
+	read  moment
 
 	fetching sync.Mutex // one at a time; whoever waited looks again
 	tried    time.Duration
@@ -37,6 +42,7 @@ type keys struct {
 // ago. An error means that no keys are to be had at all: there is no verdict.
 func (k *keys) find(ctx context.Context, kid, alg string) ([]jose.JSONWebKey, error) {
 	if found := k.held(kid, alg); len(found) > 0 {
+		k.renew(ctx)
 		return found, nil
 	}
 	k.fetching.Lock()
@@ -56,6 +62,19 @@ func (k *keys) find(ctx context.Context, kid, alg string) ([]jose.JSONWebKey, er
 	return nil, nil
 }
 
+// renew has keys fetched that were read a while ago. Nobody waits for it, and they serve on while the issuer is away.
+func (k *keys) renew(ctx context.Context) {
+	k.mu.RLock()
+	old := k.read.age(k.server.cfg.Clock) > keysLife
+	k.mu.RUnlock()
+	if old && k.fetching.TryLock() {
+		go func() {
+			defer k.fetching.Unlock()
+			k.refresh(ctx)
+		}()
+	}
+}
+
 // refresh fetches the keys, if the last time is long enough ago. It must be called under fetching.
 func (k *keys) refresh(ctx context.Context) {
 	k.mu.RLock()
@@ -68,6 +87,7 @@ func (k *keys) refresh(ctx context.Context) {
 	if k.once && now-k.tried < wait {
 		return
 	}
+	read := momentOf(k.server.cfg.Clock)
 	fetched, err := k.server.fetchKeys(context.WithoutCancel(ctx)) // others wait for them too
 	k.tried, k.once, k.err = k.server.cfg.Clock.Elapsed(), true, err
 	if err != nil {
@@ -75,7 +95,10 @@ func (k *keys) refresh(ctx context.Context) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.known = fetched
+	changed := !reflect.DeepEqual(k.known, fetched)
+	if k.known, k.read = fetched, read; changed {
+		k.epoch.Add(1)
+	}
 }
 
 func (k *keys) held(kid, alg string) (found []jose.JSONWebKey) {

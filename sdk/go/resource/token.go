@@ -118,7 +118,8 @@ func (v *verified) forget(h hash) {
 // judgeJWT verifies a JWT access token (RFC 9068 §4).
 func (g *Guard) judgeJWT(ctx context.Context, text string, sum hash) (*Claims, error) {
 	now := g.cfg.Clock.Wall()
-	if c := g.verified.find(sum); c != nil {
+	epoch := g.keys.epoch.Load()
+	if c := g.verified.find(sum); c != nil && c.keys == epoch {
 		if c.expires > now.Unix() {
 			return c, nil
 		}
@@ -143,6 +144,7 @@ func (g *Guard) judgeJWT(ctx context.Context, text string, sum hash) (*Claims, e
 	if err != nil {
 		return nil, err
 	}
+	c.keys = epoch
 	g.verified.remember(sum, c, now)
 	return c, nil
 }

@@ -8,6 +8,7 @@ import type { Server } from './server.js';
 const maxHeld = 10_000; // tokens, and answers of each kind
 const unknownKeyWait = 10_000; // between fetches for keys that are not known
 const firstKeysWait = 1000; // while there are none at all
+const keysLife = 300_000; // then they are fetched again: one that leaked is published no more
 const slack = 60; // seconds that a clock which says when something was made may be ahead
 const activeLife = 60_000;
 const inactiveLife = 10_000;
@@ -22,12 +23,19 @@ export const sumOf = (token: string): string => createHash('sha256').update(toke
 export class Keys {
   readonly #server: Server;
   #known: Key[] = [];
+  #read: Moment = { elapsed: 0, wall: 0 };
+  #epoch = 0;
   #fetching: Promise<void> | undefined;
   #tried = -Infinity;
   #error: unknown;
 
   constructor(server: Server) {
     this.#server = server;
+  }
+
+  /** Another one when others are known: what was verified before is verified anew. */
+  get epoch(): number {
+    return this.#epoch;
   }
 
   /** The payload of a JWS that the issuer signed. */
@@ -37,11 +45,15 @@ export class Keys {
     return jws.payload;
   }
 
-  /** An unknown kid has the keys fetched, unless that was done a moment ago. */
+  /** An unknown kid has the keys fetched, unless that was done a moment ago. Old ones are fetched too, and serve on meanwhile. */
   async #find(kid: string, alg: string): Promise<Key[]> {
     const held = (): Key[] => this.#known.filter((key) => (kid === '' || key.kid === kid) && fits(key, alg));
-    if (held().length > 0) return held();
-    await (this.#fetching ??= this.#refresh().finally(() => (this.#fetching = undefined)));
+    const known = held();
+    if (known.length === 0 || age(this.#server.settings.clock, this.#read) > keysLife) {
+      const fetching = (this.#fetching ??= this.#refresh().finally(() => (this.#fetching = undefined)));
+      if (known.length === 0) await fetching;
+    }
+    if (known.length > 0) return known;
     if (this.#known.length === 0) throw new Unavailable(`the issuer's keys: ${String(this.#error)}`);
     return held();
   }
@@ -49,8 +61,12 @@ export class Keys {
   async #refresh(): Promise<void> {
     const { clock } = this.#server.settings;
     if (clock.elapsed() - this.#tried < (this.#known.length === 0 ? firstKeysWait : unknownKeyWait)) return;
+    const read = moment(clock);
     try {
-      this.#known = await this.#server.fetchKeys();
+      const fetched = await this.#server.fetchKeys();
+      const names = (keys: Key[]): string => JSON.stringify(keys.map(({ kid, alg, thumbprint }) => [kid, alg, thumbprint]));
+      if (names(fetched) !== names(this.#known)) this.#epoch++;
+      [this.#known, this.#read] = [fetched, read];
     } catch (error) {
       this.#error = error;
     }
@@ -72,7 +88,7 @@ export const expired = (): Bad => new Bad('it is expired');
 export class Jwts {
   readonly #settings: Settings;
   readonly #keys: Keys;
-  readonly #held = new Map<string, Claims>();
+  readonly #held = new Map<string, { claims: Claims; epoch: number }>();
 
   constructor(settings: Settings, keys: Keys) {
     this.#settings = settings;
@@ -86,7 +102,8 @@ export class Jwts {
   /** What a token says that was verified before. */
   remembered(sum: string): Claims | undefined {
     const held = this.#held.get(sum);
-    if (!held || held.expires! > this.#settings.clock.wall() / 1000) return held;
+    if (held?.epoch !== this.#keys.epoch) return undefined;
+    if (held.claims.expires! > this.#settings.clock.wall() / 1000) return held.claims;
     this.#held.delete(sum);
     throw expired();
   }
@@ -97,13 +114,14 @@ export class Jwts {
     const { typJWT, algs } = this.#settings;
     if (jws.typ !== 'at+jwt' && !(typJWT && (jws.typ === 'jwt' || jws.typ === ''))) throw new Bad('its typ is not at+jwt');
     if (!algs.includes(jws.alg as Alg)) throw new Bad('its alg is not taken here');
+    const { epoch } = this.#keys;
     const claims = this.#read(await this.#keys.verify(jws));
     for (const [old, held] of this.#held) {
-      if (held.expires! > this.#settings.clock.wall() / 1000) break;
+      if (held.claims.expires! > this.#settings.clock.wall() / 1000) break;
       this.#held.delete(old);
     }
     makeRoom(this.#held);
-    this.#held.set(sum, claims);
+    this.#held.set(sum, { claims, epoch });
     return claims;
   }
 

@@ -26,6 +26,7 @@ import java.util.concurrent.ExecutionException
 import java.util.concurrent.Flow
 import java.util.concurrent.TimeUnit
 import java.util.concurrent.TimeoutException
+import java.util.concurrent.atomic.AtomicBoolean
 import java.util.concurrent.atomic.AtomicLong
 
 /** No document of the server is larger. */
@@ -35,6 +36,9 @@ internal const val MAX_BODY = 1 shl 20
 private const val REST = 10_000L
 private const val FIRST_REST = 1_000L
 private const val DAY = 86_400_000L
+
+/** Then keys are fetched again: one that leaked is published no more. */
+private const val KEYS_LIFE = 300_000L
 
 /** For a request and its whole answer. */
 internal const val PATIENCE = 10_000L
@@ -90,6 +94,11 @@ internal class Server(private val config: Config) {
     @Volatile
     private var opened: Pair<JsonObject, List<Key>>? = null
 
+    private val renewing = AtomicBoolean()
+
+    /** Which keys are known, the same as long as they are the same: what others verified is verified anew. */
+    val keysHeld: Any? get() = keySet.held
+
     fun counts(): Map<String, Long> = calls.mapValues { it.value.get() }
 
     /** An address of the server's description; the description is read again after a day, or where the address is missing. */
@@ -115,8 +124,15 @@ internal class Server(private val config: Config) {
 
     private fun keys(fresh: Boolean): List<Key> {
         val document = keySet.get { _, _ -> fresh }
+        renew()
         opened?.takeIf { it.first === document }?.let { return it.second }
         return document["keys"].list.filterIsInstance<JsonObject>().map { Key(it["kid"].text, it) }.also { opened = document to it }
+    }
+
+    /** Has keys fetched that were read a while ago. Nobody waits for it, and they serve on while the server is away. */
+    private fun renew() {
+        if (!keySet.isOld(KEYS_LIFE) || !renewing.compareAndSet(false, true)) return
+        CompletableFuture.runAsync { keySet.get { age, _ -> age > KEYS_LIFE } }.whenComplete { _, _ -> renewing.set(false) }
     }
 
     /** What the server says of a token (RFC 7662 §2.2). */
@@ -160,13 +176,18 @@ internal fun retryAfter(answer: HttpResponse<*>): Long? = answer.headers().first
 
 /** A document of the server: one look at a time, and the last good one serves while none better is to be had. */
 private class Document(private val clock: Clock, private val read: () -> JsonObject) {
-    private class Good(val at: Long, val document: JsonObject)
+    private class Good(val at: Moment, val document: JsonObject)
 
     /** The last look: when the next one may be, what is good, and why this one was not. */
     private class Look(val next: Long, val good: Good?, val failure: UnavailableException?)
 
     @Volatile
     private var last: Look? = null
+
+    /** What is good; the same object as long as it says the same. */
+    val held: JsonObject? get() = last?.good?.document
+
+    fun isOld(life: Long): Boolean = last?.good?.let { it.at.age > life } ?: false
 
     /** `old` says of a document and its age whether a newer one is wanted. It is looked for once per [REST], whoever asks. */
     fun get(old: (Long, JsonObject) -> Boolean): JsonObject = serving(old) ?: synchronized(this) {
@@ -179,8 +200,10 @@ private class Document(private val clock: Clock, private val read: () -> JsonObj
     private fun look(): Look {
         val before = last?.good
         return try {
-            val good = Good(clock.elapsed(), read())
-            Look(if (before == null) good.at else good.at + REST, good, null) // who asks for a newer one than the very first gets it at once
+            val at = Moment(clock)
+            val document = read()
+            val good = Good(at, before?.document?.takeIf { it == document } ?: document)
+            Look(if (before == null) at.elapsed else at.elapsed + REST, good, null) // who asks for a newer one than the very first gets it at once
         } catch (e: UnavailableException) {
             Look(clock.elapsed() + if (before == null) FIRST_REST else REST, before, e)
         }
@@ -191,7 +214,7 @@ private class Document(private val clock: Clock, private val read: () -> JsonObj
         val look = last ?: return null
         val now = clock.elapsed()
         val good = look.good
-        if (good != null && !old(now - good.at, good.document)) return good.document
+        if (good != null && !old(good.at.age, good.document)) return good.document
         if (now > look.next) return null
         return good?.document ?: throw look.failure!!
     }

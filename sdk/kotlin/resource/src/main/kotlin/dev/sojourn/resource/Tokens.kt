@@ -39,9 +39,10 @@ private class Key(token: String) {
 }
 
 /** A token whose word is good, but for its end and for marks. */
-internal class Judged(val claims: Claims, val marked: Marked)
+internal class Judged(val claims: Claims, val marked: Marked, val keys: Any? = null)
 
-private fun judged(claims: JsonObject): Judged = Claims(claims).let { Judged(it, Marked(it, epoch(claims, "sub_epoch"), epoch(claims, "client_epoch"))) }
+private fun judged(claims: JsonObject, keys: Any? = null): Judged =
+    Claims(claims).let { Judged(it, Marked(it, epoch(claims, "sub_epoch"), epoch(claims, "client_epoch")), keys) }
 
 private fun epoch(claims: JsonObject, name: String): Long = claims[name].number?.toLong() ?: 0
 
@@ -69,7 +70,8 @@ internal class Tokens(private val config: Config, private val server: Server, pr
     }
 
     private fun signed(key: Key, token: String): Judged {
-        verified[key]?.let { known ->
+        val keys = server.keysHeld
+        verified[key]?.takeIf { it.keys === keys }?.let { known ->
             if (lives(known.claims)) return known
             verified.remove(key, known)
             throw InvalidException("The token has expired.")
@@ -77,7 +79,7 @@ internal class Tokens(private val config: Config, private val server: Server, pr
         val jws = Jws.of(token) ?: throw InvalidException("The token is no JWT.")
         check(jws)
         if (!server.signed(jws, config.algorithms)) throw InvalidException("The token is not signed by ${config.issuer}.")
-        return judged(jws.claims).also {
+        return judged(jws.claims, keys).also {
             makeRoom(verified)
             verified[key] = it
         }
