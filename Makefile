@@ -50,7 +50,7 @@ fuzz: ## each fuzz target for FUZZTIME (10s)
 
 soak: ## what kills servers, databases and connections, twenty times as often as the tests do
 	SOJOURN_SOAK=1 go test ./server/faults -count 1 -v -timeout 60m
-	SOJOURN_SOAK=1 go test -tags soak ./test/cluster -count 1 -v -timeout 60m
+	SOJOURN_SOAK=1 go test -tags soak ./test/cluster -count 1 -v -timeout 90m
 	SOJOURN_SOAK=1 go test ./server -run Toxiproxy -count 1 -v -timeout 60m
 	SOJOURN_SOAK=1 go test ./sdk/contract -run 'Contract/.*/(train|crowd)' -count 1 -v -timeout 60m
 

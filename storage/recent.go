@@ -15,7 +15,7 @@ const (
 	trustFor = 900 * time.Millisecond
 	// recallFor is how long a Session is remembered at most, however often it is asked for.
 	recallFor = 10 * time.Minute
-	// maxRecent bounds the Sessions that are remembered: some 60 MB.
+	// maxRecent bounds the Sessions that are remembered: some 70 MB, and as many times that as GOGC lets garbage grow.
 	maxRecent = 50_000
 	// maxStruck bounds the marks that are remembered. With more, all Sessions are forgotten instead.
 	maxStruck = 100_000

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/spf13/cobra"
 
 	"github.com/sojourn-auth/sojourn/server"
@@ -100,10 +101,12 @@ func (p *program) probe(ctx context.Context, address, path string) error {
 
 // collectRarely lets garbage grow to four times what lives. A server keeps little, and what a request makes is gone with
 // it: at Go's own measure the collector would run dozens of times a second for a few megabytes. GOGC overrides it.
+// Where a container may have so much and no more, garbage is collected before the process is killed for it; GOMEMLIMIT overrides that.
 func (p *program) collectRarely() {
 	if p.getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
 	}
+	_, _ = memlimit.Set() // nine tenths of the control group's limit; where there is none to read there is none to keep
 }
 
 func (p *program) listenFlags(cmd *cobra.Command) {
