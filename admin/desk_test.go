@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"bytes"
+	gocmp "cmp"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -31,6 +32,7 @@ type desk struct {
 	token  string
 	url    string
 	log    bytes.Buffer
+	phone  string // what devices are called; empty: Ada's phone
 
 	mu sync.Mutex
 	at time.Time
@@ -196,7 +198,7 @@ func (d *desk) sibling(signIn identity.ID, code identity.Secret, client string) 
 	s, won, err := d.db.RedeemCode(d.Context(), p, identity.Session{
 		ID: p.SessionID, ClientID: client, SecretHash: identity.NewSecret().Hash(), Scopes: []string{"openid", "offline_access"},
 		AMR: identity.PWD, AuthTime: now, CreatedAt: now, LastUsedAt: now, IdleEndsAt: now.Add(time.Hour),
-		EndsAt: now.Add(2 * time.Hour), Address: "192.0.2.1", UserAgent: "Notes/1", Device: identity.Device{Name: "Ada's phone", Model: "Pixel 9"},
+		EndsAt: now.Add(2 * time.Hour), Address: "192.0.2.1", UserAgent: "Notes/1", Device: identity.Device{Name: gocmp.Or(d.phone, "Ada's phone"), Model: "Pixel 9"},
 	})
 	d.ok(err)
 	if !won {
