@@ -24,9 +24,10 @@ const (
 	// followerReads is how long a follower may take to read what it is sent.
 	followerReads = 5 * time.Second
 	// maxPolled is how many messages one poll gets, maxPolledBytes how many bytes before the last of them: 500 people who keep
-	// 100 sessions each are a message of nearly 3 MB, and no follower reads an answer over 16 MB.
+	// 100 sessions each are a message of nearly 3 MB, and no follower reads an answer over 16 MB, or for longer than ten seconds: over a
+	// thin way a long answer would never arrive, however often it is asked for. It is also what 64 slow readers of a client hold here.
 	maxPolled      = 200
-	maxPolledBytes = 8 << 20
+	maxPolledBytes = 1 << 20
 
 	defaultWait, maxWait = 2, 3 // of a poll, in seconds
 )

@@ -151,6 +151,40 @@ func TestEndings_aLongSnapshotComesInSeveralMessages(t *testing.T) {
 	})
 }
 
+// Followers give an answer ten seconds: what is long comes in parts, each of which a thin way carries in that time.
+func TestEndings_aPollIsShortEnoughForAThinWayAndGoesOnWhereItEnded(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		const marks = 2600
+		err := s.db.InTx(t.Context(), func(ctx context.Context) error {
+			for i := range marks {
+				if err := s.db.DenyToken(ctx, fmt.Sprintf("%d-%s", i, strings.Repeat("x", 1000)), s.now().Add(time.Hour)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		api, told, polls := s.app(s.confidential), 0, 0
+		all, beat, more := s.poll(api)
+		for ; ; all, beat, more = s.poll(api, "after", beat.cursor()) {
+			polls++
+			told += len(subjects(all))
+			if len(all) > 2 { // each message is two thirds of a megabyte
+				t.Errorf("a poll brings %d messages", len(all))
+			}
+			if !more {
+				break
+			}
+		}
+		if told != marks || polls != 3 || beat.At != marks {
+			t.Errorf("%d of %d marks in %d polls, up to %d", told, marks, polls, beat.At)
+		}
+	})
+}
+
 func FuzzEndings(f *testing.F) {
 	f.Add(someNonce, "1.00000000", "0")
 	f.Add("", "x", "-1")
