@@ -4,6 +4,7 @@
 package mailtest
 
 import (
+	"bytes"
 	"crypto/tls"
 	"io"
 	"mime"
@@ -180,12 +181,16 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 }
 
 func (s *session) Data(r io.Reader) error {
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
 	if s.server.options.Content != nil {
-		if err := s.server.options.Content(s.to, r); err != nil {
+		if err := s.server.options.Content(s.to, bytes.NewReader(text)); err != nil {
 			return err
 		}
 	}
-	m, err := read(r)
+	m, err := read(bytes.NewReader(text))
 	if err != nil {
 		return err
 	}

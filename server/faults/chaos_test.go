@@ -34,9 +34,11 @@ type play struct {
 	keys                    *identity.Keyring
 	who                     *people
 	phones, streams, direct *http.Client
+	mails                   *mailbox
 
 	history   *history
 	riders    []*rider
+	listeners []*rider // a phone of each person, which hears what happens to the others
 	forced    atomic.Int64
 	refreshes atomic.Int64
 	caught    atomic.Int64
@@ -55,16 +57,15 @@ func TestChaos_costsNoLoginAndNoEnding(t *testing.T) {
 	order := rand.New(rand.NewPCG(seed, seed))
 	n := rounds(1)
 	p := newPlay(t)
-	app := p.who.phones("ada@example.com", n*len(troubles)*(perTrouble+1)+busy+1)
-	listener := p.rider(app[0].token)
-	stop := p.ride(app[1 : busy+1])
-	go p.listen(listener)
-	p.listening()
-	rest := app[busy+1:]
-	for range n {
+	stop := p.ride(p.who.phones("rider@example.com", busy))
+	for round := range n { // each has a person of its own: one gets twenty mails of thefts within an hour
+		email := fmt.Sprintf("ada%d@example.com", round)
+		app := p.who.phones(email, len(troubles)*(perTrouble+1)+1)
+		p.listener(app[0].token)
+		app = app[1:]
 		for _, i := range order.Perm(len(troubles)) {
-			p.suffer(troubles[i], rest[:perTrouble+1])
-			rest = rest[perTrouble+1:]
+			p.suffer(troubles[i], app[:perTrouble+1])
+			app = app[perTrouble+1:]
 		}
 	}
 	gap, err := p.failOver()
@@ -98,10 +99,12 @@ func newPlay(t *testing.T) *play {
 		direct: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}},
 	}
 	p.history = &history{began: time.Now()}
+	p.mails = p.newMailbox()
 	var err error
 	p.c, err = cluster.Start(t.Context(), cluster.Options{
 		Program: program, Secret: base64.StdEncoding.EncodeToString(storagetest.Root()), Via: p.ways.via(t),
-		Settings: []string{"LOG_LEVEL=warn"}, Postgres: append([]string{"commit_siblings=0"}, slowWriter...),
+		Settings: []string{"LOG_LEVEL=warn", "SMTP=" + p.mails.server.URL(), "MAIL_FROM=id@example.com"},
+		Postgres: append([]string{"commit_siblings=0"}, slowWriter...),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -142,11 +145,14 @@ func (p *play) ride(phones []*phone) (stop func()) {
 func (p *play) suffer(trouble trouble, phones []*phone) {
 	p.t.Helper()
 	began, before := time.Now(), p.refreshes.Load()
+	forgetful := fmt.Sprintf("forgetful%d@example.com", began.UnixNano())
+	p.who.phones(forgetful, 0)
 	var under sync.WaitGroup
 	for _, one := range phones[:perTrouble] {
 		under.Go(p.rider(one.token).signOut)
 	}
 	under.Go(p.rider(phones[perTrouble].token).robbed)
+	under.Go(func() { p.forget(forgetful) })
 	if err := trouble.make(p); err != nil {
 		p.t.Fatalf("%s: %v", trouble.name, err)
 	}

@@ -7,7 +7,8 @@
 //
 // TestChaos does all that and more to a whole cluster (test/cluster) behind its balancer, in an order that SOJOURN_SEED repeats. What
 // phones, thieves and those who sign out saw must be explained by one order of requests under the rotation rule, which porcupine
-// checks; each ending must reach its Event, the app's server and the person's other phone, once it happened and not otherwise.
+// checks; each ending must reach its Event, the app's server and the person's other phone, and each mail its mailbox, once it happened and
+// not otherwise.
 //
 // It holds tests alone. `make soak` runs them for longer.
 package faults

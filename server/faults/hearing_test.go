@@ -17,13 +17,19 @@ import (
 // toldWithin is how long a logout token may take whose server was killed while it sent it.
 const toldWithin = 4 * time.Minute
 
-// listening waits until the other phone was told that from here on it misses nothing.
-func (p *play) listening() {
+// listener begins to be a person's other phone, and returns once it was told that from here on it misses nothing.
+func (p *play) listener(token string) {
 	p.t.Helper()
+	p.mu.Lock()
+	before := len(p.heard["ready"])
+	p.mu.Unlock()
+	r := p.rider(token)
+	p.listeners = append(p.listeners, r)
+	go p.listen(r)
 	wait(p.t, "the other phone listens", func() bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		return len(p.heard["ready"]) > 0
+		return len(p.heard["ready"]) > before
 	})
 }
 
@@ -108,10 +114,20 @@ func (p *play) verdict() {
 	p.mu.Lock()
 	ended := slices.Sorted(maps.Keys(p.ended))
 	p.mu.Unlock()
-	inOrder := p.endingEvents()
-	p.same("the Events tell", ended, sorted(inOrder))
-	if len(inOrder) != len(ended) {
-		p.t.Errorf("%d Events tell of %d endings", len(inOrder), len(ended))
+	var events []string
+	stolen := map[string]int{}
+	for _, r := range p.listeners {
+		email, told := p.endingEvents(r)
+		for _, e := range told {
+			events = append(events, e.SessionID.String())
+			if e.Detail == string(identity.EndReuse) {
+				stolen[email]++
+			}
+		}
+	}
+	p.same("the Events tell", ended, sorted(events))
+	if len(events) != len(ended) {
+		p.t.Errorf("%d Events tell of %d endings", len(events), len(ended))
 	}
 	p.eventually("logout tokens", ended, func() (sids []string) {
 		for sid := range p.told {
@@ -126,27 +142,29 @@ func (p *play) verdict() {
 	if resets > 0 {
 		p.t.Errorf("the other phone missed too much %d times", resets)
 	}
-	p.inOrder("the Events", inOrder)
+	p.inOrder("the Events", events)
 	p.inOrder("the other phone", heard)
+	p.mailVerdict(stolen)
 	p.t.Logf("%d refreshes, %d endings told, %d thieves caught", p.refreshes.Load(), len(ended), p.caught.Load())
 }
 
-// endingEvents are the Sessions whose ending an Event tells, in the order of the Events: each once.
-func (p *play) endingEvents() (sids []string) {
+// endingEvents are a person's Events that tell of endings, in their order.
+func (p *play) endingEvents(r *rider) (email string, events []identity.Event) {
 	p.t.Helper()
-	session, err := p.who.db.SessionByID(p.ctx, p.riders[0].session)
+	session, err := p.who.db.SessionByID(p.ctx, r.session)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	events, err := p.who.db.Events(p.ctx, identity.EventQuery{UserID: session.UserID, Kind: identity.SessionEnded, Limit: 10_000})
+	user, err := p.who.db.UserByID(p.ctx, session.UserID)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	events, err = p.who.db.Events(p.ctx, identity.EventQuery{UserID: session.UserID, Kind: identity.SessionEnded, Limit: 10_000})
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	slices.SortStableFunc(events, func(a, b identity.Event) int { return a.At.Compare(b.At) })
-	for _, e := range events {
-		sids = append(sids, e.SessionID.String())
-	}
-	return sids
+	return user.Email, events
 }
 
 // inOrder fails the test where an ending stands before one that was known before it began. Those at the same time have no order.
