@@ -4,6 +4,7 @@ import { context, left, serverTime, spoken, type Happenings } from './context.js
 import type { Ended } from './ended.js';
 import { AppError, isKind } from './errors.js';
 import { hear } from './events.js';
+import { given } from './http.js';
 import type { Options } from './ports.js';
 import type { Identity } from './record.js';
 import { usable } from './refresh.js';
@@ -93,9 +94,7 @@ export function createApp(options: Options): App {
       const others = waiting(ctx, record).length > 0 ? 'pending' : ended ? 'ended' : 'signed_out';
       return {
         status: session ? 'signed_in' : others,
-        ...(identity && { identity }),
-        ...(ended && !session && { ended: spoken(ctx, ended) }),
-        ...(endsIn !== undefined && { endsIn }),
+        ...given({ identity, ended: ended && !session ? spoken(ctx, ended) : undefined, endsIn }),
         signInSoon: session !== undefined && endsIn !== undefined && endsIn < day / 1000,
         unheard: signOuts?.length ?? 0,
       };

@@ -39,10 +39,9 @@ export class Backoff {
       this.stopped = error;
       this.stoppedUntil = now + Math.min(60, 5 * 2 ** this.stops++) * 60_000;
     } else if (isKind(error, 'offline', 'store', 'invalid')) {
-      const least = 1000 * (error.retryAfter ?? 0);
-      this.wait = Math.max(pause(this.misses++), least);
+      this.wait = pause(this.misses++, error);
       this.until = now + this.wait;
-      if (least) this.asked = this.until;
+      if (error.retryAfter) this.asked = this.until;
     }
   }
 
@@ -76,8 +75,9 @@ export class Backoff {
   }
 }
 
-/** pause is the wait after so many misses, in milliseconds. */
-export const pause = (misses: number, most = 60): number => 1000 * Math.min(most, 2 ** misses) * (0.5 + Math.random() / 2);
+/** pause is the wait after so many misses, in milliseconds, and not less than the error's Retry-After. */
+export const pause = (misses: number, error?: unknown, most = 60): number =>
+  1000 * Math.max(Math.min(most, 2 ** misses) * (0.5 + Math.random() / 2), (isKind(error) && error.retryAfter) || 0);
 
 /** insist does a task until it has an answer, or the next wait would end too late: then it throws what the last try did. */
 export async function insist<T>(clock: Clock, task: () => Promise<T>): Promise<T> {
@@ -86,7 +86,7 @@ export async function insist<T>(clock: Clock, task: () => Promise<T>): Promise<T
     try {
       return await task();
     } catch (error) {
-      const wait = Math.max(pause(misses), 1000 * ((isKind(error) && error.retryAfter) || 0));
+      const wait = pause(misses, error);
       if (!isKind(error, 'offline') || clock.elapsed() + wait > deadline) throw error;
       await clock.wait(wait);
     }

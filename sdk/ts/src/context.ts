@@ -3,7 +3,7 @@
 import type { Ended } from './ended.js';
 import { sentence } from './ended.js';
 import { AppError } from './errors.js';
-import type { Clock, Fetch, Hash, Lock, Options, ProofKey, Random } from './ports.js';
+import type { Clock, Fetch, Hash, Lock, Options, Random } from './ports.js';
 import { systemClock, taskLock } from './ports.js';
 import type { AppRecord, Records, Session } from './record.js';
 import { records } from './record.js';
@@ -48,7 +48,6 @@ export interface Memory {
   /** Sessions that are over although the store could not be told. */
   readonly over: Map<string, Ended>;
   readonly backoff: Backoff;
-  key?: ProofKey | undefined;
   jwks?: { readonly at: number; readonly keys: readonly Jwk[] } | undefined;
   /** The last record that was read or written. */
   record?: AppRecord | undefined;

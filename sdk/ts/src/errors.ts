@@ -29,17 +29,15 @@ interface More {
 
 /** Every error of this package. */
 export class AppError extends Error {
-  readonly kind: Kind;
   /** The protocol's, where it has one: `invalid_client`, `access_denied`. */
   readonly code: string | undefined;
   /** Seconds. */
   readonly retryAfter: number | undefined;
   readonly ended: Ended | undefined;
 
-  constructor(kind: Kind, message: string, { cause, code, retryAfter, ended }: More = {}) {
+  constructor(readonly kind: Kind, message: string, { cause, code, retryAfter, ended }: More = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = 'AppError';
-    this.kind = kind;
     this.code = code;
     this.retryAfter = retryAfter;
     this.ended = ended;

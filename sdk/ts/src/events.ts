@@ -25,15 +25,15 @@ type Told = 'open again' | 'no more';
 export async function hear(ctx: Context, signal: AbortSignal): Promise<void> {
   const place: Place = { misses: 0 };
   while (!signal.aborted) {
-    let wait = 0;
+    let trouble: unknown;
     try {
       const { me_endpoint: me } = await discovery(ctx);
       if (!me || (await stream(ctx, { url: `${me}/events`, place, signal })) === 'no more') return;
     } catch (error) {
       if (isKind(error, 'ended', 'signed_out')) return;
-      wait = 1000 * ((isKind(error) && error.retryAfter) || 0);
+      trouble = error;
     }
-    if (!signal.aborted) await ctx.clock.wait(Math.max(wait, pause(place.misses++)), false, signal);
+    if (!signal.aborted) await ctx.clock.wait(pause(place.misses++, trouble), false, signal);
   }
 }
 
@@ -81,10 +81,9 @@ interface ServerEvent {
 /** take does what an event says, and passes it on. */
 async function take(ctx: Context, session: Session, { name, data }: ServerEvent): Promise<Told> {
   if (name === 'session.ended' && data['sid'] === session.sid) {
-    const { reason, at } = data;
     await ctx.records.hold(async (held) => {
       if (held.record.session?.id !== session.id) return;
-      await end(ctx, held, session, typeof reason === 'string' ? reason : 'unknown', typeof at === 'number' ? at * 1000 : undefined);
+      await end(ctx, held, session, data);
     });
     return 'no more';
   }

@@ -49,10 +49,14 @@ function request(a: Ask, signal: AbortSignal): RequestInit {
 /** Scheme, host and port of an address, as they are written. By hand, because React Native's URL is not whole. */
 export const originOf = (url: string): string => /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i.exec(url)?.[0].toLowerCase() ?? '';
 
+/** given is what of an object has a value. */
+export const given = <T extends object>(all: T): Given<T> => Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as Given<T>;
+
+type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
 /** encode writes a form or a query (application/x-www-form-urlencoded), without what is undefined. */
 export function encode(form: Readonly<Record<string, string | undefined>>): string {
-  const pairs = Object.entries(form).filter((pair): pair is [string, string] => pair[1] !== undefined);
-  return pairs.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join('&');
+  return Object.entries(given(form)).map((pair) => (pair as string[]).map(encodeURIComponent).join('=')).join('&');
 }
 
 async function judge(response: Response, url: string): Promise<Answer> {

@@ -1,6 +1,7 @@
 // ID tokens (OpenID Connect Core 1.0 §3.1.3.7, §12.2). Time is the server's: phones are hours off.
 import { fromBase64url, subtle, utf8 } from './crypto.js';
 import { AppError } from './errors.js';
+import { given } from './http.js';
 
 export interface IdClaims {
   readonly iss: string;
@@ -69,7 +70,7 @@ function parse<T>(part: string): T {
 }
 
 function checkClaims(c: IdClaims, want: Expected): void {
-  const audience = typeof c.aud === 'string' ? [c.aud] : Array.isArray(c.aud) ? c.aud : [];
+  const audience = [c.aud].flat();
   if (c.iss !== want.issuer) throw wrong('another issuer');
   if (!audience.includes(want.clientId)) throw wrong('another audience');
   if ((audience.length > 1 || c.azp !== undefined) && c.azp !== want.clientId) throw wrong('another authorized party');
@@ -102,15 +103,15 @@ async function checkSignature([head, body, signature]: readonly [string, string,
 interface Algorithm {
   readonly kty: string;
   readonly crv?: string;
-  readonly key: AlgorithmIdentifier | EcKeyImportParams | RsaHashedImportParams;
-  readonly sign: AlgorithmIdentifier | EcdsaParams;
+  /** WebCrypto's words for it, those of the key and of the signature. */
+  readonly web: { readonly name: string; readonly namedCurve?: string; readonly hash?: string };
 }
 
 const hash = 'SHA-256';
 const algorithms: Readonly<Record<string, Algorithm>> = {
-  ES256: { kty: 'EC', crv: 'P-256', key: { name: 'ECDSA', namedCurve: 'P-256' }, sign: { name: 'ECDSA', hash } },
-  RS256: { kty: 'RSA', key: { name: 'RSASSA-PKCS1-v1_5', hash }, sign: { name: 'RSASSA-PKCS1-v1_5' } },
-  EdDSA: { kty: 'OKP', crv: 'Ed25519', key: { name: 'Ed25519' }, sign: { name: 'Ed25519' } },
+  ES256: { kty: 'EC', crv: 'P-256', web: { name: 'ECDSA', namedCurve: 'P-256', hash } },
+  RS256: { kty: 'RSA', web: { name: 'RSASSA-PKCS1-v1_5', hash } },
+  EdDSA: { kty: 'OKP', crv: 'Ed25519', web: { name: 'Ed25519' } },
 };
 
 const fits = (k: Jwk, { kid }: Header, a: Algorithm): boolean =>
@@ -120,12 +121,12 @@ async function verifies(jwk: Jwk, a: Algorithm, signature: Uint8Array<ArrayBuffe
   let key: CryptoKey;
   try {
     const { kty, crv, x, y, n, e } = jwk;
-    const bare = Object.fromEntries(Object.entries({ kty, crv, x, y, n, e }).filter(([, v]) => v !== undefined));
-    key = await subtle()!.importKey('jwk', bare, a.key, false, ['verify']);
+    const bare = given({ kty, crv, x, y, n, e });
+    key = await subtle()!.importKey('jwk', bare, a.web, false, ['verify']);
   } catch (cause) {
     // A browser without Ed25519 leaves it to TLS, as above; a broken key verifies nothing.
     if (cause instanceof Error && cause.name === 'NotSupportedError') return true;
     return false;
   }
-  return subtle()!.verify(a.sign, key, signature, data);
+  return subtle()!.verify(a.web, key, signature, data);
 }

@@ -22,8 +22,8 @@ export async function proof(hash: Hash, key: ProofKey, of: ProofOf): Promise<str
     htm: of.method,
     htu: of.url.replace(/[?#].*$/, ''),
     iat: of.iat,
-    ...(of.token === undefined ? {} : { ath: await digest(hash, of.token) }),
-    ...(of.nonce === undefined ? {} : { nonce: of.nonce }),
+    ath: of.token === undefined ? undefined : await digest(hash, of.token),
+    nonce: of.nonce,
   };
   const text = [{ typ: 'dpop+jwt', alg: 'ES256', jwk: { kty, crv, x, y } }, claims].map((part) => base64url(utf8(JSON.stringify(part)))).join('.');
   return `${text}.${base64url(await key.sign(utf8(text)))}`;

@@ -1,6 +1,7 @@
 // The one record that an app keeps, and its life in the store: written before it is used, read anew before it is changed.
 import type { Ended } from './ended.js';
 import { isKind, storeTrouble } from './errors.js';
+import { given } from './http.js';
 import type { Lock, Store } from './ports.js';
 
 /** Who is signed in, as the server confirmed it last. It outlives everything but a sign-out. */
@@ -138,7 +139,7 @@ export function records(store: Store, lock: Lock, { seen, learnt }: Keeper): Rec
       },
       check: () => guard('written', () => store.check()),
       save: async (change) => {
-        const next = without({ ...record, ...change, learnt: learnt() });
+        const next = given({ ...record, ...change, learnt: learnt() }) as unknown as AppRecord;
         await guard('written', async () => {
           await still?.();
           await store.save(next, forgets(record, next));
@@ -177,6 +178,3 @@ const forgets = ({ session, signOuts = [], pending = [] }: AppRecord, after: App
   (session !== undefined && session.id !== after.session?.id) ||
   signOuts.length > (after.signOuts?.length ?? 0) ||
   (!after.session && pending.length > (after.pending?.length ?? 0));
-
-const without = (record: Change): AppRecord =>
-  Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as unknown as AppRecord;

@@ -22,7 +22,7 @@ function sessionIn(ctx: Context, { session, ended }: AppRecord): Session {
 }
 
 /** Ahead of its end: with a tenth of its life left, or a minute. */
-const due = (ctx: Context, session: Session): boolean => left(ctx, session) < Math.min(60_000, session.life / 10) || left(ctx, session) <= 0;
+const due = (ctx: Context, session: Session): boolean => left(ctx, session) <= Math.min(60_000, session.life / 10);
 
 /** usable returns a session whose access token lives. `spent` is one that must not be used any more though it seems to. */
 export async function usable(ctx: Context, spent?: string): Promise<Session> {
@@ -84,7 +84,7 @@ async function attempt(ctx: Context, spent: string | undefined): Promise<Session
 
 async function refresh(ctx: Context, held: Held, session: Session, document: Discovery): Promise<Session> {
   const key = await keyOf(ctx, held, session);
-  if (!session.refresh) return left(ctx, session) > 0 ? session : end(ctx, held, session, 'expired');
+  if (!session.refresh) return left(ctx, session) > 0 ? session : end(ctx, held, session, { reason: 'expired' });
   await held.check();
   const form = { grant_type: 'refresh_token', refresh_token: session.refresh, resource: ctx.options.resource, ...describeDevice(ctx, held.record.install) };
   const answer = await post(ctx, document.token_endpoint, form, key);
@@ -92,7 +92,7 @@ async function refresh(ctx: Context, held: Held, session: Session, document: Dis
     case 'tokens':
       return keep(ctx, held, session, answer, document);
     case 'login':
-      return end(ctx, held, session, typeof answer.body['reason'] === 'string' ? answer.body['reason'] : 'unknown');
+      return end(ctx, held, session, { reason: answer.body['reason'] });
     default:
       throw refusal(answer);
   }
@@ -101,7 +101,7 @@ async function refresh(ctx: Context, held: Held, session: Session, document: Dis
 /** The key that the session is bound to. Losing it is losing the session; nothing is sent with another. */
 export async function keyOf(ctx: Context, held: Held, session: Session): Promise<ProofKey | undefined> {
   if (!session.jkt) return undefined;
-  return (await boundKey(ctx, session.jkt)) ?? end(ctx, held, session, 'key_lost');
+  return (await boundKey(ctx, session.jkt)) ?? end(ctx, held, session, { reason: 'key_lost' });
 }
 
 /** keep writes the new tokens down, and only then hands them out. What can't be written is dropped, and the old ones stay. */
@@ -118,9 +118,21 @@ async function keep(ctx: Context, held: Held, session: Session, answer: Answer, 
   return next;
 }
 
+/** Told is what the server says of an ending, in an answer or an event; `at` in seconds. */
+interface Told {
+  readonly reason?: unknown;
+  readonly at?: unknown;
+}
+
 /** end forgets the tokens of a session that is over, and says why. Who was signed in stays known, for the sign-in page. */
-export async function end(ctx: Context, held: Held, session: Session, reason: string, at = serverTime(ctx)): Promise<never> {
-  const ended = { id: session.id, reason, at, message: '' };
+export async function end(ctx: Context, held: Held, session: Session, told: Told): Promise<never> {
+  const { reason, at } = told;
+  const ended = {
+    id: session.id,
+    reason: typeof reason === 'string' ? reason : 'unknown',
+    at: typeof at === 'number' ? at * 1000 : serverTime(ctx),
+    message: '',
+  };
   ctx.memory.dead.add(session.access);
   ctx.memory.over.set(session.id, ended);
   await held.save({ session: undefined, ended }).catch(() => ctx.tell('ended', endedError(ctx, ended).ended!));

@@ -3,7 +3,7 @@ import { type Context, serverTime } from './context.js';
 import { thumbprint, token } from './crypto.js';
 import { AppError, offline } from './errors.js';
 import type { Answer, Ask } from './http.js';
-import { ask, dateOf, originOf } from './http.js';
+import { ask, dateOf, given, originOf } from './http.js';
 import type { Jwk } from './idtoken.js';
 import type { ProofKey } from './ports.js';
 import { proof, type ProofOf } from './proof.js';
@@ -34,7 +34,7 @@ async function describe(ctx: Context): Promise<Discovery> {
   if (body['issuer'] !== issuer) {
     throw new AppError('stop', `${issuer} is described as ${String(body['issuer'])}.`, { code: 'invalid_issuer' });
   }
-  const known = Object.fromEntries(members.filter((name) => body[name] !== undefined).map((name) => [name, body[name]]));
+  const known = given(Object.fromEntries(members.map((name) => [name, body[name]])));
   for (const [name, value] of Object.entries(known)) if (/_(endpoint|uri)$/.test(name)) secure(value);
   secure(known['authorization_endpoint']);
   secure(known['token_endpoint']);
@@ -105,7 +105,7 @@ export async function post(ctx: Context, url: string, form: Readonly<Record<stri
 
 /** boundKey is the key that tokens are bound to: undefined where it is gone, or is another one. */
 export async function boundKey(ctx: Context, jkt: string): Promise<ProofKey | undefined> {
-  const key = (ctx.memory.key = (await ctx.options.keys?.load()) ?? undefined);
+  const key = await ctx.options.keys?.load();
   return key && (await thumbprint(ctx.hash, key.jwk)) === jkt ? key : undefined;
 }
 
@@ -113,7 +113,7 @@ export async function boundKey(ctx: Context, jkt: string): Promise<ProofKey | un
 export async function newestKey(ctx: Context, document: Discovery): Promise<ProofKey | undefined> {
   const { keys: kept } = ctx.options;
   if (!kept || !document.dpop_signing_alg_values_supported?.includes('ES256')) return undefined;
-  return (ctx.memory.key = (await kept.load()) ?? (await kept.make()));
+  return (await kept.load()) ?? kept.make();
 }
 
 /** The device as people find it in their list (docs/mobile.md), of at most 64 bytes each. */

@@ -20,10 +20,8 @@ export async function signOut(ctx: Context, { device = false }: HowToSignOut = {
   await ctx.records.hold(async ({ record, save }) => {
     const { session, pending = [], signOuts = [] } = record;
     // What a code has brought is left too, though it was not looked at yet.
-    const brought = pending.map((p) => ({ refresh: p.brought?.tokens.refresh, bound: p.jkt }));
-    const left = [...brought, { refresh: session?.refresh, bound: session?.jkt }].flatMap(({ refresh, bound }) =>
-      refresh ? [{ refresh, bound: Boolean(bound), ...(device && { device }) }] : [],
-    );
+    const all: { refresh?: string; jkt?: string }[] = [...pending.map(({ brought, ...p }) => ({ ...brought?.tokens, ...p })), { ...session }];
+    const left = all.flatMap(({ refresh, jkt }) => (refresh ? [{ refresh, bound: Boolean(jkt), ...(device && { device }) }] : []));
     await save({ session: undefined, identity: undefined, ended: undefined, pending: undefined, signOuts: [...signOuts, ...left].slice(-most) });
     if (session) ctx.memory.dead.add(session.access);
   });
@@ -52,7 +50,7 @@ async function drain(ctx: Context, deadline: number): Promise<number> {
       return heard;
     } catch (error) {
       if (!isKind(error, 'offline', 'store', 'stop')) throw error;
-      const wait = Math.max(pause(misses, 3600), 1000 * (error.retryAfter ?? 0));
+      const wait = pause(misses, error, 3600);
       if (clock.elapsed() + wait > deadline) return heard;
       await clock.wait(wait, deadline === Infinity);
     }

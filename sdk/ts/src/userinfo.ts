@@ -2,6 +2,7 @@
 import { call } from './call.js';
 import { endedError, type Context } from './context.js';
 import { AppError, offline } from './errors.js';
+import { given } from './http.js';
 import type { Identity } from './record.js';
 import { discovery } from './server.js';
 import { identityOf } from './tokens.js';
@@ -15,8 +16,7 @@ export async function userInfo(ctx: Context): Promise<Identity> {
   return ctx.records.hold(async ({ record: { identity, ended }, save }) => {
     if (!identity) throw ended ? endedError(ctx, ended) : new AppError('signed_out', 'Nobody is signed in.');
     if (told['sub'] !== identity.sub) throw new AppError('invalid', 'userinfo tells of another person.'); // §5.3.2
-    const { endsAt } = identity;
-    const next = identityOf(ctx, { ...identity.claims, ...told, sub: identity.sub }, endsAt === undefined ? {} : { endsAt });
+    const next = identityOf(ctx, { ...identity.claims, ...told, sub: identity.sub }, given({ endsAt: identity.endsAt }));
     await save({ identity: next });
     return next;
   });
