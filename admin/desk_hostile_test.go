@@ -115,8 +115,11 @@ func TestDesk_nothingIsPostedFromElsewhere(t *testing.T) {
 	}
 	for _, path := range append(acts, "/desk/leave") {
 		for _, from := range [][2]string{
-			{"Origin", "https://evil.example"}, {"Origin", "null"}, {"Origin", strings.Replace(o.at, "http:", "https:", 1) + "0"},
-			{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"},
+			{"Origin", "https://evil.example"},
+			{"Origin", "null"},
+			{"Origin", strings.Replace(o.at, "http:", "https:", 1) + "0"},
+			{"Sec-Fetch-Site", "cross-site"},
+			{"Sec-Fetch-Site", "same-site"},
 		} {
 			if got := c.postFrom(path, from); got != http.StatusForbidden {
 				t.Errorf("%s with %s: %d", path, from, got)

@@ -9,8 +9,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/gorilla/mux"
-
 	"github.com/sojourn-auth/sojourn/identity"
 	"github.com/sojourn-auth/sojourn/templates"
 )
@@ -70,34 +68,34 @@ func (l listing[Row]) fill(v visitor, t *templates.DeskTable, row func(Row) []te
 	return asked, nil
 }
 
-// files mounts a list's files: one for spreadsheets, one for programs.
-func files[Row any](d *Desk, r *mux.Router, l listing[Row]) {
-	d.gets(r, l.path+".csv", func(_ *Desk, w http.ResponseWriter, v visitor) error {
-		rows, err := l.file(w, v, "csv")
-		if err != nil {
-			return err
-		}
-		w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-		out := csv.NewWriter(w)
-		_ = out.Write(l.columns)
-		for _, one := range rows {
-			_ = out.Write(cells(l.line(one), l.columns)) // fails only when the reader has gone, as does Flush
-		}
-		out.Flush()
-		return nil
-	})
-	d.gets(r, l.path+".jsonl", func(_ *Desk, w http.ResponseWriter, v visitor) error {
-		rows, err := l.file(w, v, "jsonl")
-		if err != nil {
-			return err
-		}
-		w.Header().Set("Content-Type", "application/jsonl; charset=utf-8")
-		out := json.NewEncoder(w)
-		for _, one := range rows {
-			_ = out.Encode(l.line(one))
-		}
-		return nil
-	})
+// sheet answers with a list as a file for spreadsheets.
+func (l listing[Row]) sheet(_ *Desk, w http.ResponseWriter, v visitor) error {
+	rows, err := l.file(w, v, "csv")
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	out := csv.NewWriter(w)
+	_ = out.Write(l.columns)
+	for _, one := range rows {
+		_ = out.Write(cells(l.line(one), l.columns)) // fails only when the reader has gone, as does Flush
+	}
+	out.Flush()
+	return nil
+}
+
+// lines answers with a list as a file for programs: JSON lines.
+func (l listing[Row]) lines(_ *Desk, w http.ResponseWriter, v visitor) error {
+	rows, err := l.file(w, v, "jsonl")
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/jsonl; charset=utf-8")
+	out := json.NewEncoder(w)
+	for _, one := range rows {
+		_ = out.Encode(l.line(one))
+	}
+	return nil
 }
 
 // file reads what a file holds, and says in its answer's Link where the next one is (RFC 8288).

@@ -1,8 +1,6 @@
 package admin_test
 
 import (
-	"github.com/google/go-cmp/cmp"
-
 	"context"
 	"encoding/csv"
 	"net/http"
@@ -13,6 +11,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/gorilla/mux"
 
 	"github.com/sojourn-auth/sojourn/admin"

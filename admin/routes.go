@@ -146,6 +146,12 @@ func (d *Desk) gets(r *mux.Router, path string, answer func(*Desk, http.Response
 	})).Methods(http.MethodGet)
 }
 
+// files mounts a list's files: one for spreadsheets, one for programs.
+func files[Row any](d *Desk, r *mux.Router, l listing[Row]) {
+	d.gets(r, l.path+".csv", l.sheet)
+	d.gets(r, l.path+".jsonl", l.lines)
+}
+
 // mount mounts the deeds of a noun.
 func mount[S any](d *Desk, r *mux.Router, n noun[S]) {
 	for _, deed := range n.deeds {

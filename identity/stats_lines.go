@@ -42,9 +42,21 @@ func (s Stats) Lines() []StatLine {
 		name   string
 		series Series
 	}{
-		{"forced", h.Forced}, {"code_retries", h.CodeRetries}, {"absorbed", h.Absorbed}, {"reuse_caught", h.ReuseCaught}, {"idle_ends", h.IdleEnds},
-		{"begun", e.Begun}, {"ended", e.Ended}, {"living", e.Living}, {"users", e.Users}, {"users_7", e.Users7}, {"users_30", e.Users30},
-		{"devices", e.Devices}, {"devices_7", e.Devices7}, {"devices_30", e.Devices30}, {"returning", e.Returning},
+		{"forced", h.Forced},
+		{"code_retries", h.CodeRetries},
+		{"absorbed", h.Absorbed},
+		{"reuse_caught", h.ReuseCaught},
+		{"idle_ends", h.IdleEnds},
+		{"begun", e.Begun},
+		{"ended", e.Ended},
+		{"living", e.Living},
+		{"users", e.Users},
+		{"users_7", e.Users7},
+		{"users_30", e.Users30},
+		{"devices", e.Devices},
+		{"devices_7", e.Devices7},
+		{"devices_30", e.Devices30},
+		{"returning", e.Returning},
 	} {
 		add(n.name, "", n.series)
 	}

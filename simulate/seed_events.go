@@ -23,10 +23,17 @@ var seededKinds = []struct {
 	kind   identity.EventKind
 	detail string
 }{
-	{45, identity.SignedIn, "pwd"}, {18, identity.SessionForked, ""}, {12, identity.SessionEnded, string(identity.EndSignedOut)},
-	{6, identity.SessionEnded, string(identity.EndDevice)}, {1, identity.SessionEnded, string(identity.EndReuse)},
-	{8, identity.PasswordRefused, "sign-in"}, {4, identity.NewBrowser, ""}, {2, identity.ConsentGiven, ""},
-	{2, identity.ProfileChanged, ""}, {1, identity.PasswordChanged, ""}, {1, identity.FactorAdded, "totp"},
+	{45, identity.SignedIn, "pwd"},
+	{18, identity.SessionForked, ""},
+	{12, identity.SessionEnded, string(identity.EndSignedOut)},
+	{6, identity.SessionEnded, string(identity.EndDevice)},
+	{1, identity.SessionEnded, string(identity.EndReuse)},
+	{8, identity.PasswordRefused, "sign-in"},
+	{4, identity.NewBrowser, ""},
+	{2, identity.ConsentGiven, ""},
+	{2, identity.ProfileChanged, ""},
+	{1, identity.PasswordChanged, ""},
+	{1, identity.FactorAdded, "totp"},
 }
 
 // happen writes the Events of the days before now, evenly, from the oldest on, as they would have come: each transaction has
@@ -97,7 +104,7 @@ func seededEvent(n int, at time.Time, of identity.Session) identity.Event {
 // chance is a number between 0 and 1 for each n and purpose, the same each time, of which none says anything about another
 // (SplitMix64).
 func chance(n, purpose int) float64 {
-	x := uint64(n)*0x9E3779B97F4A7C15 + uint64(purpose)*0xD1B54A32D192ED03 //nolint:gosec // it wraps around
+	x := uint64(n)*0x9E3779B97F4A7C15 + uint64(purpose)*0xD1B54A32D192ED03 // it wraps around
 	x = (x ^ x>>30) * 0xBF58476D1CE4E5B9
 	x = (x ^ x>>27) * 0x94D049BB133111EB
 	return float64((x^x>>31)>>11) / (1 << 53)
@@ -107,7 +114,7 @@ func chance(n, purpose int) float64 {
 func idAt(at time.Time) identity.ID {
 	id := uuid.Must(uuid.NewV7())
 	var millis [8]byte
-	binary.BigEndian.PutUint64(millis[:], uint64(at.UnixMilli())) //nolint:gosec // no such time is before 1970
+	binary.BigEndian.PutUint64(millis[:], uint64(at.UnixMilli()))
 	copy(id[:6], millis[2:])
 	return id
 }

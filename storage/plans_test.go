@@ -224,7 +224,9 @@ func numbered(db *storage.DB, p person) map[string]func(context.Context) error {
 		"EventsFiltered": func(ctx context.Context) error {
 			since := db.Now().Add(-time.Hour)
 			for _, q := range []identity.EventQuery{
-				{Kind: identity.SignedIn, Since: since}, {ClientID: "app", Since: since}, {UserID: p.user.ID, Kind: identity.SignedIn},
+				{Kind: identity.SignedIn, Since: since},
+				{ClientID: "app", Since: since},
+				{UserID: p.user.ID, Kind: identity.SignedIn},
 				{UserID: p.user.ID, ClientID: "app", Since: since},
 			} {
 				q.Limit = 100

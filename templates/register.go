@@ -54,8 +54,10 @@ type copied struct{ ID, Label, Text string }
 // Copied are what the app's settings need.
 func (p Registered) Copied() (all []copied) {
 	for _, c := range []copied{
-		{"id", "registered.id", p.ClientID}, {"secret", "registered.secret", p.Secret},
-		{"issuer", "registered.issuer", p.Issuer}, {"discovery", "registered.discovery", p.Discovery},
+		{"id", "registered.id", p.ClientID},
+		{"secret", "registered.secret", p.Secret},
+		{"issuer", "registered.issuer", p.Issuer},
+		{"discovery", "registered.discovery", p.Discovery},
 	} {
 		if c.Text != "" {
 			all = append(all, c)
