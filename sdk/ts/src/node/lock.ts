@@ -1,8 +1,8 @@
 // A lock across processes, by a file that only one can make. Its holder touches it every second; it is taken from a holder that
 // is dead, or has not touched it for ten seconds by the clock of whoever waits (the time of day takes no part). A holder that only
 // stood still finds out before it writes.
-import { randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { taskLock, type Lock } from '../index.js';
@@ -42,8 +42,9 @@ async function take(file: string, mine: string): Promise<void> {
     const found = await holder(file);
     const state = `${found} ${await age(file)}`;
     if (state !== watched.state) watched = { state, since: performance.now() };
-    if (found !== undefined && (dead(found) || performance.now() - watched.since > abandoned)) await free(file, found);
-    else await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 20));
+    const turn = Math.floor((performance.now() - watched.since) / abandoned);
+    const gone = found !== undefined && (turn > 0 || dead(found));
+    if (!gone || !(await free(file, found, turn))) await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 20));
   }
 }
 
@@ -63,15 +64,23 @@ function dead(found: string): boolean {
   }
 }
 
-/** free takes the lock of a holder that is gone. If another was quicker, and holds it by now, it is given back. */
-async function free(file: string, found: string): Promise<void> {
-  const aside = `${file}.${randomUUID()}`;
+/**
+ * free removes the lock of a holder that is gone, and reports whether it did. One of all that wait may: whoever makes the claim on this
+ * very holder. Who comes late makes it again and finds another holder, whose lock it leaves. Each ten seconds there is another
+ * turn, for a claim whose maker died too.
+ */
+async function free(file: string, found: string, turn: number): Promise<boolean> {
+  const claim = `${file}.${createHash('sha256').update(found).digest('hex').slice(0, 16)}.${turn}`;
   try {
-    await rename(file, aside);
-    if ((await holder(aside)) !== found) await link(aside, file);
+    await writeFile(claim, '', { flag: 'wx', mode: 0o600 });
   } catch {
-    // someone else was quicker
+    return false; // another is at it
+  }
+  try {
+    if ((await holder(file)) !== found) return false;
+    await rm(file, { force: true });
+    return true;
   } finally {
-    await rm(aside, { force: true });
+    await rm(claim, { force: true });
   }
 }
