@@ -155,6 +155,7 @@ async function start() {
   at("signout").onclick = async () => (await app.signOut(), notes.forget(), show());
   at("form").onsubmit = (event) => (event.preventDefault(), notes.write(at("text").value), (at("text").value = ""), draw(), sync());
   addEventListener("message", ({ data, origin, source }) => origin === location.origin && source === parent && commands[data.do]?.(data));
+  tell({ listening: true });
   addEventListener("online", sync);
   addEventListener("offline", draw);
   if (!staged) navigator.serviceWorker?.register("sw.js");

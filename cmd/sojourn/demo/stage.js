@@ -30,7 +30,7 @@ function stand(id) {
 const address = ({ id }, app) => "phone.html?" + new URLSearchParams({ phone: id, ...(app === "lists" && { app }), ...(at("key").checked && { key: 1 }) });
 
 function load(phone, app) {
-  Object.assign(phone, { steps: [], sid: undefined, held: undefined, over: false, status: undefined, asked: false, askedAt: 0, lift: false, killing: false, killed: false });
+  Object.assign(phone, { steps: [], sid: undefined, held: undefined, over: false, status: undefined, asked: false, askedAt: 0, lift: false, killing: false, killed: false, waiting: undefined });
   phone.frame.contentWindow.location.replace(address(phone, app)); // not a step that the back button takes back
   phone.card.querySelector(".api").textContent = "";
   for (const button of phone.card.querySelectorAll(".apps button")) button.setAttribute("aria-pressed", button.classList.contains(app));
@@ -39,7 +39,8 @@ function load(phone, app) {
 }
 
 const chosen = () => phones[document.querySelector("[name=phone]:checked").value];
-const order = (phone, what) => phone.frame.contentWindow.postMessage(what, location.origin);
+// order has a phone do something. One whose app was killed does it once it has started again.
+const order = (phone, what) => (phone.waiting ? phone.waiting.push(what) : phone.frame.contentWindow.postMessage(what, location.origin));
 const say = (text) => (at("said").textContent = text);
 const write = (id, text) => at(id).textContent !== String(text) && (at(id).textContent = text); // what is written again is read out again
 
@@ -57,15 +58,22 @@ function hear({ data, origin, source }) {
   const phone = origin === location.origin && Object.values(phones).find((one) => one.frame.contentWindow === source);
   if (!phone) return;
   if (data.ready) order(phone, { stolen: phone.loot });
+  if (data.listening) started(phone);
   if (data.loot) rob(phone, data.loot);
   if (data.refusedAt) refusedBy(phone, data.refusedAt);
   if (data.refresh) refreshed(phone, data.refresh);
   if ("status" in data) status(phone, data);
 }
 
+function started(phone) {
+  const waiting = phone.waiting ?? [];
+  phone.waiting = undefined;
+  for (const what of waiting) order(phone, what);
+}
+
 function refreshed(phone, { sent, brought, ok, lost }) {
   usual.refreshed(phone.id, lost);
-  if (phone.killing && lost) Object.assign(phone, { killing: false, killed: true }); // the app is gone, and starts again
+  if (phone.killing && lost) Object.assign(phone, { killing: false, killed: true, waiting: [] }); // the app is gone, and starts again
   const one = { from: place(sent), to: place(brought), ok, lost, thief: phone.id === "thief" };
   (phones.thief && phones.thief.sid === phone.sid ? phones.thief.shared : phone.steps).push(one);
   say(sentence(one));
