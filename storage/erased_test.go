@@ -115,7 +115,7 @@ func onceHere(t *testing.T, db *storage.DB) (p person, ids, words []string) {
 	ctx, at := t.Context(), db.Now()
 	s := rotate(ctx, t, db, p.begin(t, db, "offline_access"))
 	gone := p.begin(t, db, "offline_access")
-	operators := identity.Operators{Store: db, Now: db.Now}
+	operators := identity.Operators{Store: db, Now: db.Now, MailOn: true}
 	ok(t, operators.SetEmail(ctx, p.user.ID, "quibble@first.example", "Quibble called"))
 	ok(t, operators.SetEmail(ctx, p.user.ID, "quibble@second.example", "Quibble called again"))
 	ok(t, db.SetName(ctx, p.user.ID, "Quibble Wort"))
