@@ -88,8 +88,9 @@ func (a *API) operation(op operation) http.Handler {
 				a.writeLines(w, r, all)
 				return
 			}
-			if file, is := answer.(sheet); is {
-				file.write(w)
+			if sheet, is := answer.(identity.StatLines); is {
+				w.Header().Set("Content-Type", sheetType)
+				_ = sheet.WriteSheet(w) // fails only when the reader has gone
 				return
 			}
 			if tagged, ok := answer.(interface{ ETag() string }); ok {

@@ -37,13 +37,13 @@ var clients = noun[identity.Client]{
 			fits:   func(_ *Desk, c identity.Client) bool { return c.UsesSecret() && len(c.SecretHash) > 0 },
 			inputs: func(identity.Client) []templates.DeskInput { return overlapInputs() },
 			do: func(d *Desk, v visitor, c identity.Client) (once, error) {
-				hours, err := number(v, "overlap", int(identity.MaxOverlap/time.Hour))
+				overlap, err := overlapIn(v)
 				if err != nil {
 					return once{}, err
 				}
 				secret := identity.RandomText(32)
 				return once{secret, "This is the secret of " + c.ID + " from now on."}, d.o.Operators.RotateSecret(v.ctx(), d.o.Keys,
-					identity.NewClientSecret{ClientID: c.ID, Secret: secret, Overlap: time.Duration(hours) * time.Hour})
+					identity.NewClientSecret{ClientID: c.ID, Secret: secret, Overlap: overlap})
 			},
 		},
 		{
@@ -93,6 +93,12 @@ func signedInTo(d *Desk, v visitor, c identity.Client) (string, error) {
 
 func overlapInputs() []templates.DeskInput {
 	return []templates.DeskInput{{Name: "overlap", Label: "Hours that the one before stays good", Type: "number", Value: "24"}}
+}
+
+// overlapIn reads for how long the secret before stays good.
+func overlapIn(v visitor) (time.Duration, error) {
+	hours, err := number(v, "overlap", int(identity.MaxOverlap/time.Hour))
+	return time.Duration(hours) * time.Hour, err
 }
 
 func (d *Desk) clientOf(v visitor) (identity.Client, error) {

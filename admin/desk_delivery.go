@@ -216,11 +216,11 @@ var webhooks = noun[identity.Webhook]{
 			says: "Its messages are signed with another secret. The one before signs them as well, for as long as you say: 0 for one that leaked.",
 			done: "The secret is rotated.", inputs: func(identity.Webhook) []templates.DeskInput { return overlapInputs() },
 			do: func(d *Desk, v visitor, w identity.Webhook) (once, error) {
-				hours, err := number(v, "overlap", int(identity.MaxOverlap/time.Hour))
+				overlap, err := overlapIn(v)
 				if err != nil {
 					return once{}, err
 				}
-				secret, until, err := d.o.Webhooks.Rotate(v.ctx(), w.Name, time.Duration(hours)*time.Hour)
+				secret, until, err := d.o.Webhooks.Rotate(v.ctx(), w.Name, overlap)
 				return once{secret, "This is the secret of " + w.Name + " from now on. The one before signs until " + date(until).Text + "."}, err
 			},
 		},

@@ -20,6 +20,8 @@ const (
 	fileSize = 10_000
 	// appFileSize is that of files of apps, each of which may say much of itself.
 	appFileSize = 1000
+
+	sheetType = "text/csv; charset=utf-8"
 )
 
 // listing is a list of the desk: a page shows some of it, a file holds more.
@@ -58,14 +60,20 @@ func (l listing[Row]) fill(v visitor, t *templates.DeskTable, row func(Row) []te
 	if next != nil {
 		t.NextURL = DeskPrefix + l.path + "?" + next.Encode()
 	}
+	t.Downloads = l.downloads(asked)
+	return asked, nil
+}
+
+// downloads lead to the files of what was asked for.
+func (l listing[Row]) downloads(asked url.Values) (all []templates.Link) {
 	for _, kind := range []string{"csv", "jsonl"} {
 		to := DeskPrefix + l.path + "." + kind
 		if len(asked) > 0 {
 			to += "?" + asked.Encode()
 		}
-		t.Downloads = append(t.Downloads, templates.Link{URL: to, Label: strings.ToUpper(kind)})
+		all = append(all, templates.Link{URL: to, Label: strings.ToUpper(kind)})
 	}
-	return asked, nil
+	return all
 }
 
 // sheet answers with a list as a file for spreadsheets.
@@ -74,7 +82,7 @@ func (l listing[Row]) sheet(_ *Desk, w http.ResponseWriter, v visitor) error {
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	w.Header().Set("Content-Type", sheetType)
 	out := csv.NewWriter(w)
 	_ = out.Write(l.columns)
 	for _, one := range rows {

@@ -120,8 +120,7 @@ func engagement(s identity.Stats) []templates.DeskPart {
 		Chart: &templates.DeskChart{Says: "Sessions that live as each day ends.", Line: true, Points: points(s, e.Living), Names: [2]string{"Day", "Living"}},
 	}, {
 		Title: "All numbers of these days", Table: &templates.DeskTable{
-			Empty:     "Each number of each day, for a spreadsheet or for a program.",
-			Downloads: []templates.Link{{URL: DeskPrefix + "numbers.csv", Label: "CSV"}, {URL: DeskPrefix + "numbers.jsonl", Label: "JSONL"}},
+			Empty: "Each number of each day, for a spreadsheet or for a program.", Downloads: listedNumbers.downloads(nil),
 		},
 	}}
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/gorilla/mux"
 
 	"github.com/sojourn-auth/sojourn/admin"
@@ -411,43 +410,6 @@ func TestDownloads_noTextIsAFormula(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(c.get("/desk/events.jsonl?user=ada@example.com&kind=profile.changed").Find("body").Text()), "\n")
 	if len(lines) != 9 || !strings.HasPrefix(lines[0], `{"id":`) {
 		t.Errorf("%d lines: %s", len(lines), lines[0])
-	}
-}
-
-// Every number of every day is there as a sheet and as lines, the same in both, by the API and at the desk.
-func TestDownloads_numbersOfDays(t *testing.T) {
-	t.Parallel()
-	o := newOffice(t, storage.SQLite)
-	c := o.clerk("boss@example.com", identity.RoleReader).enter()
-	rows, err := csv.NewReader(strings.NewReader(c.get("/desk/numbers.csv").Find("body").Text())).ReadAll()
-	o.ok(err)
-	lines := strings.Split(strings.TrimSpace(c.get("/desk/numbers.jsonl").Find("body").Text()), "\n")
-	if rows[0][0] != "day" || len(rows)-1 != len(lines) && len(rows) > 1 {
-		t.Errorf("%d rows, %d lines, %v", len(rows), len(lines), rows[0])
-	}
-}
-
-func TestStats_linesTellEveryDayOfEverySeries(t *testing.T) {
-	t.Parallel()
-	s := identity.Stats{From: 20_000, To: 20_001, Health: identity.Health{
-		Forced: identity.Series{1, 2}, ForcedBy: identity.ByCause{"=reuse": {3, 4}},
-		Refreshes: map[identity.RefreshOutcome]identity.Series{"rotated": {5, 6}},
-	}, Engagement: identity.Engagement{EndedBy: identity.ByCause{"idle": {7, 8}}, Living: identity.Series{9, 10}}}
-	var got []string
-	for _, l := range s.Lines() {
-		got = append(got, strings.Join(l.Cells(), " "))
-	}
-	want := []string{
-		"2024-10-04 ended_by_cause idle 7", "2024-10-04 forced  1", "2024-10-04 forced_by_cause '=reuse 3", "2024-10-04 living  9",
-		"2024-10-04 refreshes rotated 5", "2024-10-05 ended_by_cause idle 8", "2024-10-05 forced  2", "2024-10-05 forced_by_cause '=reuse 4",
-		"2024-10-05 living  10", "2024-10-05 refreshes rotated 6",
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-	s.Withheld = true
-	if len(s.Lines()) > 0 {
-		t.Error("what is withheld is in the file")
 	}
 }
 

@@ -1,9 +1,8 @@
 package admin
 
 import (
-	"encoding/csv"
-	"encoding/json"
 	"net/http"
+	"net/url"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -33,7 +32,7 @@ func (a *API) statsDays(r *http.Request) (any, error) {
 		return nil, err
 	}
 	if format == "csv" {
-		return sheet(stats.Lines()), nil
+		return stats.Lines(), nil
 	}
 	return lines(func(each func(any) error) error {
 		for _, line := range stats.Lines() {
@@ -45,42 +44,15 @@ func (a *API) statsDays(r *http.Request) (any, error) {
 	}), nil
 }
 
-// sheet is an answer for spreadsheets.
-type sheet []identity.StatLine
-
-func (s sheet) write(w http.ResponseWriter) {
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	out := csv.NewWriter(w)
-	_ = out.Write(identity.StatColumns)
-	for _, line := range s {
-		_ = out.Write(line.Cells()) // fails only when the reader has gone, as does Flush
-	}
-	out.Flush()
-}
-
-// statsCSV and statsJSON answer with what the overview draws as a file, for spreadsheets and for programs.
-func (d *Desk) statsCSV(w http.ResponseWriter, v visitor) error {
-	s, err := d.overviewNumbers(v)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Content-Disposition", `attachment; filename="numbers.csv"`)
-	sheet(s.Lines()).write(w)
-	return nil
-}
-
-func (d *Desk) statsJSON(w http.ResponseWriter, v visitor) error {
-	s, err := d.overviewNumbers(v)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Content-Disposition", `attachment; filename="numbers.jsonl"`)
-	w.Header().Set("Content-Type", "application/jsonl; charset=utf-8")
-	out := json.NewEncoder(w)
-	for _, line := range s.Lines() {
-		_ = out.Encode(line)
-	}
-	return nil
+// listedNumbers are what the overview draws, a number of a day a line.
+var listedNumbers = listing[identity.StatLine]{
+	path: "numbers",
+	find: func(d *Desk, v visitor, _ int) ([]identity.StatLine, url.Values, error) {
+		s, err := d.overviewNumbers(v)
+		return s.Lines(), nil, err
+	},
+	line:    func(l identity.StatLine) any { return l },
+	columns: identity.StatColumns,
 }
 
 // statsGroups answers GET /api/stats/groups: all, or one client, in parts.

@@ -2,6 +2,8 @@ package identity
 
 import (
 	"cmp"
+	"encoding/csv"
+	"io"
 	"maps"
 	"slices"
 	"strconv"
@@ -17,22 +19,29 @@ type StatLine struct {
 	Value  int64  `json:"value"`
 }
 
-// StatColumns are what a sheet of StatLines has in its first row.
+// StatColumns are what a sheet of StatLines has in its first row: their members in JSON.
 var StatColumns = []string{"day", "number", "of", "value"}
 
-// Cells are a row of a sheet.
-func (l StatLine) Cells() []string {
-	return []string{l.Day.String(), l.Number, SheetText(l.Of), strconv.FormatInt(l.Value, 10)}
+// StatLines are the numbers of some days.
+type StatLines []StatLine
+
+// WriteSheet writes a sheet in CSV. It fails where out does.
+func (all StatLines) WriteSheet(out io.Writer) error {
+	rows := [][]string{StatColumns}
+	for _, l := range all {
+		rows = append(rows, []string{l.Day.String(), l.Number, SheetText(l.Of), strconv.FormatInt(l.Value, 10)})
+	}
+	return csv.NewWriter(out).WriteAll(rows)
 }
 
 // Lines are the numbers that each day has, one after the other. Of what is told of all days together alone, as histograms and the
 // funnel are, there are none; nor of what is withheld.
-func (s Stats) Lines() []StatLine {
+func (s Stats) Lines() StatLines {
 	if s.Withheld {
 		return nil
 	}
 	h, e := s.Health, s.Engagement
-	var all []StatLine
+	var all StatLines
 	add := func(number, of string, series Series) {
 		for i, n := range series {
 			all = append(all, StatLine{Day: s.From + Day(i), Number: number, Of: of, Value: n})

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -113,22 +112,17 @@ func (p *program) statsRecompute() *cobra.Command {
 }
 
 // printLines prints numbers for other programs.
-func (p *program) printLines(all []identity.StatLine, format string) error {
-	if format == "jsonl" {
-		encoder := json.NewEncoder(p.out)
-		for _, line := range all {
-			if err := encoder.Encode(line); err != nil {
-				return err
-			}
-		}
-		return nil
+func (p *program) printLines(all identity.StatLines, format string) error {
+	if format == "csv" {
+		return all.WriteSheet(p.out)
 	}
-	out := csv.NewWriter(p.out)
-	rows := [][]string{identity.StatColumns}
+	encoder := json.NewEncoder(p.out)
 	for _, line := range all {
-		rows = append(rows, line.Cells())
+		if err := encoder.Encode(line); err != nil {
+			return err
+		}
 	}
-	return out.WriteAll(rows)
+	return nil
 }
 
 func (p *program) printGroups(ctx context.Context, o opened, q identity.StatsQuery, by identity.GroupBy) error {

@@ -1,0 +1,80 @@
+package admin_test
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sojourn-auth/sojourn/identity"
+	"github.com/sojourn-auth/sojourn/storage"
+)
+
+// Every number of every day is there as a sheet and as lines, the same in both, by the API and at the desk.
+func TestDownloads_numbersOfDays(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, storage.SQLite)
+	c := o.clerk("boss@example.com", identity.RoleReader).enter()
+	rows, err := csv.NewReader(strings.NewReader(c.get("/desk/numbers.csv").Find("body").Text())).ReadAll()
+	o.ok(err)
+	lines := strings.Split(strings.TrimSpace(c.get("/desk/numbers.jsonl").Find("body").Text()), "\n")
+	if rows[0][0] != "day" || len(rows)-1 != len(lines) && len(rows) > 1 {
+		t.Errorf("%d rows, %d lines, %v", len(rows), len(lines), rows[0])
+	}
+}
+
+func TestStats_daysComeAsFilesByTheAPIToo(t *testing.T) {
+	t.Parallel()
+	atDesk(t, func(d *desk) {
+		d.ok(d.db.RollUp(d.Context()))
+		today := d.db.Calendar().DayOf(d.now()).String()
+		ask := "GET /api/stats/days?from=" + today + "&to=" + today
+		rows, err := csv.NewReader(strings.NewReader(d.want(http.StatusOK, ask+"&format=csv", nil).body)).ReadAll()
+		d.ok(err)
+		lines := strings.Split(strings.TrimSpace(d.want(http.StatusOK, ask, nil).body), "\n")
+		d.same(identity.StatColumns, rows[0])
+		if len(rows) < 2 || len(rows)-1 != len(lines) {
+			d.Errorf("%d rows, %d lines", len(rows), len(lines))
+		}
+		var line identity.StatLine
+		d.ok(json.Unmarshal([]byte(lines[0]), &line))
+		d.same([]string{line.Day.String(), line.Number, line.Of, strconv.FormatInt(line.Value, 10)}, rows[1])
+		d.want(http.StatusBadRequest, ask+"&format=xml", nil)
+	})
+}
+
+func TestStats_linesTellEveryDayOfEverySeries(t *testing.T) {
+	t.Parallel()
+	s := identity.Stats{From: 20_000, To: 20_001, Health: identity.Health{
+		Forced: identity.Series{1, 2}, ForcedBy: identity.ByCause{"=reuse": {3, 4}},
+		Refreshes: map[identity.RefreshOutcome]identity.Series{"rotated": {5, 6}},
+	}, Engagement: identity.Engagement{EndedBy: identity.ByCause{"idle": {7, 8}}, Living: identity.Series{9, 10}}}
+	var sheet strings.Builder
+	if err := s.Lines().WriteSheet(&sheet); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(strings.NewReader(sheet.String())).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, row := range rows[1:] {
+		got = append(got, strings.Join(row, " "))
+	}
+	want := []string{
+		"2024-10-04 ended_by_cause idle 7", "2024-10-04 forced  1", "2024-10-04 forced_by_cause '=reuse 3", "2024-10-04 living  9",
+		"2024-10-04 refreshes rotated 5", "2024-10-05 ended_by_cause idle 8", "2024-10-05 forced  2", "2024-10-05 forced_by_cause '=reuse 4",
+		"2024-10-05 living  10", "2024-10-05 refreshes rotated 6",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	s.Withheld = true
+	if len(s.Lines()) > 0 {
+		t.Error("what is withheld is in the file")
+	}
+}
