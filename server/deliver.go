@@ -203,12 +203,20 @@ func (c *courier) letGo(place string) {
 	}
 }
 
-// try makes one try, unless enough is under way already at the host or address that it would call.
+// try makes one try, unless enough is under way already at the host or address that it would call, or the process stood still for so
+// long that the delivery is, or may soon be, another one's.
 func (c *courier) try(ctx context.Context, d identity.Delivery) {
 	one := tried{client: d.ClientID}
 	if c.host != nil {
 		d.Host = c.host(ctx, d)
 		one.host, one.address = d.Host, c.resolve(ctx, d.Host)
+	}
+	left := d.NextTryAt.Sub(c.db.Now()) - settleTimeout
+	if left <= 0 {
+		c.over <- one
+		return
+	}
+	if c.host != nil {
 		if one.full = c.calls.enter(one.host, one.address, c.perHost); one.full != "" {
 			if err := c.db.PutBack(ctx, d); err != nil { // its claim runs out
 				c.log.WarnContext(ctx, "a delivery was not put back", "delivery", d.ID, "error", err)
@@ -218,7 +226,7 @@ func (c *courier) try(ctx context.Context, d identity.Delivery) {
 		}
 	}
 	ctx, end := c.metrics.alone(ctx, "deliver "+string(c.kind))
-	bound, cancel := context.WithTimeout(ctx, c.timeout)
+	bound, cancel := context.WithTimeout(ctx, min(c.timeout, left))
 	began := time.Now()
 	err := c.bring(bound, d)
 	end(err)

@@ -250,3 +250,35 @@ func TestBackChannel_survivesARestart(t *testing.T) {
 		})
 	}
 }
+
+// Whoever stood still until its claim ran out brings nothing: it is another process's now, or was brought.
+func TestCourier_whatItClaimedBeforeItStoodStillIsAnothers(t *testing.T) {
+	t.Parallel()
+	w := withoutServer(t, storage.SQLite)
+	app := w.channel(t, nil)
+	claim := identity.DeliveryClaim{Kind: identity.LogoutDelivery, Lease: time.Minute}
+	stood := make(chan struct{})
+	c := assembled(t, w.db, nil).courier(carrier{
+		kind: identity.LogoutDelivery, timeout: patience, perHost: 1,
+		bring: func(context.Context, identity.Delivery) error { t.Error("it was brought twice"); return nil },
+		host: func(ctx context.Context, _ identity.Delivery) string {
+			w.pass(time.Hour)
+			d, found, err := w.db.ClaimDelivery(ctx, claim)
+			if err != nil || !found {
+				t.Errorf("the other one did not get it: %v", err)
+			}
+			if err := w.db.DeliveryDone(ctx, d.ID); err != nil {
+				t.Error(err)
+			}
+			close(stood)
+			return ""
+		},
+	})
+	app.end(t, app.row(t, w.person(t)))
+	bringing(t, c)
+	select {
+	case <-stood:
+	case <-time.After(patience):
+		t.Fatal("nothing was claimed")
+	}
+}

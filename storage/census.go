@@ -87,7 +87,8 @@ func (d *DB) rollHours(ctx context.Context, done rolled, from, to identity.Day) 
 			if done[rolledPart{day, part}].Settled || !ends.After(first) || begins.After(d.Now()) {
 				continue
 			}
-			r := rolling{day: day, part: part, settled: !d.Now().Before(ends.Add(settleAfter)), anew: done == nil}
+			at := d.Now()
+			r := rolling{day: day, part: part, at: at, settled: !at.Before(ends.Add(settleAfter)), anew: done == nil}
 			if r.numbers, err = d.hour(ctx, day, own, identity.EventSpan{Since: begins, Until: ends}); err != nil {
 				return err
 			}

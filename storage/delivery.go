@@ -253,11 +253,12 @@ func (r deliveryRow) delivery() identity.Delivery {
 	}
 }
 
-// PutBack makes a Delivery due again that was claimed and not tried, ahead of the others of its client.
+// PutBack makes a Delivery due again that was claimed and not tried, ahead of the others of its client. It does nothing once the
+// claim ran out and another one was made.
 func (d *DB) PutBack(ctx context.Context, claimed identity.Delivery) error {
 	return d.fail("put delivery back", d.q(ctx).Exec(
-		"UPDATE deliveries SET next_try_at = created_at WHERE id = ? AND tries = ? AND dead_at IS NULL",
-		claimed.ID, claimed.Tries).Error)
+		"UPDATE deliveries SET next_try_at = created_at WHERE id = ? AND next_try_at = ? AND dead_at IS NULL",
+		claimed.ID, fromTime(claimed.NextTryAt)).Error)
 }
 
 // DeliveryDone forgets a Delivery that arrived.

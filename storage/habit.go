@@ -38,7 +38,7 @@ func (d *DB) Habits(ctx context.Context, people []identity.ID) (map[identity.ID]
 	return all, nil
 }
 
-// WriteHabit keeps from where a person signs in; nothing of one who is gone.
+// WriteHabit keeps from where a person signs in; nothing of one who is gone, nor what another process has learnt more of since.
 func (d *DB) WriteHabit(ctx context.Context, h identity.Habit) error {
 	if h.Places == nil {
 		h.Places = []identity.Spot{}
@@ -55,5 +55,6 @@ func (d *DB) WriteHabit(ctx context.Context, h identity.Habit) error {
 	}
 	return d.fail("write habit", d.q(ctx).Exec(`INSERT INTO habits (user_id, places, seen_at) SELECT u.id, CAST(? AS text), CAST(? AS bigint)
 		FROM users u WHERE u.id = ?
-		ON CONFLICT (user_id) DO UPDATE SET places = excluded.places, seen_at = excluded.seen_at`, string(places), fromTime(seen), h.UserID).Error)
+		ON CONFLICT (user_id) DO UPDATE SET places = excluded.places, seen_at = excluded.seen_at
+			WHERE habits.seen_at <= excluded.seen_at`, string(places), fromTime(seen), h.UserID).Error)
 }

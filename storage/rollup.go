@@ -112,13 +112,15 @@ func (d *DB) SweepNumbers(ctx context.Context) (total int, err error) {
 type rolling struct {
 	day     identity.Day
 	part    int16
-	settled bool // for good
-	anew    bool // although it was settled
+	at      time.Time // when reading for it began
+	settled bool      // for good
+	anew    bool      // although it was settled
 	numbers []identity.Number
 }
 
 // write puts what was made of a day or an hour in the place of what stood there, in one transaction. What was settled stays,
-// unless it is made anew. Of two processes at once one waits for the other, at the row that claims it.
+// unless it is made anew, and so does what was read later: whoever read may have stood still since. Of two processes at once one waits
+// for the other, at the row that claims it.
 func (d *DB) write(ctx context.Context, r rolling) error {
 	inserting := insertion{table: "rollups", columns: rollupColumns}
 	for _, n := range r.numbers {
@@ -126,8 +128,9 @@ func (d *DB) write(ctx context.Context, r rolling) error {
 	}
 	return d.InTx(ctx, func(ctx context.Context) error {
 		claim := d.q(ctx).Exec(`INSERT INTO rolled_days (day, part, rolled_at, settled) VALUES (?, ?, ?, ?) ON CONFLICT (day, part)
-			DO UPDATE SET rolled_at = excluded.rolled_at, settled = excluded.settled WHERE NOT rolled_days.settled OR ?`,
-			int(r.day), r.part, fromTime(d.Now()), r.settled, r.anew)
+			DO UPDATE SET rolled_at = excluded.rolled_at, settled = excluded.settled
+			WHERE NOT rolled_days.settled AND rolled_days.rolled_at <= excluded.rolled_at OR ?`,
+			int(r.day), r.part, fromTime(r.at), r.settled, r.anew)
 		if claim.Error != nil || claim.RowsAffected == 0 {
 			return d.fail("claim a day", claim.Error)
 		}
@@ -184,7 +187,7 @@ func (d *DB) RollUp(ctx context.Context) error {
 	var due []identity.Day
 	for day := today - rollBack; day <= today; day++ {
 		last, known := done[rolledPart{day, partSessions}]
-		fresh := d.Now().Sub(last.RolledAt.time()) < rollOften && !d.settles(day)
+		fresh := d.Now().Sub(last.RolledAt.time()) < rollOften && !d.settles(day, d.Now())
 		if !known || !last.Settled && !fresh {
 			due = append(due, day)
 		}
@@ -199,9 +202,9 @@ func (d *DB) RollUp(ctx context.Context) error {
 	return nil
 }
 
-// settles reports whether what is rolled up of a day now is for good.
-func (d *DB) settles(day identity.Day) bool {
-	return !d.Now().Before(d.calendar.Begins(day + 1).Add(settleAfter))
+// settles reports whether what is read of a day from a time on is for good.
+func (d *DB) settles(day identity.Day, at time.Time) bool {
+	return !at.Before(d.calendar.Begins(day + 1).Add(settleAfter))
 }
 
 // Recompute rolls days up anew, settled or not, from what rows and Events say now, and returns which; a last day of 0 is today.
@@ -236,12 +239,13 @@ func (d *DB) recompute(ctx context.Context, from, to identity.Day) error {
 
 // rollDays counts all Sessions for some days.
 func (d *DB) rollDays(ctx context.Context, days []identity.Day, anew bool) error {
+	at := d.Now()
 	numbers, err := d.census(ctx, days)
 	if err != nil {
 		return err
 	}
 	for _, day := range days {
-		r := rolling{day: day, part: partSessions, settled: d.settles(day), anew: anew, numbers: numbers[day]}
+		r := rolling{day: day, part: partSessions, at: at, settled: d.settles(day, at), anew: anew, numbers: numbers[day]}
 		if err := d.write(ctx, r); err != nil {
 			return err
 		}
