@@ -2,6 +2,7 @@ package identity
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -41,8 +42,17 @@ type grantStore interface {
 	LockUser(ctx context.Context, userID ID) error
 	GrantOf(ctx context.Context, userID ID, clientID string) (Grant, error)
 	SaveGrant(ctx context.Context, g Grant) error
+	// GrantFits reports whether a client may be one more of what the person of a grant allows, of most at most, once the oldest one
+	// gave way that no Session and no document rests on.
+	GrantFits(ctx context.Context, g Grant, most int) (bool, error)
 	keeper
 }
+
+// MaxGrants is how many clients a person allows something. At one more the oldest gives way that they have neither a Session of nor
+// documents with; where all are in use the page says so, since no app that goes on ends for it.
+const MaxGrants = 200
+
+var errManyApps = Refuse(Conflict, "You have allowed 200 apps to use your account, and use all of them. Take one back at “Apps with access” first.")
 
 // keeper keeps what a client published, once somebody signs in with it. Before that nothing of it is written: whoever sends
 // people here with addresses that they made up fills nothing.
@@ -86,6 +96,9 @@ func (g Grants) Allow(ctx context.Context, s Standing, d Demand) error {
 				return s == "offline_access" && d.OffersStay() // the page asked about it anew
 			})
 			given.Scopes = withConsents(given.Scopes, kept)
+		}
+		if fits, err := g.Store.GrantFits(ctx, given, MaxGrants); err != nil || !fits {
+			return cmp.Or(err, error(errManyApps))
 		}
 		if err := g.Store.SaveGrant(ctx, given); err != nil {
 			return err

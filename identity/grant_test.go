@@ -176,3 +176,34 @@ func TestGrants_aNewConsentTakesNothingOverFromOtherCircumstances(t *testing.T) 
 		allow(renamed, "openid")
 	})
 }
+
+// Whoever has apps registered and allows them for ever keeps 200: what nothing rests on gives way, and nothing else.
+func TestGrants_ofAPersonAreBounded(t *testing.T) {
+	t.Parallel()
+	inWorld(t, func(w *world) {
+		cookie := w.signIn()
+		who := w.standing(cookie)
+		allow := func(id string) error {
+			d := w.allowing("openid")
+			d.Client.ID = id
+			return w.consents().Allow(w.Context(), who, d)
+		}
+		w.begin(cookie) // a Session of the app that was allowed first
+		w.must(allow(w.client.ID))
+		for i := range identity.MaxGrants + 10 {
+			w.must(allow(fmt.Sprintf("app%d", i)))
+		}
+		kept, err := w.db.GrantsOf(w.Context(), w.user.ID, 1000)
+		w.must(err)
+		if len(kept) != identity.MaxGrants || w.grant().UpdatedAt.IsZero() {
+			t.Errorf("%d are kept, of the app in use: %v", len(kept), w.grant())
+		}
+		for _, g := range kept {
+			at := identity.DocumentKey{UserID: g.UserID, ClientID: g.ClientID, Key: "k"}
+			_, _, err := identity.Documents{Store: w.db}.Put(w.Context(), at, "1", identity.Condition{})
+			w.must(err)
+		}
+		w.wantKind(allow("one more"), identity.Conflict)
+		w.must(allow(w.client.ID))
+	})
+}

@@ -59,6 +59,29 @@ func (d *DB) SaveGrant(ctx context.Context, g identity.Grant) error {
 	}).Create(&row).Error)
 }
 
+// oldestUnused is the client that a person allowed something longest ago, of those that they have nothing of: no Session that lives,
+// no document.
+const oldestUnused = `SELECT g.client_id FROM grants g WHERE g.user_id = ?
+	AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.user_id = g.user_id AND s.client_id = g.client_id
+		AND s.ended_at IS NULL AND s.idle_ends_at > ? AND s.ends_at > ?)
+	AND NOT EXISTS (SELECT 1 FROM states t WHERE t.user_id = g.user_id AND t.client_id = g.client_id AND NOT t.deleted)
+	ORDER BY g.updated_at, g.client_id LIMIT 1`
+
+// GrantFits reports whether a client may be one more of what the user of a grant allows, of most at most, once the oldest one gave
+// way that nothing rests on. It belongs in the transaction that locks the user and saves the grant.
+func (d *DB) GrantFits(ctx context.Context, g identity.Grant, most int) (bool, error) {
+	var others int
+	if _, err := d.one(ctx, []any{&others}, "SELECT count(*) FROM grants WHERE user_id = ? AND client_id <> ?", g.UserID, g.ClientID); err != nil {
+		return false, d.fail("count grants", err)
+	}
+	if others < most {
+		return true, nil
+	}
+	now := fromTime(d.Now())
+	res := d.q(ctx).Exec("DELETE FROM grants WHERE user_id = ? AND client_id = ("+oldestUnused+")", g.UserID, g.UserID, now, now)
+	return res.RowsAffected > 0, d.fail("make room for a grant", res.Error)
+}
+
 // DeleteGrant forgets what a user allows a client. The authorization codes that the user's browsers hold now are void:
 // one of them may rest on it. It locks the user's row.
 func (d *DB) DeleteGrant(ctx context.Context, userID identity.ID, clientID string) error {

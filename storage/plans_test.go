@@ -186,7 +186,10 @@ func ended(db *storage.DB, p person, s identity.Session) map[string]func(context
 		"EndClient": func(ctx context.Context) error {
 			return failed(db.End(ctx, identity.Ending{Client: "app", Cause: identity.EndClientOff}))
 		},
-		"Tidy":         func(ctx context.Context) error { return failed(db.Tidy(ctx)) },
+		"Tidy": func(ctx context.Context) error { return failed(db.Tidy(ctx)) },
+		"GrantFits": func(ctx context.Context) error {
+			return failed(db.GrantFits(ctx, identity.Grant{UserID: user, ClientID: "another"}, 0))
+		},
 		"DeleteGrant":  func(ctx context.Context) error { return db.DeleteGrant(ctx, user, "app") },
 		"DeleteClient": func(ctx context.Context) error { return db.DeleteClient(ctx, "app") },
 		"DeleteUser":   func(ctx context.Context) error { return db.DeleteUser(ctx, user) },

@@ -60,6 +60,7 @@ func TestMethods_sayThatTheDatabaseIsAway(t *testing.T) {
 			"SpendRegistrationToken":   db.SpendRegistrationToken(ctx, secret),
 			"GrantOf":                  second(db.GrantOf(ctx, u.ID, "app")),
 			"SaveGrant":                db.SaveGrant(ctx, identity.Grant{UserID: u.ID, ClientID: "app"}),
+			"GrantFits":                failed(db.GrantFits(ctx, identity.Grant{UserID: u.ID, ClientID: "app"}, 0)),
 			"TOTPOf":                   second(db.TOTPOf(ctx, u.ID)),
 			"CreateTOTP":               db.CreateTOTP(ctx, mfa.Authenticator{UserID: u.ID, Secret: secret}),
 			"DeleteTOTP":               db.DeleteTOTP(ctx, u.ID),
