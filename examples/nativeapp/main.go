@@ -52,7 +52,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	events := make(chan app.Event, 64)
 	cfg.Issuer, cfg.ClientID, cfg.Language = *issuer, *client, os.Getenv("LANG")
-	cfg.Browser, cfg.Notify = browser(out, *printOnly), func(e app.Event) { events <- e }
+	cfg.Browser, cfg.Notify = browser(out, *printOnly), func(e app.Event) {
+		if e.Ended != nil || e.Name != "" {
+			events <- e
+		}
+	}
 	notes, err := app.Open(cfg)
 	if err != nil {
 		return err

@@ -79,6 +79,9 @@ func (a *App) describe(r *record, form url.Values) {
 type Event struct {
 	// Ended is a session that is over, told once; nil otherwise.
 	Ended *Ended
+	// Changed says that the tokens, whether somebody is signed in, or what is known of them are others than before, by this process or
+	// another: show State and Identity anew.
+	Changed bool
 	// SignedOut says that the server has heard of a sign-out.
 	SignedOut bool
 	// Name and Data are an event of /me/events (docs/mobile.md) that the app may want to know; Data is JSON.

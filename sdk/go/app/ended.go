@@ -27,6 +27,9 @@ func (e *Ended) id() string {
 	if e == nil {
 		return ""
 	}
+	if e.Reason == reasonStore {
+		return e.Reason // each look finds it anew
+	}
 	return e.SessionID + " " + e.Reason + " " + e.At.UTC().String()
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 )
@@ -144,22 +145,33 @@ func (a *App) bury(r *record) error {
 // publish makes a record the one that this process went by last.
 func (a *App) publish(r *record) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.note(r)
+	news := a.note(r)
+	a.mu.Unlock()
+	a.tellChanged(news)
 }
 
 // publishUnless does so unless another task was quicker than a read without the lock, which began when before was the last.
 func (a *App) publishUnless(r, before *record) bool {
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	if a.rec != before {
+		a.mu.Unlock()
 		return false
 	}
-	a.note(r)
+	news := a.note(r)
+	a.mu.Unlock()
+	a.tellChanged(news)
 	return true
 }
 
-func (a *App) note(r *record) {
+// tellChanged is called without the lock: what hears it may ask.
+func (a *App) tellChanged(news bool) {
+	if news {
+		a.cfg.Notify(Event{Changed: true})
+	}
+}
+
+// note reports whether the record shows something else than the one before.
+func (a *App) note(r *record) (news bool) {
 	if r.Tokens != nil && r.Tokens.heard == 0 {
 		r.Tokens.heard = a.clock.Elapsed()
 		if old := a.rec; old != nil && old.Tokens != nil && old.Tokens.Access == r.Tokens.Access {
@@ -173,7 +185,20 @@ func (a *App) note(r *record) {
 	}
 	copied := *r
 	copied.Pending, copied.Leaving = slices.Clone(r.Pending), slices.Clone(r.Leaving)
+	news = a.rec != nil && a.rec.differs(r)
 	a.rec = &copied
+	return news
+}
+
+// differs reports whether an app shows two records differently.
+func (r *record) differs(from *record) bool {
+	switch {
+	case (r.Tokens == nil) != (from.Tokens == nil), (r.Identity == nil) != (from.Identity == nil):
+		return true
+	case r.Tokens != nil && r.Tokens.Access != from.Tokens.Access, r.Ended.id() != from.Ended.id():
+		return true
+	}
+	return r.Identity != nil && !reflect.DeepEqual(r.Identity.Claims, from.Identity.Claims)
 }
 
 // current is the newest record in the store, for another process may have signed out, or in, since; while it can't be read, the one

@@ -222,6 +222,8 @@ func (d *driver) notify(e app.Event) {
 	switch {
 	case e.Ended != nil:
 		d.tell(object{"event": "ended", "reason": e.Ended.Reason, "sentence": e.Ended.Sentence})
+	case e.Changed:
+		d.tell(object{"event": "changed"})
 	case e.SignedOut:
 		d.tell(object{"event": "signed_out", "heard": true})
 	default:

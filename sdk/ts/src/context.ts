@@ -15,7 +15,7 @@ import { Backoff } from './backoff.js';
 export interface Happenings {
   /** A session of this app ended: its tokens are forgotten. */
   ended: (ended: Ended) => void;
-  /** Tokens, sign-in or sign-out: read `state` and `identity` anew. */
+  /** Tokens, sign-in, sign-out, or what is known of the person: read `state` anew. */
   changed: () => void;
   /** A sign-out that had to wait was heard by the server. */
   signedOut: () => void;
@@ -98,8 +98,11 @@ function notice(ctx: Context, record: AppRecord): void {
   }
   if (!before) return;
   if (record.ended && record.ended.id !== before.ended?.id) ctx.tell('ended', spoken(ctx, record.ended));
-  if (before.session?.access !== session?.access || before.ended?.id !== record.ended?.id) ctx.tell('changed');
+  if (shown(before) !== shown(record)) ctx.tell('changed');
 }
+
+/** What a page may show of a record, to compare it. The name and the e-mail address are among the claims. */
+const shown = ({ session, ended, identity }: AppRecord): string => JSON.stringify([session?.access, ended?.id, identity?.claims]);
 
 /** spoken is an ending in the app's language. */
 export function spoken(ctx: Context, { reason, at }: Ended): Ended {

@@ -111,6 +111,7 @@ async function open(c: Json): Promise<Json> {
     },
   });
   app.on('ended', ({ reason, message }) => told({ event: 'ended', reason, sentence: message }));
+  app.on('changed', () => told({ event: 'changed' }));
   app.on('signedOut', () => told({ event: 'signed_out', heard: true }));
   app.on('heard', (name, data) => told({ event: 'heard', name, data }));
   return { state: (await app.state()).status };

@@ -17,7 +17,7 @@ sealed interface Event {
     /** A session of this app ended: its tokens are forgotten. */
     data class SessionEnded(val ended: Ended) : Event
 
-    /** Tokens, sign-in or sign-out: read [App.state] anew. */
+    /** Tokens, sign-in, sign-out, or what is known of the person: read [App.state] anew. */
     data object Changed : Event
 
     /** A sign-out that had to wait was heard by the server. */
@@ -84,8 +84,11 @@ internal class Context(val config: Config) : Records.Keeper {
         signedIn.value = record.session?.id
         if (before == null) return
         record.ended?.takeIf { it.id != before.ended?.id }?.let { tell(Event.SessionEnded(spoken(it))) }
-        if (before.session?.access != access || before.ended?.id != record.ended?.id) tell(Event.Changed)
+        if (shown(before) != shown(record)) tell(Event.Changed)
     }
+
+    /** What a page may show of a record, to compare it. */
+    private fun shown(r: Record) = listOf(r.session?.access, r.ended?.id, r.identity?.name, r.identity?.email, r.identity?.claims)
 
     private fun remember(learnt: Learnt) {
         skew = learnt.skew

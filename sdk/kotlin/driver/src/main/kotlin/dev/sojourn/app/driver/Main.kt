@@ -127,7 +127,7 @@ private fun tell(opened: Opened, event: Event) = when (event) {
     is Event.SessionEnded -> opened.tell(json("event" to "ended", "reason" to event.ended.reason, "sentence" to event.ended.sentence))
     is Event.Heard -> opened.tell(json("event" to "heard", "name" to event.name, "data" to event.data))
     Event.SignedOut -> opened.tell(json("event" to "signed_out", "heard" to true))
-    Event.Changed -> Unit
+    Event.Changed -> opened.tell(json("event" to "changed"))
 }
 
 private fun close(): JsonObject {
