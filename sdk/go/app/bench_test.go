@@ -3,6 +3,7 @@
 package app
 
 import (
+	"net/http"
 	"syscall"
 	"testing"
 )
@@ -30,6 +31,27 @@ func BenchmarkProof(b *testing.B) {
 	begun := processorTime(b)
 	for b.Loop() {
 		if _, err := a.proof(k, "POST", a.allowed[0], "token"); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(processorTime(b)-begun)/float64(b.N), "cpu-ns/op")
+}
+
+// What a call of an API costs before it is sent: the record and the key are read from their folder each time, for another process may
+// have signed out since, and the proof is signed.
+func BenchmarkCall(b *testing.B) {
+	a := newFake(b).signedIn(b)
+	begun := processorTime(b)
+	for b.Loop() {
+		r, err := http.NewRequestWithContext(b.Context(), http.MethodGet, a.cfg.Issuer+"/me", nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		with, err := a.token(b.Context(), "")
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := a.authorize(r, with); err != nil {
 			b.Fatal(err)
 		}
 	}

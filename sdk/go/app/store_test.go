@@ -11,8 +11,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/zalando/go-keyring"
 )
 
 func newFolder(t *testing.T) (*Folder, string) {
@@ -176,56 +174,4 @@ func TestFolder_lockHasOneHolder(t *testing.T) {
 	if _, err := f.Lock(soon); err == nil {
 		t.Error("two hold the lock")
 	}
-}
-
-// One test, because the keyring of tests is one for the process.
-func TestKeyring_holdsTheKeyWhereThereIsOne(t *testing.T) {
-	at := func(name string) (*Folder, string) {
-		dir := filepath.Join(t.TempDir(), name)
-		f, err := NewFolder(dir, "test")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return f, dir
-	}
-	again := func(dir string) *Folder {
-		f, err := NewFolder(dir, "test")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return f
-	}
-	keyring.MockInit()
-	withRing, ringDir := at("ring")
-	save(t, withRing, "one")
-	if _, err := os.Stat(filepath.Join(ringDir, "secret")); err == nil {
-		t.Error("the key lies beside what it protects")
-	}
-	holds(t, again(ringDir), "one")
-
-	// Locked, or over ssh: the session is neither lost nor kept under another key.
-	keyring.MockInitWithError(errors.New("locked"))
-	if _, err := again(ringDir).Load("session"); err == nil || errors.Is(err, ErrDamaged) {
-		t.Errorf("a locked keyring: %v", err)
-	}
-	if err := again(ringDir).Check(); err == nil {
-		t.Error("a locked keyring can be written to")
-	}
-
-	// A machine without one.
-	without, fileDir := at("file")
-	save(t, without, "two")
-	if _, err := os.Stat(filepath.Join(fileDir, "secret")); err != nil {
-		t.Error(err)
-	}
-	holds(t, again(fileDir), "two")
-
-	// A keyring that comes later does not hide what a file protects; one that was emptied has lost it.
-	keyring.MockInit()
-	holds(t, again(fileDir), "two")
-	if _, err := again(ringDir).Load("session"); !errors.Is(err, ErrDamaged) {
-		t.Errorf("an emptied keyring: %v", err)
-	}
-	save(t, again(ringDir), "three")
-	holds(t, again(ringDir), "three")
 }
