@@ -22,6 +22,7 @@ test('docs/quickstart-web.md', async () => {
     const page = await context.newPage();
     await page.goto(followed.home);
     await page.getByText('Nobody is signed in.').waitFor();
+    assert.equal((await fetch(`${followed.home}sojourn-data/sojourn.db.secret`)).status, 404); // the server runs in the same folder
     await page.click('#in');
     await fillIn(page);
     await page.getByText(`Hello ${person.name}`).waitFor();
