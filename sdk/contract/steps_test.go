@@ -30,7 +30,8 @@ type step map[string]json.RawMessage
 //	answer   what was left for later is waited for and compared; with "passing" time passes as the SDK waits for it
 //	passing  an event is waited for while time passes as the SDK waits for it
 //	nearly   time passes until the access token is nearly over
-//	change   parameters of an address that was kept are "set", null takes one away, and it is kept under "keep"
+//	change   parameters of an address that was kept are "set", null takes one away, "$name" is that of another address that was
+//	         kept, and it is kept under "keep"
 //	follow   the person follows the URL kept under that name and the way back is kept under "keep"; "consent": allow or deny
 //	network  a fault (network_test.go), or {"do": "clear"} or {"do": "release"}
 //	server   the provider does something (act)
@@ -321,11 +322,25 @@ func (s *stage) change(from step, name string) {
 	for name, value := range set {
 		q.Del(name)
 		if value != nil {
-			q.Set(name, *value)
+			q.Set(name, s.parameter(name, *value))
 		}
 	}
 	address.RawQuery = q.Encode()
 	s.kept[keep] = address.String()
+}
+
+// parameter is a value that is said, or that of an address which was kept under the name after "$".
+func (s *stage) parameter(name, value string) string {
+	s.t.Helper()
+	from, other := strings.CutPrefix(value, "$")
+	if !other {
+		return value
+	}
+	address, err := url.Parse(s.kept[from].(string))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return address.Query().Get(name)
 }
 
 func (s *stage) tls(_ step, how string) { s.serves.net().breakInto(how == "portal") }
