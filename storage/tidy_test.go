@@ -2,6 +2,8 @@ package storage_test
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -104,6 +106,41 @@ func (p person) startAgain(t *testing.T, db *storage.DB, e identity.Ending) iden
 		ok(t, db.StartSignIn(t.Context(), p.signIn))
 	}
 	return p.begin(t, db, "offline_access")
+}
+
+// Sixteen phones refresh without a rest while a person of many Sessions is ended and tidied: whoever asks after the answer is
+// refused, no row is left, and each is told of once.
+func TestEnd_ofMuchBesideSixteenWhoRefresh(t *testing.T) {
+	t.Parallel()
+	const phones, many = 16, storage.StrikeAtOnce + storage.TidyBatch + 3
+	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
+		p := someone(t, db)
+		var answered atomic.Bool
+		var served atomic.Int64
+		var all sync.WaitGroup
+		for range phones {
+			s := p.begin(t, db, "offline_access")
+			all.Go(func() {
+				for done := true; done; {
+					late, err := answered.Load(), error(nil)
+					if s, done, err = db.Advance(t.Context(), turn(s, db.Now())); err != nil || done && late {
+						t.Errorf("after the answer: %v, with the error %v", late, err)
+						return
+					}
+					served.Add(1)
+				}
+			})
+		}
+		beginMany(t, db, p, many-phones)
+		eventually(t, "all have refreshed", func() bool { return served.Load() > 4*phones })
+		must[identity.Struck](t)(db.End(t.Context(), identity.Ending{User: p.user.ID, Cause: identity.EndNotMe}))
+		answered.Store(true)
+		tidyAll(t, db)
+		all.Wait()
+		if left, told := p.living(t, db), p.told(t, db, identity.SessionEnded, identity.EndNotMe); left != 0 || told != many {
+			t.Errorf("%d are left and %d were told of %d", left, told, many)
+		}
+	})
 }
 
 // A process that dies between two batches leaves them to the next one; two at once write each row once.

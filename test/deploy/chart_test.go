@@ -10,6 +10,8 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -94,6 +96,18 @@ func TestCompose_isWhatDocumentsPromise(t *testing.T) {
 	// The tool knows no variables, as somebody who set none.
 	if _, err := tool(t, composeTool, "docker-compose.yml"); err == nil || !strings.Contains(err.Error(), "is missing a value") {
 		t.Error("it starts without secrets:", err)
+	}
+	source, err := os.ReadFile(filepath.Join(root, "docker-compose.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := filepath.Join(t.TempDir(), "docker-compose.yml") // what must be set is set, all else is as it comes
+	if err := os.WriteFile(with, regexp.MustCompile(`\$\{(\w+):\?[^}]*\}`).ReplaceAll(source, []byte("a-$1")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text, err = tool(t, composeTool, with)
+	if err != nil || !strings.Contains(text, "postgres://sojourn:a-POSTGRES_PASSWORD@postgres:5432/") || !strings.Contains(text, "https://localhost:8443") {
+		t.Errorf("with secrets it is %v\n%s", err, text)
 	}
 }
 
