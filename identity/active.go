@@ -55,7 +55,7 @@ func (a Active) until(d Day) uint64 {
 func within(days uint64, n int) bool { return bits.TrailingZeros64(days) < n }
 
 // overAt says why and when a Session is over by its row: whichever came first of its endings. Another one later changes nothing.
-func (s Session) overAt() (EndCause, time.Time) {
+func (s *Session) overAt() (EndCause, time.Time) {
 	cause, at := EndIdle, s.IdleEndsAt
 	if !s.EndsAt.After(at) {
 		cause, at = EndExpired, s.EndsAt

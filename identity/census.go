@@ -13,7 +13,9 @@ type Counted struct {
 	UserCreatedAt time.Time // zero: the account is gone
 	Factors       []Factor
 
-	joined Day // of the account
+	joined  Day // of the account
+	subject Subject
+	scopes  []Scope // that it counts in
 }
 
 // Census makes the numbers of some days out of the rows of Sessions (docs/analytics.md). It is given all of them, each person's
@@ -21,22 +23,25 @@ type Counted struct {
 type Census struct {
 	calendar *Calendar
 	names    *names
+	scopes   map[Subject][]Scope
 	days     []*censusDay
 	one      []Counted // the person whose Sessions come
+	crowd    crowd
 }
 
 // censusDay is what becomes of one day.
 type censusDay struct {
 	day        Day
 	begins, to time.Time // the end of the day, or now
-	cells      cells
+	sessions   cells[Subject]
+	people     cells[Scope] // who are one in each scope, however many Sessions they have
 }
 
 // NewCensus counts days of a calendar as they look at a time. Days that have not begun have no numbers.
 func NewCensus(calendar *Calendar, days []Day, now time.Time) *Census {
-	c := &Census{calendar: calendar, names: newNames()}
+	c := &Census{calendar: calendar, names: newNames(), scopes: map[Subject][]Scope{}, crowd: newCrowd()}
 	for _, d := range days {
-		day := &censusDay{day: d, begins: calendar.Begins(d), to: calendar.Begins(d + 1), cells: cells{}}
+		day := &censusDay{day: d, begins: calendar.Begins(d), to: calendar.Begins(d + 1), sessions: cells[Subject]{}, people: cells[Scope]{}}
 		if now.Before(day.to) {
 			day.to = now
 		}
@@ -51,7 +56,12 @@ func (c *Census) Add(row Counted) {
 		c.person()
 	}
 	subject := c.names.of(Subject{Scope{row.ClientID, row.Platform, row.Device.AppVersion}, row.Own})
-	row.ClientID, row.Platform, row.Device.AppVersion = subject.ClientID, subject.Platform, subject.Version
+	scopes, known := c.scopes[subject]
+	if !known {
+		scopes = subject.scopes()
+		c.scopes[subject] = scopes
+	}
+	row.subject, row.scopes = subject, scopes
 	// What began before its row told of days, or was seeded, was used on these at least.
 	row.Active = row.Active.on(c.calendar.DayOf(row.LastUsedAt)).on(c.calendar.DayOf(row.CreatedAt))
 	row.joined = c.calendar.DayOf(row.UserCreatedAt)
@@ -63,59 +73,66 @@ func (c *Census) Numbers() map[Day][]Number {
 	c.person()
 	all := make(map[Day][]Number, len(c.days))
 	for _, d := range c.days {
-		all[d.day] = d.cells.of(d.day)
+		all[d.day] = d.numbers()
 	}
 	return all
 }
 
-func (c *Census) person() {
-	for _, d := range c.days {
-		for _, row := range c.one {
-			d.session(row)
+func (d *censusDay) numbers() []Number {
+	for subject, ticks := range d.sessions {
+		for _, scope := range subject.scopes() {
+			for tick, n := range ticks {
+				d.people.at(scope)[tick] += n
+			}
 		}
-		d.people(c.one)
 	}
-	c.one = c.one[:0]
+	return numbersOf(d.people, d.day)
 }
 
-func (row Counted) subject() Subject {
-	return Subject{Scope{row.ClientID, row.Platform, row.Device.AppVersion}, row.Own}
+func (c *Census) person() {
+	for _, d := range c.days {
+		for i := range c.one {
+			d.session(&c.one[i])
+		}
+		d.person(c.one, &c.crowd)
+	}
+	c.one = c.one[:0]
 }
 
 // in reports whether a moment is of the day.
 func (d *censusDay) in(t time.Time) bool { return !t.Before(d.begins) && t.Before(d.to) }
 
 // session counts what happened to a Session on the day.
-func (d *censusDay) session(row Counted) {
-	subject := row.subject()
+func (d *censusDay) session(row *Counted) {
+	ticks := d.sessions.at(row.subject)
 	cause, over := row.overAt()
 	if d.in(row.CreatedAt) {
-		d.cells.add(subject, MeasureBegun, "", 1)
+		ticks[Tick{MeasureBegun, ""}]++
 	}
 	if row.CreatedAt.Before(d.to) && !over.Before(d.to) {
-		d.cells.add(subject, MeasureLiving, "", 1)
+		ticks[Tick{MeasureLiving, ""}]++
 	}
 	if d.in(over) {
-		d.cells.add(subject, MeasureEnded, string(cause), 1)
-		d.cells.add(subject, MeasureLengths, onScale(over.Sub(row.CreatedAt)), 1)
+		ticks[Tick{MeasureEnded, string(cause)}]++
+		ticks[Tick{MeasureLengths, onScale(over.Sub(row.CreatedAt))}]++
 		if cause == EndReuse {
-			d.cells.add(subject, MeasureReuseAfter, onScale(over.Sub(row.LastUsedAt)), 1)
+			ticks[Tick{MeasureReuseAfter, onScale(over.Sub(row.LastUsedAt))}]++
 		}
 	}
 	if !row.ToldAt.IsZero() && d.in(row.ToldAt) {
-		d.cells.add(subject, MeasureForced, cmp.Or(row.ToldWhy, UnknownName), 1)
+		ticks[Tick{MeasureForced, cmp.Or(row.ToldWhy, UnknownName)}]++
 		if !row.ToldAt.Before(over) {
-			d.cells.add(subject, MeasureToldAfter, onScale(row.ToldAt.Sub(over)), 1)
+			ticks[Tick{MeasureToldAfter, onScale(row.ToldAt.Sub(over))}]++
 		}
 	}
 	if last := row.lastRefusal(); last.After(over) && d.in(over.Add(LastRefusals)) {
-		d.cells.add(subject, MeasureRefusedAfter, onScale(last.Sub(over)), 1)
+		ticks[Tick{MeasureRefusedAfter, onScale(last.Sub(over))}]++
 	}
-	d.lived(subject, row.CreatedAt, over)
+	d.lived(ticks, row.CreatedAt, over)
 }
 
 // lastRefusal is when its app was told last, as far as that is noted; zero: never.
-func (s Session) lastRefusal() time.Time {
+func (s *Session) lastRefusal() time.Time {
 	if s.RefusedAt.After(s.ToldAt) {
 		return s.RefusedAt
 	}
@@ -123,7 +140,7 @@ func (s Session) lastRefusal() time.Time {
 }
 
 // lived adds how long a Session was at each length on the day: the time in which it could have ended there.
-func (d *censusDay) lived(subject Subject, created, over time.Time) {
+func (d *censusDay) lived(ticks map[Tick]int64, created, over time.Time) {
 	from, to := later(created, d.begins), earlier(over, d.to)
 	for i := stepOf(from.Sub(created)); from.Before(to); i++ {
 		until := to
@@ -131,7 +148,7 @@ func (d *censusDay) lived(subject Subject, created, over time.Time) {
 			until = earlier(to, created.Add(Scale[i]))
 		}
 		if seconds := int64(until.Sub(from) / time.Second); seconds > 0 {
-			d.cells.add(subject, MeasureLived, stepLabel(i), seconds)
+			ticks[Tick{MeasureLived, stepLabel(i)}] += seconds
 		}
 		from = until
 	}
@@ -157,46 +174,66 @@ type device struct {
 	install string
 }
 
-// people counts a person, with the devices of theirs that are told apart.
-func (d *censusDay) people(rows []Counted) {
-	users, devices, living := map[Scope]uint64{}, map[device]uint64{}, map[device]bool{}
-	for _, row := range rows {
+// crowd is what one person is told apart by, while they are counted.
+type crowd struct {
+	users   map[Scope]uint64
+	devices map[device]uint64
+	living  map[device]bool
+}
+
+func newCrowd() crowd { return crowd{map[Scope]uint64{}, map[device]uint64{}, map[device]bool{}} }
+
+func (c *crowd) clear() {
+	clear(c.users)
+	clear(c.devices)
+	clear(c.living)
+}
+
+// person counts a person, with the devices of theirs that are told apart.
+func (d *censusDay) person(rows []Counted, c *crowd) {
+	c.clear()
+	for i := range rows {
+		row := &rows[i]
 		if !row.CreatedAt.Before(d.to) {
 			continue
 		}
-		days, install := row.Active.until(d.day), cmp.Or(row.Device.InstallID, row.ID.String())
+		days, install := row.Active.until(d.day), row.Device.InstallID
+		if install == "" {
+			install = row.ID.String()
+		}
 		_, over := row.overAt()
-		for _, scope := range row.subject().scopes() {
-			users[scope] |= days
-			devices[device{scope, install}] |= days
+		for _, scope := range row.scopes {
+			c.users[scope] |= days
+			c.devices[device{scope, install}] |= days
 			if !over.Before(d.to) && wide(scope) {
-				living[device{scope, install}] = true
+				c.living[device{scope, install}] = true
 			}
 		}
 	}
-	for of, days := range devices {
-		d.active(of.Scope, days, [...]Measure{MeasureDevices, MeasureDevices7, MeasureDevices30})
+	for of, days := range c.devices {
+		active(d.people.at(of.Scope), days, [...]Measure{MeasureDevices, MeasureDevices7, MeasureDevices30})
 	}
-	for scope, days := range users {
-		d.active(scope, days, [...]Measure{MeasureUsers, MeasureUsers7, MeasureUsers30})
+	for scope, days := range c.users {
+		ticks := d.people.at(scope)
+		active(ticks, days, [...]Measure{MeasureUsers, MeasureUsers7, MeasureUsers30})
 		if within(days, 1) && within(days>>1, 30) {
-			d.cells[Cell{scope, MeasureReturning, ""}]++
+			ticks[Tick{MeasureReturning, ""}]++
 		}
 		if wide(scope) && len(rows) > 0 {
-			d.about(scope, days, rows[0])
+			d.about(ticks, days, &rows[0])
 		}
 	}
-	d.perPerson(living)
+	d.perPerson(c.living)
 }
 
 // wide reports whether a scope is all there is or one client: what is not told apart any further.
 func wide(s Scope) bool { return s.Platform == "" && s.Version == "" }
 
 // active counts somebody or something by the days up to this one: as of the day, of 7 days and of 30.
-func (d *censusDay) active(scope Scope, days uint64, measures [3]Measure) {
+func active(ticks map[Tick]int64, days uint64, measures [3]Measure) {
 	for i, span := range [...]int{1, 7, 30} {
 		if within(days, span) {
-			d.cells[Cell{scope, measures[i], ""}]++
+			ticks[Tick{measures[i], ""}]++
 		}
 	}
 }
@@ -205,22 +242,22 @@ func (d *censusDay) active(scope Scope, days uint64, measures [3]Measure) {
 const maxCohortWeeks = 26
 
 // about counts a person by the week of their account, and by their factors.
-func (d *censusDay) about(scope Scope, days uint64, row Counted) {
+func (d *censusDay) about(ticks map[Tick]int64, days uint64, row *Counted) {
 	monday := d.day.Monday()
 	if !row.UserCreatedAt.IsZero() && within(days, int(d.day-monday)+1) {
 		week := row.joined.Monday()
 		if week <= monday && monday-week < 7*maxCohortWeeks {
-			d.cells[Cell{scope, MeasureCohort, week.String()}]++
+			ticks[Tick{MeasureCohort, week.String()}]++
 		}
 	}
 	if !within(days, 30) {
 		return
 	}
 	for _, f := range row.Factors {
-		d.cells[Cell{scope, MeasureFactors, f.Name}]++
+		ticks[Tick{MeasureFactors, f.Name}]++
 	}
 	if len(row.Factors) == 0 {
-		d.cells[Cell{scope, MeasureFactors, "none"}]++
+		ticks[Tick{MeasureFactors, "none"}]++
 	}
 }
 
@@ -233,6 +270,6 @@ func (d *censusDay) perPerson(living map[device]bool) {
 		byScope[of.Scope]++
 	}
 	for scope, n := range byScope {
-		d.cells[Cell{scope, MeasurePerPerson, strconv.Itoa(min(n, mostDevices))}]++
+		d.people.at(scope)[Tick{MeasurePerPerson, strconv.Itoa(min(n, mostDevices))}]++
 	}
 }

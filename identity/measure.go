@@ -66,7 +66,14 @@ func stepOf(d time.Duration) int {
 // onScale is the label of a length of time.
 func onScale(d time.Duration) string { return stepLabel(stepOf(d)) }
 
-func stepLabel(i int) string { return fmt.Sprintf("%02d", i) }
+func stepLabel(i int) string { return stepLabels[i] }
+
+var stepLabels = func() (all []string) {
+	for i := range len(Scale) + 1 {
+		all = append(all, fmt.Sprintf("%02d", i))
+	}
+	return all
+}()
 
 // What stands for names that there are too many of, and for those that nobody knows.
 const (
@@ -178,14 +185,25 @@ type Cell struct {
 	Label   string
 }
 
-// cells are numbers that are being counted.
-type cells map[Cell]int64
+// cells are numbers that are being counted, by whom they are of: a census of millions finds them quicker so.
+type cells[of comparable] map[of]map[Tick]int64
 
-// of returns the numbers as those of a day, always in the same order.
-func (c cells) of(d Day) []Number {
-	all := make([]Number, 0, len(c))
-	for cell, n := range c {
-		all = append(all, Number{d, cell, n})
+// at are the numbers of one.
+func (c cells[of]) at(one of) map[Tick]int64 {
+	ticks, known := c[one]
+	if !known {
+		ticks = map[Tick]int64{}
+		c[one] = ticks
+	}
+	return ticks
+}
+
+// numbersOf returns the numbers as those of a day, always in the same order.
+func numbersOf(c cells[Scope], d Day) (all []Number) {
+	for scope, ticks := range c {
+		for tick, n := range ticks {
+			all = append(all, Number{d, Cell{scope, tick.Measure, tick.Label}, n})
+		}
 	}
 	slices.SortFunc(all, Number.compare)
 	return all
@@ -195,12 +213,12 @@ func (c cells) of(d Day) []Number {
 type EventCount struct {
 	own   map[string]bool
 	names *names
-	cells cells
+	cells cells[Scope]
 }
 
 // NewEventCount counts with those clients that operators added.
 func NewEventCount(own map[string]bool) *EventCount {
-	return &EventCount{own, newNames(), cells{}}
+	return &EventCount{own, newNames(), cells[Scope]{}}
 }
 
 // Add counts n Events. Kinds are words of ours.
@@ -209,15 +227,10 @@ func (c *EventCount) Add(kind EventKind, client string, n int64) {
 	if client != "" {
 		s.ClientID = c.names.of(s).ClientID
 	}
-	c.cells.add(s, MeasureEvents, string(kind), n)
+	for _, scope := range s.scopes() {
+		c.cells.at(scope)[Tick{MeasureEvents, string(kind)}] += n
+	}
 }
 
 // Numbers returns them.
-func (c *EventCount) Numbers(d Day) []Number { return c.cells.of(d) }
-
-// add counts in every scope of a subject.
-func (c cells) add(s Subject, m Measure, label string, n int64) {
-	for _, scope := range s.scopes() {
-		c[Cell{scope, m, label}] += n
-	}
-}
+func (c *EventCount) Numbers(d Day) []Number { return numbersOf(c.cells, d) }

@@ -191,7 +191,35 @@ const (
 // Groups are parts of all, the largest first.
 type Groups struct {
 	Groups []Group `json:"groups"`
-	Small  int     `json:"small"` // parts of fewer than SmallGroup devices, which are left out
+	Small  int     `json:"small"` // parts that are left out, since they are too small or hide one that is (Tellable)
+}
+
+// Part is a part of all and how many devices it has.
+type Part struct {
+	Name    string
+	Devices int64
+}
+
+// maxGroups is how many parts are told of.
+const maxGroups = 50
+
+// Tellable returns how many of the parts, the largest first, are told of. What is left out has SmallGroup devices at least and is of
+// two parts at least: whoever knows the sum of all, and takes off what is told, has a sum of several. So where one small part would be
+// left out alone, the smallest of the others goes with it.
+func Tellable(parts []Part) (told int) {
+	left := int64(0)
+	for _, p := range parts {
+		left += p.Devices
+	}
+	for told < len(parts) && told < maxGroups && parts[told].Devices >= SmallGroup {
+		left -= parts[told].Devices
+		told++
+	}
+	for told > 0 && told < len(parts) && (len(parts)-told < 2 || left < SmallGroup) {
+		told--
+		left += parts[told].Devices
+	}
+	return told
 }
 
 // Unasked reports whether a cause of a forced sign-in is one that nobody asked for: neither the person nor their app, and no

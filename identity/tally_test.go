@@ -38,6 +38,31 @@ func TestTally_aMillionNamesAreAFewAndOthers(t *testing.T) {
 	}
 }
 
+// The same of a census: an app that names a version of its own for each device has a few, and others.
+func TestCensus_aMillionVersionsAreAFewAndOthers(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	calendar := identity.NewCalendar(nil)
+	day := calendar.DayOf(now)
+	census := identity.NewCensus(calendar, []identity.Day{day}, now)
+	const many = 20_000
+	for i := range many {
+		s := identity.Session{ID: identity.NewID(), UserID: identity.NewID(), ClientID: "app", CreatedAt: now.Add(-time.Hour), LastUsedAt: now.Add(-time.Hour)}
+		s.IdleEndsAt, s.EndsAt, s.Device.AppVersion, s.Device.InstallID = now.AddDate(0, 1, 0), now.AddDate(0, 1, 0), fmt.Sprint(i), fmt.Sprint(i)
+		census.Add(identity.Counted{Session: s, Own: true})
+	}
+	numbers, of := census.Numbers()[day], map[identity.Scope]int64{}
+	for _, n := range numbers {
+		if n.Measure == identity.MeasureBegun || n.Measure == identity.MeasureDevices {
+			of[n.Scope] += n.N
+		}
+	}
+	app, other := of[identity.Scope{ClientID: "app"}], of[identity.Scope{ClientID: "app", Version: identity.OtherName}]
+	if app != 2*many || other != 2*(many-30) || len(numbers) > 1000 {
+		t.Errorf("%d numbers: the app has %d, other versions %d", len(numbers), app, other)
+	}
+}
+
 // How long Sessions last is estimated from those that live, too: half of these end on their first day, each other half on the day
 // after, and nobody waits until the last one is over.
 func TestStats_lengthTakesTheLivingIntoAccount(t *testing.T) {

@@ -84,15 +84,20 @@ func (s *Server) addNumbers(ctx context.Context) {
 	}
 }
 
+// rolling is whose turn it is to roll up. Where a process dies of it, another one goes on within two minutes.
+var rolling = storage.Task{Name: "rollups", Hold: time.Minute, Every: sweepEvery}
+
 // rollUp makes the numbers of the days out of rows and Events, until ctx ends: of all replicas, one does.
 func (s *Server) rollUp(ctx context.Context) {
 	nowAndThen(ctx, func() time.Duration {
-		if mine, err := s.db.Lease(ctx, "rollups", sweepEvery); err == nil && mine {
-			if err := s.db.RollUp(ctx); err != nil && ctx.Err() == nil {
-				s.log.ErrorContext(ctx, "roll up the numbers of the days", "error", err)
-			}
+		mine, err := s.db.Turn(ctx, rolling, s.db.RollUp)
+		if err != nil && ctx.Err() == nil {
+			s.log.ErrorContext(ctx, "roll up the numbers of the days", "error", err)
 		}
-		return sweepEvery + spread()
+		if !mine {
+			return rolling.Hold
+		}
+		return rolling.Every + spread()
 	})
 }
 

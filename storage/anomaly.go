@@ -112,14 +112,3 @@ func (d *DB) Hours(ctx context.Context, series string, since time.Time) (map[tim
 	}
 	return all, d.fail("read hours", err)
 }
-
-// HoldLease gives a task to the caller for a while, or for longer where was is until when it had it; false while another one
-// has it. Of many processes that would do the same, one goes on.
-func (d *DB) HoldLease(ctx context.Context, name string, was time.Time, lasts time.Duration) (until time.Time, mine bool, err error) {
-	now := d.Now()
-	until = now.Add(lasts).Truncate(time.Microsecond)
-	res := d.q(ctx).Exec(`INSERT INTO leases (name, until) VALUES (?, ?)
-		ON CONFLICT (name) DO UPDATE SET until = excluded.until WHERE leases.until <= ? OR leases.until = ?`,
-		name, fromTime(until), fromTime(now), fromTime(was))
-	return until, res.RowsAffected == 1, d.fail("lease "+name, res.Error)
-}

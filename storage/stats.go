@@ -57,9 +57,6 @@ func (d *DB) settledUntil(ctx context.Context) (day identity.Day, err error) {
 	return day, d.fail("find the last settled day", err)
 }
 
-// maxGroups is how many parts are told of, the largest.
-const maxGroups = 50
-
 // groupColumns say of each way to divide which column names the parts, and which others are empty.
 var groupColumns = map[identity.GroupBy]struct{ column, where string }{
 	identity.ByClient:   {"client_id", "client_id <> '' AND platform = '' AND app_version = '' AND ? = ''"},
@@ -77,29 +74,24 @@ func (d *DB) StatGroups(ctx context.Context, q identity.StatsQuery, by identity.
 	if err != nil {
 		return groups, err
 	}
-	groups.Groups = []identity.Group{}
-	for _, p := range parts {
-		if p.devices < identity.SmallGroup {
-			groups.Small++
-			continue
-		}
-		of := q.Part(by, p.name)
+	told := identity.Tellable(parts)
+	groups.Groups, groups.Small = []identity.Group{}, len(parts)-told
+	for _, p := range parts[:told] {
+		of := q.Part(by, p.Name)
 		numbers, err := d.numbers(ctx, of, scopeNumbers)
 		if err != nil {
 			return groups, err
 		}
-		groups.Groups = append(groups.Groups, identity.NewGroup(p.name, p.devices, of, numbers))
+		groups.Groups = append(groups.Groups, identity.NewGroup(p.Name, p.Devices, of, numbers))
 	}
 	return groups, nil
 }
 
-type part struct {
-	name    string
-	devices int64
-}
+// maxParts is more than a day tells apart (identity.MaxOwnClients and its kin).
+const maxParts = 500
 
 // parts are those of the last day that was rolled up, by their devices: they are the rows of one day and measure.
-func (d *DB) parts(ctx context.Context, q identity.StatsQuery, by identity.GroupBy) (all []part, err error) {
+func (d *DB) parts(ctx context.Context, q identity.StatsQuery, by identity.GroupBy) (all []identity.Part, err error) {
 	columns := groupColumns[by]
 	var day identity.Day
 	_, err = d.one(ctx, []any{(*dayNumber)(&day)},
@@ -110,10 +102,10 @@ func (d *DB) parts(ctx context.Context, q identity.StatsQuery, by identity.Group
 	query := fmt.Sprintf(`SELECT %s, n FROM rollups WHERE day = ? AND part = 0 AND measure = ? AND %s ORDER BY n DESC, 1 LIMIT ?`,
 		columns.column, columns.where)
 	err = d.each(ctx, func(rows *sql.Rows) error {
-		var p part
-		err := rows.Scan(&p.name, &p.devices)
+		var p identity.Part
+		err := rows.Scan(&p.Name, &p.Devices)
 		all = append(all, p)
 		return err
-	}, query, int(day), string(identity.MeasureDevices30), strings.ToValidUTF8(q.ClientID, ""), maxGroups)
+	}, query, int(day), string(identity.MeasureDevices30), strings.ToValidUTF8(q.ClientID, ""), maxParts)
 	return all, d.fail("list parts", err)
 }

@@ -142,24 +142,6 @@ func (d *DB) sweepLapsed(ctx context.Context, before time.Time) (swept int, err 
 	return swept, nil
 }
 
-type leaseRow struct {
-	Name  string `gorm:"primaryKey"`
-	Until micros
-}
-
-// TableName is the table's name for GORM.
-func (leaseRow) TableName() string { return "leases" }
-
-// Lease gives a task to the caller alone for a while; false while another one has it. Of many processes that would do the
-// same, one does.
-func (d *DB) Lease(ctx context.Context, name string, lasts time.Duration) (mine bool, err error) {
-	now := d.Now()
-	res := d.q(ctx).Exec(`INSERT INTO leases (name, until) VALUES (?, ?)
-		ON CONFLICT (name) DO UPDATE SET until = excluded.until WHERE leases.until <= ?`,
-		name, fromTime(now.Add(lasts)), fromTime(now))
-	return res.RowsAffected == 1, d.fail("lease "+name, res.Error)
-}
-
 // Writable asks whether a write works, by one: a standby and a full disk answer all that only reads. While every writing
 // connection is in use nothing is tried: a probe must not wait behind a flood, and Ping tells whether answers come.
 func (d *DB) Writable(ctx context.Context) error {

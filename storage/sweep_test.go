@@ -92,17 +92,6 @@ var idOf = map[string]string{
 	storage.Postgres: "CAST(lpad(to_hex(i), 8, '0') || '-0000-7000-8000-000000000000' AS uuid)",
 }
 
-func TestLease_isOnesAtATime(t *testing.T) {
-	t.Parallel()
-	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
-		lease := func(int) bool { return must[bool](t)(db.Lease(t.Context(), "sweep", time.Minute)) }
-		same(t, 1, race(lease))
-		w.pass(time.Minute)
-		same(t, 1, race(lease))
-		same(t, true, must[bool](t)(db.Lease(t.Context(), "other", time.Minute)))
-	})
-}
-
 // spend writes more assertions than one statement deletes, and lets them expire.
 func spend(t *testing.T, db *storage.DB, w *watch) (n int) {
 	t.Helper()

@@ -136,7 +136,7 @@ func (p *program) printGroups(ctx context.Context, o opened, q identity.StatsQue
 			g.Name, g.Devices, g.Living, g.Refreshes, g.Absorbed, rateText(g.ForcedRate)))
 	}
 	if groups.Small > 0 {
-		lines = append(lines, fmt.Sprintf("Left out, with fewer than %d devices each: %d.", identity.SmallGroup, groups.Small))
+		lines = append(lines, fmt.Sprintf("Left out, with fewer than %d devices or beside one that has: %d.", identity.SmallGroup, groups.Small))
 	}
 	if len(lines) == 0 {
 		lines = []string{"No day has numbers yet."}
