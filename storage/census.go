@@ -29,13 +29,16 @@ func (d *DB) census(ctx context.Context, days []identity.Day) (map[identity.Day]
 	var last identity.Session
 	for {
 		began, n := time.Now(), 0
-		err := d.each(ctx, func(rows *sql.Rows) error {
-			n++
-			row, err := scanCounted(rows)
-			last = row.Session
-			c.Add(row)
-			return err
-		}, censusStretch, last.UserID.String(), last.UserID.String(), last.ID.String(), censusPage)
+		from := []any{last.UserID.String(), last.UserID.String(), last.ID.String(), censusPage}
+		err := d.unhurriedly(ctx, func(ctx context.Context) error {
+			return d.each(ctx, func(rows *sql.Rows) error {
+				n++
+				row, err := scanCounted(rows)
+				last = row.Session
+				c.Add(row)
+				return err
+			}, censusStretch, from...)
+		})
 		switch {
 		case err != nil:
 			return nil, d.fail("count sessions", err)

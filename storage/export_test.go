@@ -150,6 +150,11 @@ func PersonTables() (names []string) {
 	return names
 }
 
+// NoteHead says that a day is sealed.
+func (d *DB) NoteHead(ctx context.Context, day identity.Day) error {
+	return d.q(ctx).Create(&eventHeadRow{Day: day, Head: []byte("x")}).Error
+}
+
 // CountDay reads what RollUp reads for a day and its first hour, and claims it. It writes no numbers: there may be many.
 func (d *DB) CountDay(ctx context.Context, day identity.Day) error {
 	if _, err := d.census(ctx, []identity.Day{day}); err != nil {

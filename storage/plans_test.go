@@ -17,8 +17,8 @@ import (
 	"github.com/sojourn-auth/sojourn/storage/storagetest"
 )
 
-// small are the tables that only operators and this program fill.
-var small = []string{"signing_keys", "registration_tokens", "admin_tokens", "leases", "endings", "rolled_days"}
+// small are the tables that only operators and this program fill; event_heads gets a row a day.
+var small = []string{"signing_keys", "registration_tokens", "admin_tokens", "leases", "endings", "rolled_days", "event_heads"}
 
 // bulk is how many rows a table gets: 300,000 where people, phones and what happens to them are, else 20,000: enough for PostgreSQL
 // to plan as it does for millions.
@@ -241,6 +241,16 @@ func numbered(db *storage.DB, p person) map[string]func(context.Context) error {
 		},
 		"WalkEvents": func(ctx context.Context) error {
 			return db.WalkEvents(ctx, identity.EventSpan{Since: db.Now().Add(-time.Minute), Until: db.Now()}, func([]identity.Event) error { return nil })
+		},
+		"SealEvents": func(ctx context.Context) error { // of filled events each has a kind of its own: there is no sealing those
+			return orElse(db.NoteHead(ctx, identity.DayOf(db.Now())-1), failed(db.SealEvents(ctx)))
+		},
+		"ExportPerson": func(ctx context.Context) error {
+			return db.ExportPerson(ctx, p.user.ID, func(string, map[string]any) error { return nil })
+		},
+		"ReplayWebhook": func(ctx context.Context) error {
+			_, _, _, err := db.ReplayWebhook(ctx, identity.Webhook{Name: "app", URL: "https://app.example/hook"}, identity.EventPlace{At: db.Now().Add(-time.Minute)})
+			return err
 		},
 	}
 }

@@ -107,11 +107,15 @@ func (d *DB) copyIn(ctx context.Context, all []insertion) error {
 	})
 }
 
-// unhurriedly is a transaction whose statements may take as long as they do.
+// unhurriedly is for statements that may take as long as they do: on PostgreSQL a transaction, without compiling its plans, which it
+// would do anew each time for a stretch of rows that is read in less than the compiling takes.
 func (d *DB) unhurriedly(ctx context.Context, do func(context.Context) error) error {
+	if d.kind != Postgres {
+		return do(ctx)
+	}
 	return d.InTx(ctx, func(ctx context.Context) error {
-		if d.kind == Postgres {
-			if err := d.q(ctx).Exec(unhurried).Error; err != nil {
+		for _, set := range []string{unhurried, "SET LOCAL jit = off"} {
+			if err := d.q(ctx).Exec(set).Error; err != nil {
 				return err
 			}
 		}
