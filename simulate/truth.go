@@ -25,6 +25,7 @@ type truth struct {
 	ReuseAfter map[int]int // since the line had moved, likewise
 	Moves      map[identity.RefreshOutcome]int
 	Retries    int // codes that were answered again
+	Sessions   []*session
 }
 
 func newTruth() truth {
@@ -47,6 +48,7 @@ func (t *truth) redeemed(c *clock, of *session, token string) {
 	of.began, of.beganAt, of.movedAt = true, c.elapsed(), c.elapsed()
 	of.newest = map[string]bool{token: true}
 	t.Began[c.today()]++
+	t.Sessions = append(t.Sessions, of)
 	t.came(c.today(), of)
 }
 

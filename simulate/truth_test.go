@@ -85,18 +85,7 @@ func (t truth) told() told {
 func TestTruth_isWhatTheNumbersOfTheDaysSay(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		o := few(func(o *Options) { o.Database, o.Devices, o.Days, o.Late, o.Stores = dsn, 36, 2, .05, .2 })
-		f := settle(o)
-		defer func() {
-			if err := f.close(); err != nil {
-				t.Error(err)
-			}
-		}()
-		if err := f.build(t.Context(), o); err != nil {
-			t.Fatal(err)
-		}
-		if _, _, err := f.run(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		f := lived(t, o)
 		for _, h := range f.houses {
 			if err := h.built.AddNumbers(t.Context()); err != nil {
 				t.Fatal(err)
@@ -120,6 +109,24 @@ func TestTruth_isWhatTheNumbersOfTheDaysSay(t *testing.T) {
 			t.Errorf("nothing was tested: %+v", want)
 		}
 	})
+}
+
+// lived is a fleet whose days have passed.
+func lived(t *testing.T, o Options) *fleet {
+	t.Helper()
+	f := settle(o)
+	t.Cleanup(func() {
+		if err := f.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := f.build(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := f.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return f
 }
 
 // tells compares what the databases say of a part with what happened to it.
