@@ -25,9 +25,12 @@ func (d Day) noon() time.Time { return time.Unix(int64(d)*86400+43200, 0).UTC() 
 // Calendar says which day a moment is of, in the operator's time zone. Days follow on each other without gap or overlap, also
 // where clocks are put forward or back at midnight: most have 24 hours, some 23 or 25.
 type Calendar struct {
-	zone *time.Location
-	last atomic.Pointer[span] // most moments are of the same day
+	zone  *time.Location
+	hours [hoursKnown]atomic.Pointer[span] // the day that a moment of each hour was of: whoever counts all Sessions asks for each
 }
+
+// hoursKnown is for how many hours a calendar knows the day: 680 days of them.
+const hoursKnown = 1 << 14
 
 // span is a day from its first moment up to that of the next.
 type span struct {
@@ -48,7 +51,8 @@ func (c *Calendar) Zone() string { return c.zone.String() }
 
 // DayOf returns the day of a moment.
 func (c *Calendar) DayOf(t time.Time) Day {
-	if s := c.last.Load(); s != nil && !t.Before(s.begins) && t.Before(s.to) {
+	known := &c.hours[(t.Unix()/3600%hoursKnown+hoursKnown)%hoursKnown]
+	if s := known.Load(); s != nil && !t.Before(s.begins) && t.Before(s.to) {
 		return s.day
 	}
 	day := c.civil(t)
@@ -58,7 +62,7 @@ func (c *Calendar) DayOf(t time.Time) Day {
 	for !t.Before(c.Begins(day + 1)) {
 		day++
 	}
-	c.last.Store(&span{day, c.Begins(day), c.Begins(day + 1)})
+	known.Store(&span{day, c.Begins(day), c.Begins(day + 1)})
 	return day
 }
 
