@@ -116,7 +116,7 @@ func membersOf(s any) (members map[string]any) {
 func (c Client) UsesSecret() bool { return c.AuthMethod != "none" && c.AuthMethod != "private_key_jwt" }
 
 // cleanClient applies the rules that registration has too, except that an operator may give any scope and resource, and that
-// ID tokens are signed with ES256 where nothing else is said: an RSA signature is over half of what a code exchange costs.
+// usualIDTokens says how ID tokens are signed.
 func (o Operators) cleanClient(c Client) (clean Client, err error) {
 	if c.FromDocument() {
 		return c, checkLives(c.Lives)
@@ -173,13 +173,26 @@ func checkPublished(before, after Client) error {
 	return nil
 }
 
+// usualIDTokens says how ID tokens are signed where the operator did not. Programs that sign people in by a secret are somebody
+// else's, and many take nothing but RS256, the default of OpenID Connect Core 1.0 §3.1.3.7; some fail at a refresh without one.
+// Apps of one's own get ES256: an RSA signature is over half of what a code exchange costs.
+func (m *Metadata) usualIDTokens(bySecret bool) {
+	switch {
+	case m.IDTokenAlg != "":
+	case bySecret && len(m.RedirectURIs) > 0:
+		m.IDTokenAlg, m.IDTokenOnRefresh = "RS256", cmp.Or(m.IDTokenOnRefresh, new(true))
+	default:
+		m.IDTokenAlg = "ES256"
+	}
+}
+
 // cleanMetadata is CleanRegistration for what an operator says.
 func (o Operators) cleanMetadata(c Client) (Metadata, error) {
 	m := c.Metadata
 	if m.ApplicationType == webApp && slices.ContainsFunc(m.RedirectURIs, ofAnApp) {
 		return m, RefuseField("redirect_uris", "Use https, or http on loopback. A scheme of the app's own needs application_type native.")
 	}
-	m.IDTokenAlg = cmp.Or(m.IDTokenAlg, "ES256")
+	m.usualIDTokens(c.UsesSecret())
 	if len(m.GrantTypes) == 0 {
 		m.GrantTypes = []string{GrantTypeCode, GrantTypeRefresh}
 	}

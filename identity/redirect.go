@@ -229,6 +229,30 @@ func AddQuery(uri string, query url.Values) string {
 	return uri + join + query.Encode()
 }
 
+// answerParams are what an authorization is answered with.
+var answerParams = []string{
+	"code", "state", "iss", "error", "error_description", "error_uri", "session_state", "response", "access_token", "token_type", "expires_in",
+	"id_token",
+}
+
+// WithoutAnswer is a redirect URI without what an app could take for an answer of ours: whoever registered it may have written a code
+// into its query, and no answer says anything twice (RFC 6749 §3.1). The rest of the query stays as it is (§3.1.2).
+func WithoutAnswer(uri string) string {
+	place, query, asks := strings.Cut(uri, "?")
+	if !asks {
+		return uri
+	}
+	kept := slices.DeleteFunc(strings.Split(query, "&"), func(pair string) bool {
+		name, _, _ := strings.Cut(pair, "=")
+		name, err := url.QueryUnescape(name)
+		return err == nil && slices.Contains(answerParams, name)
+	})
+	if len(kept) == 0 {
+		return place
+	}
+	return place + "?" + strings.Join(kept, "&")
+}
+
 // maxLogged bounds in bytes what of a stranger's address stands in the log.
 const maxLogged = 256
 

@@ -60,6 +60,28 @@ var agents = map[string]recorded{
 		"token_endpoint_auth_methods_supported":["none","client_secret_post","private_key_jwt"]}`,
 		"https://chatgpt.com/connector/oauth/AbC123_x-", "client_secret_post", nil,
 	},
+	"MCP Inspector": {
+		`{"redirect_uris":["http://localhost:6274/oauth/callback","http://localhost:6274/oauth/callback/debug"],"token_endpoint_auth_method":"none",
+		"grant_types":["authorization_code","refresh_token"],"response_types":["code"],"client_name":"MCP Inspector",
+		"client_uri":"https://github.com/modelcontextprotocol/inspector","scope":""}`,
+		"http://localhost:6274/oauth/callback/debug", "none", nil,
+	},
+	"mcp-remote": {
+		`{"redirect_uris":["http://localhost:14236/oauth/callback"],"token_endpoint_auth_method":"none","grant_types":["authorization_code",
+		"refresh_token"],"response_types":["code"],"client_name":"MCP CLI Proxy","client_uri":"https://github.com/modelcontextprotocol/mcp-cli",
+		"software_id":"2e6dc280-f3c3-4e01-99a7-8181dbd1d23d","software_version":"0.1.38","scope":"openid email profile"}`,
+		"http://localhost:14236/oauth/callback", "none", nil,
+	},
+	"Gemini CLI": {
+		`{"client_name":"Gemini CLI MCP Client","redirect_uris":["http://localhost:7777/oauth/callback"],"grant_types":["authorization_code",
+		"refresh_token"],"response_types":["code"],"token_endpoint_auth_method":"none","code_challenge_method":["S256"],"scope":""}`,
+		"http://localhost:7777/oauth/callback", "none", nil,
+	},
+	"Inrupt's Solid libraries": {
+		`{"client_name":"A Solid app","application_type":"web","redirect_uris":["https://app.example/callback"],"subject_type":"public",
+		"token_endpoint_auth_method":"client_secret_basic","id_token_signed_response_alg":"ES256","grant_types":["authorization_code","refresh_token"]}`,
+		"https://app.example/callback", "client_secret_basic", nil,
+	},
 	"one with a scheme that is nobody's": {
 		`{"redirect_uris":["agent:/cb","http://localhost:7777/any/path?of=it"],"token_endpoint_auth_method":"none"}`,
 		"http://localhost:1/any/path?of=it", "none",
@@ -81,14 +103,19 @@ func TestRegister_agentsInTheirShapes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			secret := ""
-			if agent.method != "none" {
-				secret = answer.text("client_secret")
+			prove := func(form url.Values) told { return s.post(form) }
+			switch agent.method {
+			case "client_secret_post":
+				secret := answer.text("client_secret")
+				prove = func(form url.Values) told { return s.post(changed(form, []string{"client_secret", secret})) }
+			case "client_secret_basic":
+				basic := asClient(c, answer.text("client_secret"))
+				prove = func(form url.Values) told { form.Del("client_id"); return s.post(form, basic) }
 			}
 			code := s.allowed(c, cookie, asking(c, "redirect_uri", agent.back, "scope", "", "nonce", ""))
-			got := s.post(redeeming(c, code, "redirect_uri", agent.back, "client_secret", secret))
+			got := prove(redeeming(c, code, "redirect_uri", agent.back))
 			s.good(got)
-			again := s.post(refreshing(c, got.RefreshToken, "client_secret", secret))
+			again := prove(refreshing(c, got.RefreshToken))
 			s.good(again)
 			if again.RefreshToken == "" {
 				t.Errorf("%s: no refresh token", name)

@@ -25,10 +25,15 @@ func (a *authorization) posts() bool {
 func (e *Endpoints) sendToApp(w http.ResponseWriter, r *http.Request, a *authorization, answer url.Values) {
 	answer = e.complete(a, answer)
 	if a.posts() {
-		e.o.Handover(w, r, Handover{Client: a.client, To: a.back, Answer: answer})
+		e.o.Handover(w, r, Handover{Client: a.client, To: identity.WithoutAnswer(a.back), Answer: answer})
 		return
 	}
-	redirect(w, identity.AddQuery(a.back, answer))
+	redirect(w, a.backWith(answer))
+}
+
+// backWith is the way back with an answer in its query.
+func (a *authorization) backWith(answer url.Values) string {
+	return identity.AddQuery(identity.WithoutAnswer(a.back), answer)
 }
 
 // complete adds what every answer says: state comes back if it was sent, and iss says who answers (RFC 9207 §2).
@@ -78,10 +83,10 @@ func (e *Endpoints) sendBack(w http.ResponseWriter, r *http.Request, a *authoriz
 		problem.Title, problem.Msg, problem.Detail = "That did not work just now", "Nothing was lost. Try again in a moment.", ""
 		problem.BackURL, problem.BackLabel = e.again(a), "Try again"
 	case a.posts():
-		problem.BackURL, problem.Answer = a.back, e.complete(a, answer)
+		problem.BackURL, problem.Answer = identity.WithoutAnswer(a.back), e.complete(a, answer)
 		problem.BackLabel = "Back to " + placeOf(a.back)
 	case a.back != "":
-		problem.BackURL = identity.AddQuery(a.back, e.complete(a, answer))
+		problem.BackURL = a.backWith(e.complete(a, answer))
 		problem.BackLabel = "Back to " + placeOf(a.back)
 	}
 	e.o.Problem(w, r, problem)

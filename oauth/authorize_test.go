@@ -43,6 +43,31 @@ func TestAuthorize_answersWithCodeStateAndIss(t *testing.T) {
 	})
 }
 
+// RFC 6749 §3.1, §3.1.2: the query of a redirect URI is kept, and no parameter comes twice. Whoever registered it may have written
+// an answer of their own into it, which an app could take for ours.
+func TestAuthorize_theAnswerIsOursAlone(t *testing.T) {
+	t.Parallel()
+	const back = "https://a.example/cb?keep=1&code=theirs&st%61te=theirs&iss=https%3A%2F%2Fevil.example&error=x&&keep=2"
+	onStage(t, func(s *stage) {
+		c, cookie := s.app(func(c *identity.Client) { c.RedirectURIs = []string{back} }), s.signIn(s.user)
+		for scope, want := range map[string]string{"openid": "code", "nope": "error"} {
+			place, got := s.location(s.authorize(asking(c, "redirect_uri", back, "scope", scope), cookie))
+			if place != "https://a.example/cb" || len(got["keep"]) != 2 || got.Get(want) == "" || got.Has("code") == got.Has("error") {
+				t.Errorf("%s: led to %s with %v", scope, place, got)
+			}
+			for name, values := range got {
+				if name != "keep" && len(values) != 1 || slices.Contains(values, "theirs") || values[0] == "x" {
+					t.Errorf("%s: %s is %q", scope, name, values)
+				}
+			}
+		}
+		to, answer := s.handover(asking(c, "redirect_uri", back), cookie)
+		if to != "https://a.example/cb?keep=1&&keep=2" || answer.Get("code") == "" {
+			t.Errorf("%s is sent %v", to, answer)
+		}
+	})
+}
+
 // fosite refuses a request without state, and answers `state=` where none was sent.
 func TestAuthorize_stateIsOptionalAndComesBackAsSent(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,9 @@
 package oauth_test
 
 import (
+	"bytes"
+	"compress/gzip"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -125,6 +128,8 @@ func lies(h *site) map[string]lie {
 		"redirects of no kind":    {publish(says{"redirect_uris": "https://agent.example/cb"}), "redirect_uris"},
 		"another host's redirect": {publish(says{"redirect_uris": []string{"https://other.example/cb"}}), "redirect_uri"},
 		"10 MB":                   {serve(200, strings.Repeat(" ", 10<<20)), "longer than 1 MiB"},
+		"10 MB in 10 KB":          {serve(200, zipped(strings.Repeat(" ", 10<<20)), "Content-Encoding", "gzip"), "longer than 1 MiB"},
+		"another app's, packed":   {serve(200, zipped(strings.Replace(whole, h.id, "https://other.example/app", 1)), "Content-Encoding", "gzip"), another},
 		"no JSON":                 {serve(200, "<html>"), "not one JSON object"},
 		"JSON of another kind":    {serve(200, `["client_id"]`), "not one JSON object"},
 		"null":                    {serve(200, "null"), "not one JSON object"},
@@ -135,6 +140,14 @@ func lies(h *site) map[string]lie {
 		"nothing":                 {serve(404, ""), "no document"},
 		"what is gone":            {serve(410, ""), "no document"},
 	}
+}
+
+func zipped(text string) string {
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	_, _ = io.WriteString(w, text)
+	_ = w.Close()
+	return packed.String()
 }
 
 // The draft §5: "MUST treat all other HTTP status codes as an error", "MUST NOT automatically follow HTTP redirects".
@@ -151,7 +164,7 @@ func TestClientDocument_thatCannotBeReadIsAskedForAgainSoon(t *testing.T) {
 		if n, m := h.asked.Load(), elsewhere.asked.Load(); n != 1 || m != 0 {
 			t.Errorf("the document was asked for %d times, where it redirects to %d times", n, m)
 		}
-		for i, status := range []int{201, 204, 301, 400, 403, 429, 500, 503} {
+		for i, status := range []int{201, 204, 301, 304, 400, 403, 429, 500, 503} {
 			h.serve(status, nil)
 			s.pass(10 * time.Second)
 			s.page(s.authorize(asking(h.client())))

@@ -67,8 +67,14 @@ const foreignHome = "https://app.example/callback"
 // leave does what the pages want until they send the browser to the app, and returns that address.
 func (v *visitor) leave(t *testing.T, address string, p *person) string {
 	t.Helper()
+	return v.leaveFor(t, address, foreignHome, p)
+}
+
+// leaveFor is leave for an app at home.
+func (v *visitor) leaveFor(t *testing.T, address, home string, p *person) string {
+	t.Helper()
 	v.http.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
-		if strings.HasPrefix(r.URL.String(), foreignHome) {
+		if strings.HasPrefix(r.URL.String(), home) {
 			return http.ErrUseLastResponse
 		}
 		return nil

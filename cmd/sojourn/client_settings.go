@@ -119,10 +119,11 @@ func (n *newClient) pageFlags(f *pflag.FlagSet) {
 func (n *newClient) tokenFlags(f *pflag.FlagSet) {
 	f.StringVar(&n.SubjectType, "subject-type", "", "public, or pairwise: it knows people by subjects that no app of another host does (default: public)")
 	f.StringVar(&n.SectorURI, "sector-identifier-uri", "", "address whose host is the sector of a pairwise client, where its redirect URIs are of several")
-	f.StringVar(&n.IDTokenAlg, "id-token-alg", "", "ES256, RS256, PS256, EdDSA or Ed25519 (default: ES256; RS256 costs far more)")
+	f.StringVar(&n.IDTokenAlg, "id-token-alg", "", "ES256, RS256, PS256, EdDSA or Ed25519 (default: ES256; with a secret RS256, "+
+		"which some programs take alone and which costs far more)")
 	choice(f, &n.IDTokenProfile, "id-token-profile", "profile and e-mail claims stand in the ID token too (default: for web apps)")
-	choice(f, &n.IDTokenOnRefresh, "id-token-on-refresh", "a refresh brings a new ID token (default: where ES256 signs it, or "+
-		"a post-logout redirect URI is there)")
+	choice(f, &n.IDTokenOnRefresh, "id-token-on-refresh", "a refresh brings a new ID token (default: where --id-token-alg says nothing "+
+		"or ES256, or a post-logout redirect URI is there)")
 	f.StringVar(&n.AccessFormat, "access-token-format", "", "jwt or reference: what its access tokens are (default: jwt)")
 	f.StringVar(&n.UserinfoAlg, "userinfo-alg", "", "RS256, PS256, ES256, EdDSA or Ed25519: userinfo answers with a signed JWT (default: plain JSON)")
 	f.StringVar(&n.IntrospectionAlg, "introspection-alg", "", "RS256, PS256, ES256, EdDSA or Ed25519, for signed introspection answers (default: RS256)")

@@ -52,18 +52,24 @@ func buildMCP(t *testing.T, name string) string {
 	return binary
 }
 
-// testMCP is the folder of the foreign programs on Node.
+// testMCP is the folder of MCP's own programs on Node.
 func testMCP(t *testing.T) (node, dir string) {
 	t.Helper()
-	dir, err := filepath.Abs(filepath.Join("..", "..", "test", "mcp"))
+	return onNode(t, "mcp", "@modelcontextprotocol")
+}
+
+// onNode is a folder of foreign programs below test, which need a package.
+func onNode(t *testing.T, name, needs string) (node, dir string) {
+	t.Helper()
+	dir, err := filepath.Abs(filepath.Join("..", "..", "test", name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if node, err = exec.LookPath("node"); err == nil {
-		_, err = os.Stat(filepath.Join(dir, "node_modules", "@modelcontextprotocol"))
+		_, err = os.Stat(filepath.Join(dir, "node_modules", needs))
 	}
 	if err != nil {
-		absent(t, "MCP's own programs were not run (npm ci in test/mcp brings them, test/run does): "+err.Error())
+		absent(t, "foreign programs were not run (npm ci in test/"+name+" brings them, test/run does): "+err.Error())
 	}
 	return node, dir
 }
@@ -227,6 +233,19 @@ func (p *person) page(response *http.Response, err error) string {
 // publish serves the document of an agent at its client id, and returns that and a file with who vouches for the host.
 func publish(t *testing.T) (id, roots string) {
 	t.Helper()
+	base, roots := secureSite(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(map[string]any{
+			"client_id": "https://" + r.Host + r.URL.Path, "client_name": "Notes by document", "redirect_uris": []string{"http://127.0.0.1/callback"},
+			"grant_types": []string{"authorization_code", "refresh_token"}, "token_endpoint_auth_method": "none",
+		})
+	})
+	return base + "/agent.json", roots
+}
+
+// secureSite is a site with https, and a file with who vouches for it.
+func secureSite(t *testing.T, answer http.HandlerFunc) (base, roots string) {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -239,13 +258,7 @@ func publish(t *testing.T) (id, roots string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(map[string]any{
-			"client_id": "https://" + r.Host + r.URL.Path, "client_name": "Notes by document", "redirect_uris": []string{"http://127.0.0.1/callback"},
-			"grant_types": []string{"authorization_code", "refresh_token"}, "token_endpoint_auth_method": "none",
-		})
-	}))
+	server := httptest.NewUnstartedServer(answer)
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{certificate}, PrivateKey: key}}}
 	server.StartTLS()
 	t.Cleanup(server.Close)
@@ -257,5 +270,5 @@ func publish(t *testing.T) (id, roots string) {
 	if err := os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return "https://localhost:" + port + "/agent.json", roots
+	return "https://localhost:" + port, roots
 }
