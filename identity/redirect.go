@@ -220,8 +220,10 @@ func isLetter(r rune) bool { return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
 
 func isDigit(r rune) bool { return '0' <= r && r <= '9' }
 
-// AddQuery adds parameters to a URI, after the query that it has (RFC 6749 §3.1.2).
+// AddQuery adds parameters to a URI, after the query that it has (RFC 6749 §3.1.2), of which those of the same names go: nothing is
+// said twice (§3.1), least of all what whoever registered the URI wrote there in our place.
 func AddQuery(uri string, query url.Values) string {
+	uri = withoutParams(uri, query.Has)
 	join := "?"
 	if strings.Contains(uri, "?") {
 		join = "&"
@@ -235,9 +237,14 @@ var answerParams = []string{
 	"id_token",
 }
 
-// WithoutAnswer is a redirect URI without what an app could take for an answer of ours: whoever registered it may have written a code
-// into its query, and no answer says anything twice (RFC 6749 §3.1). The rest of the query stays as it is (§3.1.2).
+// WithoutAnswer is a redirect URI without what an app could take for an answer of ours: a code beside our error, an error beside our
+// code.
 func WithoutAnswer(uri string) string {
+	return withoutParams(uri, func(name string) bool { return slices.Contains(answerParams, name) })
+}
+
+// withoutParams leaves parameters out of a URI's query. The rest of it stays as it is written.
+func withoutParams(uri string, gone func(name string) bool) string {
 	place, query, asks := strings.Cut(uri, "?")
 	if !asks {
 		return uri
@@ -245,7 +252,7 @@ func WithoutAnswer(uri string) string {
 	kept := slices.DeleteFunc(strings.Split(query, "&"), func(pair string) bool {
 		name, _, _ := strings.Cut(pair, "=")
 		name, err := url.QueryUnescape(name)
-		return err == nil && slices.Contains(answerParams, name)
+		return err == nil && gone(name)
 	})
 	if len(kept) == 0 {
 		return place

@@ -227,3 +227,23 @@ func TestLoggedURI_showsWhereAndNoSecret(t *testing.T) {
 		t.Errorf("%d bytes are logged", len(got))
 	}
 }
+
+// RFC 6749 §3.1, §3.1.2: the query of an address stays as it is written, and what we say in it is said once.
+func TestAddQuery_saysNothingTwice(t *testing.T) {
+	t.Parallel()
+	for uri, want := range map[string]string{
+		"https://app.example/cb":                           "https://app.example/cb?state=ours",
+		"https://app.example/cb?a=1&b=x+y%20z&a=2":         "https://app.example/cb?a=1&b=x+y%20z&a=2&state=ours",
+		"https://app.example/cb?state=theirs":              "https://app.example/cb?state=ours",
+		"https://app.example/cb?a&st%61te=theirs&state&&b": "https://app.example/cb?a&&b&state=ours",
+		"https://app.example/cb?STATE=x&states=y&%zz=1":    "https://app.example/cb?STATE=x&states=y&%zz=1&state=ours",
+		"com.example.app:/cb?code=theirs":                  "com.example.app:/cb?code=theirs&state=ours",
+	} {
+		if got := identity.AddQuery(uri, url.Values{"state": {"ours"}}); got != want {
+			t.Errorf("%s becomes %s, want %s", uri, got, want)
+		}
+	}
+	if got := identity.WithoutAnswer("com.example.app:/cb?code=theirs&error=x&iss=y&page=1"); got != "com.example.app:/cb?page=1" {
+		t.Errorf("an answer is left in %s", got)
+	}
+}
