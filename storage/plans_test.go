@@ -20,11 +20,11 @@ import (
 // small are the tables that only operators and this program fill; event_heads gets a row a day.
 var small = []string{"signing_keys", "registration_tokens", "admin_tokens", "leases", "endings", "rolled_days", "event_heads"}
 
-// bulk is how many rows a table gets: 300,000 where people, phones and what happens to them are, else 20,000: enough for PostgreSQL
+// bulk is how many rows a table gets: 100,000 where people, phones and what happens to them are, else 20,000: enough for PostgreSQL
 // to plan as it does for millions.
 func bulk(table string) int {
 	if slices.Contains([]string{"users", "sign_ins", "sessions", "events"}, table) {
-		return 300_000
+		return 100_000
 	}
 	return 20_000
 }

@@ -40,11 +40,15 @@ func (s *shared) key(kind, name string) string {
 	return s.prefix + kind + ":" + hex.EncodeToString(sum[:16])
 }
 
+var errNoRedis = errors.New("redis: an answer that Redis does not give")
+
 // taken reports whether a name was taken before by any process, and takes it for a time. False, too, while Redis is away.
 func (s *shared) taken(ctx context.Context, kind, name string, life time.Duration) (taken bool) {
 	s.try(ctx, func(ctx context.Context) error {
 		set, err := s.client.SetArgs(ctx, s.key(kind, name), "1", redis.SetArgs{Mode: "NX", TTL: max(life, time.Millisecond)}).Result()
-		taken = errors.Is(err, redis.Nil) || err == nil && set == ""
+		if taken = errors.Is(err, redis.Nil); err == nil && set != "OK" {
+			return errNoRedis // and nobody is refused for what it says
+		}
 		return err
 	})
 	return taken

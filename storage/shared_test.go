@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"log/slog"
@@ -107,9 +108,11 @@ func TestShared_aRedisThatIsOfNoUse(t *testing.T) {
 		"no TLS there": {func(t *testing.T) string {
 			return strings.Replace(start()(t), "redis:", "rediss:", 1)
 		}, ""},
-		"garbage": {func(t *testing.T) string { return "redis://" + babbler(t, "HTTP/1.1 400 Bad Request\r\n\r\n") }, "does not speak as Redis"},
-		"silence": {func(t *testing.T) string { return "redis://" + babbler(t, "") }, "no answer in time"},
-		"nobody":  {func(t *testing.T) string { return "redis://127.0.0.1:" + freePort(t) }, "refused"},
+		"garbage":                {func(t *testing.T) string { return "redis://" + babbler(t, "HTTP/1.1 400 Bad Request\r\n\r\n") }, "does not speak as Redis"},
+		"nothing to everything":  {func(t *testing.T) string { return "redis://" + yesman(t, "$0\r\n\r\n") }, ""},
+		"a number to everything": {func(t *testing.T) string { return "redis://" + yesman(t, ":0\r\n") }, ""},
+		"silence":                {func(t *testing.T) string { return "redis://" + babbler(t, "") }, "no answer in time"},
+		"nobody":                 {func(t *testing.T) string { return "redis://127.0.0.1:" + freePort(t) }, "refused"},
 		"paused": {func(t *testing.T) string {
 			address, process := redisServer(t)
 			if err := process.Signal(syscall.SIGSTOP); err != nil {
@@ -164,6 +167,31 @@ func babbler(t *testing.T, says string) string {
 				_, _ = io.WriteString(conn, says)
 				_, _ = io.Copy(io.Discard, conn)
 				_ = conn.Close()
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// yesman answers every command alike, in Redis's own way, but for the first, which asks for a newer one.
+func yesman(t *testing.T, says string) string {
+	t.Helper()
+	l := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer func() { _ = conn.Close() }()
+				for lines, answer := bufio.NewScanner(conn), "-ERR unknown command\r\n"; lines.Scan(); {
+					if strings.HasPrefix(lines.Text(), "*") {
+						_, _ = io.WriteString(conn, answer)
+						answer = says
+					}
+				}
 			}()
 		}
 	}()
