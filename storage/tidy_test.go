@@ -146,7 +146,7 @@ func TestEnd_ofMuchBesideSixteenWhoRefresh(t *testing.T) {
 // A process that dies between two batches leaves them to the next one; two at once write each row once.
 func TestTidy_ofSeveralProcessesWritesEachRowOnce(t *testing.T) {
 	t.Parallel()
-	const many = storage.StrikeAtOnce + 4*storage.TidyBatch
+	const many = storage.StrikeAtOnce + 2*storage.TidyBatch
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
 		p := someone(t, db)
 		beginMany(t, db, p, many)
