@@ -22,6 +22,9 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sojourn-auth/sojourn/config"
+	"github.com/sojourn-auth/sojourn/mail/mailtest"
+	"github.com/sojourn-auth/sojourn/storage"
+	"github.com/sojourn-auth/sojourn/storage/storagetest"
 )
 
 // collector takes what OpenTelemetry sends (OTLP 1.x, protocol buffers by HTTP).
@@ -200,6 +203,49 @@ func checkSpans(t *testing.T, c *collector, kind string) {
 	}
 }
 
+// What a request asks of Redis is inside of its trace. A mail has a trace of its own, which nobody waits for, with its statements and
+// what the mail server took. Neither says a key, an address or a value.
+func TestTelemetry_aCollectorSeesRedisAndMail(t *testing.T) {
+	t.Parallel()
+	c, post := newCollector(t), mailtest.Run(t, mailtest.Options{})
+	w := newWorld(t, storage.Postgres, "otlp", c.url, "trace_sample", "1", "redis", "redis://"+storagetest.Redis(t).Address,
+		"smtp", post.URL(), "mail_from", "Harbour <no-reply@harbour.example>")
+	person, v := w.person(t), newVisitor(t)
+	p := w.app(t, trusted, alwaysProves).prover(t, 0)
+	got := p.tokens(t, p.redeemCode(t, newVisitor(t).signIn(t, p.app, person).Get("code")))
+	proof := p.prove(t, http.MethodGet, "/oauth2/userinfo", got.AccessToken)
+	if r := p.proved(t, w.issuer, got.AccessToken, proof); r.status != http.StatusOK {
+		t.Fatalf("userinfo: %d %s", r.status, r.body)
+	}
+	v.submit(t, v.open(t, w.issuer+"/forgot"), "username", person.email)
+	m := post.Next(t)
+	link := m.Link(t, "/reset")
+	w.journal.hide(parsed(t, link).Query().Get("link"))
+	of := func(whole, part string) (systems []string) {
+		_, inside := c.named(whole)
+		for _, s := range inside {
+			if s.Name == part {
+				systems = append(systems, attributeOf(s, "db.system.name"))
+				if part != "SELECT" && len(s.Attributes) > 1 {
+					t.Errorf("%s says %v", part, s.Attributes)
+				}
+			}
+		}
+		return systems
+	}
+	eventually(t, func() bool {
+		return slices.Contains(of("GET /oauth2/userinfo", "SET"), "redis") && slices.Contains(of("deliver mail", "send mail"), "") &&
+			slices.Contains(of("deliver mail", "SELECT"), "postgresql")
+	})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, secret := range []string{m.To, link, proof, got.AccessToken, "harbour.example"} {
+		if bytes.Contains(c.raw.Bytes(), []byte(secret)) {
+			t.Errorf("the collector was told %q", secret)
+		}
+	}
+}
+
 // metricsAs is /metrics in a format.
 func (w *world) metricsAs(t *testing.T, format string) string {
 	t.Helper()
@@ -220,8 +266,8 @@ func (w *world) metricsAs(t *testing.T, format string) string {
 	return string(said)
 }
 
-// Of a collector that is away, or takes and says nothing, a server waits for nothing: what is too much is dropped and counted, and
-// it leaves all the same.
+// Of a collector that is away, takes and says nothing, or answers what is no answer, a server waits for nothing: what is too much is
+// dropped and counted, and it leaves all the same.
 func TestTelemetry_aDeadCollectorCostsSpansAlone(t *testing.T) {
 	t.Parallel()
 	leave := make(chan struct{})
@@ -230,7 +276,18 @@ func TestTelemetry_aDeadCollectorCostsSpansAlone(t *testing.T) {
 	t.Cleanup(func() { close(leave) })
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
-	for name, to := range map[string]string{"silent": silent.URL, "gone": gone.URL} {
+	garbled := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/x-protobuf")
+		_, _ = w.Write(bytes.Repeat([]byte("\xff<html>"), 100))
+	}))
+	t.Cleanup(garbled.Close)
+	endless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			_, _ = w.Write(make([]byte, 1<<16))
+		}
+	}))
+	t.Cleanup(endless.Close)
+	for name, to := range map[string]string{"silent": silent.URL, "gone": gone.URL, "garbled": garbled.URL, "endless": endless.URL} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := newMetrics(0)
@@ -262,6 +319,9 @@ func TestTelemetry_aDeadCollectorCostsSpansAlone(t *testing.T) {
 			case <-time.After(patience):
 				t.Error("the server does not leave")
 			}
+			eventually(t, func() bool { // what is under way is in neither for a moment
+				return e.sent.Load()+e.failed.Load()+e.dropped.Load()+e.waiting.Load() == asked
+			})
 		})
 	}
 }

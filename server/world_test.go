@@ -27,6 +27,7 @@ type world struct {
 	journal   *journal
 	issuer    string
 	admin     string // where the first server's /readyz is
+	first     *Server
 	ahead     atomic.Int64
 }
 
@@ -102,7 +103,7 @@ func (w *world) replica(t *testing.T, settings ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.ports = listeners
+	w.first, s.ports = cmp.Or(w.first, s), listeners
 	s.limits = limits{read: 2 * patience, write: 2 * patience, answer: patience} // a busy machine is no fault of what is tested
 	ctx, stop := context.WithCancel(context.Background())
 	over := make(chan error, 1)
