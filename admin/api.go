@@ -24,10 +24,14 @@ import (
 // store is what the API shows one of; what it changes, it asks of the domain.
 type store interface {
 	AccountByID(ctx context.Context, id identity.ID) (identity.Account, error)
+	CaseByID(ctx context.Context, id identity.ID) (identity.Case, error)
 	// RegisteredClient returns a client, disabled or not, or NotFound.
 	RegisteredClient(ctx context.Context, id string) (identity.Client, error)
 	Resources(ctx context.Context) (identity.Resources, error)
 	Officers(ctx context.Context) ([]identity.Officer, error)
+	OfficeOf(ctx context.Context, userID identity.ID) (identity.Office, error)
+	InTx(ctx context.Context, do func(context.Context) error) error
+	LockUser(ctx context.Context, userID identity.ID) error
 	// SelfRegistered returns clients that registered themselves, the newest first.
 	SelfRegistered(ctx context.Context, q identity.ClientQuery) ([]identity.Client, error)
 	// ExportPerson hands on everything that is kept of a person but secrets.
@@ -45,6 +49,7 @@ type lists interface {
 	Clients(ctx context.Context, q identity.ClientQuery) ([]identity.Client, error)
 	Events(ctx context.Context, q identity.EventQuery) ([]identity.Event, error)
 	Unusual(ctx context.Context, limit int) ([]identity.Event, error)
+	Cases(ctx context.Context, q identity.CaseQuery) ([]identity.Case, error)
 	Deliveries(ctx context.Context, f identity.DeliveryFilter) ([]identity.ListedDelivery, error)
 	Stats(ctx context.Context, q identity.StatsQuery) (identity.Stats, error)
 	StatGroups(ctx context.Context, q identity.StatsQuery, by identity.GroupBy) (identity.Groups, error)
@@ -75,9 +80,9 @@ func New(o Options) *API { return &API{o} }
 // operation answers one request of a known operator; a nil answer is 204.
 type operation func(r *http.Request) (answer any, err error)
 
-func (a *API) operation(op operation) http.Handler {
+func (a *API) operation(needs identity.Role, op operation) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		answer, err := a.perform(op, r)
+		answer, err := a.perform(needs, op, r)
 		switch {
 		case err != nil:
 			a.refuse(w, r, err)
@@ -130,14 +135,61 @@ func (a *API) writeLines(w http.ResponseWriter, r *http.Request, all lines) {
 }
 
 // perform finds out who asks, and does it in their name.
-func (a *API) perform(op operation, r *http.Request) (any, error) {
+func (a *API) perform(needs identity.Role, op operation, r *http.Request) (any, error) {
 	token, err := a.o.Tokens.Check(r.Context(), identity.Bearer(r.Header.Values("Authorization")), identity.SeenFrom(r.RemoteAddr, ""))
 	if err != nil {
 		return nil, err
 	}
 	actor := identity.Actor("api", token.Name)
 	identity.TrailOf(r.Context()).Actor = actor
-	return op(r.WithContext(identity.WithActor(r.Context(), actor)))
+	if !token.Role.Covers(needs) {
+		return nil, identity.Refuse(identity.Forbidden, "This token's role is "+token.Role.String()+". This needs the role "+string(needs)+".")
+	}
+	ctx := context.WithValue(identity.WithActor(r.Context(), actor), roleKey{}, token.Role)
+	return op(r.WithContext(ctx))
+}
+
+// roleKey is where a request keeps the role of its token.
+type roleKey struct{}
+
+// sparing has support's tokens act on nobody who has a role at the desk, as support does there: it could make itself one of them.
+// Whom the request is about stays as they are, and so does their role, until it is done.
+func (a *API) sparing(whose func(*http.Request) (identity.ID, error), op operation) operation {
+	return func(r *http.Request) (answer any, err error) {
+		if role, _ := r.Context().Value(roleKey{}).(identity.Role); role.Covers(identity.RoleOperator) {
+			return op(r)
+		}
+		id, err := whose(r)
+		switch {
+		case err != nil:
+			return nil, err
+		case id == identity.ID{}: // it is about nobody
+			return op(r)
+		}
+		return answer, a.o.Store.InTx(r.Context(), func(ctx context.Context) error {
+			if err := a.o.Store.LockUser(ctx, id); err != nil {
+				return err
+			}
+			office, err := a.o.Store.OfficeOf(ctx, id)
+			if err == nil && office.Role != identity.NoRole {
+				err = identity.Refuse(identity.Forbidden, "This person has a role at the desk. Only an operator's token acts on their account.")
+			}
+			if err == nil {
+				answer, err = op(r.WithContext(ctx))
+			}
+			return err
+		})
+	}
+}
+
+// ownerIn reads whose Session the address names.
+func (a *API) ownerIn(r *http.Request) (identity.ID, error) {
+	id, err := sessionIn(r)
+	if err != nil {
+		return id, err
+	}
+	dossier, err := a.o.Operators.Session(r.Context(), id)
+	return dossier.User.ID, err
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

@@ -47,6 +47,7 @@ func newOffice(t *testing.T, kind string) *office {
 		Options: d.options(), Rows: d.db, Numbers: d.db.Lists(), Calendar: d.db.Calendar(), Desk: o.doorway,
 		Settings: "SOJOURN_MFA=optional\n", DeskAt: func(origin string) bool { return origin == o.at },
 		Operator: templates.Operator{Name: "Harbour"}, Place: func(string) string { return "" },
+		RuleReason: func(rule string) string { return "Why there is " + rule + "." },
 	})
 	router := mux.NewRouter().UseEncodedPath().SkipClean(true)
 	o.pages.Routes(router)

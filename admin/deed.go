@@ -35,6 +35,7 @@ type deed[S any] struct {
 	gone     bool                                    // the thing is there no more afterwards: the list of its kind follows
 	fits     func(*Desk, S) bool
 	inputs   func(S) []templates.DeskInput
+	seen     func(*Desk, visitor) (templates.DeskInput, error) // a hidden input: how things were when the page was shown
 	do       func(d *Desk, v visitor, s S) (once, error)
 }
 
@@ -55,7 +56,7 @@ func (n noun[S]) links(v visitor, s S) (acts []templates.DeskAct) {
 	for _, deed := range n.deeds {
 		if v.may(deed.needs) && (deed.fits == nil || deed.fits(v.d, s)) {
 			at := templates.Link{URL: n.home(s) + "/" + deed.name, Label: deed.button}
-			acts = append(acts, templates.DeskAct{Link: at, Danger: deed.danger})
+			acts = append(acts, templates.DeskAct{Link: at, Danger: deed.danger && deed.gone}) // red is what cannot be undone
 		}
 	}
 	return acts
@@ -138,6 +139,13 @@ func (n noun[S]) ask(w http.ResponseWriter, v visitor, deed errand[S], refusal e
 	}
 	if deed.inputs != nil {
 		page.Inputs = deed.inputs(deed.s)
+	}
+	if deed.seen != nil {
+		seen, err := deed.seen(v.d, v)
+		if err != nil {
+			return err
+		}
+		page.Inputs = append(page.Inputs, seen)
 	}
 	if !deed.noReason {
 		page.Inputs = append(page.Inputs, templates.DeskInput{

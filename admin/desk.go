@@ -18,7 +18,6 @@ const DeskPrefix = "/desk/"
 // deskStore is what the desk shows and the API does not.
 type deskStore interface {
 	store
-	OfficeOf(ctx context.Context, userID identity.ID) (identity.Office, error)
 	FindSessions(ctx context.Context, q identity.SessionQuery) ([]identity.Live, error)
 	SessionsPast(ctx context.Context, userID identity.ID, since time.Time, limit int) ([]identity.Session, error)
 	BareSignIns(ctx context.Context, userID identity.ID, limit int) ([]identity.SignIn, error)
@@ -40,6 +39,8 @@ type DeskOptions struct {
 	DeskAt   func(origin string) bool
 	Operator templates.Operator
 	Place    func(address string) string
+	// RuleReason is why a rule that finds what is unusual is there; empty where nobody knows.
+	RuleReason func(rule string) string
 }
 
 // Desk is the operators' desk: pages for the people who run the service. They sign in by the issuer's own pages, and are judged
@@ -90,6 +91,7 @@ var places = []struct {
 	show       func(*Desk, visitor) (templates.Desk, error)
 }{
 	{"", "Overview", (*Desk).overview},
+	{"cases", "Cases", (*Desk).casesPage},
 	{"people", "People", (*Desk).people},
 	{"sessions", "Sessions", (*Desk).sessionsPage},
 	{"clients", "Clients", (*Desk).clientsPage},

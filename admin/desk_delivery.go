@@ -70,8 +70,9 @@ var nothings = noun[string]{
 			says: "The next key of every algorithm becomes the current one. It was published before, so apps know it; leave an hour between " +
 				"rotations. Tokens of the key that retires verify until they expire.",
 			done: "The keys are rotated.",
+			seen: (*Desk).currentKey,
 			do: func(d *Desk, v visitor, _ string) (once, error) {
-				return once{}, d.o.SigningKeys.Rotate(v.ctx(), "")
+				return once{}, d.o.SigningKeys.Rotate(v.ctx(), "", v.r.PostFormValue("current"))
 			},
 		},
 	},
@@ -87,26 +88,22 @@ func nothingsAt(v visitor, place string) (acts []templates.DeskAct) {
 	for _, deed := range nothings.deeds {
 		if placeOf[deed.name] == place && v.may(deed.needs) {
 			at := templates.Link{URL: DeskPrefix + nothings.path + "/" + deed.name, Label: deed.button}
-			acts = append(acts, templates.DeskAct{Link: at, Danger: deed.danger})
+			acts = append(acts, templates.DeskAct{Link: at, Danger: deed.danger && deed.gone})
 		}
 	}
 	return acts
 }
 
 func addRegistrationToken(d *Desk, v visitor, _ string) (once, error) {
-	uses, err := number(v, "uses", maxUses)
-	if err == nil && uses == 0 {
-		err = identity.RefuseField("uses", "Write at least 1.")
-	}
+	uses, err := number(v, "uses", identity.MaxRegistrations)
 	if err != nil {
 		return once{}, err
 	}
-	hours, err := number(v, "hours", maxHours)
+	hours, err := number(v, "hours", int(identity.MaxRegistrationToken/time.Hour))
 	if err != nil {
 		return once{}, err
 	}
-	until := v.now().Add(time.Duration(hours) * time.Hour)
-	text, err := d.o.Operators.AddRegistrationToken(v.ctx(), uses, until)
+	text, until, err := d.o.Operators.AddRegistrationToken(v.ctx(), uses, time.Duration(hours)*time.Hour)
 	return once{text, fmt.Sprintf("It is good for %d, until %s.", uses, date(until).Text)}, err
 }
 

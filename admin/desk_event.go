@@ -142,7 +142,7 @@ func eventTable(v visitor, all []identity.Event) *templates.DeskTable {
 }
 
 func eventRow(v visitor, e identity.Event) []templates.DeskCell {
-	what := templates.DeskCell{Text: string(e.Kind)}
+	what := templates.DeskCell{Text: string(e.Kind), Whole: true}
 	if e.UserID != (identity.ID{}) {
 		what.URL = DeskPrefix + "people/" + e.UserID.String()
 	}

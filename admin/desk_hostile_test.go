@@ -20,9 +20,11 @@ func (o *office) addresses(s identity.Session) (looks, acts []string) {
 	o.ok(err)
 	waiting, err := o.db.Deliveries(o.Context(), identity.DeliveryFilter{Limit: 1})
 	o.ok(err)
+	cases, err := o.db.Cases(o.Context(), identity.CaseQuery{Limit: 1})
+	o.ok(err)
 	ids := map[string]string{
 		"people": s.UserID.String(), "sessions": s.ID.String(), "clients": url.PathEscape(s.ClientID), "webhooks": "crm", "keys": keys[0].ID,
-		"deliveries": waiting[0].ID.String(),
+		"deliveries": waiting[0].ID.String(), "cases": cases[0].Found.ID.String(),
 	}
 	for _, door := range o.pages.Doors() {
 		kind, _, _ := strings.Cut(strings.TrimPrefix(door.Path, admin.DeskPrefix), "/")
@@ -40,7 +42,7 @@ func TestDesk_noNameIsMoreThanAName(t *testing.T) {
 	t.Parallel()
 	for what, name := range map[string]string{
 		"HTML": `<img/src=x><script>"'&</script>`, "a formula": `=HYPERLINK("https://evil.example";"a,b")`, "plus": "+1+1", "minus": "-1+1", "at": "@SUM(A1)",
-		"a tab": "\t=1+1", "a CR": "\r=1+1", "control characters": "a\x01\x1b[31m\n\u0085\u202eb", "emoji": strings.Repeat("🚢", 16),
+		"a semicolon": "x;=1+1;y", "a semicolon and a quote": `x; "=1+1";"y`, "a tab": "\t=1+1", "a CR": "\r=1+1", "control characters": "a\x01\x1b[31m\n\u0085\u202eb", "emoji": strings.Repeat("🚢", 16),
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
@@ -59,8 +61,8 @@ func TestDesk_noNameIsMoreThanAName(t *testing.T) {
 				switch {
 				case strings.HasSuffix(path, ".csv"):
 					for _, row := range c.rows(path) {
-						for _, cell := range row {
-							if begins := strings.TrimSpace(cell); begins != "" && strings.ContainsAny(begins[:1], "=+-@") || strings.ContainsFunc(cell, unicode.IsControl) {
+						for _, cell := range strings.Split(strings.Join(row, ";"), ";") { // as where a semicolon parts cells
+							if begins := strings.Trim(cell, ` "`); begins != "" && strings.ContainsAny(begins[:1], "=+-@") || strings.ContainsFunc(cell, unicode.IsControl) {
 								t.Errorf("%s: the cell %q", path, cell)
 							}
 						}

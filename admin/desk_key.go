@@ -66,6 +66,16 @@ func (d *Desk) keysPage(v visitor) (page templates.Desk, err error) {
 	return page, err
 }
 
+// currentKey is one of those that sign, so that whoever presses twice rotates once.
+func (d *Desk) currentKey(v visitor) (in templates.DeskInput, err error) {
+	all, err := d.o.SigningKeys.All(v.ctx())
+	in = templates.DeskInput{Name: "current", Type: "hidden"}
+	if i := slices.IndexFunc(all, func(k identity.SigningKey) bool { return k.State == identity.KeyCurrent }); i >= 0 {
+		in.Value = all[i].ID
+	}
+	return in, err
+}
+
 // settings lists what this process runs with, without secrets, and who may do what here.
 func (d *Desk) settings(v visitor) (page templates.Desk, err error) {
 	page.Title = "Settings"

@@ -22,7 +22,7 @@ import (
 
 // deskLists are the pages that list something, each with how many rows furnished and two people more give it; -1: some.
 var deskLists = map[string]int{
-	"people": 3, "sessions": 1, "clients": 2, "registrations": 1, "events": -1, "deliveries": 1, "webhooks": 1, "keys": 6,
+	"cases": 1, "people": 3, "sessions": 1, "clients": 2, "registrations": 1, "events": -1, "deliveries": 1, "webhooks": 1, "keys": 6,
 }
 
 // download is a file of the desk as it came.
@@ -81,6 +81,7 @@ func (o *office) furnished(name, app string) identity.Session {
 	}
 	o.ok(o.db.DeliveryFailed(o.Context(), claimed.Failed(identity.FailedTry{At: o.now(), Cause: identity.Permanent(errors.New(name))})))
 	o.webhook("crm")
+	o.found(identity.Decision{Rule: "new-country", About: name, UserID: person.ID, ClientID: app, Answer: identity.AnswerTell})
 	storagetest.AddSigningKeys(o.T, o.db, identity.KeyCurrent, identity.KeyNext)
 	return s
 }

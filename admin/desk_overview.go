@@ -42,8 +42,7 @@ func (d *Desk) overview(v visitor) (page templates.Desk, err error) {
 	last, err := d.o.Lists.Events(v.ctx(), identity.EventQuery{Limit: lastEvents})
 	t := eventTable(v, last)
 	t.NextURL = DeskPrefix + "events"
-	page.Parts = append([]templates.DeskPart{waiting, {Title: "Found unusual", Table: found}}, health(s)...)
-	page.Parts = append(page.Parts, engagement(s)...)
+	page.Parts = append([]templates.DeskPart{waiting, {Title: "Found unusual", Table: found}}, drawn(s)...)
 	page.Parts = append(page.Parts, templates.DeskPart{Title: "What happened last", Table: t})
 	return page, err
 }
@@ -52,6 +51,14 @@ func (d *Desk) overview(v visitor) (page templates.Desk, err error) {
 func (d *Desk) overviewNumbers(v visitor) (identity.Stats, error) {
 	today := d.o.Calendar.DayOf(v.now())
 	return d.o.Numbers.Stats(v.ctx(), identity.StatsQuery{From: today - overviewDays + 1, To: today})
+}
+
+// drawn are the numbers as pictures; of a new server there are none for some minutes.
+func drawn(s identity.Stats) []templates.DeskPart {
+	if len(s.Uncounted) == overviewDays {
+		return []templates.DeskPart{{Title: "Health and use", Text: "Nothing has been counted yet. The first numbers come within some minutes of the first start."}}
+	}
+	return append(health(s), engagement(s)...)
 }
 
 // health is how Sessions fared.
@@ -107,14 +114,14 @@ func engagement(s identity.Stats) []templates.DeskPart {
 	return []templates.DeskPart{{
 		Title: "People who use the apps",
 		Facts: []templates.DeskFact{
-			fact("Today", fmt.Sprint(e.Users.Last())), fact("7 days", fmt.Sprint(e.Users7.Last())), fact("30 days", fmt.Sprint(e.Users30.Last())),
-			fact("Devices today", fmt.Sprint(e.Devices.Last())), fact("Devices, 30 days", fmt.Sprint(e.Devices30.Last())),
+			latest("Today", s, e.Users), latest("7 days", s, e.Users7), latest("30 days", s, e.Users30),
+			latest("Devices today", s, e.Devices), latest("Devices, 30 days", s, e.Devices30),
 		},
 		Chart: &templates.DeskChart{Says: "People active on each day.", Points: points(s, e.Users), Names: [2]string{"Day", "People"}},
 	}, {
 		Title: "Sessions",
 		Facts: []templates.DeskFact{
-			fact("Living", fmt.Sprint(e.Living.Last())), fact("Begun", fmt.Sprint(e.Begun.Sum())), fact("Ended", fmt.Sprint(e.Ended.Sum())),
+			latest("Living", s, e.Living), fact("Begun", fmt.Sprint(e.Begun.Sum())), fact("Ended", fmt.Sprint(e.Ended.Sum())),
 			fact("Half of them last longer than", length(e.Length.P50)),
 		},
 		Chart: &templates.DeskChart{Says: "Sessions that live as each day ends.", Line: true, Points: points(s, e.Living), Names: [2]string{"Day", "Living"}},
@@ -137,8 +144,22 @@ func points(s identity.Stats, series identity.Series) []templates.DeskPoint {
 	all := make([]templates.DeskPoint, len(series))
 	for i, n := range series {
 		all[i] = point(s, i, float64(n), fmt.Sprint(n))
+		if !s.Counted(s.From + identity.Day(i)) {
+			all[i].Missing, all[i].Text = true, notCounted
+		}
 	}
 	return all
+}
+
+// notCounted stands for the number of a day that no roll-up has looked at yet, which is not 0.
+const notCounted = "–"
+
+// latest is a fact of the last day of all.
+func latest(name string, s identity.Stats, series identity.Series) templates.DeskFact {
+	if !s.Counted(s.To) {
+		return fact(name, notCounted)
+	}
+	return fact(name, fmt.Sprint(series.Last()))
 }
 
 // length says a length of time in days or hours; 0 is one that nobody could see yet.
@@ -159,6 +180,9 @@ func (d *Desk) waiting(v visitor) (part templates.DeskPart, err error) {
 	add := func(path, what, much string, since time.Time) {
 		t.Rows = append(t.Rows, []templates.DeskCell{{Text: what, URL: DeskPrefix + path}, {Text: much}, v.moment(since)})
 	}
+	if err := d.openCases(v, add); err != nil {
+		return part, err
+	}
 	counts, err := d.o.Rows.CountDeliveries(v.ctx())
 	if err != nil {
 		return part, err
@@ -178,4 +202,21 @@ func (d *Desk) waiting(v visitor) (part templates.DeskPart, err error) {
 		}
 	}
 	return templates.DeskPart{Title: "Waits for an operator", Table: t}, nil
+}
+
+// manyCases is how many open ones the overview counts.
+const manyCases = 100
+
+// openCases says how many cases nobody closed yet.
+func (d *Desk) openCases(v visitor, add func(path, what, much string, since time.Time)) error {
+	open, err := d.o.Lists.Cases(v.ctx(), identity.CaseQuery{State: identity.CaseOpen, Limit: manyCases})
+	if err != nil || len(open) == 0 {
+		return err
+	}
+	much := fmt.Sprint(len(open))
+	if len(open) == manyCases {
+		much += " or more"
+	}
+	add("cases?state=open", "Open cases", much, open[len(open)-1].Found.At)
+	return nil
 }

@@ -90,7 +90,7 @@ func (d *desk) pass(by time.Duration) {
 
 func (d *desk) add(name string) string {
 	d.Helper()
-	token, err := d.tokens.Add(d.Context(), name)
+	token, err := d.tokens.Add(d.Context(), name, identity.RoleOperator)
 	d.ok(err)
 	return token
 }

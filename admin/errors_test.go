@@ -101,7 +101,7 @@ func refusedWith(t *testing.T, err error) (*httptest.ResponseRecorder, string) {
 	t.Helper()
 	db := storagetest.Open(t, storage.SQLite)
 	tokens := identity.AdminTokens{Store: db, Now: db.Now}
-	token, made := tokens.Add(t.Context(), "deploy")
+	token, made := tokens.Add(t.Context(), "deploy", identity.RoleOperator)
 	if made != nil {
 		t.Fatal(made)
 	}

@@ -51,12 +51,13 @@ func (a *API) keys(r *http.Request) (any, error) {
 // keyRotate answers POST /api/keys/rotate.
 func (a *API) keyRotate(r *http.Request) (any, error) {
 	var body struct {
-		Alg string `json:"alg"`
+		Alg     string `json:"alg"`
+		Current string `json:"current"`
 	}
 	if err := readBody(r, &body); err != nil {
 		return nil, err
 	}
-	if err := a.o.SigningKeys.Rotate(r.Context(), body.Alg); err != nil {
+	if err := a.o.SigningKeys.Rotate(r.Context(), body.Alg, body.Current); err != nil {
 		return nil, err
 	}
 	return a.keys(r)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -118,6 +119,39 @@ func TestWebhooks_sixteenRotationsAtOnce(t *testing.T) {
 		}
 		if len(secrets) != 2 || known != 2 || d.told(identity.WebhookRotated, "api:deploy") != 16 {
 			d.Errorf("%d secrets, %d of them were told", len(secrets), known)
+		}
+	})
+}
+
+// Of sixteen who rotate the keys as they saw them, one does, by the API and by the desk's button: a key that no API has read yet must not sign.
+func TestKeys_sixteenRotationsOfWhatWasSeenAreOne(t *testing.T) {
+	t.Parallel()
+	inOffice(t, func(o *office) {
+		o.token = o.add("deploy")
+		keys := identity.SigningKeys{Store: o.db, Now: o.now, Algs: []string{"ES256"}}
+		o.ok(keys.Ensure(o.Context()))
+		o.ok(keys.Prepare(o.Context()))
+		clerk := o.clerk("boss@example.com", identity.RoleOperator).enter()
+		seen := clerk.get("/desk/new/rotate-keys").Find("input[name=current]").AttrOr("value", "")
+		var won, lost atomic.Int32
+		atOnce(func(i int) {
+			status := 0
+			if i%2 == 0 {
+				status = o.ask(`POST /api/keys/rotate {"current":"` + seen + `"}`).status
+			} else {
+				status = clerk.post("/desk/new/rotate-keys", "current", seen).status
+			}
+			switch status {
+			case http.StatusOK, http.StatusSeeOther:
+				won.Add(1)
+			case http.StatusConflict:
+				lost.Add(1)
+			default:
+				o.Errorf("%d", status)
+			}
+		})
+		if won.Load() != 1 || lost.Load() != 15 {
+			o.Errorf("%d rotated, %d were told that somebody else did", won.Load(), lost.Load())
 		}
 	})
 }

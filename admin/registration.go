@@ -24,12 +24,6 @@ func (a *API) registrationList(r *http.Request) (any, error) {
 	return listOfClients(r.Context(), asked, a.o.Store.SelfRegistered)
 }
 
-// The bounds of an initial access token.
-const (
-	maxUses  = 1000
-	maxHours = 30 * 24
-)
-
 // registrationTokenAdd answers POST /api/registration-tokens.
 func (a *API) registrationTokenAdd(r *http.Request) (any, error) {
 	body := struct {
@@ -39,13 +33,7 @@ func (a *API) registrationTokenAdd(r *http.Request) (any, error) {
 	if err := readBody(r, &body); err != nil {
 		return nil, err
 	}
-	if body.Uses < 1 || body.Uses > maxUses {
-		return nil, identity.RefuseField("uses", "Use a number between 1 and 1000.")
-	}
-	if body.Seconds < 60 || body.Seconds > maxHours*60*60 {
-		return nil, identity.RefuseField("expires_in_seconds", "Use a number between 60 and 2592000, thirty days.")
-	}
-	until := a.o.Operators.Now().Add(time.Duration(body.Seconds) * time.Second)
-	text, err := a.o.Operators.AddRegistrationToken(r.Context(), body.Uses, until)
+	lasts := time.Duration(min(max(body.Seconds, 0), 1<<31)) * time.Second
+	text, until, err := a.o.Operators.AddRegistrationToken(r.Context(), body.Uses, lasts)
 	return RegistrationToken{text, body.Uses, until}, err
 }

@@ -7,7 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/PuerkitoBio/goquery"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sojourn-auth/sojourn/identity"
@@ -25,6 +27,35 @@ func TestDownloads_numbersOfDays(t *testing.T) {
 	if rows[0][0] != "day" || len(rows)-1 != len(lines) && len(rows) > 1 {
 		t.Errorf("%d rows, %d lines, %v", len(rows), len(lines), rows[0])
 	}
+}
+
+// A day that no roll-up has looked at is no day on which nothing happened.
+func TestDesk_aDayThatWasNotCountedIsAGapAndNoZero(t *testing.T) {
+	t.Parallel()
+	inOffice(t, func(o *office) {
+		c := o.clerk("reader@example.com", identity.RoleReader).enter()
+		if page := c.get("/desk/"); page.Find("svg").Length() != 0 || !strings.Contains(page.words(), "Nothing has been counted yet") {
+			o.Errorf("before the first day was counted: %s", page.words())
+		}
+		o.begin(o.user("ada@example.com"), o.client("notes").ID)
+		o.ok(o.db.RollUp(o.Context()))
+		counted := c.get("/desk/")
+		o.pass(20 * time.Hour) // the next day has begun, and nobody counted it
+		c.signIn()
+		page := c.enter().get("/desk/")
+		if fresh, old := today(counted), today(page); fresh == "–" || old != "–" {
+			o.Errorf("today's people are %q, and %q where nobody counted", fresh, old)
+		}
+		numbers := page.Find("figure table").Last().Find("tbody tr")
+		if last, before := numbers.Last().Text(), numbers.Eq(numbers.Length()-2).Text(); !strings.Contains(last, "–") || strings.Contains(before, "–") {
+			o.Errorf("the last days are %q and %q", before, last)
+		}
+	})
+}
+
+// today is what the overview says of the people of today.
+func today(page sheet) string {
+	return strings.TrimSpace(page.Find("dt").FilterFunction(func(_ int, dt *goquery.Selection) bool { return dt.Text() == "Today" }).Next().Text())
 }
 
 func TestStats_daysComeAsFilesByTheAPIToo(t *testing.T) {

@@ -107,7 +107,7 @@ func TestTokens_areKeptAsHashesAndToldOf(t *testing.T) {
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
 		tokens := identity.AdminTokens{Store: db, Now: db.Now}
 		ctx := identity.WithActor(t.Context(), "cli:ada")
-		text, err := tokens.Add(ctx, "deploy")
+		text, err := tokens.Add(ctx, "deploy", identity.RoleReader)
 		if err != nil || !strings.HasPrefix(text, "sj_ad_") || len(text) != len("sj_ad_")+43 {
 			t.Fatal(text, err)
 		}
@@ -118,7 +118,7 @@ func TestTokens_areKeptAsHashesAndToldOf(t *testing.T) {
 			"deploy": identity.Conflict, "": identity.Invalid, "a b": identity.Invalid, "ü": identity.Invalid,
 			"\x00": identity.Invalid, strings.Repeat("x", 65): identity.Invalid,
 		} {
-			if _, err := tokens.Add(ctx, name); identity.KindOf(err) != want {
+			if _, err := tokens.Add(ctx, name, identity.RoleReader); identity.KindOf(err) != want {
 				t.Errorf("%q: %v", name, err)
 			}
 		}
@@ -129,8 +129,10 @@ func TestTokens_areKeptAsHashesAndToldOf(t *testing.T) {
 		if err != nil || len(events) != 2 {
 			t.Fatal(events, err)
 		}
-		for i, kind := range []identity.EventKind{identity.AdminTokenRemoved, identity.AdminTokenAdded} {
-			if e := events[i]; e.Kind != kind || e.Detail != "deploy" || e.Actor != "cli:ada" {
+		for i, want := range []identity.Event{
+			{Kind: identity.AdminTokenRemoved, Detail: "deploy"}, {Kind: identity.AdminTokenAdded, Detail: "deploy, reader"},
+		} {
+			if e := events[i]; e.Kind != want.Kind || e.Detail != want.Detail || e.Actor != "cli:ada" {
 				t.Errorf("%+v", e)
 			}
 		}

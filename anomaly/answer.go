@@ -49,6 +49,19 @@ func (w *Watch) answer(ctx context.Context, d *identity.Decision) error {
 	return nil
 }
 
+// Reason is why a rule is there, for operators; empty for one that is no more.
+func (w *Watch) Reason(rule string) string {
+	if w == nil {
+		return ""
+	}
+	for _, r := range w.o.Rules {
+		if r.Name == rule {
+			return r.Reason
+		}
+	}
+	return ""
+}
+
 // Told is what a person is told of a rule's decision: the signal, of which we have words, and the operator's own words where there are.
 func (w *Watch) Told(rule string) (signal Signal, own string) {
 	if w == nil {

@@ -18,6 +18,7 @@ var AdminThrottle = Throttle{Free: 20, First: 30 * time.Second, Max: 15 * time.M
 // AdminToken lets a program use the admin API. Its name stands in every Event of what the program does.
 type AdminToken struct {
 	Name       string
+	Role       Role // what it may do, as of a person at the desk
 	CreatedAt  time.Time
 	LastUsedAt time.Time // to the minute; zero: never
 }
@@ -26,7 +27,7 @@ type adminTokenStore interface {
 	ledger
 	throttleStore
 	// CreateAdminToken keeps a token by its hash; Conflict when the name is taken.
-	CreateAdminToken(ctx context.Context, name string, hash []byte) error
+	CreateAdminToken(ctx context.Context, t AdminToken, hash []byte) error
 	AdminTokens(ctx context.Context) ([]AdminToken, error)
 	// AdminTokenByHash returns the token that has this hash, or NotFound.
 	AdminTokenByHash(ctx context.Context, hash []byte) (AdminToken, error)
@@ -41,18 +42,21 @@ type AdminTokens struct {
 	Now   func() time.Time
 }
 
-// Add makes a token and returns its text, which is told this once: the row keeps SHA-256 of it. Refusals: Invalid for a
-// name that is none, Conflict for one that is taken.
-func (a AdminTokens) Add(ctx context.Context, name string) (text string, err error) {
+// Add makes a token of a role and returns its text, which is told this once: the row keeps SHA-256 of it. Refusals: Invalid for a
+// name or role that is none, Conflict for a name that is taken.
+func (a AdminTokens) Add(ctx context.Context, name string, role Role) (text string, err error) {
 	if err := checkName(name, "token"); err != nil {
 		return "", err
 	}
+	if !role.Covers(RoleReader) {
+		return "", RefuseField("role", "Use reader, support or operator.")
+	}
 	text = adminPrefix + RandomText(32)
 	return text, a.Store.InTx(ctx, func(ctx context.Context) error {
-		if err := a.Store.CreateAdminToken(ctx, name, HashToken(text)); err != nil {
+		if err := a.Store.CreateAdminToken(ctx, AdminToken{Name: name, Role: role}, HashToken(text)); err != nil {
 			return err
 		}
-		return a.tell(ctx, AdminTokenAdded, name)
+		return a.tell(ctx, AdminTokenAdded, name+", "+role.String())
 	})
 }
 

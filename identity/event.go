@@ -64,7 +64,8 @@ const (
 	DeskEntered   EventKind = "desk.entered"   // Detail: with which role
 	OperatorActed EventKind = "operator.acted" // Detail: what was done at the desk, and why
 
-	AnomalyFound EventKind = "anomaly.found" // a rule found something unusual; Detail: Decision.Detail
+	AnomalyFound  EventKind = "anomaly.found" // a rule found something unusual; Detail: Decision.Detail
+	CaseWasClosed EventKind = "case.closed"   // an operator looked at what a rule found; Detail: the rule, and why
 )
 
 // EventKinds are all of them.
@@ -76,7 +77,7 @@ var EventKinds = []EventKind{
 	ClientDisabled, ClientEnabled, ClientDeleted, KeysRotated, KeysResealed, KeyRemoved, RegistrationTokenAdded,
 	DeliveryRetried, AdminTokenAdded, AdminTokenRemoved, WebhookAdded, WebhookRemoved, WebhookReplayed, WebhookRotated, EventsSealed,
 	RoleChanged, DeskEntered, OperatorActed,
-	AnomalyFound,
+	AnomalyFound, CaseWasClosed,
 }
 
 // Event is something that a user or an operator may ask about later. It is written in the transaction of what it tells.

@@ -39,6 +39,7 @@ type operatorStore interface {
 	// Reseal seals what rests under another root secret under the first one, and counts what remains.
 	Reseal(ctx context.Context) ([]Resealed, error)
 	deliveryStore
+	caseStore
 }
 
 type deliveryStore interface {
@@ -275,11 +276,25 @@ func (o Operators) tell(ctx context.Context, e Event) error {
 	return o.Store.AddEvent(ctx, e)
 }
 
-// AddRegistrationToken makes an initial access token (RFC 7591 §3) that is good for so many registrations until it
-// expires, and returns its text, which is told this once.
-func (o Operators) AddRegistrationToken(ctx context.Context, uses int, expires time.Time) (text string, err error) {
+// The bounds of an initial access token: who has one makes apps.
+const (
+	MaxRegistrations     = 1000
+	MinRegistrationToken = time.Minute
+	MaxRegistrationToken = 30 * 24 * time.Hour
+)
+
+// AddRegistrationToken makes an initial access token (RFC 7591 §3) that is good for so many registrations for a while, and returns
+// its text, which is told this once, and until when. Refusals: Invalid, field uses or expires_in_seconds.
+func (o Operators) AddRegistrationToken(ctx context.Context, uses int, lasts time.Duration) (text string, expires time.Time, err error) {
+	if uses < 1 || uses > MaxRegistrations {
+		return "", expires, RefuseField("uses", "Use a number between 1 and 1000 for how many registrations.")
+	}
+	if lasts < MinRegistrationToken || lasts > MaxRegistrationToken {
+		return "", expires, RefuseField("expires_in_seconds", "It can be good for a minute to thirty days (720 hours).")
+	}
 	text, hash := NewInitialToken()
-	return text, o.Store.InTx(ctx, func(ctx context.Context) error {
+	expires = o.Now().Add(lasts)
+	return text, expires, o.Store.InTx(ctx, func(ctx context.Context) error {
 		if err := o.Store.CreateRegistrationToken(ctx, hash, uses, expires); err != nil {
 			return err
 		}

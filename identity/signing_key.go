@@ -41,6 +41,8 @@ type signingKeyStore interface {
 	SigningKeys(ctx context.Context) ([]SigningKey, error)
 	// AddSigningKey adds a key unless one of its algorithm is in that state already: of many servers one wins.
 	AddSigningKey(ctx context.Context, k SigningKey) (bool, error)
+	// LockSigningKeys keeps everyone else from rotating and removing until the transaction ends.
+	LockSigningKeys(ctx context.Context) error
 	// PromoteSigningKeys retires the current key of alg and makes the next one current.
 	PromoteSigningKeys(ctx context.Context, alg string) error
 	// RemoveSigningKey deletes a key and returns what it was; where it signed, the next one takes its place. NotFound.
@@ -92,8 +94,10 @@ func (s SigningKeys) ensure(ctx context.Context, state KeyState) error {
 }
 
 // Rotate makes the next key of alg, or of every published algorithm when alg is empty, the current one, and a new
-// next one. Tokens of the retired key verify until they expire. It refuses (Invalid) an algorithm that no key signs with.
-func (s SigningKeys) Rotate(ctx context.Context, alg string) error {
+// next one. Tokens of the retired key verify until they expire. seen, where it is not empty, is the current key that whoever asks knows
+// of: of several who press a button at once one rotates, or a key would sign that no API has read yet. Refusals: Invalid for an algorithm that
+// no key signs with, Conflict where seen is not current any more.
+func (s SigningKeys) Rotate(ctx context.Context, alg, seen string) error {
 	algs := s.Published()
 	if alg != "" {
 		if !slices.Contains(algs, alg) {
@@ -104,28 +108,49 @@ func (s SigningKeys) Rotate(ctx context.Context, alg string) error {
 	if err := s.Prepare(ctx); err != nil {
 		return err
 	}
-	for _, a := range algs {
-		next, err := s.generate(a, KeyNext)
-		if err != nil {
+	next := make([]SigningKey, len(algs))
+	for i, a := range algs {
+		var err error
+		if next[i], err = s.generate(a, KeyNext); err != nil {
 			return err
 		}
-		if err := s.rotate(ctx, next); err != nil {
+	}
+	return s.Store.InTx(ctx, func(ctx context.Context) error {
+		if err := s.stillCurrent(ctx, seen); err != nil {
 			return err
 		}
+		for _, k := range next {
+			if err := s.rotate(ctx, k); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// stillCurrent refuses a key that signs no more; nobody changes that until the transaction ends.
+func (s SigningKeys) stillCurrent(ctx context.Context, seen string) error {
+	if err := s.Store.LockSigningKeys(ctx); err != nil || seen == "" {
+		return err
+	}
+	all, err := s.All(ctx)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(all, func(k SigningKey) bool { return k.ID == seen && k.State == KeyCurrent }) {
+		return &Error{Kind: Conflict, Field: "current", Msg: "The keys were rotated meanwhile: that one signs no more. Look at them again."}
 	}
 	return nil
 }
 
 func (s SigningKeys) rotate(ctx context.Context, next SigningKey) error {
-	return s.Store.InTx(ctx, func(ctx context.Context) error {
-		if err := s.Store.PromoteSigningKeys(ctx, next.Alg); err != nil {
-			return err
-		}
-		if _, err := s.Store.AddSigningKey(ctx, next); err != nil {
-			return err
-		}
-		return s.Store.AddEvent(ctx, Event{ID: NewID(), At: s.Now(), Kind: KeysRotated, Detail: next.Alg})
-	})
+	if err := s.Store.PromoteSigningKeys(ctx, next.Alg); err != nil {
+		return err
+	}
+	if _, err := s.Store.AddSigningKey(ctx, next); err != nil {
+		return err
+	}
+	return s.Store.AddEvent(ctx, Event{ID: NewID(), At: s.Now(), Kind: KeysRotated, Detail: next.Alg})
 }
 
 // Remove deletes a key that leaked: from the next reload on, every process refuses what it signed. One that signs is

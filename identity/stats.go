@@ -1,6 +1,9 @@
 package identity
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // SmallGroup is from how many devices on numbers are told of a part of all: of fewer somebody could be made out.
 const SmallGroup = 5
@@ -36,11 +39,15 @@ type Stats struct {
 	ClientID   string     `json:"client_id,omitempty"`
 	Platform   string     `json:"platform,omitempty"`
 	Version    string     `json:"version,omitempty"`
-	Settled    Day        `json:"settled"`            // up to this day the numbers are final; later ones may still change
-	Withheld   bool       `json:"withheld,omitempty"` // fewer than SmallGroup devices: nothing is told
+	Settled    Day        `json:"settled"`             // up to this day the numbers are final; later ones may still change
+	Uncounted  []Day      `json:"uncounted,omitempty"` // of these days nothing was counted yet: what stands for them is no number
+	Withheld   bool       `json:"withheld,omitempty"`  // fewer than SmallGroup devices: nothing is told
 	Health     Health     `json:"health"`
 	Engagement Engagement `json:"engagement"`
 }
+
+// Counted reports whether what there is of a day was counted, once at least.
+func (s Stats) Counted(day Day) bool { return !slices.Contains(s.Uncounted, day) }
 
 // Series is one number for each day from the first to the last.
 type Series []int64

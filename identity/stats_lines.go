@@ -84,7 +84,8 @@ func (s Stats) Lines() StatLines {
 }
 
 // SheetText is a text that no spreadsheet takes for a formula (OWASP, CSV Injection): what people and apps call themselves gets
-// a quote before it where it begins like one, and loses what cannot be seen.
+// a quote before it where it begins like one, be it behind a semicolon, which parts cells where a comma is for decimals, and loses what
+// cannot be seen.
 func SheetText(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
@@ -92,9 +93,17 @@ func SheetText(text string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(text, ""))
-	unseen := func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsGraphic(r) }
-	if begins := strings.TrimLeftFunc(text, unseen); begins != "" && strings.ContainsRune("=+-@|%＝＋－＠", []rune(begins)[0]) {
-		return "'" + text
+	cells := strings.Split(text, ";")
+	for i, cell := range cells {
+		if beginsFormula(cell) {
+			cells[i] = "'" + cell
+		}
 	}
-	return text
+	return strings.Join(cells, ";")
+}
+
+func beginsFormula(cell string) bool {
+	unseen := func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsGraphic(r) || r == '"' }
+	begins := strings.TrimLeftFunc(cell, unseen)
+	return begins != "" && strings.ContainsRune("=+-@|%＝＋－＠", []rune(begins)[0])
 }

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"net/url"
@@ -78,7 +79,11 @@ type Webhooks struct {
 	Store    webhookStore
 	Now      func() time.Time
 	Loopback bool // the issuer is this machine: so may a webhook be, by http
+	Reads    int  // how many batches of Events one replay looks through; 0: usualReads
 }
+
+// usualReads bounds a replay: whoever asks for what happened in years goes on where it stopped.
+const usualReads = 400
 
 // Add makes a webhook, fills in when, and returns its secret, which is told this once. Refusals: Invalid, by field; Conflict for a name that
 // is taken, or one webhook too many.
@@ -149,7 +154,8 @@ func (h Webhooks) Remove(ctx context.Context, name string) error {
 // Replayed is what a Replay put into the outbox.
 type Replayed struct {
 	Events int
-	// Until is the time of the last one, where more remain than may wait at once: replay from there later. Zero: all of them.
+	// Until is the time of the last one that was looked at, where more remain than one replay looks through or than may wait at once: replay
+	// from there later. Zero: all of them.
 	Until time.Time
 }
 
@@ -164,29 +170,30 @@ func (h Webhooks) Replay(ctx context.Context, name string, since time.Time) (Rep
 	if err != nil {
 		return Replayed{}, err
 	}
-	all, place := Replayed{}, EventPlace{At: since}
-	for waiting+all.Events < MaxWebhookWaiting/2 { // the other half is for what happens meanwhile
-		n, to, done, err := h.Store.ReplayWebhook(ctx, w, place)
-		if err != nil {
+	all, place, done := Replayed{}, EventPlace{At: since}, false
+	// The other half is for what happens meanwhile.
+	for reads := 0; !done && reads < cmp.Or(h.Reads, usualReads) && waiting+all.Events < MaxWebhookWaiting/2; reads++ {
+		var n int
+		if n, place, done, err = h.Store.ReplayWebhook(ctx, w, place); err != nil {
 			return all, err
 		}
-		place, all.Events = to, all.Events+n
-		if done {
-			return all, h.replayed(ctx, w, since)
-		}
+		all.Events += n
 	}
-	all.Until = place.At
+	if !done {
+		all.Until = place.At
+	}
+	if err := h.replayed(ctx, w, EventSpan{Since: since, Until: all.Until}); err != nil {
+		return all, err
+	}
 	return all, h.tell(ctx, WebhookReplayed, name)
 }
 
-// replayed forgets that Events were missed, where the replay began before the first of them.
-func (h Webhooks) replayed(ctx context.Context, w Webhook, since time.Time) error {
-	if !w.MissedSince.IsZero() && !since.After(w.MissedSince) {
-		if err := h.Store.SetWebhookMissed(ctx, w.Name, time.Time{}); err != nil {
-			return err
-		}
+// replayed forgets that Events were missed, as far as a replay that began before the first of them got.
+func (h Webhooks) replayed(ctx context.Context, w Webhook, told EventSpan) error {
+	if w.MissedSince.IsZero() || told.Since.After(w.MissedSince) || !told.Until.IsZero() && told.Until.Before(w.MissedSince) {
+		return nil
 	}
-	return h.tell(ctx, WebhookReplayed, w.Name)
+	return h.Store.SetWebhookMissed(ctx, w.Name, told.Until)
 }
 
 func (h Webhooks) byName(ctx context.Context, name string) (Webhook, error) {

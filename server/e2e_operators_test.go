@@ -76,7 +76,7 @@ func (w *world) elsewhere(t *testing.T, dsn string) *storage.DB {
 // adminToken makes a token for the API of the world.
 func (w *world) adminToken(t *testing.T, name string) string {
 	t.Helper()
-	token, err := identity.AdminTokens{Store: w.db, Now: w.now}.Add(t.Context(), name)
+	token, err := identity.AdminTokens{Store: w.db, Now: w.now}.Add(t.Context(), name, identity.RoleOperator)
 	if err != nil {
 		t.Fatal(err)
 	}

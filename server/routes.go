@@ -77,7 +77,7 @@ func (s *Server) desk() http.Handler {
 	desk := admin.NewDesk(admin.DeskOptions{
 		Options: s.adminOptions(), Rows: s.db, Numbers: s.db.Lists(), Calendar: s.db.Calendar(), Desk: identity.Desk{Store: s.db, Keys: s.keys, Now: s.db.Now},
 		Settings: s.cfg.String(), URL: s.cfg.AdminURL, DeskAt: s.cfg.DeskAt,
-		Operator: templates.Operator{Name: s.cfg.OperatorName}, Place: s.places.place,
+		Operator: templates.Operator{Name: s.cfg.OperatorName}, Place: s.places.place, RuleReason: s.watch.Reason,
 	})
 	refusing := func(why refusal) http.Handler { return desk.Refusal(why.status, why.msg) }
 	router := mux.NewRouter().UseEncodedPath().SkipClean(true)

@@ -218,6 +218,9 @@ func TestWebhook_bothSecretsSignUntilTheOverlapIsOver(t *testing.T) {
 	}
 }
 
+// slowly is longer than a receiver may take.
+const slowly = 8 * time.Second
+
 // What does not answer well is waited for, not followed elsewhere; 410 is taken at its word.
 func TestWebhook_ofReceiversThatAreWrong(t *testing.T) {
 	t.Parallel()
@@ -230,6 +233,7 @@ func TestWebhook_ofReceiversThatAreWrong(t *testing.T) {
 	}{
 		"redirecting": {http.StatusTemporaryRedirect, "it answered 307, not 2xx", false},
 		"failing":     {http.StatusInternalServerError, "it answered 500, not 2xx", false},
+		"slow":        {0, "deadline exceeded: it did not answer in time", false},
 		"gone":        {http.StatusGone, "it answered 410: it wants none of this", true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -237,8 +241,11 @@ func TestWebhook_ofReceiversThatAreWrong(t *testing.T) {
 			w := newWorld(t, storage.SQLite)
 			w.journal.expectFaults()
 			w.receiver(t, func(rw http.ResponseWriter, _ int) {
+				if rw.Header().Set("X-Status", "bad"); c.status == 0 {
+					time.Sleep(slowly)
+					return
+				}
 				rw.Header().Set("Location", elsewhere.URL)
-				rw.Header().Set("X-Status", "bad")
 				rw.WriteHeader(c.status)
 			}, identity.UserCreated)
 			w.person(t)

@@ -14,6 +14,7 @@ import (
 type adminTokenRow struct {
 	Name       string `gorm:"primaryKey"`
 	Hash       []byte
+	Role       string
 	CreatedAt  micros
 	LastUsedAt *micros
 }
@@ -22,12 +23,14 @@ type adminTokenRow struct {
 func (adminTokenRow) TableName() string { return "admin_tokens" }
 
 func (r adminTokenRow) token() identity.AdminToken {
-	return identity.AdminToken{Name: r.Name, CreatedAt: r.CreatedAt.time(), LastUsedAt: r.LastUsedAt.timeOrZero()}
+	return identity.AdminToken{
+		Name: r.Name, Role: identity.Role(r.Role), CreatedAt: r.CreatedAt.time(), LastUsedAt: r.LastUsedAt.timeOrZero(),
+	}
 }
 
 // CreateAdminToken keeps an admin token by its hash. It refuses a name that is taken: Conflict, field "name".
-func (d *DB) CreateAdminToken(ctx context.Context, name string, hash []byte) error {
-	row := adminTokenRow{Name: name, Hash: hash, CreatedAt: fromTime(d.Now())}
+func (d *DB) CreateAdminToken(ctx context.Context, t identity.AdminToken, hash []byte) error {
+	row := adminTokenRow{Name: t.Name, Hash: hash, Role: string(t.Role), CreatedAt: fromTime(d.Now())}
 	res := d.q(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
 	if res.Error == nil && res.RowsAffected == 0 {
 		return &identity.Error{

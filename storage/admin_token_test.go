@@ -12,15 +12,15 @@ func TestAdminTokens_areFoundByTheirHashUntilTheyAreRemoved(t *testing.T) {
 	t.Parallel()
 	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
 		ctx, hash := t.Context(), identity.HashToken("sj_ad_1")
-		ok(t, db.CreateAdminToken(ctx, "deploy", hash))
-		ok(t, db.CreateAdminToken(ctx, "ada", identity.HashToken("sj_ad_2")))
-		wantKind(t, db.CreateAdminToken(ctx, "deploy", identity.HashToken("sj_ad_3")), identity.Conflict)
+		ok(t, db.CreateAdminToken(ctx, identity.AdminToken{Name: "deploy", Role: identity.RoleOperator}, hash))
+		ok(t, db.CreateAdminToken(ctx, identity.AdminToken{Name: "ada", Role: identity.RoleReader}, identity.HashToken("sj_ad_2")))
+		wantKind(t, db.CreateAdminToken(ctx, identity.AdminToken{Name: "deploy", Role: identity.RoleOperator}, identity.HashToken("sj_ad_3")), identity.Conflict)
 		made := w.Now()
 		w.pass(time.Hour)
 		ok(t, db.MarkAdminTokenUsed(ctx, "deploy"))
-		want := identity.AdminToken{Name: "deploy", CreatedAt: made, LastUsedAt: w.Now()}
+		want := identity.AdminToken{Name: "deploy", Role: identity.RoleOperator, CreatedAt: made, LastUsedAt: w.Now()}
 		same(t, want, must[identity.AdminToken](t)(db.AdminTokenByHash(ctx, hash)))
-		same(t, []identity.AdminToken{{Name: "ada", CreatedAt: made}, want}, must[[]identity.AdminToken](t)(db.AdminTokens(ctx)))
+		same(t, []identity.AdminToken{{Name: "ada", Role: identity.RoleReader, CreatedAt: made}, want}, must[[]identity.AdminToken](t)(db.AdminTokens(ctx)))
 
 		ok(t, db.DeleteAdminToken(ctx, "deploy"))
 		_, err := db.AdminTokenByHash(ctx, hash)

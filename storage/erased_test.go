@@ -22,6 +22,7 @@ var ofNobody = map[string]string{
 	"admin_tokens":         "operators' programs",
 	"anomalies":            "ids of what rules decided about, told by the Events in the export",
 	"anomaly_hours":        "numbers",
+	"cases":                "ids of Events in the export",
 	"clients":              "apps",
 	"counters":             "numbers",
 	"deliveries":           "sealed copies of what the Events in the export say, on their way",

@@ -70,6 +70,9 @@ func (d *DB) addEvents(ctx context.Context, events []identity.Event) error {
 		return d.fail("add event", err)
 	}
 	d.afterCommit(ctx, func() { d.ringFor(events); d.countEnded(events) })
+	if err := d.openCases(ctx, events); err != nil {
+		return err
+	}
 	return d.queueEvents(ctx, events)
 }
 

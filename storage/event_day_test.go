@@ -87,6 +87,7 @@ func unguarded(t *testing.T, db *storage.DB) {
 
 func TestEvents_aGapOrAChangeShows(t *testing.T) {
 	t.Parallel()
+	const second = "(SELECT min(at) + 86000000000 FROM events)"
 	const first = "(SELECT id FROM events WHERE kind = 'signin.proved' ORDER BY at LIMIT 1)"
 	for name, wrong := range map[string]struct{ statement, says string }{
 		"deleted":      {"DELETE FROM events WHERE id = " + first, "3 of signin.proved are there, 4 were sealed"},
@@ -96,6 +97,19 @@ func TestEvents_aGapOrAChangeShows(t *testing.T) {
 		"who":          {"UPDATE events SET actor = 'cli:eve' WHERE id = " + first, "at least one of 4 was changed"},
 		"erased by hand": {
 			"UPDATE events SET user_id = NULL, detail = '', address = '', browser = '', erased = 'x' WHERE id = " + first, "at least one of 4 was changed",
+		},
+		"the last ones of a day": {
+			"DELETE FROM events WHERE id IN (SELECT id FROM events WHERE kind = 'signin.proved' ORDER BY at DESC LIMIT 2)", "2 of signin.proved are there, 4 were sealed",
+		},
+		"all of a day":     {"DELETE FROM events WHERE at < " + second, "0 of signin.proved are there, 4 were sealed"},
+		"a day's own seal": {"UPDATE event_heads SET head = 'x' WHERE day = (SELECT min(day) FROM event_heads)", "its head does not follow"},
+		"a kind's seal":    {"UPDATE event_days SET digest = 'x' WHERE kind = 'signin.proved'", "its head does not follow"},
+		"a kind's seal and all of it": {
+			"DELETE FROM event_days WHERE kind = 'session.ended'", "its head does not follow",
+		},
+		"the order": {"UPDATE events SET at = at + 1500000 WHERE id = " + first, "at least one of 4 was changed"},
+		"put back under another id": {
+			"UPDATE events SET id = '0199c9a1-0000-7000-8000-000000000000' WHERE id = " + first, "at least one of 4 was changed",
 		},
 		"another kind":   {"UPDATE events SET kind = 'user.locked' WHERE id = " + first, "1 of user.locked are there, none was sealed"},
 		"the count, too": {"UPDATE event_days SET events = 5 WHERE kind = 'signin.proved'", "its head does not follow"},
@@ -114,6 +128,31 @@ func TestEvents_aGapOrAChangeShows(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A day that is cut out with its seals, and the whole put back from a copy of earlier, show: by the days around it, by the heads that
+// were noted elsewhere, and by what is there beside a seal of before.
+func TestEvents_aDayThatIsCutOutWithItsSealsShows(t *testing.T) {
+	t.Parallel()
+	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
+		sealedDays(t, db, w)
+		noted := whole(t, db)
+		w.pass(day)
+		must[int](t)(db.SealEvents(t.Context()))
+		unguarded(t, db)
+		exec(t, db, "DELETE FROM events WHERE at < (SELECT min(at) + 86000000000 FROM events)")
+		exec(t, db, "DELETE FROM event_days WHERE day = (SELECT min(day) FROM event_heads)")
+		exec(t, db, "DELETE FROM event_heads WHERE day = (SELECT min(day) FROM event_heads)")
+		if all := strings.Join(verified(t, db).Problems, "\n"); !strings.Contains(all, "its head does not follow") {
+			t.Errorf("the first day, cut out: %q", all)
+		}
+		exec(t, db, "DELETE FROM event_days WHERE day >= "+fmt.Sprint(int64(noted.Last)))
+		exec(t, db, "DELETE FROM event_heads WHERE day >= "+fmt.Sprint(int64(noted.Last)))
+		check := must[identity.EventCheck](t)(db.VerifyEvents(t.Context(), identity.EventCheck{Noted: noted.Last, NotedHead: noted.Head}, 0))
+		if all := strings.Join(check.Problems, "\n"); !strings.Contains(all, noted.Last.String()) {
+			t.Errorf("a copy of before that day: %q", all)
+		}
+	})
 }
 
 func TestEvents_oneTooManyShows(t *testing.T) {

@@ -130,7 +130,11 @@ func ofOperators(db *storage.DB, p person, s identity.Session) map[string]func(c
 			return orElse(failed(db.SelfRegistered(ctx, identity.ClientQuery{Limit: 100})),
 				failed(db.SelfRegistered(ctx, identity.ClientQuery{After: "app", Limit: 100})))
 		},
-		"Unusual":  func(ctx context.Context) error { return failed(db.Unusual(ctx, 5)) },
+		"Unusual": func(ctx context.Context) error { return failed(db.Unusual(ctx, 5)) },
+		"Cases": func(ctx context.Context) error {
+			return orElse(failed(db.Cases(ctx, identity.CaseQuery{State: identity.CaseOpen, Limit: 50})),
+				failed(db.Cases(ctx, identity.CaseQuery{State: identity.CaseClosed, After: user, Limit: 50})))
+		},
 		"Officers": func(ctx context.Context) error { return failed(db.Officers(ctx)) },
 		"Clients": func(ctx context.Context) error {
 			return failed(db.Clients(ctx, identity.ClientQuery{After: "b", Limit: 100}))

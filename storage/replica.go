@@ -258,6 +258,11 @@ func (l Lists) Unusual(ctx context.Context, limit int) ([]identity.Event, error)
 	return read(ctx, l.d, func(ctx context.Context) ([]identity.Event, error) { return l.d.Unusual(ctx, limit) })
 }
 
+// Cases is DB.Cases.
+func (l Lists) Cases(ctx context.Context, q identity.CaseQuery) ([]identity.Case, error) {
+	return read(ctx, l.d, func(ctx context.Context) ([]identity.Case, error) { return l.d.Cases(ctx, q) })
+}
+
 // Deliveries is DB.Deliveries.
 func (l Lists) Deliveries(ctx context.Context, f identity.DeliveryFilter) ([]identity.ListedDelivery, error) {
 	return read(ctx, l.d, func(ctx context.Context) ([]identity.ListedDelivery, error) { return l.d.Deliveries(ctx, f) })

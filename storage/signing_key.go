@@ -71,15 +71,15 @@ func (d *DB) AddSigningKey(ctx context.Context, k identity.SigningKey) (bool, er
 // that there is always a key that signs. Rotations at once follow each other.
 func (d *DB) PromoteSigningKeys(ctx context.Context, alg string) error {
 	return d.InTx(ctx, func(ctx context.Context) error {
-		if err := d.lockSigningKeys(ctx); err != nil {
+		if err := d.LockSigningKeys(ctx); err != nil {
 			return err
 		}
 		return d.promote(ctx, alg)
 	})
 }
 
-// lockSigningKeys has rotations and removals follow each other. Row locks would miss the key that another one is adding.
-func (d *DB) lockSigningKeys(ctx context.Context) error {
+// LockSigningKeys has rotations and removals follow each other. Row locks would miss the key that another one is adding.
+func (d *DB) LockSigningKeys(ctx context.Context) error {
 	if d.kind != Postgres {
 		return nil // who writes is alone
 	}
@@ -90,7 +90,7 @@ func (d *DB) lockSigningKeys(ctx context.Context) error {
 // next one of its algorithm becomes that.
 func (d *DB) RemoveSigningKey(ctx context.Context, id string) (removed identity.SigningKey, err error) {
 	return removed, d.InTx(ctx, func(ctx context.Context) error {
-		if err := d.lockSigningKeys(ctx); err != nil {
+		if err := d.LockSigningKeys(ctx); err != nil {
 			return err
 		}
 		var rows []signingKeyRow

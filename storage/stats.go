@@ -26,8 +26,28 @@ func (d *DB) Stats(ctx context.Context, q identity.StatsQuery) (identity.Stats, 
 	}
 	s := identity.NewStats(q, numbers)
 	s.Zone = d.calendar.Zone()
-	s.Settled, err = d.settledUntil(ctx)
+	if s.Settled, err = d.settledUntil(ctx); err != nil {
+		return s, err
+	}
+	s.Uncounted, err = d.uncounted(ctx, q)
 	return s, err
+}
+
+// uncounted are the days of which no roll-up has counted anything yet.
+func (d *DB) uncounted(ctx context.Context, q identity.StatsQuery) (days []identity.Day, err error) {
+	counted := map[identity.Day]bool{}
+	err = d.each(ctx, func(rows *sql.Rows) error {
+		var day identity.Day
+		err := rows.Scan((*dayNumber)(&day))
+		counted[day] = true
+		return err
+	}, "SELECT day FROM rolled_days WHERE part = ? AND day BETWEEN ? AND ?", partSessions, int(q.From), int(q.To))
+	for day := q.From; day <= q.To; day++ {
+		if !counted[day] {
+			days = append(days, day)
+		}
+	}
+	return days, d.fail("find the days that were counted", err)
 }
 
 // lately has a question without days be for the 30 days up to today.

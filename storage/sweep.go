@@ -19,7 +19,7 @@ const (
 
 // SweptRows counts what a sweep deleted.
 type SweptRows struct {
-	Sessions, SignIns, DeniedTokens, SpentAssertions, RegistrationTokens, MailLinks, FormerValues, Throttles, Events, Deliveries, Documents, Marks, Anomalies, Habits, AnomalyHours int
+	Sessions, SignIns, DeniedTokens, SpentAssertions, RegistrationTokens, MailLinks, FormerValues, Throttles, Events, Deliveries, Documents, Marks, Anomalies, Habits, AnomalyHours, Cases int
 }
 
 // rubbish is what one table holds that nobody can need any more: what is older than before by an age that an index has.
@@ -53,6 +53,7 @@ func (d *DB) Sweep(ctx context.Context) (swept SweptRows, err error) {
 		{"states", "updated_at", "deleted", old, &swept.Documents},
 		{"anomalies", "at", "TRUE", now.Add(-keepAnomalies), &swept.Anomalies},
 		{"habits", "seen_at", "TRUE", now.Add(-identity.KeepHabit), &swept.Habits},
+		{"cases", "at", "TRUE", now.Add(-d.kept.Of(identity.AnomalyFound)), &swept.Cases},
 		{"anomaly_hours", "hour", "TRUE", now.Add(-keepHours), &swept.AnomalyHours},
 	} {
 		if err := d.sweep(ctx, r); err != nil {

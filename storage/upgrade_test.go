@@ -321,7 +321,7 @@ func (r release) readTokens(t *testing.T, db *storage.DB) {
 	same(t, false, must[bool](t)(db.TokenDenied(ctx, "other")))
 	same(t, false, must[bool](t)(db.SpendAssertion(ctx, "notes", "spent", r.at(9))))
 	same(t, true, must[bool](t)(db.SpendAssertion(ctx, "notes", "fresh", r.at(9))))
-	same(t, []identity.AdminToken{{Name: "backup", CreatedAt: r.at(0), LastUsedAt: r.at(1)}, {Name: "new", CreatedAt: r.at(0)}},
+	same(t, []identity.AdminToken{{Name: "backup", Role: identity.RoleOperator, CreatedAt: r.at(0), LastUsedAt: r.at(1)}, {Name: "new", Role: identity.RoleOperator, CreatedAt: r.at(0)}},
 		must[[]identity.AdminToken](t)(db.AdminTokens(ctx)))
 	same(t, time.Hour, must[time.Duration](t)(db.CountTry(ctx, "signin ada", identity.Throttle{Forget: 24 * time.Hour})))
 }

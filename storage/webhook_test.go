@@ -90,3 +90,36 @@ func TestWebhooks_whatIsTooMuchIsMissedAndReplayed(t *testing.T) {
 		wantKind(t, err, identity.NotFound)
 	})
 }
+
+// A replay looks through so much at once and says where the next one goes on; what was missed is forgotten as far as they got. What is kept
+// no longer is not told again, and neither is it an error.
+func TestWebhooks_aReplayGoesOnWhereItStoppedAndBeginsWhereEventsDo(t *testing.T) {
+	t.Parallel()
+	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
+		hooks := identity.Webhooks{Store: db, Now: db.Now, Reads: 1}
+		began := db.Now()
+		happened(t, db, w, 3, identity.Event{Kind: identity.SessionForked})
+		w.pass(9 * day)
+		_, err := hooks.Add(t.Context(), &identity.Webhook{Name: "late", URL: "https://a.example/in", Kinds: []identity.EventKind{identity.SessionForked}})
+		ok(t, err)
+		edge := db.Now()
+		happened(t, db, w, storage.Batch+2, identity.Event{Kind: identity.SessionForked})
+		must[int](t)(db.SealEvents(t.Context()))
+		same(t, 3, must[storage.SweptRows](t)(db.Sweep(t.Context())).Events) // forks of nine days ago are kept no longer
+		ok(t, db.SetWebhookMissed(t.Context(), "late", edge))
+
+		told, since, rounds := 0, began, 0
+		for !since.IsZero() {
+			done := must[identity.Replayed](t)(hooks.Replay(t.Context(), "late", since))
+			if told, rounds = told+done.Events, rounds+1; rounds > 9 {
+				t.Fatalf("a replay never ends: %+v", done)
+			}
+			since = done.Until
+			left := must[[]identity.Webhook](t)(hooks.All(t.Context()))[0].MissedSince
+			same(t, since, left)
+		}
+		if least := storage.Batch + 2; rounds < 2 || told < least || told > least+rounds { // where one goes on it may tell the last one twice
+			t.Errorf("%d in %d rounds", told, rounds)
+		}
+	})
+}

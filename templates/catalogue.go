@@ -418,6 +418,7 @@ var english = language{
 		"event.webhook.removed":               "A program of the operator is told nothing more",
 		"event.webhook.replayed":              "A program of the operator was told again what happened",
 		"event.webhook.rotated":               "A program of the operator was given another secret",
+		"event.case.closed":                   "An operator looked at what was unusual",
 		"event.events.sealed":                 "What happened on a day was sealed",
 		"event.delivery.retried":              "A message about your account was sent once more",
 		"event.keys.rotated":                  "The service changed the keys that it signs with",

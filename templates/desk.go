@@ -115,7 +115,12 @@ type DeskCell struct {
 	// When is a moment; Text is empty then.
 	When Moment
 	Code bool
+	// Whole is a word of ours, which a narrow column does not break.
+	Whole bool
 }
+
+// Unbroken reports whether a narrow column leaves the text in one piece, as it does a short one, like an address of IPv4.
+func (c DeskCell) Unbroken() bool { return c.Whole || len(c.Text) <= len("255.255.255.255") }
 
 // DeskForm asks before something is done (field "reason" and others). It says what will happen.
 type DeskForm struct {

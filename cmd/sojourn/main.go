@@ -71,7 +71,7 @@ func (p *program) root() *cobra.Command {
 	root.PersistentFlags().BoolVar(&p.json, "json", false, "print JSON")
 	root.PersistentFlags().StringVar(&p.as, "as", "", "who does this, for its Events (default: who called sudo, or the user)")
 	p.setting(root, "database", "sqlite:PATH or postgres://…")
-	root.AddCommand(p.serve(), p.healthcheck(), p.demo(), p.migrate(), p.user(), p.client(), p.resource(), p.session(), p.delivery(), p.event(), p.stats(), p.webhook(), p.adminToken(),
+	root.AddCommand(p.serve(), p.healthcheck(), p.demo(), p.migrate(), p.user(), p.client(), p.resource(), p.session(), p.delivery(), p.event(), p.cases(), p.stats(), p.webhook(), p.adminToken(),
 		p.key(), p.registrationToken(), p.seed(), p.simulate(), p.loadTest(), p.weather(), p.gate())
 	return root
 }

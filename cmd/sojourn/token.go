@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -24,15 +23,17 @@ func (o opened) adminTokens() identity.AdminTokens {
 }
 
 func (p *program) adminTokenAdd() *cobra.Command {
-	return &cobra.Command{
+	var role string
+	cmd := &cobra.Command{
 		Use:   "add NAME",
 		Short: "Make a token for the admin API and print it, this once",
 		Long: "Add prints a token that lets its holder do through the admin API (SOJOURN_ADMIN_LISTEN, /api/) what these\n" +
-			"commands do. Its name stands in every Event of what is done with it: give each program its own.",
+			"commands do. Its name stands in every Event of what is done with it: give each program its own. With the role reader it\n" +
+			"sees; with support it acts on persons who have no role at the desk, too.",
 		Args: one,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.act(cmd.Context(), func(ctx context.Context, o opened) error {
-				token, err := o.adminTokens().Add(ctx, args[0])
+				token, err := o.adminTokens().Add(ctx, args[0], identity.Role(role))
 				if identity.KindOf(err) == identity.Conflict {
 					return fmt.Errorf("there is an admin token %s already: choose another name, or remove it", args[0])
 				}
@@ -40,18 +41,22 @@ func (p *program) adminTokenAdd() *cobra.Command {
 					return err
 				}
 				return p.print(struct {
-					Name  string `json:"name"`
-					Token string `json:"token"`
-				}{args[0], token}, token)
+					Name  string        `json:"name"`
+					Role  identity.Role `json:"role"`
+					Token string        `json:"token"`
+				}{args[0], identity.Role(role), token}, token)
 			})
 		},
 	}
+	cmd.Flags().StringVar(&role, "role", string(identity.RoleOperator), "what it may do: reader, support or operator")
+	return cmd
 }
 
 type adminTokenJSON struct {
-	Name       string    `json:"name"`
-	CreatedAt  time.Time `json:"created_at"`
-	LastUsedAt time.Time `json:"last_used_at,omitzero"`
+	Name       string        `json:"name"`
+	Role       identity.Role `json:"role"`
+	CreatedAt  time.Time     `json:"created_at"`
+	LastUsedAt time.Time     `json:"last_used_at,omitzero"`
 }
 
 func (p *program) adminTokenList() *cobra.Command {
@@ -75,7 +80,7 @@ func (p *program) printAdminTokens(all []identity.AdminToken) error {
 	list, lines := make([]adminTokenJSON, len(all)), make([]string, len(all))
 	for i, t := range all {
 		list[i] = adminTokenJSON(t)
-		lines[i] = fmt.Sprintf("%s  made %s, last used %s", t.Name, moment(t.CreatedAt), cmp.Or(moment(t.LastUsedAt), "never"))
+		lines[i] = fmt.Sprintf("%s  %s  made %s, last used %s", t.Name, t.Role, moment(t.CreatedAt), cmp.Or(moment(t.LastUsedAt), "never"))
 	}
 	return p.print(struct {
 		Tokens []adminTokenJSON `json:"tokens"`
@@ -112,15 +117,8 @@ func (p *program) registrationToken() *cobra.Command {
 		Short: "Make an initial access token, with which apps register themselves (RFC 7591)",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if uses < 1 || uses > 1_000_000 {
-				return errors.New("--uses: between 1 and 1,000,000")
-			}
-			if ttl < time.Minute {
-				return errors.New("--ttl: at least 1m")
-			}
 			return p.act(cmd.Context(), func(ctx context.Context, o opened) error {
-				expires := o.db.Now().Add(ttl)
-				token, err := o.operators().AddRegistrationToken(ctx, uses, expires)
+				token, expires, err := o.operators().AddRegistrationToken(ctx, uses, ttl)
 				if err != nil {
 					return err
 				}

@@ -158,7 +158,7 @@ func (p *program) webhookReplay() *cobra.Command {
 				}
 				said := fmt.Sprintf("Told again by a server that runs: %d.", done.Events)
 				if !done.Until.IsZero() {
-					said += " No more may wait at once: when these have arrived, replay --since " + done.Until.Format("2006-01-02T15:04:05Z") + "."
+					said += " There is more: when these have arrived, replay --since " + done.Until.Format("2006-01-02T15:04:05Z") + "."
 				}
 				return p.print(admin.Replayed(done), said)
 			})
