@@ -98,7 +98,7 @@ func TestDesk_whoMayNotEnterIsToldWhy(t *testing.T) {
 		if now := newVisitor(t).toDesk(t, w, "/desk/", stranger); now.status != http.StatusForbidden || !strings.Contains(now.words(), "no role") {
 			t.Errorf("without a role: %d %s", now.status, now.words())
 		}
-		if now := newVisitor(t).toDesk(t, w, "/desk/", plain); now.status != http.StatusForbidden || now.Find(`a[href^="/account/totp"]`).Length() != 1 {
+		if now := newVisitor(t).toDesk(t, w, "/desk/", plain); now.status != http.StatusForbidden || now.Find(`a[href^="/account/totp?next="]`).Length() != 1 {
 			t.Errorf("without a second factor: %d %s", now.status, now.words())
 		}
 		for _, at := range []string{"https://evil.example", w.issuer, "http://localhost.evil.example", "javascript:alert(1)", "http://localhost:1/x"} {
@@ -140,6 +140,18 @@ func TestDesk_takesNothingFromElsewhere(t *testing.T) {
 	})
 }
 
+// oddity has a rule find something about a person, and returns its case.
+func (w *world) oddity(t *testing.T, p *person) string {
+	t.Helper()
+	e := identity.Decision{
+		Rule: "new-country", At: w.now(), Value: 1, Threshold: 1, Answer: identity.AnswerTell, About: nastyPhone[1], UserID: p.user.ID, Address: "203.0.113.9",
+	}.Event()
+	if err := w.db.AddEvent(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	return e.ID.String()
+}
+
 // What people and apps call themselves is anything.
 var nastyPhone = []string{
 	"device_name", "=HYPERLINK(\"http://evil.example\")<b onload=alert(1)>", "device_model", "Pixel \u202e9\u0007", "app_version", "👩‍👩‍👧‍👦👩‍👩‍👧‍👦",
@@ -154,6 +166,7 @@ func TestDesk_fitsPhonesAndDesks(t *testing.T) {
 	newVisitor(t).signIn(t, w.app(t, selfMade), ada)
 	nasty := a.redeem(t, newVisitor(t).signIn(t, a, ada, nastyPhone...))
 	sid := claimsOf(t, nasty.AccessToken)["sid"].(string)
+	odd := w.oddity(t, ada)
 	b := c.phone(t)
 	b.script(t, false)
 	b.visit(t, w.admin+"/desk/")
@@ -167,7 +180,7 @@ func TestDesk_fitsPhonesAndDesks(t *testing.T) {
 	b.press(t, "main form .button")
 	person := "/desk/people/" + ada.user.ID.String()
 	for name, path := range map[string]string{
-		"desk": "/desk/", "people": "/desk/people", "person": person, "session": "/desk/sessions/" + sid, "sessions": "/desk/sessions", "clients": "/desk/clients",
+		"desk": "/desk/", "cases": "/desk/cases", "case": "/desk/cases/" + odd, "people": "/desk/people", "person": person, "session": "/desk/sessions/" + sid, "sessions": "/desk/sessions", "clients": "/desk/clients",
 		"client": "/desk/clients/" + a.client.ID, "change-client": "/desk/clients/" + a.client.ID + "/change", "registrations": "/desk/registrations",
 		"events": "/desk/events", "deliveries": "/desk/deliveries", "webhooks": "/desk/webhooks", "keys": "/desk/keys", "settings": "/desk/settings",
 		"lock": person + "/lock", "new-client": "/desk/new/client",

@@ -48,6 +48,9 @@ func (d *DB) Cases(ctx context.Context, q identity.CaseQuery) ([]identity.Case, 
 
 // casesOf reads what the Events of cases say.
 func (d *DB) casesOf(ctx context.Context, rows []caseRow) ([]identity.Case, error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
 	ids := make([]uuid.UUID, 0, 2*len(rows))
 	for _, r := range rows {
 		ids = append(ids, r.EventID)
@@ -56,7 +59,7 @@ func (d *DB) casesOf(ctx context.Context, rows []caseRow) ([]identity.Case, erro
 		}
 	}
 	var told []eventRow
-	if err := d.q(ctx).Where("id IN ?", ids).Find(&told).Error; err != nil {
+	if err := d.q(ctx).Where("id IN ?", ids).Limit(len(ids)).Find(&told).Error; err != nil {
 		return nil, d.fail("read the events of cases", err)
 	}
 	events := make(map[uuid.UUID]identity.Event, len(told))

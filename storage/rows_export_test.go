@@ -13,7 +13,7 @@ var Models = []any{
 	&signingKeyRow{}, &registrationTokenRow{}, &deniedTokenRow{}, &spentAssertionRow{}, &eventRow{},
 	&eventDayRow{}, &eventHeadRow{}, &installationSecretRow{},
 	&rollupRow{}, &rolledDayRow{}, &counterRow{},
-	&anomalyRow{}, &anomalyHourRow{}, &habitRow{},
+	&anomalyRow{}, &anomalyHourRow{}, &caseRow{}, &habitRow{},
 }
 
 // SessionColumns are the columns of sessions by name; true where NULL is allowed.

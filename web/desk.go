@@ -46,7 +46,7 @@ func (p *Pages) desk(serve func(http.ResponseWriter, *http.Request, visit, deskF
 			case identity.StepNone:
 				return serve(w, r, v, f)
 			case identity.StepEnrol:
-				return p.toldOfDesk(w, v, templates.DeskNoFactor, way(enrolPath, templates.DeskEnrol))
+				return p.toldOfDesk(w, v, templates.DeskNoFactor, way(v.to(enrolPath), templates.DeskEnrol))
 			case identity.StepFactor:
 				return see(w, r, v.to(totpPath))
 			default:
