@@ -72,7 +72,7 @@ var nothings = noun[string]{
 			done: "The keys are rotated.",
 			seen: (*Desk).currentKey,
 			do: func(d *Desk, v visitor, _ string) (once, error) {
-				return once{}, d.o.SigningKeys.Rotate(v.ctx(), "", v.r.PostFormValue("current"))
+				return once{}, d.o.SigningKeys.RotateSeen(v.ctx(), "", v.r.PostFormValue("current"))
 			},
 		},
 	},

@@ -57,7 +57,7 @@ func (a *API) keyRotate(r *http.Request) (any, error) {
 	if err := readBody(r, &body); err != nil {
 		return nil, err
 	}
-	if err := a.o.SigningKeys.Rotate(r.Context(), body.Alg, body.Current); err != nil {
+	if err := a.o.SigningKeys.RotateSeen(r.Context(), body.Alg, body.Current); err != nil {
 		return nil, err
 	}
 	return a.keys(r)

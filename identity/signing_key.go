@@ -94,10 +94,12 @@ func (s SigningKeys) ensure(ctx context.Context, state KeyState) error {
 }
 
 // Rotate makes the next key of alg, or of every published algorithm when alg is empty, the current one, and a new
-// next one. Tokens of the retired key verify until they expire. seen, where it is not empty, is the current key that whoever asks knows
-// of: of several who press a button at once one rotates, or a key would sign that no API has read yet. Refusals: Invalid for an algorithm that
-// no key signs with, Conflict where seen is not current any more.
-func (s SigningKeys) Rotate(ctx context.Context, alg, seen string) error {
+// next one. Tokens of the retired key verify until they expire. It refuses (Invalid) an algorithm that no key signs with.
+func (s SigningKeys) Rotate(ctx context.Context, alg string) error { return s.RotateSeen(ctx, alg, "") }
+
+// RotateSeen is Rotate by somebody who saw which key is current, where seen is not empty: of several who press a button at once one
+// rotates, or a key would sign that no API has read yet. Refusals: those of Rotate, Conflict where seen is not current any more.
+func (s SigningKeys) RotateSeen(ctx context.Context, alg, seen string) error {
 	algs := s.Published()
 	if alg != "" {
 		if !slices.Contains(algs, alg) {

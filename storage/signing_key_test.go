@@ -155,7 +155,7 @@ func TestRemoveSigningKey_removalsAndRotationsAtOnceFollowEachOther(t *testing.T
 			}
 			removed := race(func(i int) bool {
 				if i%4 == 0 {
-					ok(t, keys.Rotate(t.Context(), k.Alg, ""))
+					ok(t, keys.Rotate(t.Context(), k.Alg))
 					return false
 				}
 				err := keys.Remove(t.Context(), k.ID, "leaked")

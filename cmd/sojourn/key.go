@@ -45,7 +45,7 @@ func (p *program) keyRotate() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if err := keys.Rotate(ctx, alg, ""); err != nil {
+				if err := keys.Rotate(ctx, alg); err != nil {
 					return err
 				}
 				p.warnOfYoung(before, alg, o.db.Now())
