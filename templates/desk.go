@@ -120,7 +120,9 @@ type DeskCell struct {
 }
 
 // Unbroken reports whether a narrow column leaves the text in one piece, as it does a short one, like an address of IPv4.
-func (c DeskCell) Unbroken() bool { return c.Text != "" && (c.Whole || len(c.Text) <= len("255.255.255.255")) }
+func (c DeskCell) Unbroken() bool {
+	return c.Text != "" && (c.Whole || len(c.Text) <= len("255.255.255.255"))
+}
 
 // DeskForm asks before something is done (field "reason" and others). It says what will happen.
 type DeskForm struct {
