@@ -97,6 +97,14 @@ func (c Client) Called() string {
 	return c.ID
 }
 
+// Secrets returns the hashes of the client's secrets that are good now: the newest, and the one before for as long as that is.
+func (c Client) Secrets(now time.Time) (newest, former []byte) {
+	if now.Before(c.FormerUntil) {
+		former = c.FormerSecret
+	}
+	return c.SecretHash, former
+}
+
 // Public reports whether the client has no way to authenticate (RFC 6749 §2.1).
 func (c Client) Public() bool { return c.AuthMethod == "none" }
 

@@ -150,11 +150,11 @@ func unless(proved bool, refused error) error {
 
 // secretMatches takes as long for a client that is unknown or has no secret as for any other.
 func (e *Endpoints) secretMatches(secret string, c identity.Client) bool {
-	hash, former := c.SecretHash, c.FormerSecret
+	hash, former := c.Secrets(e.o.Now())
 	if len(hash) == 0 {
 		hash, former = e.decoy, nil
 	}
-	if len(former) == 0 || !e.o.Now().Before(c.FormerUntil) {
+	if len(former) == 0 {
 		former = e.decoy
 	}
 	now, before := e.o.Keys.SecretMatches(secret, hash), e.o.Keys.SecretMatches(secret, former)

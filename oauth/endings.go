@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"mime"
@@ -49,12 +50,13 @@ var (
 
 // following is what a follower asks for.
 type following struct {
-	client identity.Client
-	after  identity.MarkPlace
-	nonce  string
-	wait   time.Duration
-	known  bool          // it names a place to go on from
-	asked  time.Duration // when, as the feed counts
+	client  identity.Client
+	secrets [2][]byte // of the client, that were good then
+	after   identity.MarkPlace
+	nonce   string
+	wait    time.Duration
+	known   bool          // it names a place to go on from
+	asked   time.Duration // when, as the feed counts
 }
 
 // endings serves POST /oauth2/endings: signed marks of what APIs must not believe any more, and beats that say that there
@@ -89,6 +91,7 @@ func (e *Endpoints) follow(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	asked.client = c
+	asked.secrets[0], asked.secrets[1] = c.Secrets(e.o.Now())
 	for range 2 { // the feed may begin anew this very moment
 		if err = e.inform(w, r, asked); !errors.Is(err, errFollowerLost) {
 			return err
@@ -278,10 +281,18 @@ func (l *endingsListener) pulse(ctx context.Context, out eventWriter) error {
 	return out.message("beat", text, "")
 }
 
-// stillMay refuses a client that was deleted, disabled or may not follow any more. A database that is away is no verdict.
+// stillMay refuses a client that was deleted, disabled or may not follow any more, or whose secrets are others than when the stream
+// began: it may have begun by one that leaked. Who has a good one resumes. A database that is away is no verdict.
 func (l *endingsListener) stillMay(ctx context.Context) error {
 	c, err := l.e.clientByID(ctx, l.client.ID)
-	if identity.KindOf(err) == identity.NotFound || err == nil && !mayFollow(c) {
+	switch {
+	case identity.KindOf(err) == identity.NotFound, err == nil && !mayFollow(c):
+		return errNoFollower
+	case err != nil:
+		return nil
+	}
+	newest, former := c.Secrets(l.e.o.Now())
+	if !bytes.Equal(newest, l.secrets[0]) || !bytes.Equal(former, l.secrets[1]) {
 		return errNoFollower
 	}
 	return nil

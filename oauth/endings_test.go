@@ -271,6 +271,9 @@ func TestEndings_aStreamEndsWithTheRightToFollow(t *testing.T) {
 		"deleted": func(s *stage, id string) error {
 			return identity.Operators{Store: s.db, Now: s.now}.DeleteClient(s.Context(), id)
 		},
+		"its secret leaked": func(s *stage, id string) error { // whoever has a copy may be the one who follows
+			return identity.Operators{Store: s.db, Now: s.now}.RotateSecret(s.Context(), s.keys, identity.NewClientSecret{ClientID: id, Secret: "another secret"})
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -112,8 +112,12 @@ async function knock() {
   }
 }
 
-// refresh asks for new tokens now, as an app does by itself every ten minutes.
-async function refresh() {
+// refresh asks for new tokens now, as an app does by itself every ten minutes. Each press waits its turn: one that joined the request
+// under way would be none.
+let turn = Promise.resolve();
+const refresh = () => (turn = turn.then(renew, renew));
+
+async function renew() {
   try {
     await app.token({ fresh: true });
   } catch (error) {
