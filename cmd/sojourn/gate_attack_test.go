@@ -1,6 +1,8 @@
 package main
 
 import (
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -33,6 +35,26 @@ func TestGate_isNotTalkedRound(t *testing.T) {
 	}
 	if got := s.ask("GET", s.api+"/"+strings.Repeat("x", 7000), "Authorization", bearer); got.status != http.StatusOK || len(s.heard()) != 1 {
 		t.Errorf("a long address is answered %d", got.status)
+	}
+}
+
+// Who speaks HTTP/1.0 need not say for whom a request is, and is judged as everybody is.
+func TestGate_judgesWhoSaysNoHost(t *testing.T) {
+	t.Parallel()
+	s := openGate(t)
+	for credential, want := range map[string]string{"": " 401 ", "Authorization: " + s.bearer(s.app("reader", true)) + "\r\n": " 200 "} {
+		c, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.api, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := io.WriteString(c, "GET /notes HTTP/1.0\r\n"+credential+"\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := io.ReadAll(c)
+		if status, _, _ := strings.Cut(string(answer), "\r\n"); err != nil || !strings.Contains(status, want) {
+			t.Errorf("it is answered %q, want%s: %v", status, want, err)
+		}
 	}
 }
 

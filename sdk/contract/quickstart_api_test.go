@@ -228,6 +228,7 @@ func (f *apiFollower) keep(command string) {
 		ready(f.t, f.ports.Replace("http://127.0.0.1:8082/readyz"))
 	default:
 		answers(f.t, f.ports.Replace("http://localhost:3000/notes"))
+		ready(f.t, f.ports.Replace("http://localhost:3000/.well-known/oauth-protected-resource")) // to which each refusal points
 	}
 }
 

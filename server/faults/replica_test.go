@@ -1,7 +1,11 @@
 package faults
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"log/slog"
+	"net/http"
+	"net/url"
 	"os/exec"
 	"strings"
 	"testing"
@@ -171,6 +175,59 @@ func TestReplica_nothingIsDecidedByIt(t *testing.T) {
 	if after, _ := r.db.Reading(); after.Replica != before.Replica || after.Primary != before.Primary {
 		t.Errorf("the replica was asked: %+v, before %+v", after, before)
 	}
+}
+
+// The feed of endings vouches that there is no more up to now, so it never comes from a replica, which may lag: APIs would go on
+// believing what was ended.
+func TestReplica_theFeedOfEndingsNeverComesFromOne(t *testing.T) {
+	t.Parallel()
+	primary := newDatabase(t)
+	replica := primary.replica()
+	p := serve(t, primary.dsn(), "DATABASE_READ="+replica.dsn())
+	people := newPeople(t, primary.dsn())
+	token, err := people.keys.ReadRefresh(people.phones("ada@example.com", 1)[0].token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replica.ask("SELECT pg_wal_replay_pause()")
+	wait(t, "replay is paused", func() bool { return replica.ask("SELECT pg_get_wal_replay_pause_state()") == "paused" })
+	p.command("client", "add", "--id", "api", "--secret-stdin", "--grant-type", "client_credentials")
+	p.command("session", "end", token.SessionID.String())
+	if told := p.endings("api", "another long password"); !strings.Contains(told, token.SessionID.String()) {
+		t.Errorf("beside a replica that lags the feed tells %q", told)
+	}
+	if left := replica.ask("SELECT count(*) FROM marks"); left != "0" {
+		t.Fatalf("the replica does not lag: it has %s marks", left)
+	}
+}
+
+// endings is what a client is told that polls the feed of endings from the start: the payloads.
+func (p *process) endings(client, secret string) (payloads string) {
+	p.t.Helper()
+	form := url.Values{"nonce": {"AAAAAAAAAAAAAAAAAAAAAAAA"}, "wait": {"0"}}
+	r, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, p.base+"/oauth2/endings", strings.NewReader(form.Encode()))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.SetBasicAuth(client, url.QueryEscape(secret))
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var said struct{ Endings []string }
+	if err := json.NewDecoder(answer.Body).Decode(&said); err != nil || answer.StatusCode != http.StatusOK {
+		p.t.Fatalf("the feed answers %s: %v", answer.Status, err)
+	}
+	for _, message := range said.Endings {
+		payload, err := base64.RawURLEncoding.DecodeString(strings.Split(message, ".")[1])
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		payloads += string(payload)
+	}
+	return payloads
 }
 
 // After a failover the replica is the primary, and what is left behind on its own way is not believed.
