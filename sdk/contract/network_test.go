@@ -45,9 +45,9 @@ type fault struct {
 	Body    string            `json:"body"` // ISSUER in it stands for the provider's
 }
 
-// own are the faults that are not weather's: "answer" is a stranger's, "hold_body" too, without an end; "hold" keeps a request
-// from the provider and "hold_answer" an answer from the SDK until the release.
-var own = []string{"answer", "hold_body", "hold", "hold_answer"}
+// own are the faults that are not weather's: "answer" is a stranger's, "hold_body" too, without an end, and "flood" with its body
+// for ever; "hold" keeps a request from the provider and "hold_answer" an answer from the SDK until the release.
+var own = []string{"answer", "hold_body", "flood", "hold", "hold_answer"}
 
 // request is what the SDK sent.
 type request struct {
@@ -141,6 +141,11 @@ func (n *network) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		n.answer(out, rule)
 		_ = http.NewResponseController(out).Flush()
 		wait(r.Context(), release)
+	case "flood":
+		n.answer(out, rule)
+		for err := error(nil); err == nil && r.Context().Err() == nil; {
+			_, err = io.WriteString(out, strings.Repeat(rule.Body, 1000))
+		}
 	case "hold":
 		wait(r.Context(), release)
 		n.stormy.ServeHTTP(out, r)

@@ -106,8 +106,8 @@ type App struct {
 	skew      time.Duration
 	learnt    bool // the skew, in this process
 	nonces    map[string]string
-	codes     map[string]time.Duration
-	refused   string // an access token that got a 401
+	stamps    map[string]time.Duration // when sign-ins were begun here and their codes came, by the elapsed clock
+	refused   string                   // an access token that got a 401
 	flight    *flight
 	notBefore time.Duration // by the elapsed clock
 	heldBy    *Error        // why, when the server did not ask for it

@@ -137,7 +137,11 @@ func (a *App) readEvents(response *http.Response, t *tokens, hangUp context.Canc
 	var now heard
 	for lines.Scan() {
 		alive()
-		if !now.take(lines.Text()) {
+		whole := now.take(lines.Text())
+		if len(now.data) > maxEvent {
+			return errors.New("this event is far too large")
+		}
+		if !whole {
 			continue
 		}
 		if err := a.hear(now, t); err != nil {
@@ -163,6 +167,9 @@ func (h *heard) take(line string) bool {
 	case "data":
 		h.data += value
 	case "":
+		if line == "" && h.name == "" {
+			*h = heard{} // nobody would know what it is
+		}
 		return line == "" && h.name != ""
 	}
 	return false

@@ -91,6 +91,7 @@ func (a *App) ask(ctx context.Context, r *record, what asking) (string, error) {
 		options = append(options, oauth2.SetAuthURLParam(name, where.Get(name)))
 	}
 	r.Pending = append(slices.DeleteFunc(r.Pending, a.lapsed), now)
+	a.stamp(now.State)
 	if extra := len(r.Pending) - maxPending; extra > 0 {
 		r.Pending = r.Pending[extra:]
 	}
@@ -116,7 +117,7 @@ func (a *App) promptAt(p *provider) string {
 func (a *App) proves(p *provider) bool { return !a.cfg.NoDPoP && slices.Contains(p.ProofAlgs, "ES256") }
 
 // lapsed reports whether a sign-in was begun too long ago. A clock that went back lets it live.
-func (a *App) lapsed(p pending) bool { return a.clock.Wall().Sub(p.Begun) > pendingLife }
+func (a *App) lapsed(p pending) bool { return a.since(p.State, p.Begun) > pendingLife }
 
 // Redirect finishes a sign-in with the whole address that the browser came back to. Addresses that are not the answer to a sign-in
 // of this app are NotMine and change nothing; one that was delivered before is answered as then.
@@ -181,7 +182,7 @@ func (a *App) accept(ctx context.Context, r *record, came url.Values) (finished 
 		return false, fail(Invalid, "the answer has neither a code nor an error")
 	}
 	r.Pending[at].Code, r.Pending[at].Came = came.Get("code"), a.clock.Wall()
-	a.noteCode(state)
+	a.stamp(came.Get("code"))
 	return false, a.save(r)
 }
 
@@ -278,24 +279,28 @@ func (a *App) redeem(ctx context.Context, r *record, at int) error {
 
 // tooLate reports whether a code came too long ago to be sent again (docs/mobile.md).
 func (a *App) tooLate(p *pending) bool {
-	age := a.clock.Wall().Sub(p.Came)
-	if mine := a.heardCode(p.State); mine > 0 {
-		age = a.clock.Elapsed() - mine
-	}
+	age := a.since(p.Code, p.Came)
 	return age > codeLife || age < -codeLife
 }
 
-func (a *App) noteCode(state string) {
+// stamp remembers when a sign-in was begun (its state) or its code came.
+func (a *App) stamp(what string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.codes = map[string]time.Duration{state: a.clock.Elapsed()}
+	if a.stamps == nil {
+		a.stamps = map[string]time.Duration{}
+	}
+	a.stamps[what] = a.clock.Elapsed()
 }
 
-// heardCode is when this process got the code of a sign-in, by the elapsed clock; zero: it was another process.
-func (a *App) heardCode(state string) time.Duration {
+// since is how long ago that was: by the clock that nobody sets, where it was in this process.
+func (a *App) since(what string, wall time.Time) time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.codes[state]
+	if here, ok := a.stamps[what]; ok {
+		return a.clock.Elapsed() - here
+	}
+	return a.clock.Wall().Sub(wall)
 }
 
 // drop forgets a pending sign-in.

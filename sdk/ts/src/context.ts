@@ -45,6 +45,8 @@ export interface Memory {
   readonly dead: Set<string>;
   /** When an access token was first seen here, by the elapsed clock. */
   readonly seen: Map<string, number>;
+  /** When sign-ins were begun here and their codes came, by the elapsed clock. */
+  readonly begun: Map<string, number>;
   /** Sessions that are over although the store could not be told. */
   readonly over: Map<string, Ended>;
   readonly backoff: Backoff;
@@ -60,7 +62,7 @@ export function context(options: Options): Context {
   const clock = options.clock ?? systemClock;
   const lock: Lock = options.lock ?? taskLock();
   const listeners = new Map<string, Set<(...told: never[]) => void>>();
-  const memory: Memory = { skew: 0, nonces: new Map(), dead: new Set(), seen: new Map(), over: new Map(), backoff: new Backoff(clock) };
+  const memory: Memory = { skew: 0, nonces: new Map(), dead: new Set(), seen: new Map(), begun: new Map(), over: new Map(), backoff: new Backoff(clock) };
   const ctx: Context = {
     options,
     clock,

@@ -35,6 +35,7 @@ export async function begin(ctx: Context, asked: Asked = {}, redirectUri = ctx.o
     const one: Pending = key ? { ...pending, jkt: await thumbprint(ctx.hash, key.jwk) } : pending;
     const known = held.record.install ?? uuid(ctx.random);
     await held.save({ pending: [...waiting(ctx, held.record), one].slice(-most), install: known });
+    ctx.memory.begun.set(one.state, ctx.clock.elapsed());
     return { id: known, jkt: one.jkt };
   });
   return address(ctx, document, asked, { ...pending, install });
@@ -58,7 +59,13 @@ const promptFor = ({ signout_endpoint }: Discovery, scope: string): string | und
 
 /** The sign-ins that a redirect may still answer. */
 export const waiting = (ctx: Context, { pending }: AppRecord): Pending[] =>
-  (pending ?? []).filter((p) => p.brought || Math.abs(ctx.clock.wall() - p.began) < hour);
+  (pending ?? []).filter((p) => p.brought || Math.abs(since(ctx, p.state, p.began)) < hour);
+
+/** How long ago that was: by the clock that nobody sets, where it was here. */
+function since({ clock, memory }: Context, name: string, wall: number): number {
+  const here = memory.begun.get(name);
+  return here === undefined ? clock.wall() - wall : clock.elapsed() - here;
+}
 
 /** The parameters of a redirect. */
 export function parametersOf(url: string): Record<string, string> {
@@ -104,6 +111,7 @@ async function take(ctx: Context, held: Held, state: string, { code, error }: Re
   if (error) return drop(held, state, new AppError('refused', `The sign-in came back with ${error}.`, { code: error }));
   if (mine.code) return;
   await held.check();
+  ctx.memory.begun.set(code!, ctx.clock.elapsed());
   await held.save({ pending: pending.map((p) => (p === mine ? { ...p, code: code!, came: ctx.clock.wall() } : p)) });
 }
 
@@ -149,7 +157,7 @@ async function exchange(ctx: Context, held: Held, state: string, { document, spe
   const mine = held.record.pending?.find((p) => p.state === state);
   if (!mine?.code) throw notMine();
   if (mine.brought) return verify(ctx, held, mine, document);
-  if (Math.max(spent, ctx.clock.wall() - (mine.came ?? 0)) > codeLife) return drop(held, state, startAgain(undefined));
+  if (Math.max(spent, since(ctx, mine.code, mine.came ?? 0)) > codeLife) return drop(held, state, startAgain(undefined));
   await held.check();
   const key = mine.jkt ? await boundKey(ctx, mine.jkt) : undefined;
   if (mine.jkt && !key) return drop(held, state, startAgain(undefined));

@@ -13,6 +13,7 @@ import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.cancel
 import kotlinx.coroutines.launch
+import kotlinx.coroutines.withContext
 import okhttp3.Request
 
 class MainActivity : Activity() {
@@ -36,7 +37,12 @@ class MainActivity : Activity() {
         text.text = if (signedIn) "Hello, ${state.identity?.name}." else state.ended?.sentence ?: "Nobody is signed in."
         button.text = if (signedIn) "Sign out" else "Sign in"
         button.setOnClickListener { scope.launch { attempt { if (signedIn) session.signOut() else session.signIn(); show() } } }
-        if (signedIn) session.call(Request.Builder().url("http://localhost:8080/me").build()).use { text.append(" /me: ${it.code}") }
+        if (signedIn) text.append(" /me: ${me()}")
+    }
+
+    /** Bodies are read and closed off the main thread. */
+    private suspend fun me(): Int = withContext(Dispatchers.IO) {
+        session.call(Request.Builder().url("http://localhost:8080/me").build()).use { it.code }
     }
 
     private suspend fun attempt(task: suspend () -> Unit) = try {

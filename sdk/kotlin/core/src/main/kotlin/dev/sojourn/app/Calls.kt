@@ -1,6 +1,9 @@
 package dev.sojourn.app
 
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.NonCancellable
 import kotlinx.coroutines.suspendCancellableCoroutine
+import kotlinx.coroutines.withContext
 import okhttp3.Call
 import okhttp3.Callback
 import okhttp3.Request
@@ -24,12 +27,12 @@ internal class Calls(private val ctx: Context, private val server: Server, priva
         if (response.code != 401) return response
         val next = try {
             ctx.run { refresh.usable(session.access) }.await()
-        } catch (e: AppException) {
-            response.close()
+        } catch (e: Exception) { // the caller may have gone, too
+            response.drop()
             throw e
         }
         if (!again(request)) return response
-        response.close()
+        response.drop()
         return shown(next, request, way)
     }
 
@@ -41,8 +44,8 @@ internal class Calls(private val ctx: Context, private val server: Server, priva
             server.learn(request.url.toString(), response.headers)
             if (response.code != 401) return response
             val wanted = session.jkt != null && "use_dpop_nonce" in response.header("WWW-Authenticate").orEmpty()
-            if (!wanted || nonces++ == 3 || !again(request)) return response.also { ctx.run { ctx.dead += session.access }.await() }
-            response.close()
+            if (!wanted || nonces++ == 3 || !again(request)) return response.also { ctx.run { ctx.dead += session.access } }
+            response.drop()
         }
     }
 
@@ -72,6 +75,9 @@ private fun under(base: String, url: String): Boolean {
     val rest = url.drop(origin.length)
     return rest.startsWith(path) && (rest.length == path.length || rest[path.length] in "/?#")
 }
+
+/** Closes a response that nobody will read. That reads on for a moment, which Android forbids on its main thread. */
+private suspend fun Response.drop() = withContext(NonCancellable + Dispatchers.IO) { close() }
 
 /** Sends a request, and hands its answer over unread. */
 internal suspend fun Call.await(): Response = suspendCancellableCoroutine { waiting ->

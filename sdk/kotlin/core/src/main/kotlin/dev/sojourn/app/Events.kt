@@ -21,9 +21,6 @@ import java.util.concurrent.atomic.AtomicLong
 /** A line comes every 15 seconds; without one for so long the connection is dead. */
 private const val SILENCE = 40_000L
 
-/** No line of a stream is longer. */
-private const val MAX_LINE = 256L shl 10
-
 /**
  * What the server tells while the app is in front (docs/mobile.md, “Hear of it at once”): a stream that is opened again and again,
  * for a closed one is no verdict.
@@ -120,25 +117,26 @@ internal class Events(private val ctx: Context, private val server: Server, priv
         }
         val source = response.body.source()
         val fields = mutableMapOf<String, String>()
+        var left = MAX_BODY // of one event
         while (true) {
-            val line = source.line() ?: return
+            val line = source.line(left) ?: return
             alive()
             if (line.isEmpty()) {
                 told(fields)?.let(say)
                 fields.clear()
+                left = MAX_BODY
             }
             val name = line.substringBefore(':')
             if (name.isEmpty()) continue
+            left -= line.length + 1
+            if (left < 0) throw offline("This event is far too large.")
             val value = line.substringAfter(':', "").removePrefix(" ")
             fields[name] = if (name == "data" && name in fields) "${fields[name]}\n$value" else value
         }
     }
 
-    /** The next line, or null at the end. */
-    private fun BufferedSource.line(): String? {
-        if (exhausted()) return null
-        return readUtf8LineStrict(MAX_LINE)
-    }
+    /** The next line, or null at the end. A longer one than `most` throws. */
+    private fun BufferedSource.line(most: Long): String? = if (exhausted()) null else readUtf8LineStrict(most)
 
     private fun told(fields: Map<String, String>): Told? =
         fields["data"]?.let(::jsonObject)?.let { Told(fields["event"] ?: "message", it, fields["id"]) }

@@ -63,10 +63,10 @@ open class FileStorage(private val folder: Path) : Storage {
         flush()
     }
 
-    override suspend fun <T> hold(task: suspend () -> T): T = mutexes.getOrPut(folder.toAbsolutePath().normalize()) { Mutex() }.withLock {
+    override suspend fun <T> hold(task: suspend () -> T): T = mutex().withLock {
         var channel: FileChannel? = null // not what withContext returns: who is cancelled meanwhile would never see it, nor give it back
         try {
-            withContext(Dispatchers.IO) { channel = opened() }
+            withContext(Dispatchers.IO) { channel = FileChannel.open(folder.resolve("lock"), CREATE, WRITE) }
             channel!!.await()
             task()
         } finally {
@@ -74,9 +74,10 @@ open class FileStorage(private val folder: Path) : Storage {
         }
     }
 
-    private fun opened(): FileChannel {
+    /** By the folder's real name: it may have several. */
+    private suspend fun mutex(): Mutex = withContext(Dispatchers.IO) {
         make()
-        return FileChannel.open(folder.resolve("lock"), CREATE, WRITE)
+        mutexes.getOrPut(folder.toRealPath()) { Mutex() }
     }
 
     /** The lock goes with the channel, and that with the process. One that stands still keeps it: nobody waits for that for ever. */

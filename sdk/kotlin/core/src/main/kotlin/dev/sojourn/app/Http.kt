@@ -42,8 +42,11 @@ internal class Http(base: OkHttpClient) {
     val calls: OkHttpClient = base.newBuilder().dispatcher(Dispatcher(threads())).followRedirects(false).followSslRedirects(false)
         .addNetworkInterceptor(::prove).build()
 
-    /** For requests of our own: ten seconds to the header, thirty for all, and nothing is sent again behind our back. */
-    private val own = calls.newBuilder().retryOnConnectionFailure(false).cache(null).addNetworkInterceptor(::once)
+    /**
+     * For requests of our own: ten seconds to the header, thirty for all, and nothing is sent again behind our back. They have a queue of
+     * their own, since OkHttp sends five at once to a host, and calls of the app may take long there.
+     */
+    private val own = calls.newBuilder().dispatcher(Dispatcher(threads())).retryOnConnectionFailure(false).cache(null).addNetworkInterceptor(::once)
         .connectTimeout(Duration.ofSeconds(10)).readTimeout(Duration.ofSeconds(10)).callTimeout(Duration.ofSeconds(30)).build()
 
     /** For streams: as long as they last. */

@@ -8,6 +8,8 @@ import java.security.ProviderException
 
 /** The record's life in the store: written before it is used, read anew before it is changed. */
 internal class Records(private val storage: Storage, private val keeper: Keeper) {
+    private var saves = 0
+
     /** Hears of each record that was read or written, and adds to each what answers taught. */
     interface Keeper {
         fun seen(record: Record)
@@ -26,13 +28,18 @@ internal class Records(private val storage: Storage, private val keeper: Keeper)
             // What a sign-out or an ending took out of the record must not come back with the record before it.
             val alone = record.session != null && record.session?.id != all.session?.id
             guard("written") { storage.save(all.toString(), alone) }
+            saves++
             record = all
             keeper.seen(all)
         }
     }
 
-    /** The record, without the lock. */
-    suspend fun load(): Record = read().also(keeper::seen)
+    /** The record, without the lock. What was read while this process wrote is older than what it wrote. */
+    suspend fun load(): Record {
+        val before = saves
+        val record = read()
+        return if (saves == before) record.also(keeper::seen) else load()
+    }
 
     /** Runs a task while no other process or task changes the record. */
     suspend fun <T> hold(task: suspend (Held) -> T): T = try {

@@ -31,16 +31,20 @@ internal class SignIn(private val ctx: Context, private val server: Server, priv
     private val config = ctx.config
     private val clock = ctx.clock
 
+    /** When sign-ins were begun here and their codes came, by the elapsed clock: what is in the record, another process's too, goes by the wall clock. */
+    private val mine = mutableMapOf<String, Long>()
+
     /** Writes down what is asked, and returns the address that the browser is to open. */
     suspend fun begin(asked: Asked, redirectUri: String): String {
         val discovery = insist(clock) { server.discovery() }
         return ctx.records.hold { held ->
             held.check()
             val key = server.newestKey(discovery)
-            val mine = Pending(random(), random(), random(), redirectUri, clock.wall(), key?.thumbprint())
+            val next = Pending(random(), random(), random(), redirectUri, clock.wall(), key?.thumbprint())
             val install = held.record.install ?: UUID.randomUUID().toString()
-            held.save(held.record.copy(pending = (waiting(held.record) + mine).takeLast(MOST_PENDING), install = install))
-            address(discovery, asked, mine, install)
+            held.save(held.record.copy(pending = (waiting(held.record) + next).takeLast(MOST_PENDING), install = install))
+            mine[next.state] = clock.elapsed()
+            address(discovery, asked, next, install)
         }
     }
 
@@ -66,7 +70,10 @@ internal class SignIn(private val ctx: Context, private val server: Server, priv
     private fun Discovery.hears(one: SignOut, who: Identity?): Boolean = signOut != null || (revocation != null && one.subject != who?.subject)
 
     /** The sign-ins that a redirect may still answer. */
-    fun waiting(record: Record): List<Pending> = record.pending.filter { abs(clock.wall() - it.began) < HOUR }
+    fun waiting(record: Record): List<Pending> = record.pending.filter { abs(since(it.state, it.began)) < HOUR }
+
+    /** How long ago that was: by the clock that nobody sets, where it was here. */
+    private fun since(name: String, wall: Long): Long = mine[name]?.let { clock.elapsed() - it } ?: (clock.wall() - wall)
 
     /** Finishes the sign-in that a redirect answers. Delivered again, it is answered again and nothing is sent. */
     suspend fun redirected(url: String): Identity {
@@ -92,12 +99,13 @@ internal class SignIn(private val ctx: Context, private val server: Server, priv
     private suspend fun take(held: Records.Held, state: String, answer: Map<String, String>) {
         if (held.record.session?.id == state) return
         val pending = waiting(held.record)
-        val mine = pending.find { it.state == state } ?: throw notMine()
+        val asked = pending.find { it.state == state } ?: throw notMine()
         answer["error"]?.let { drop(held, state, AppException(Kind.REFUSED, "The sign-in came back with $it.", code = it)) }
         val code = answer["code"] ?: throw notMine()
-        if (mine.code != null) return
+        if (asked.code != null) return
         held.check()
-        held.save(held.record.copy(pending = pending.map { if (it === mine) it.copy(code = code, came = clock.wall()) else it }))
+        mine[code] = clock.elapsed()
+        held.save(held.record.copy(pending = pending.map { if (it === asked) it.copy(code = code, came = clock.wall()) else it }))
     }
 
     /** Sends the code of a pending sign-in until it was answered, for twenty seconds from when it came. */
@@ -126,18 +134,18 @@ internal class SignIn(private val ctx: Context, private val server: Server, priv
     /** Sends the code once. `spent`: the milliseconds that this process has tried for. */
     private suspend fun exchange(held: Records.Held, state: String, discovery: Discovery, spent: Long) {
         if (held.record.session?.id == state) return
-        val mine = held.record.pending.find { it.state == state }
-        val code = mine?.code ?: throw notMine()
-        if (maxOf(spent, clock.wall() - mine.came) > CODE_LIFE) drop(held, state, startAgain(null))
+        val asked = held.record.pending.find { it.state == state }
+        val code = asked?.code ?: throw notMine()
+        if (maxOf(spent, since(code, asked.came)) > CODE_LIFE) drop(held, state, startAgain(null))
         held.check()
-        val key = mine.jkt?.let { server.boundKey(it) ?: drop(held, state, startAgain(null)) }
+        val key = asked.jkt?.let { server.boundKey(it) ?: drop(held, state, startAgain(null)) }
         val form = mapOf(
-            "grant_type" to "authorization_code", "code" to code, "redirect_uri" to mine.redirectUri, "code_verifier" to mine.verifier,
+            "grant_type" to "authorization_code", "code" to code, "redirect_uri" to asked.redirectUri, "code_verifier" to asked.verifier,
             "resource" to config.resource,
         )
         val answer = server.post(discovery.tokenEndpoint, form + server.device(discovery, held.record.install), key)
         when (answer.verdict) {
-            Verdict.TOKENS -> keep(held, mine, answer, discovery)
+            Verdict.TOKENS -> keep(held, asked, answer, discovery)
             Verdict.LOGIN -> drop(held, state, startAgain(answer.refusal()))
             Verdict.STOP -> drop(held, state, answer.refusal())
             else -> throw answer.refusal()
@@ -145,19 +153,20 @@ internal class SignIn(private val ctx: Context, private val server: Server, priv
     }
 
     /** Writes the new session down. What was signed in before stays until then, and is signed out after. */
-    private suspend fun keep(held: Records.Held, mine: Pending, answer: Answer, discovery: Discovery) {
-        val blank = Session(mine.state, null, "", "", null, null, mine.jkt, 0, 0)
+    private suspend fun keep(held: Records.Held, asked: Pending, answer: Answer, discovery: Discovery) {
+        val blank = Session(asked.state, null, "", "", null, null, asked.jkt, 0, 0)
         var session = tokens.renewed(blank, answer).let { if (it.type == "DPoP") it else it.copy(jkt = null) }
         val idToken = session.idToken
         val checked = try {
-            idToken?.let { tokens.check(discovery, it, mine.nonce) } ?: throw AppException(Kind.INVALID, "There is no ID token: ask for the scope openid.")
+            idToken?.let { tokens.check(discovery, it, asked.nonce) } ?: throw AppException(Kind.INVALID, "There is no ID token: ask for the scope openid.")
         } catch (e: AppException) {
-            drop(held, mine.state, e)
+            drop(held, asked.state, e)
         }
-        session = session.copy(sid = checked.claims["sid"].text, unverified = mine.nonce.takeIf { !checked.verified })
+        session = session.copy(sid = checked.claims["sid"].text, unverified = asked.nonce.takeIf { !checked.verified })
         val before = held.record
         val who = if (checked.verified) tokens.identity(checked.claims, session) else before.identity
         held.save(before.copy(session = session, identity = who, ended = null, pending = emptyList(), signOuts = before.leaving().filter { discovery.hears(it, who) }))
+        mine.clear()
         ctx.backoff.clear()
     }
 }

@@ -2,6 +2,8 @@ package dev.sojourn.app
 
 import dev.sojourn.jose.over
 import dev.sojourn.jose.text
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.withContext
 import okhttp3.Request
 import java.io.IOException
 import java.time.Instant
@@ -12,7 +14,8 @@ internal class UserInfo(private val ctx: Context, private val server: Server, pr
     suspend fun ask(): Identity {
         val url = ctx.run { server.discovery() }.await().userInfo ?: throw offline("The server has no userinfo.")
         val answer = try {
-            calls.call(Request.Builder().url(url).header("Accept", "application/json").build()).use(::judge)
+            val response = calls.call(Request.Builder().url(url).header("Accept", "application/json").build())
+            withContext(Dispatchers.IO) { response.use(::judge) } // whoever asks may be Android's main thread
         } catch (e: AppException) {
             throw e
         } catch (e: IOException) {

@@ -1,12 +1,15 @@
 package dev.sojourn.app
 
 import dev.sojourn.jose.thumbprint
+import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.delay
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.yield
 import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Test
@@ -56,6 +59,18 @@ class FileStorageTest {
             waiting.cancelAndJoin()
         }
         assertEquals("held", storage.hold { "held" })
+    }
+
+    @Test
+    fun `a folder that has two names lets one in at a time`() = runBlocking {
+        val again = FileStorage(Files.createSymbolicLink(folder.resolve("again"), Files.createDirectory(folder.resolve("app"))))
+        val entered = CompletableDeferred<Unit>()
+        storage.hold {
+            launch { again.hold { entered.complete(Unit) } }
+            delay(200)
+            assertFalse(entered.isCompleted)
+        }
+        entered.await()
     }
 
     @Test
