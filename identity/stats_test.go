@@ -12,7 +12,7 @@ import (
 // nothing is left. And no part is left out that hides nobody.
 func TestTellable_whatIsLeftOutIsNobodyInParticular(t *testing.T) {
 	t.Parallel()
-	dice := rand.New(rand.NewPCG(15, 2)) //nolint:gosec // the same each time
+	dice := rand.New(rand.NewPCG(15, 2))
 	for range 20_000 {
 		parts := make([]identity.Part, dice.IntN(70))
 		for i := range parts {

@@ -23,7 +23,12 @@ var deskSentences = map[string]string{
 	"desk.once":      "This is shown once. Copy it now.",
 	"desk.chart.all": "The same in numbers",
 
-	"event.role.changed":   "What you may do at the operators’ desk was changed",
-	"event.desk.entered":   "You opened the operators’ desk",
-	"event.operator.acted": "An operator did something for you and noted why",
+	"event.role.changed":     "What you may do at the operators’ desk was changed",
+	"event.desk.entered":     "You opened the operators’ desk",
+	"event.operator.acted":   "An operator did something for you and noted why",
+	"event.webhook.added":    "A program of the operator is told what happens",
+	"event.webhook.removed":  "A program of the operator is told nothing more",
+	"event.webhook.replayed": "A program of the operator was told again what happened",
+	"event.webhook.rotated":  "A program of the operator was given another secret",
+	"event.case.closed":      "An operator looked at what was unusual",
 }
