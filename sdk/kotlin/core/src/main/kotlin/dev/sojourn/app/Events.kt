@@ -116,7 +116,7 @@ internal class Events(private val ctx: Context, private val server: Server, priv
             throw offline("This is no stream.", after = retryAfter(response.headers))
         }
         val source = response.body.source()
-        val fields = mutableMapOf<String, String>()
+        val fields = mutableMapOf<String, StringBuilder>()
         var left = MAX_BODY // of one event
         while (true) {
             val line = source.line(left) ?: return
@@ -130,14 +130,15 @@ internal class Events(private val ctx: Context, private val server: Server, priv
             if (name.isEmpty()) continue
             left -= line.length + 1
             if (left < 0) throw offline("This event is far too large.")
-            val value = line.substringAfter(':', "").removePrefix(" ")
-            fields[name] = if (name == "data" && name in fields) "${fields[name]}\n$value" else value
+            val field = fields.getOrPut(name, ::StringBuilder)
+            if (name != "data") field.clear() else if (field.isNotEmpty()) field.append('\n')
+            field.append(line.substringAfter(':', "").removePrefix(" "))
         }
     }
 
     /** The next line, or null at the end. A longer one than `most` throws. */
     private fun BufferedSource.line(most: Long): String? = if (exhausted()) null else readUtf8LineStrict(most)
 
-    private fun told(fields: Map<String, String>): Told? =
-        fields["data"]?.let(::jsonObject)?.let { Told(fields["event"] ?: "message", it, fields["id"]) }
+    private fun told(fields: Map<String, CharSequence>): Told? =
+        fields["data"]?.toString()?.let(::jsonObject)?.let { Told(fields["event"]?.toString() ?: "message", it, fields["id"]?.toString()) }
 }
