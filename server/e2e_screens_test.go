@@ -16,7 +16,8 @@ const broken = `[
 	document.styleSheets.length === 0 && "no style",
 	[...document.images].some((e) => !e.naturalWidth && e.checkVisibility()) && "an image is missing",
 	document.querySelector("[data-reveal][hidden]") && "the script does not run",
-	[...document.querySelectorAll(".whole, td time")].some((e) => innerWidth > 900 && e.getClientRects().length > 1 && !e.textContent.includes(" ")) && "a word is broken",
+	// A name may break where it has a space or a hyphen.
+	[...document.querySelectorAll(".whole, td time")].some((e) => innerWidth > 900 && e.getClientRects().length > 1 && !/[ -]/.test(e.textContent)) && "a word is broken",
 	[...document.querySelectorAll("svg text")].some((e) => e.getBoundingClientRect().height > 24) && "letters of a picture are large",
 	document.documentElement.scrollWidth > document.documentElement.clientWidth && "it scrolls sideways",
 ].filter(Boolean).join(", ")`
