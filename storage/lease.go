@@ -17,11 +17,8 @@ func (leaseRow) TableName() string { return "leases" }
 // Lease gives a task to the caller alone for a while; false while another one has it. Of many processes that would do the
 // same, one does.
 func (d *DB) Lease(ctx context.Context, name string, lasts time.Duration) (mine bool, err error) {
-	now := d.Now()
-	res := d.q(ctx).Exec(`INSERT INTO leases (name, until) VALUES (?, ?)
-		ON CONFLICT (name) DO UPDATE SET until = excluded.until WHERE leases.until <= ?`,
-		name, fromTime(now.Add(lasts)), fromTime(now))
-	return res.RowsAffected == 1, d.fail("lease "+name, res.Error)
+	_, mine, err = d.HoldLease(ctx, name, time.Time{}, lasts)
+	return mine, err
 }
 
 // HoldLease gives a task to the caller for a while, or for longer where was is until when it had it; false while another one

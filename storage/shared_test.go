@@ -155,26 +155,27 @@ func TestShared_aRedisThatIsOfNoUse(t *testing.T) {
 // babbler accepts everybody and says one thing.
 func babbler(t *testing.T, says string) string {
 	t.Helper()
-	l := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				_, _ = io.WriteString(conn, says)
-				_, _ = io.Copy(io.Discard, conn)
-				_ = conn.Close()
-			}()
-		}
-	}()
-	return l.Addr().String()
+	return impostor(t, func(conn net.Conn) {
+		_, _ = io.WriteString(conn, says)
+		_, _ = io.Copy(io.Discard, conn)
+	})
 }
 
 // yesman answers every command alike, in Redis's own way, but for the first, which asks for a newer one.
 func yesman(t *testing.T, says string) string {
+	t.Helper()
+	return impostor(t, func(conn net.Conn) {
+		for lines, answer := bufio.NewScanner(conn), "-ERR unknown command\r\n"; lines.Scan(); {
+			if strings.HasPrefix(lines.Text(), "*") {
+				_, _ = io.WriteString(conn, answer)
+				answer = says
+			}
+		}
+	})
+}
+
+// impostor listens where Redis should, and does with everybody who comes what it is told.
+func impostor(t *testing.T, serve func(net.Conn)) string {
 	t.Helper()
 	l := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
 	t.Cleanup(func() { _ = l.Close() })
@@ -186,12 +187,7 @@ func yesman(t *testing.T, says string) string {
 			}
 			go func() {
 				defer func() { _ = conn.Close() }()
-				for lines, answer := bufio.NewScanner(conn), "-ERR unknown command\r\n"; lines.Scan(); {
-					if strings.HasPrefix(lines.Text(), "*") {
-						_, _ = io.WriteString(conn, answer)
-						answer = says
-					}
-				}
+				serve(conn)
 			}()
 		}
 	}()
