@@ -74,7 +74,7 @@ func (e *ear) hear(lines *bufio.Scanner) {
 }
 
 // patience is how long a test waits for what must happen, on the busiest of machines.
-const patience = time.Minute
+const patience = 4 * time.Minute
 
 // any is the next event; false when the stream ended.
 func (e *ear) any(wanted string) (got event, open bool) {

@@ -74,7 +74,7 @@ func (s *scene) signedOut(t *testing.T, _ []string) (names []string) {
 
 // patience is for a machine that does much else, and for streams: they reckon when their Session expires by real time, so
 // where a test moves the clock they notice at their next sign of life, which is 15 seconds away at most.
-const patience = time.Minute
+const patience = 4 * time.Minute
 
 // backChannel are the Sessions that clients were told of.
 func (s *scene) backChannel(t *testing.T, want []string) []string {

@@ -148,7 +148,7 @@ func TestServe_readsItsCertificateOnSIGHUP(t *testing.T) {
 			response.Body.Close()
 			return
 		}
-		if time.Since(began) > time.Minute {
+		if time.Since(began) > patience {
 			t.Fatal(err)
 		}
 		if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {

@@ -131,7 +131,7 @@ func heard(t testing.TB, what string, bell <-chan struct{}) {
 	t.Helper()
 	select {
 	case <-bell:
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("never heard: " + what)
 	}
 }

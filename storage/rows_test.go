@@ -37,7 +37,7 @@ func onWatch(t *testing.T, f func(t *testing.T, db *storage.DB, w *watch)) {
 }
 
 // patience is how long a test waits for what must happen, on the busiest of machines.
-const patience = time.Minute
+const patience = 4 * time.Minute
 
 // heldUp runs f in another goroutine and returns once it waits for a lock that somebody holds. What is returned waits for
 // its end.

@@ -20,7 +20,7 @@ import (
 )
 
 // patience is how long a test waits for what should take a moment; the machine may be busy.
-const patience = time.Minute
+const patience = 4 * time.Minute
 
 // tokens is a server that answers every form with JSON, and remembers what came.
 type tokens struct {

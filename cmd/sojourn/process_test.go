@@ -21,7 +21,7 @@ import (
 )
 
 // patience is how long a test waits for what should take a moment; the machine may be busy.
-const patience = time.Minute
+const patience = 4 * time.Minute
 
 // process is a program under way.
 type process struct {

@@ -14,7 +14,7 @@ import (
 )
 
 // patience is how long the player waits for what should take a moment; the machine may be busy.
-const patience = 60 * time.Second
+const patience = 4 * time.Minute
 
 // driverSpec is how one language's driver is built and run. $OUT is a file for what is built.
 type driverSpec struct {

@@ -116,7 +116,7 @@ func (f *follower) atTheBrowser(host string) http.Handler {
 
 // endAll ends every session that lives.
 func (f *follower) endAll(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	out, err := f.command(ctx, "session", "list", "--user", "ada@example.com", "--json").Output()
 	if err != nil {

@@ -112,7 +112,7 @@ func (d *database) must(err error) {
 }
 
 // patience is how long something may take that should take a moment; the machine may be busy.
-const patience = 60 * time.Second
+const patience = 4 * time.Minute
 
 // wait waits for something to become true.
 func wait(t *testing.T, what string, ready func() bool) {

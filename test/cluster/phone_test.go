@@ -31,7 +31,7 @@ const (
 	visitor  = "bob@example.com" // who comes with another browser each time
 	password = "a rather long password"
 	callback = "https://app.example/cb"
-	patience = time.Minute
+	patience = 4 * time.Minute
 )
 
 // phone is a browser and an app, which does not try again: whatever fails is told.

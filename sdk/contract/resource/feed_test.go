@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/json"
@@ -160,22 +161,28 @@ func (a *authority) rest(ctx context.Context, w io.Writer, changed <-chan struct
 // flood sends 100 MB, as they are or packed.
 func (a *authority) flood(w http.ResponseWriter, how string, events bool) {
 	w.Header().Set("Content-Type", map[bool]string{true: "text/event-stream", false: "application/json"}[events])
-	var to io.Writer = w
+	start, block := []byte(`{"beat":"`), bytes.Repeat([]byte("A"), 1<<20)
+	if events {
+		start = []byte("event: beat\ndata: ")
+	}
 	if how == "bomb" {
 		w.Header().Set("Content-Encoding", "gzip")
-		packed := gzip.NewWriter(w)
-		defer packed.Close()
-		to = packed
+		start, block = packed(start), packed(block)
 	}
-	start := `{"beat":"`
-	if events {
-		start = "event: beat\ndata: "
-	}
-	_, _ = io.WriteString(to, start)
-	block := []byte(strings.Repeat("A", 1<<16))
-	for range 1600 {
-		if _, err := to.Write(block); err != nil {
+	_, _ = w.Write(start)
+	for range 100 {
+		if _, err := w.Write(block); err != nil {
 			return
 		}
 	}
+}
+
+// packed is a whole member of a gzip file, which consists of any number of them (RFC 1952 §2.2): packing all 100 MB would take a busy
+// machine longer than a follower waits.
+func packed(content []byte) []byte {
+	var to bytes.Buffer
+	z := gzip.NewWriter(&to)
+	_, _ = z.Write(content)
+	_ = z.Close()
+	return to.Bytes()
 }
