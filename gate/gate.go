@@ -85,6 +85,11 @@ func (g *Gate) verify(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	w.Header().Set("Cache-Control", "no-store")
 	a, err := g.read(r)
+	if errors.Is(err, errUnclear) {
+		g.metrics.count("invalid_request", began)
+		(&resource.Refusal{Status: http.StatusBadRequest, Code: "invalid_request", Description: err.Error()}).Write(w)
+		return
+	}
 	if err != nil {
 		g.log.Error("the proxy's configuration is wrong", "problem", err.Error())
 		g.metrics.count("misconfigured", began)

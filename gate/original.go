@@ -2,6 +2,7 @@ package gate
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -19,6 +20,9 @@ type asked struct {
 	request *http.Request
 	needs   resource.Operation
 }
+
+// errUnclear is about an address that is none (RFC 3986): what a proxy makes of it, the API may not. It is the caller's fault, not the proxy's.
+var errUnclear = errors.New("This address can be read in more than one way: send a path, without # and backslashes, and a query if need be.") //nolint:staticcheck // a sentence for the answer
 
 // read finds the caller's request in what a proxy sends.
 //
@@ -51,9 +55,10 @@ func (g *Gate) read(r *http.Request) (asked, error) {
 // named is a request of a method to a URI, with the headers of r.
 func (g *Gate) named(r *http.Request, method, uri string) (asked, error) {
 	base := cmp.Or(g.public, "http://"+r.Host)
+	path, _, _ := strings.Cut(uri, "?")
 	to, err := url.Parse(base + uri)
-	if err != nil || !strings.HasPrefix(uri, "/") {
-		return asked{}, fmt.Errorf("%q is no path of a request", uri)
+	if err != nil || !strings.HasPrefix(path, "/") || strings.Contains(uri, "#") || strings.Contains(path, `\`) {
+		return asked{}, errUnclear
 	}
 	original := &http.Request{Method: method, URL: to, Host: to.Host, Header: r.Header, RemoteAddr: r.RemoteAddr}
 	return asked{original.WithContext(r.Context()), resource.Operation{Scopes: append([]string(nil), g.scopes...)}}, nil

@@ -11,9 +11,9 @@ import (
 	"testing"
 )
 
-// startEnvoy starts a real Envoy with the configuration of examples/gate, but for the ports, and returns who calls the API's address
+// startEnvoy starts a real Envoy with the configuration of examples/gate, but for the ports, and returns where, and who calls the API's address
 // through it.
-func (s *gated) startEnvoy() *http.Client {
+func (s *gated) startEnvoy() (caller *http.Client, at string) {
 	s.t.Helper()
 	envoy, err := filepath.Abs("../../test/envoy/.venv/bin/envoy")
 	if err != nil {
@@ -38,9 +38,10 @@ func (s *gated) startEnvoy() *http.Client {
 	}
 	p := start(s.t, dir, nil, envoy, "-c", "envoy.yaml", "--disable-hot-restart", "--concurrency", "1", "--log-level", "warning")
 	p.until("an answer", func() bool { return statusOf("http://127.0.0.1:"+listen+"/") != 0 })
+	at = "127.0.0.1:" + listen
 	return &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, network, "127.0.0.1:"+listen)
-	}}}
+		return new(net.Dialer).DialContext(ctx, network, at)
+	}}}, at
 }
 
 // What comes through Envoy by the configuration that we give away: who calls is what the gate says, a refusal is the gate's, and an answer
@@ -48,7 +49,7 @@ func (s *gated) startEnvoy() *http.Client {
 func TestGate_envoyLetsThroughOnlyWhatWasJudged(t *testing.T) {
 	t.Parallel()
 	s := openGate(t)
-	caller := s.startEnvoy()
+	caller, envoy := s.startEnvoy()
 	var ask asking = func(method, path, body string, headers ...string) answer {
 		r, err := http.NewRequestWithContext(t.Context(), method, s.api+path, strings.NewReader(body))
 		if err != nil {
@@ -87,6 +88,7 @@ func TestGate_envoyLetsThroughOnlyWhatWasJudged(t *testing.T) {
 		t.Errorf("the metadata is %d: %s", got.status, got.body)
 	}
 
+	s.envoyAgreesAboutPaths(envoy, bearer)
 	s.refused("headers alone", ask("GET", "/notes", "", "X-Auth-Subject", "root"), 401)
 	if got := ask("GET", "/notes", "", "x_auth_subject", "root", "Authorization", bearer); got.status != 400 || len(s.heard()) != 0 {
 		t.Errorf("a name with an underscore: %d", got.status)
