@@ -156,7 +156,7 @@ type roleKey struct{}
 // Whom the request is about stays as they are, and so does their role, until it is done.
 func (a *API) sparing(whose func(*http.Request) (identity.ID, error), op operation) operation {
 	return func(r *http.Request) (answer any, err error) {
-		if role, _ := r.Context().Value(roleKey{}).(identity.Role); role.Covers(identity.RoleOperator) {
+		if actsOnOperators(r) {
 			return op(r)
 		}
 		id, err := whose(r)
@@ -170,16 +170,30 @@ func (a *API) sparing(whose func(*http.Request) (identity.ID, error), op operati
 			if err := a.o.Store.LockUser(ctx, id); err != nil {
 				return err
 			}
-			office, err := a.o.Store.OfficeOf(ctx, id)
-			if err == nil && office.Role != identity.NoRole {
-				err = identity.Refuse(identity.Forbidden, "This person has a role at the desk. Only an operator's token acts on their account.")
-			}
+			err := a.spare(r.WithContext(ctx), id)
 			if err == nil {
 				answer, err = op(r.WithContext(ctx))
 			}
 			return err
 		})
 	}
+}
+
+func actsOnOperators(r *http.Request) bool {
+	role, _ := r.Context().Value(roleKey{}).(identity.Role)
+	return role.Covers(identity.RoleOperator)
+}
+
+// spare refuses a person who has a role at the desk, but to an operator's token.
+func (a *API) spare(r *http.Request, id identity.ID) error {
+	if actsOnOperators(r) {
+		return nil
+	}
+	office, err := a.o.Store.OfficeOf(r.Context(), id)
+	if err == nil && office.Role != identity.NoRole {
+		err = identity.Refuse(identity.Forbidden, "This person has a role at the desk. Only an operator's token acts on their account.")
+	}
+	return err
 }
 
 // ownerIn reads whose Session the address names.

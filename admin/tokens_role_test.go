@@ -74,7 +74,8 @@ func TestTokens_everyRouteAsksForItsRole(t *testing.T) {
 	}
 }
 
-// A token of support acts on persons, but on none who has a role at the desk, nor on what they are signed in to.
+// A token of support acts on persons, but on none who has a role at the desk, nor on what they are signed in to, and takes nothing along
+// of them.
 func TestTokens_supportActsOnNobodyWithARole(t *testing.T) {
 	t.Parallel()
 	atDesk(t, func(d *desk) {
@@ -90,7 +91,7 @@ func TestTokens_supportActsOnNobodyWithARole(t *testing.T) {
 			for _, what := range []string{
 				"DELETE /api/sessions/" + session.ID.String(), "POST /api/users/" + user.ID.String() + "/end-sessions",
 				"POST /api/users/" + user.ID.String() + `/way-in {"reason":"lost phone"}`, "POST /api/users/" + user.ID.String() + "/lock",
-				"POST /api/users/" + user.ID.String() + "/unlock",
+				"POST /api/users/" + user.ID.String() + "/unlock", "GET /api/users/" + user.ID.String() + "/export",
 			} {
 				if got := d.askWith("Bearer "+token, what); got.status != want {
 					d.Errorf("%s: %s: %d %s", user.Email, what, got.status, got.body)
