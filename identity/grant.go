@@ -41,10 +41,9 @@ type grantStore interface {
 	// LockUser keeps everyone else from changing the user until the transaction ends.
 	LockUser(ctx context.Context, userID ID) error
 	GrantOf(ctx context.Context, userID ID, clientID string) (Grant, error)
-	SaveGrant(ctx context.Context, g Grant) error
-	// GrantFits reports whether a client may be one more of what the person of a grant allows, of most at most, once the oldest one
-	// gave way that no Session and no document rests on.
-	GrantFits(ctx context.Context, g Grant, most int) (bool, error)
+	// SaveGrant writes what a person allows a client in the place of what they allowed it before. Where they allow most others something,
+	// the one gives way that was allowed longest ago and that no Session and no document rests on; where there is none, saved is false.
+	SaveGrant(ctx context.Context, g Grant, most int) (saved bool, err error)
 	keeper
 }
 
@@ -97,11 +96,8 @@ func (g Grants) Allow(ctx context.Context, s Standing, d Demand) error {
 			})
 			given.Scopes = withConsents(given.Scopes, kept)
 		}
-		if fits, err := g.Store.GrantFits(ctx, given, MaxGrants); err != nil || !fits {
+		if saved, err := g.Store.SaveGrant(ctx, given, MaxGrants); err != nil || !saved {
 			return cmp.Or(err, error(errManyApps))
-		}
-		if err := g.Store.SaveGrant(ctx, given); err != nil {
-			return err
 		}
 		return g.Store.AddRepeat(ctx, Event{
 			ID: NewID(), At: now, Kind: ConsentGiven, UserID: s.User.ID, ClientID: d.Client.ID,

@@ -84,10 +84,10 @@ func TestGrantsOf_theLastAllowedComesFirst(t *testing.T) {
 		for _, id := range []string{"b", "a", "c"} {
 			w.pass(time.Second)
 			g := identity.Grant{UserID: p.user.ID, ClientID: id, Scopes: []string{"openid", "email"}, UpdatedAt: db.Now()}
-			ok(t, db.SaveGrant(t.Context(), g))
+			ok(t, failed(db.SaveGrant(t.Context(), g, identity.MaxGrants)))
 			want = append([]identity.Grant{g}, want...)
 		}
-		ok(t, db.SaveGrant(t.Context(), identity.Grant{UserID: other.user.ID, ClientID: "a", UpdatedAt: db.Now()}))
+		ok(t, failed(db.SaveGrant(t.Context(), identity.Grant{UserID: other.user.ID, ClientID: "a", UpdatedAt: db.Now()}, identity.MaxGrants)))
 		same(t, want, must[[]identity.Grant](t)(db.GrantsOf(t.Context(), p.user.ID, 10)))
 		same(t, want[:1], must[[]identity.Grant](t)(db.GrantsOf(t.Context(), p.user.ID, 1)))
 	})

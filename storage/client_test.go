@@ -75,7 +75,7 @@ func TestDeleteClient_takesAllThatRestsOnIt(t *testing.T) {
 		p := someone(t, db)
 		s := p.begin(t, db, "offline_access")
 		for _, client := range []string{"app", "other"} {
-			ok(t, db.SaveGrant(t.Context(), identity.Grant{UserID: p.user.ID, ClientID: client, Scopes: []string{"openid"}}))
+			ok(t, failed(db.SaveGrant(t.Context(), identity.Grant{UserID: p.user.ID, ClientID: client, Scopes: []string{"openid"}}, identity.MaxGrants)))
 		}
 		ok(t, db.DeleteClient(t.Context(), "app"))
 
@@ -107,7 +107,7 @@ func TestSweepClients_takesOnlyWhatNobodyEverUsed(t *testing.T) {
 		} {
 			c.ID = id
 			ok(t, db.CreateClient(t.Context(), c))
-			ok(t, db.SaveGrant(t.Context(), identity.Grant{UserID: user.ID, ClientID: id, Scopes: []string{"openid"}}))
+			ok(t, failed(db.SaveGrant(t.Context(), identity.Grant{UserID: user.ID, ClientID: id, Scopes: []string{"openid"}}, identity.MaxGrants)))
 		}
 		must[identity.Client](t)(db.ClientByID(t.Context(), "idle"))
 		if n := must[int](t)(db.SweepClients(t.Context(), w.Now())); n != 1 {

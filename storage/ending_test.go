@@ -367,7 +367,7 @@ func TestDeleteGrant_voidsTheCodesThatRestOnIt(t *testing.T) {
 	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
 		p := someone(t, db)
 		before := p.promise("offline_access")
-		ok(t, db.SaveGrant(t.Context(), identity.Grant{UserID: p.user.ID, ClientID: "app", UpdatedAt: w.Now()}))
+		ok(t, failed(db.SaveGrant(t.Context(), identity.Grant{UserID: p.user.ID, ClientID: "app", UpdatedAt: w.Now()}, identity.MaxGrants)))
 		ok(t, db.DeleteGrant(t.Context(), p.user.ID, "app"))
 		same(t, identity.Grant{}, must[identity.Grant](t)(db.GrantOf(t.Context(), p.user.ID, "app")))
 		if _, won, err := db.RedeemCode(t.Context(), before, planned(db, before)); won || err != nil {

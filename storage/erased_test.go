@@ -124,7 +124,7 @@ func onceHere(t *testing.T, db *storage.DB) (p person, ids, words []string) {
 	ok(t, db.SetDescribed(ctx, p.user.ID, identity.Described{Groups: []string{"friends-of-quibble"}}))
 	ok(t, db.CreateTOTP(ctx, mfa.Authenticator{UserID: p.user.ID, Secret: totpSecret, ConfirmedAt: at}))
 	ok(t, db.ReplaceRecoveryCodes(ctx, p.user.ID, [][]byte{[]byte("one")}))
-	ok(t, db.SaveGrant(ctx, identity.Grant{UserID: p.user.ID, ClientID: "app", UpdatedAt: at}))
+	ok(t, failed(db.SaveGrant(ctx, identity.Grant{UserID: p.user.ID, ClientID: "app", UpdatedAt: at}, identity.MaxGrants)))
 	_, err := (identity.Offices{Store: db, Now: db.Now}).Set(ctx, p.user.ID, identity.RoleSupport)
 	ok(t, err)
 	_, _, err = db.WriteDocument(ctx, identity.Document{}, identity.Document{

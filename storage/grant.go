@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"github.com/sojourn-auth/sojourn/identity"
 )
@@ -47,39 +46,29 @@ func (d *DB) GrantOf(ctx context.Context, userID identity.ID, clientID string) (
 // LockUser keeps everyone else from changing a user, until the transaction ends; NotFound when they are gone.
 func (d *DB) LockUser(ctx context.Context, userID identity.ID) error { return d.lockUser(ctx, userID) }
 
-// SaveGrant writes what a user allows a client in the place of what they allowed before.
-func (d *DB) SaveGrant(ctx context.Context, g identity.Grant) error {
-	row := grantRow{
-		UserID: g.UserID, ClientID: g.ClientID, Scope: strings.Join(g.Scopes, " "), UpdatedAt: fromTime(g.UpdatedAt),
-		Epoch: g.Epoch, Shown: blob(g.Shown),
-	}
-	return d.fail("save grant", d.q(ctx).Clauses(clause.OnConflict{
-		Columns:   []clause.Column{{Name: "user_id"}, {Name: "client_id"}},
-		DoUpdates: clause.AssignmentColumns([]string{"scope", "updated_at", "epoch", "shown"}),
-	}).Create(&row).Error)
-}
+// otherGrants is how many other clients a person allows something.
+const otherGrants = "(SELECT count(*) FROM grants WHERE user_id = ? AND client_id <> ?)"
 
-// oldestUnused is the client that a person allowed something longest ago, of those that they have nothing of: no Session that lives,
-// no document.
-const oldestUnused = `SELECT g.client_id FROM grants g WHERE g.user_id = ?
-	AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.user_id = g.user_id AND s.client_id = g.client_id
-		AND s.ended_at IS NULL AND s.idle_ends_at > ? AND s.ends_at > ?)
-	AND NOT EXISTS (SELECT 1 FROM states t WHERE t.user_id = g.user_id AND t.client_id = g.client_id AND NOT t.deleted)
-	ORDER BY g.updated_at, g.client_id LIMIT 1`
+// oldestUnused is the other client that a person allowed something longest ago, of those that they have nothing of: no Session that
+// lives, no document. Both are read once, however many there are.
+const oldestUnused = `(SELECT client_id FROM grants WHERE user_id = ? AND client_id <> ?
+	AND client_id NOT IN (SELECT client_id FROM sessions WHERE user_id = ? AND ended_at IS NULL AND idle_ends_at > ? AND ends_at > ?)
+	AND client_id NOT IN (SELECT client_id FROM states WHERE user_id = ? AND NOT deleted)
+	ORDER BY updated_at, client_id LIMIT 1)`
 
-// GrantFits reports whether a client may be one more of what the user of a grant allows, of most at most, once the oldest one gave
-// way that nothing rests on. It belongs in the transaction that locks the user and saves the grant.
-func (d *DB) GrantFits(ctx context.Context, g identity.Grant, most int) (bool, error) {
-	var others int
-	if _, err := d.one(ctx, []any{&others}, "SELECT count(*) FROM grants WHERE user_id = ? AND client_id <> ?", g.UserID, g.ClientID); err != nil {
-		return false, d.fail("count grants", err)
-	}
-	if others < most {
-		return true, nil
-	}
+// SaveGrant writes what a user allows a client in the place of what they allowed before. Where they allow most others something, the
+// oldest one gives way that nothing rests on; where there is none, saved is false. It belongs in a transaction that locks the user.
+func (d *DB) SaveGrant(ctx context.Context, g identity.Grant, most int) (saved bool, err error) {
 	now := fromTime(d.Now())
-	res := d.q(ctx).Exec("DELETE FROM grants WHERE user_id = ? AND client_id = ("+oldestUnused+")", g.UserID, g.UserID, now, now)
-	return res.RowsAffected > 0, d.fail("make room for a grant", res.Error)
+	err = d.q(ctx).Exec("DELETE FROM grants WHERE user_id = ? AND client_id = CASE WHEN "+otherGrants+" >= ? THEN "+oldestUnused+" END",
+		g.UserID, g.UserID, g.ClientID, most, g.UserID, g.ClientID, g.UserID, now, now, g.UserID).Error
+	if err != nil {
+		return false, d.fail("make room for a grant", err)
+	}
+	res := d.q(ctx).Exec(`INSERT INTO grants (user_id, client_id, scope, updated_at, epoch, shown) SELECT ?, ?, ?, ?, ?, ? WHERE `+otherGrants+` < ?
+		ON CONFLICT (user_id, client_id) DO UPDATE SET scope = excluded.scope, updated_at = excluded.updated_at, epoch = excluded.epoch, shown = excluded.shown`,
+		g.UserID, g.ClientID, strings.Join(g.Scopes, " "), fromTime(g.UpdatedAt), g.Epoch, blob(g.Shown), g.UserID, g.ClientID, most)
+	return res.RowsAffected > 0, d.fail("save grant", res.Error)
 }
 
 // DeleteGrant forgets what a user allows a client. The authorization codes that the user's browsers hold now are void:

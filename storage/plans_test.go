@@ -191,8 +191,8 @@ func ended(db *storage.DB, p person, s identity.Session) map[string]func(context
 			return failed(db.End(ctx, identity.Ending{Client: "app", Cause: identity.EndClientOff}))
 		},
 		"Tidy": func(ctx context.Context) error { return failed(db.Tidy(ctx)) },
-		"GrantFits": func(ctx context.Context) error {
-			return failed(db.GrantFits(ctx, identity.Grant{UserID: user, ClientID: "another"}, 0))
+		"SaveGrant": func(ctx context.Context) error {
+			return failed(db.SaveGrant(ctx, identity.Grant{UserID: user, ClientID: "another"}, 0))
 		},
 		"DeleteGrant":  func(ctx context.Context) error { return db.DeleteGrant(ctx, user, "app") },
 		"DeleteClient": func(ctx context.Context) error { return db.DeleteClient(ctx, "app") },

@@ -153,7 +153,7 @@ func TestDeleteUser_leavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
 		h, bystander := newHousehold(t, db), newHousehold(t, db)
-		ok(t, db.SaveGrant(t.Context(), identity.Grant{UserID: h.user.ID, ClientID: "app", UpdatedAt: db.Now()}))
+		ok(t, failed(db.SaveGrant(t.Context(), identity.Grant{UserID: h.user.ID, ClientID: "app", UpdatedAt: db.Now()}, identity.MaxGrants)))
 		must[identity.Struck](t)(db.End(t.Context(), identity.Ending{Session: h.online.ID, Cause: identity.EndDevice}))
 		operators := identity.Operators{Store: db, Now: db.Now}
 		ok(t, operators.DeleteUser(identity.WithActor(t.Context(), "cli:ada"), h.user.ID))
