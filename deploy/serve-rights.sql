@@ -1,6 +1,6 @@
--- Gives a role what `sojourn serve` needs and no more: it owns no table, so that it can drop no trigger, and whoever breaks into a server
--- can neither change what happened nor take it away. Run it as the owner after each `sojourn migrate`, which goes on as the owner;
--- so does `sojourn key reseal`. docs/audit.md says what that is good for.
+-- Gives a role what `sojourn serve` needs and no more: it owns no table, so that it can drop no trigger and takes no head away. Run it as the
+-- owner after each `sojourn migrate`, which goes on as the owner; so does `sojourn key reseal`. docs/audit.md says what that is good for,
+-- and what it can't keep from whoever breaks into a server.
 -- psql -v ON_ERROR_STOP=1 -v role=sojourn_serve -f serve-rights.sql postgres://owner@host/sojourn
 
 BEGIN;

@@ -99,11 +99,14 @@ func caused(ctx context.Context, e identity.Event) identity.Event {
 // repeatWithin is how long after an act the same again is only counted.
 const repeatWithin = time.Hour
 
+// openDay is that the day of an Event is not sealed.
+const openDay = "at >= (SELECT COALESCE(max(day) + 1, 0) * 86400000000 FROM event_heads)"
+
 // AddRepeat writes an Event of what somebody may do again and again: where the same happened to the same within the hour,
 // that one is counted once more and carries the newest time, address and browser. It belongs in the transaction of what it tells.
 func (d *DB) AddRepeat(ctx context.Context, e identity.Event) error {
 	e = caused(ctx, e)
-	c := conditions{where: "at > ? AND kind = ? AND client_id = ? AND detail = ? AND actor = ? AND length(erased) = 0", args: []any{
+	c := conditions{where: openDay + " AND at > ? AND kind = ? AND client_id = ? AND detail = ? AND actor = ? AND length(erased) = 0", args: []any{
 		fromTime(e.At.Add(-repeatWithin)), string(e.Kind), e.ClientID, e.Detail, e.Actor,
 	}}
 	c.and(e.UserID == uuid.Nil, "user_id IS NULL")

@@ -80,6 +80,7 @@ func unguarded(t *testing.T, db *storage.DB) {
 	if db.Kind() == storage.SQLite {
 		exec(t, db, "DROP TRIGGER events_stay")
 		exec(t, db, "DROP TRIGGER events_stay_same")
+		exec(t, db, "DROP TRIGGER events_open")
 		return
 	}
 	exec(t, db, "ALTER TABLE events DISABLE TRIGGER ALL")
@@ -160,6 +161,7 @@ func TestEvents_oneTooManyShows(t *testing.T) {
 	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
 		at := w.Now()
 		sealedDays(t, db, w)
+		unguarded(t, db)
 		ok(t, db.AddEvent(t.Context(), identity.Event{ID: identity.NewID(), At: at, Kind: identity.SignedIn}))
 		if all := strings.Join(verified(t, db).Problems, "\n"); !strings.Contains(all, "5 of signin.proved are there, 4 were sealed") {
 			t.Errorf("it says %q", all)
@@ -266,5 +268,66 @@ func TestEvents_aHeadThatWasNotedShowsThatAllWasMadeAnew(t *testing.T) {
 		whole(t, db) // whoever has the database and a server can do that
 		check := must[identity.EventCheck](t)(db.VerifyEvents(t.Context(), identity.EventCheck{Noted: noted.Last, NotedHead: noted.Head}, 0))
 		same(t, []string{noted.Last.String() + ": its head is not the one that was noted."}, check.Problems)
+	})
+}
+
+// A machine that slept for hours goes by the time at which it fell asleep until it asks the database: what happens then is of a day
+// that is open, and so is what it counts once more.
+func TestEvents_ofAClockThatStoodStillAreOfNoSealedDay(t *testing.T) {
+	t.Parallel()
+	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
+		asleep := w.Now()
+		told := happened(t, db, w, 1, identity.Event{
+			Kind: identity.SignedIn, UserID: identity.NewID(), SessionID: identity.NewID(), ClientID: "app", Detail: "of ada",
+			Address: "192.0.2.1", Actor: "cli:ada", Browser: "Firefox",
+		})[0]
+		w.pass(day + 2*time.Hour)
+		sealed := must[int](t)(db.SealEvents(t.Context()))
+		again := told
+		again.ID, again.At = identity.NewID(), asleep.Add(time.Minute)
+		ok(t, db.AddRepeat(t.Context(), again))
+		ok(t, db.AddEvent(t.Context(), identity.Event{ID: identity.NewID(), At: asleep, Kind: identity.UserLocked}))
+		whole(t, db)
+		same(t, 1, sealed)
+		found := must[[]identity.Event](t)(db.Events(t.Context(), identity.EventQuery{Kind: identity.SignedIn, Limit: 9}))
+		same(t, 2, len(found))
+		if begins := identity.DayOf(asleep).Ends(); found[0].At.Before(begins) {
+			t.Errorf("it is of %v", found[0].At)
+		}
+		found[0].At = again.At
+		same(t, again, found[0])
+	})
+}
+
+// What is under way while a day is sealed is either in it, or of another day.
+func TestEvents_thatAreUnderWayWhileADayIsSealedAreWhole(t *testing.T) {
+	t.Parallel()
+	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
+		asleep := w.Now()
+		happened(t, db, w, 1, identity.Event{Kind: identity.SignedIn})
+		w.pass(day + 2*time.Hour)
+		inserted, tried := make(chan struct{}), make(chan struct{})
+		over := make(chan error)
+		go func() {
+			over <- db.InTx(t.Context(), func(ctx context.Context) error {
+				defer func() { <-tried }()
+				defer close(inserted)
+				return db.AddEvent(ctx, identity.Event{ID: identity.NewID(), At: asleep, Kind: identity.SignedIn})
+			})
+		}()
+		<-inserted
+		if db.Kind() == storage.SQLite { // one writer at a time: the sealer waits for it
+			close(tried)
+			ok(t, <-over)
+		}
+		sealed := must[int](t)(db.SealEvents(t.Context()))
+		if db.Kind() == storage.Postgres {
+			same(t, 0, sealed)
+			close(tried)
+			ok(t, <-over)
+			sealed = must[int](t)(db.SealEvents(t.Context()))
+		}
+		same(t, 1, sealed)
+		same(t, 2, whole(t, db).Events)
 	})
 }
