@@ -81,6 +81,7 @@ type DB struct {
 	kept         identity.EventsKept
 	queued       bell
 	untidy       bell
+	halved       atomic.Int32 // how often what Tidy writes at once was halved
 	marked       bell
 	recent       recent
 	journal      *journal

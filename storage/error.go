@@ -56,6 +56,14 @@ func awayCode(code string) bool {
 	return slices.Contains(awayCodes, code)
 }
 
+// tooSlow reports whether a statement was broken off since it took too long.
+func tooSlow(err error) bool {
+	refused, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && refused.Code == statementTimeout
+}
+
+const statementTimeout = "57014"
+
 var (
 	awayClasses = []string{
 		"08", // connection exception
@@ -68,7 +76,7 @@ var (
 		"40001", // serialization failure
 		"40P01", // deadlock
 		"55P03", // lock not available
-		"57014", // statement timeout
+		statementTimeout,
 		"57P01", // admin shutdown
 		"57P02", // crash shutdown
 		"57P03", // cannot connect now

@@ -13,8 +13,11 @@ import (
 	"github.com/sojourn-auth/sojourn/identity"
 )
 
-// tidyBatch is how many rows of a large ending are written at once: some 20 ms of SQLite's one writer.
-const tidyBatch = 500
+const (
+	// tidyBatch is how many rows of a large ending are written at once: some 20 ms of SQLite's one writer.
+	tidyBatch = 500
+	maxHalved = 9 // tidyBatch halved so often is less than one
+)
 
 // endingRow is an ending whose marks were moved and whose rows are still to be written, and how far that has got.
 type endingRow struct {
@@ -50,9 +53,19 @@ func (d *DB) Untidy() <-chan struct{} { return d.untidy.listen() }
 // reports whether there may be more. What it writes has been refused since the ending was committed. Several processes may
 // tidy at once, and one that dies leaves its batch to the next. A row that can't be written is passed over and logged: it
 // stays refused, and untold of.
+//
+// What takes the database longer than a statement may is tried with half as much the next time, or it would never be written.
 func (d *DB) Tidy(ctx context.Context) (more bool, err error) {
-	more, err = d.tidy(ctx, tidyBatch)
-	if err == nil || Away(err) {
+	halved := d.halved.Load()
+	more, err = d.tidy(ctx, max(1, tidyBatch>>halved))
+	switch {
+	case err == nil:
+		d.halved.Store(max(0, halved-1))
+		return more, nil
+	case tooSlow(err):
+		d.halved.Store(min(halved+1, maxHalved))
+		return more, err
+	case Away(err):
 		return more, err
 	}
 	if more, err = d.tidy(ctx, 1); err == nil || Away(err) { // all others go on, one by one
@@ -68,7 +81,7 @@ func (d *DB) tidy(ctx context.Context, limit int) (more bool, err error) {
 			return err
 		}
 		if b.Cause == identity.EndDeleted {
-			return d.tidyDeleted(ctx, row, b)
+			return d.tidyDeleted(ctx, row, b, limit)
 		}
 		signIns, sessions := row.rest(b)
 		ended, err := d.endSignIns(ctx, b, limit, signIns)
@@ -100,8 +113,8 @@ func (d *DB) tidy(ctx context.Context, limit int) (more bool, err error) {
 }
 
 // tidyDeleted deletes what a user who is gone had.
-func (d *DB) tidyDeleted(ctx context.Context, row endingRow, b blow) error {
-	if more, err := d.forgetUser(ctx, b.Ending, tidyBatch); err != nil || more {
+func (d *DB) tidyDeleted(ctx context.Context, row endingRow, b blow, limit int) error {
+	if more, err := d.forgetUser(ctx, b.Ending, limit); err != nil || more {
 		return err
 	}
 	return d.fail("finish ending", d.q(ctx).Delete(&row).Error)

@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -193,6 +194,74 @@ func TestTidy_aRowThatFailsIsPassedOver(t *testing.T) {
 		}
 		wantOver(t, db, broken, e.Cause)
 	})
+}
+
+// A database that is so slow that a batch takes longer than a statement may gets smaller ones: each Session is told of once all the same.
+func TestTidy_ofASlowDatabaseComesToAnEnd(t *testing.T) {
+	t.Parallel()
+	const many = storage.StrikeAtOnce + 10
+	dsn := storagetest.DSN(t, storage.Postgres)
+	db, p := must[*storage.DB](t)(storage.Open(t.Context(), dsn, storage.Options{Keys: storagetest.Keys(t), MaxConns: 2})), person{}
+	t.Cleanup(func() { _ = db.Close() })
+	p = someone(t, db)
+	beginMany(t, db, p, many)
+	exec(t, db, "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.003); RETURN NEW; END $$")
+	exec(t, db, "CREATE TRIGGER slow BEFORE UPDATE OF ended_at ON sessions FOR EACH ROW EXECUTE FUNCTION slow()")
+	must[identity.Struck](t)(db.End(t.Context(), identity.Ending{User: p.user.ID, Cause: identity.EndLocked}))
+	hasty := must[*storage.DB](t)(storage.Open(t.Context(), dsn, storage.Options{
+		Keys: storagetest.Keys(t), MaxConns: 2, StatementTimeout: time.Second,
+	}))
+	t.Cleanup(func() { _ = hasty.Close() })
+	for began, more := time.Now(), true; more; {
+		left, err := hasty.Tidy(t.Context())
+		if err != nil && !storage.Away(err) || time.Since(began) > patience {
+			t.Fatalf("%d are left: %v", p.living(t, db), err)
+		}
+		more = left || err != nil
+	}
+	if left, told := p.living(t, db), p.told(t, db, identity.SessionEnded, identity.EndLocked); left != 0 || told != many {
+		t.Errorf("%d are left and %d were told of %d", left, told, many)
+	}
+}
+
+// Of a server that is gone in the midst of a batch, or between two, another one takes over: nothing is told twice, nothing left out.
+func TestTidy_goesOnWhereAnotherServerIsGone(t *testing.T) {
+	t.Parallel()
+	const many = storage.StrikeAtOnce + 2*storage.TidyBatch
+	for _, kind := range storagetest.Kinds(t) {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			dsn := storagetest.DSN(t, kind)
+			process := func() *storage.DB {
+				db := must[*storage.DB](t)(storage.Open(t.Context(), dsn, storage.Options{Keys: storagetest.Keys(t), MaxConns: 2}))
+				t.Cleanup(func() { _ = db.Close() })
+				return db
+			}
+			db := process()
+			p := someone(t, db)
+			beginMany(t, db, p, many)
+			must[identity.Struck](t)(db.End(t.Context(), identity.Ending{User: p.user.ID, Cause: identity.EndLocked}))
+			must[bool](t)(db.Tidy(t.Context()))
+			ctx, leave := context.WithCancel(t.Context())
+			db.Hear(func(statement string) {
+				if strings.Contains(statement, "UPDATE sessions SET ended_at") {
+					leave()
+				}
+			})
+			if _, err := db.Tidy(ctx); err == nil {
+				t.Error("it was not gone in the midst")
+			}
+			ok(t, db.Close())
+			if left := p.living(t, process()); left != many-storage.TidyBatch {
+				t.Errorf("%d are left of %d", left, many)
+			}
+			next := process()
+			tidyAll(t, next)
+			if left, told := p.living(t, next), p.told(t, next, identity.SessionEnded, identity.EndLocked); left != 0 || told != many {
+				t.Errorf("%d are left and %d were told of %d", left, told, many)
+			}
+		})
+	}
 }
 
 // breakRow makes the end of one Session impossible to write.
