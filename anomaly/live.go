@@ -2,6 +2,7 @@ package anomaly
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 
@@ -26,11 +27,15 @@ type version struct{ client, name string }
 type answers struct {
 	slots    [slots]tally
 	at       int64   // the newest slot's number
+	used     int64   // that of the last refresh
 	before   float64 // the share of lost answers in earlier hours
 	beforeOf int     // and of how many refreshes
 }
 
-type tally struct{ all, lost int }
+type tally struct {
+	all, lost int
+	odd       bool // so many were lost that it is no measure of what is usual
+}
 
 // failures are tries for a client without an answer in a row.
 type failures struct {
@@ -39,17 +44,22 @@ type failures struct {
 }
 
 const (
-	slots       = 12
-	slotOf      = 5 * time.Minute
+	slots  = 12
+	slotOf = 5 * time.Minute
+	// remembered is for how many slots it is known what was usual of a version that nobody uses: an app may refresh once a day.
+	remembered  = int64(48 * time.Hour / slotOf)
 	maxVersions = 2000
 	maxFailing  = 1000
 	maxFound    = 1000
 	// enough is with how many refreshes a share says something.
 	enough = 50
-	// times is how much larger a version's share must be than that of the others, or of the hours before.
-	times = 3
+	// times is how much larger a version's share must be than that of the others at the same time, or of the hours before, and
+	// spreads how far beyond it: of few refreshes more must be lost, lest it be chance.
+	times, spreads = 3, 6
 	// floor is the least that it is compared with: a few answers are lost everywhere.
 	floor = 0.03
+	// alone is the share of a version that there is nothing to compare with.
+	alone = 0.4
 )
 
 func newLive(rules map[Signal][]Rule) *live {
@@ -110,6 +120,7 @@ func (l *live) count(r identity.Refreshed) {
 		l.versions[v] = a
 	}
 	slot := a.turn(r.At)
+	a.used = a.at
 	slot.all++
 	if r.Outcome == identity.Forked || r.Outcome == identity.SameGiven {
 		slot.lost++
@@ -121,7 +132,7 @@ func (a *answers) turn(at time.Time) *tally {
 	now := max(a.at, at.UnixNano()/int64(slotOf))
 	for n := min(now-a.at, slots); n > 0; n-- {
 		oldest := &a.slots[(now-n+1)%slots]
-		if oldest.all > 0 {
+		if oldest.all > 0 && !oldest.odd {
 			all := min(a.beforeOf, 10_000)
 			a.before = (a.before*float64(all) + float64(oldest.lost)) / float64(all+oldest.all)
 			a.beforeOf = all + oldest.all
@@ -148,6 +159,12 @@ func (t tally) share() float64 {
 		return 0
 	}
 	return float64(t.lost) / float64(t.all)
+}
+
+// exceeds reports whether far more was lost than usual. What is lost by chance spreads by the root of what is to be expected.
+func (t tally) exceeds(usual float64) bool {
+	expected := usual * float64(t.all)
+	return t.share() >= times*usual && float64(t.lost) >= expected+spreads*math.Sqrt(expected)
 }
 
 // Delivered takes in what came of a try to reach a client's back channel, or a webhook. It waits for nobody.
@@ -236,7 +253,7 @@ func (l *live) losing(r Rule, now time.Time) (all []identity.Decision) {
 	for v, a := range l.versions {
 		a.turn(now)
 		t := a.within(r.Window)
-		if t.all == 0 {
+		if t.all == 0 && (a.beforeOf < enough || a.at-a.used > remembered) {
 			delete(l.versions, v)
 			continue
 		}
@@ -245,18 +262,21 @@ func (l *live) losing(r Rule, now time.Time) (all []identity.Decision) {
 		}
 		mine[v] = t
 		app := apps[v.client]
-		apps[v.client] = tally{app.all + t.all, app.lost + t.lost}
+		apps[v.client] = tally{all: app.all + t.all, lost: app.lost + t.lost}
 	}
 	for v, t := range mine {
 		if t.share() < r.Threshold {
 			continue
 		}
-		others := tally{apps[v.client].all - t.all, apps[v.client].lost - t.lost}
+		others := tally{all: apps[v.client].all - t.all, lost: apps[v.client].lost - t.lost}
 		usual, known := others.share(), others.all >= enough
 		if a := l.versions[v]; !known && a.beforeOf >= enough {
 			usual, known = a.before, true
 		}
-		if known && t.share() >= times*max(usual, floor) || !known && t.share() >= 2*r.Threshold {
+		if known && t.exceeds(max(usual, floor)) || !known && t.share() >= alone {
+			for i := range l.versions[v].slots {
+				l.versions[v].slots[i].odd = true
+			}
 			all = append(all, identity.Decision{
 				Subject: v.client + " " + v.name, At: now, Value: t.share(), About: v.name, ClientID: v.client,
 			})

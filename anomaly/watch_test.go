@@ -200,9 +200,71 @@ func TestVersions_oneThatLosesAnswersIsFoundAndAMillionFillNothing(t *testing.T)
 		}
 		s.pass(2 * time.Hour)
 		s.look()
+		if n := s.watch.Kept(); n != 1 { // of 3.1 it is known for a while; 3.2 was only bad, and inventions were nothing
+			s.Errorf("of %d versions it is known what is usual, want 1", n)
+		}
+		s.pass(49 * time.Hour)
+		s.look()
 		if n := s.watch.Kept(); n != 0 {
 			s.Errorf("%d versions are kept that nobody runs", n)
 		}
+	})
+}
+
+// Compared with the others of the same hour, a version that many use is found at a tenth; of few refreshes a tenth is chance.
+func TestVersions_theMoreRefreshesTheFinerTheComparison(t *testing.T) {
+	t.Parallel()
+	onStage(t, "", func(s *stage) {
+		refresh := func(client, version string, n, lost int) {
+			for i := range n {
+				r := identity.Refreshed{At: s.now(), Outcome: identity.Rotated, Client: client, Version: version}
+				if i < lost {
+					r.Outcome = identity.Forked
+				}
+				s.watch.Refreshed(r)
+			}
+		}
+		for _, client := range []string{"notes", "mail", "chat"} {
+			refresh(client, "4.0", 1000, 20)
+		}
+		refresh("notes", "4.1", 60, 8)
+		refresh("mail", "4.1", 1000, 90)
+		refresh("chat", "4.1", 1000, 120)
+		s.look()
+		if got := s.decided("version-loses-answers", 1); len(got) == 1 && got[0].ClientID != "chat" {
+			s.Errorf("it is of %s", got[0].ClientID)
+		}
+		s.pass(20 * time.Minute)
+		s.look()
+		s.decided("version-loses-answers", 1) // one case, not one an hour
+	})
+}
+
+// An app that refreshes once a day, of one version alone, is compared with its days before: with the good ones.
+func TestVersions_aBadDayIsNoMeasureOfTheNext(t *testing.T) {
+	t.Parallel()
+	onStage(t, "", func(s *stage) {
+		day := func(lost int) {
+			for i := range 100 {
+				r := identity.Refreshed{At: s.now(), Outcome: identity.Rotated, Client: "notes", Version: "3.2"}
+				if i < lost {
+					r.Outcome = identity.Forked
+				}
+				s.watch.Refreshed(r)
+			}
+			s.look()
+			s.pass(24 * time.Hour)
+			s.look()
+		}
+		for range 3 {
+			day(3)
+		}
+		for n := range 5 {
+			day(30)
+			s.decided("version-loses-answers", n+1)
+		}
+		day(3)
+		s.decided("version-loses-answers", 5)
 	})
 }
 

@@ -155,17 +155,9 @@ func (t *town) breakChannel(_ context.Context, _ *citizen, n int) error {
 	return nil
 }
 
-// shipBadVersion has all phones of one version lose answers for a day.
+// shipBadVersion has all phones of one version lose answers for a day. Where days follow each other, so do the incidents.
 func (t *town) shipBadVersion(context.Context, *citizen, int) error {
-	set := func(loss float64) {
-		for _, c := range t.folk {
-			if c.phone.version == "3.2" {
-				c.phone.loss = loss
-			}
-		}
-	}
-	set(.45)
-	t.after(24*time.Hour, func(context.Context) error { set(lostShare); return nil })
+	t.badUntil = t.clock.elapsed() + 24*time.Hour
 	return nil
 }
 

@@ -22,7 +22,8 @@ type town struct {
 	watch     *anomaly.Watch
 	folk      []*citizen
 	incidents []*incident
-	signedIn  int // by honest people
+	signedIn  int           // by honest people
+	badUntil  time.Duration // until when a version loses answers
 }
 
 // citizen is one of them.
@@ -43,7 +44,6 @@ type handset struct {
 	token, before string // before: the token that was replaced
 	agent         string
 	version       string
-	loss          float64 // of the answers
 	gone          bool    // signed out, until somebody signs in again
 }
 
@@ -59,6 +59,12 @@ const (
 	setOut     = .004 // for a week abroad
 	borrowed   = .015 // a browser abroad that is not theirs
 	lostShare  = .03
+	badShare   = .45 // of the answers to a version that loses them
+)
+
+const (
+	goodVersion = "3.1"
+	badVersion  = "3.2" // sometimes: shipBadVersion
 )
 
 // lands are where they live: a country, and where it lies.
@@ -108,9 +114,9 @@ func (t *town) move(ctx context.Context, n int) (*citizen, error) {
 			return nil, err
 		}
 	}
-	c.phone = handset{agent: "Notes/3 CFNetwork/1568 Darwin/24.0.0", version: "3.1", loss: lostShare}
+	c.phone = handset{agent: "Notes/3 CFNetwork/1568 Darwin/24.0.0", version: goodVersion}
 	if n%2 == 1 {
-		c.phone.agent, c.phone.version = "okhttp/5.0", "3.2"
+		c.phone.agent, c.phone.version = "okhttp/5.0", badVersion
 	}
 	t.folk = append(t.folk, c)
 	return c, nil
@@ -241,7 +247,11 @@ func (t *town) refresh(ctx context.Context, c *citizen) error {
 	if err != nil {
 		return err
 	}
-	if next != "" && t.chance(p.loss) {
+	loss := lostShare
+	if p.version == badVersion && t.clock.elapsed() < t.badUntil {
+		loss = badShare
+	}
+	if next != "" && t.chance(loss) {
 		if next, err = t.present(ctx, p.token, p.agent, p.version); err != nil {
 			return err
 		}
