@@ -24,6 +24,7 @@ type deskStore interface {
 	GrantsOf(ctx context.Context, userID identity.ID, limit int) ([]identity.Grant, error)
 	Activity(ctx context.Context, userID identity.ID, limit int) ([]identity.Event, error)
 	UserByEmail(ctx context.Context, email string) (identity.User, error)
+	Emails(ctx context.Context, ids []identity.ID) (map[identity.ID]string, error)
 	CountDeliveries(ctx context.Context) ([]identity.DeliveryCount, error)
 }
 
@@ -80,6 +81,13 @@ func (v visitor) moment(at time.Time) templates.DeskCell {
 		return templates.DeskCell{}
 	}
 	return templates.DeskCell{When: templates.Moment{At: at, Now: v.now()}}
+}
+
+// exactly is moment with its time of day.
+func (v visitor) exactly(at time.Time) templates.DeskCell {
+	cell := v.moment(at)
+	cell.Exact = true
+	return cell
 }
 
 // turn answers a request of who stands at the desk.
@@ -171,7 +179,11 @@ func (d *Desk) knock(w http.ResponseWriter, r *http.Request, origin string, fres
 		proof = identity.NewKnock().Proof
 	}
 	http.SetCookie(w, d.cookie(d.knockName(), proof, int(time.Hour/time.Second)))
-	query := url.Values{"at": {origin}, "knock": {identity.KnockOf(proof).Challenge}, "to": {r.URL.EscapedPath()}}
+	to := r.URL.EscapedPath()
+	if asked := to + "?" + r.URL.RawQuery; r.URL.RawQuery != "" && r.Method == http.MethodGet && plain(asked) {
+		to = asked // the search that somebody was at
+	}
+	query := url.Values{"at": {origin}, "knock": {identity.KnockOf(proof).Challenge}, "to": {to}}
 	if fresh {
 		query.Set("fresh", "yes")
 	}
@@ -240,13 +252,23 @@ func (d *Desk) refuse(w http.ResponseWriter, r *http.Request, err error) {
 
 func (d *Desk) problem(w http.ResponseWriter, r *http.Request, status int, said string) {
 	identity.TrailOf(r.Context()).Refusal = http.StatusText(status)
+	title, known := problemTitles[status]
+	if !known {
+		title = "That did not work"
+	}
 	page := templates.Desk{DeskFrame: templates.DeskFrame{
-		Frame: templates.Frame{Operator: d.o.Operator, Title: http.StatusText(status)}, Lead: said,
+		Frame: templates.Frame{Operator: d.o.Operator, Title: title}, Lead: said,
 		Back: templates.Link{URL: DeskPrefix, Label: "To the desk"},
 	}}
 	if err := templates.Show(w, status, page); err != nil {
 		http.Error(w, http.StatusText(status), status)
 	}
+}
+
+// problemTitles are what a page that refuses is called.
+var problemTitles = map[int]string{
+	http.StatusForbidden: "You may not do that here", http.StatusNotFound: "Nothing is here", http.StatusBadRequest: "That cannot be read",
+	http.StatusServiceUnavailable: "Not at the moment", http.StatusTooManyRequests: "Not so fast",
 }
 
 // Refusal is the handler that refuses with a status and a sentence, for what the server notices before the desk does.

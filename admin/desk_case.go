@@ -123,7 +123,7 @@ func caseRow(v visitor, c identity.Case) []templates.DeskCell {
 		state = templates.DeskCell{Text: "closed", Under: shown.Reason}
 	}
 	return []templates.DeskCell{
-		v.moment(c.Found.At),
+		v.exactly(c.Found.At),
 		{Text: shown.Rule, URL: DeskPrefix + "cases/" + c.Found.ID.String(), Whole: true},
 		{Text: cmp.Or(shown.About, shown.Address, shown.ClientID), Under: shown.ClientID},
 		{Text: shown.Answer},
@@ -163,7 +163,7 @@ func caseFacts(v visitor, c caseAt) []templates.DeskFact {
 		person = templates.DeskCell{Text: "somebody who is gone"}
 	}
 	facts := []templates.DeskFact{
-		{Name: "When", DeskCell: v.moment(c.Found.At)},
+		{Name: "When", DeskCell: v.exactly(c.Found.At)},
 		{Name: "Person", DeskCell: person},
 		is("About", shown.About), is("Address", shown.Address),
 		is("App", shown.ClientID), is("Value", fmt.Sprintf("%g, from %g on", shown.Value, shown.Threshold)), is("Done", shown.Answer), is("State", string(shown.State)),
@@ -174,7 +174,7 @@ func caseFacts(v visitor, c caseAt) []templates.DeskFact {
 		}})
 	}
 	if !c.Open() {
-		facts = append(facts, templates.DeskFact{Name: "Closed", DeskCell: v.moment(shown.ClosedAt)}, is("By", shown.ClosedBy), is("Why", shown.Reason))
+		facts = append(facts, templates.DeskFact{Name: "Closed", DeskCell: v.exactly(shown.ClosedAt)}, is("By", shown.ClosedBy), is("Why", shown.Reason))
 	}
 	return facts
 }

@@ -47,14 +47,6 @@ var clients = noun[identity.Client]{
 			},
 		},
 		{
-			name: "delete", needs: identity.RoleOperator, fresh: true, danger: true, gone: true, button: "Delete the app",
-			says: "Everyone is signed out of it at once, and what people allowed it and kept with it goes. This cannot be undone; disabling can.",
-			ends: signedInTo, done: "The app is deleted.",
-			do: func(d *Desk, v visitor, c identity.Client) (once, error) {
-				return once{}, d.o.Operators.DeleteClient(v.ctx(), c.ID)
-			},
-		},
-		{
 			name: "disable", needs: identity.RoleOperator, fresh: true, danger: true, button: "Disable the app", ends: signedInTo,
 			says: "Everyone is signed out of it at once, and nobody can sign in to it until it is enabled.", done: "The app is disabled.",
 			fits: func(_ *Desk, c identity.Client) bool { return c.DisabledAt.IsZero() },
@@ -70,6 +62,14 @@ var clients = noun[identity.Client]{
 			do: func(d *Desk, v visitor, c identity.Client) (once, error) {
 				_, err := d.o.Operators.EnableClient(v.ctx(), c.ID)
 				return once{}, err
+			},
+		},
+		{
+			name: "delete", needs: identity.RoleOperator, fresh: true, danger: true, gone: true, button: "Delete the app",
+			says: "Everyone is signed out of it at once, and what people allowed it and kept with it goes. This cannot be undone; disabling can.",
+			ends: signedInTo, done: "The app is deleted.",
+			do: func(d *Desk, v visitor, c identity.Client) (once, error) {
+				return once{}, d.o.Operators.DeleteClient(v.ctx(), c.ID)
 			},
 		},
 	},
@@ -300,9 +300,11 @@ func (d *Desk) client(v visitor) (page templates.Desk, err error) {
 		return page, err
 	}
 	page.Title, page.Back = c.Called(), templates.Link{URL: DeskPrefix + "clients", Label: "Clients"}
-	acts := append(clients.links(v, c), templates.DeskAct{Link: templates.Link{
-		URL: DeskPrefix + "sessions?" + url.Values{"client": {c.ID}}.Encode(), Label: "Its sessions",
-	}}, templates.DeskAct{Link: templates.Link{URL: DeskPrefix + "events?" + url.Values{"client": {c.ID}}.Encode(), Label: "Its events"}})
+	of := "?" + url.Values{"client": {c.ID}}.Encode()
+	acts := append([]templates.DeskAct{
+		{Link: templates.Link{URL: DeskPrefix + "sessions" + of, Label: "Its sessions"}},
+		{Link: templates.Link{URL: DeskPrefix + "events" + of, Label: "Its events"}},
+	}, clients.links(v, c)...)
 	facts := []templates.DeskFact{
 		{Name: "Client id", DeskCell: templates.DeskCell{Text: c.ID, Code: true}},
 		{Name: "Kind", DeskCell: templates.DeskCell{Text: kindOf(c)}},

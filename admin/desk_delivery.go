@@ -218,7 +218,11 @@ var webhooks = noun[identity.Webhook]{
 					return once{}, err
 				}
 				secret, until, err := d.o.Webhooks.Rotate(v.ctx(), w.Name, overlap)
-				return once{secret, "This is the secret of " + w.Name + " from now on. The one before signs until " + date(until).Text + "."}, err
+				says := "This is the secret of " + w.Name + " from now on. "
+				if overlap == 0 {
+					return once{secret, says + "The one before signs nothing more."}, err
+				}
+				return once{secret, says + "The one before signs until " + date(until).Text + "."}, err
 			},
 		},
 		{
@@ -259,19 +263,23 @@ func (d *Desk) webhooksPage(v visitor) (page templates.Desk, err error) {
 	page.Acts = nothingsAt(v, "webhooks")
 	t := &templates.DeskTable{Columns: []string{"Name", "Address", "Told of", "Added", "Missed since"}, Empty: "There is none."}
 	_, err = listedWebhooks.fill(v, t, func(w identity.Webhook) []templates.DeskCell {
-		kinds := make([]string, len(w.Kinds))
-		for i, kind := range w.Kinds {
-			kinds[i] = string(kind)
-		}
 		return []templates.DeskCell{
 			{Text: w.Name, URL: DeskPrefix + "webhooks/" + url.PathEscape(w.Name)},
 			{Text: w.URL},
-			{Text: cmp.Or(strings.Join(kinds, " "), "all but forks")},
+			{Text: kindsOf(w)},
 			v.moment(w.CreatedAt), v.moment(w.MissedSince),
 		}
 	})
 	page.Parts = []templates.DeskPart{{Table: t}}
 	return page, err
+}
+
+func kindsOf(w identity.Webhook) string {
+	kinds := make([]string, len(w.Kinds))
+	for i, kind := range w.Kinds {
+		kinds[i] = string(kind)
+	}
+	return cmp.Or(strings.Join(kinds, " "), "all but forks")
 }
 
 // webhook is the page of one webhook.
@@ -281,6 +289,7 @@ func (d *Desk) webhook(v visitor) (page templates.Desk, err error) {
 	page.Acts = webhooks.links(v, w)
 	page.Parts = []templates.DeskPart{{Facts: []templates.DeskFact{
 		{Name: "Address", DeskCell: templates.DeskCell{Text: w.URL}},
+		{Name: "Told of", DeskCell: templates.DeskCell{Text: kindsOf(w)}},
 		{Name: "Added", DeskCell: v.moment(w.CreatedAt)},
 		{Name: "Missed since", DeskCell: date(w.MissedSince)},
 	}}}

@@ -3,6 +3,7 @@ package admin
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -61,9 +62,9 @@ func errorText(err error) string { return err.Error() }
 
 // eventFilter is what a search for Events asks.
 type eventFilter struct {
-	user, client, kind, since string
-	query                     identity.EventQuery
-	known                     bool // the person is
+	user, client, kind, since, until string
+	query                            identity.EventQuery
+	known                            bool // the person is
 }
 
 // usualSince is how far a search by kind or client looks back where nothing is said: no index finds them among all.
@@ -71,7 +72,8 @@ const usualSince = 7 * 24 * time.Hour
 
 func (d *Desk) eventFilter(v visitor, limit int) (f eventFilter, err error) {
 	q := v.r.URL.Query()
-	f.user, f.client, f.kind, f.since = strings.TrimSpace(q.Get("user")), strings.TrimSpace(q.Get("client")), q.Get("kind"), q.Get("since")
+	f.user, f.client, f.kind = strings.TrimSpace(q.Get("user")), strings.TrimSpace(q.Get("client")), q.Get("kind")
+	f.since, f.until = q.Get("since"), q.Get("until")
 	if !plain(f.client) || f.kind != "" && !slices.Contains(identity.EventKinds, identity.EventKind(f.kind)) {
 		return f, identity.RefuseField("kind", "There is no such kind of event.")
 	}
@@ -82,20 +84,46 @@ func (d *Desk) eventFilter(v visitor, limit int) (f eventFilter, err error) {
 	if f.query.UserID, f.known, err = d.userNamed(v, f.user); err != nil {
 		return f, err
 	}
-	switch day, err := time.Parse(time.DateOnly, f.since); {
-	case f.since != "" && err != nil:
-		return f, identity.RefuseField("since", "Write a day like 2026-11-28.")
-	case f.since != "":
-		f.query.Since = day
-	case f.client+f.kind != "" && f.user == "":
-		f.query.Since = v.now().Add(-usualSince)
-		f.since = f.query.Since.Format(time.DateOnly)
+	if err := f.between(v.now()); err != nil {
+		return f, err
 	}
 	return f, nil
 }
 
+// between reads the days that are asked for, both included.
+func (f *eventFilter) between(now time.Time) (err error) {
+	if f.query.Since, err = dayIn("since", f.since); err != nil {
+		return err
+	}
+	last, err := dayIn("until", f.until)
+	if err != nil {
+		return err
+	}
+	if f.until != "" {
+		f.query.Before = last.AddDate(0, 0, 1)
+		now = f.query.Before
+	}
+	if f.since == "" && f.client+f.kind != "" && f.user == "" {
+		f.query.Since = now.Add(-usualSince)
+		f.since = f.query.Since.Format(time.DateOnly)
+	}
+	return nil
+}
+
+// dayIn reads a day of UTC; nothing is the zero time.
+func dayIn(field, text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	day, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		return day, identity.RefuseField(field, "Write a day like 2026-11-28.")
+	}
+	return day, nil
+}
+
 func (f eventFilter) values() url.Values {
-	return url.Values{"user": {f.user}, "client": {f.client}, "kind": {f.kind}, "since": {f.since}}
+	return url.Values{"user": {f.user}, "client": {f.client}, "kind": {f.kind}, "since": {f.since}, "until": {f.until}}
 }
 
 // listedEvents are Events as a search finds them, the newest first.
@@ -118,7 +146,14 @@ var listedEvents = listing[identity.Event]{
 func (d *Desk) events(v visitor) (page templates.Desk, err error) {
 	page.Title = "Events"
 	t := eventTable(v, nil)
-	f, err := listedEvents.fill(v, t, func(e identity.Event) []templates.DeskCell { return eventRow(v, e) })
+	var shown []identity.Event
+	f, err := listedEvents.fill(v, t, func(e identity.Event) []templates.DeskCell {
+		shown = append(shown, e)
+		return eventRow(v, e)
+	})
+	if err == nil {
+		err = d.addPersons(v, t, shown)
+	}
 	kinds := []templates.DeskOption{{Value: "", Label: "all kinds"}}
 	for _, kind := range slices.Sorted(slices.Values(identity.EventKinds)) {
 		kinds = append(kinds, templates.DeskOption{Value: string(kind), Label: string(kind)})
@@ -127,10 +162,31 @@ func (d *Desk) events(v visitor) (page templates.Desk, err error) {
 		{Name: "user", Label: "Address of a person", Value: f.Get("user")},
 		{Name: "client", Label: "Client", Value: f.Get("client")},
 		{Name: "kind", Label: "Kind", Value: f.Get("kind"), Options: kinds},
-		{Name: "since", Label: "Since (day, UTC)", Value: f.Get("since")},
+		{Name: "since", Label: "Since (day, UTC)", Type: "date", Value: f.Get("since")},
+		{Name: "until", Label: "Until (day, UTC)", Type: "date", Value: f.Get("until")},
 	}}
 	page.Parts = []templates.DeskPart{{Table: t}}
 	return page, err
+}
+
+// addPersons says beside what happened to whom: Events know people by ids, which say nothing to whoever reads them.
+func (d *Desk) addPersons(v visitor, t *templates.DeskTable, of []identity.Event) error {
+	ids := map[identity.ID]bool{}
+	for _, e := range of {
+		ids[e.UserID] = true
+	}
+	emails, err := d.o.Rows.Emails(v.ctx(), slices.Collect(maps.Keys(ids)))
+	t.Columns = slices.Insert(t.Columns, 2, "Person")
+	for i, e := range of {
+		cell := templates.DeskCell{}
+		if email := emails[e.UserID]; email != "" {
+			cell = templates.DeskCell{Text: email, URL: DeskPrefix + "people/" + e.UserID.String()}
+		} else if e.UserID != (identity.ID{}) {
+			cell.Text = "somebody who is gone"
+		}
+		t.Rows[i] = slices.Insert(t.Rows[i], 2, cell)
+	}
+	return err
 }
 
 func eventTable(v visitor, all []identity.Event) *templates.DeskTable {
@@ -142,9 +198,12 @@ func eventTable(v visitor, all []identity.Event) *templates.DeskTable {
 }
 
 func eventRow(v visitor, e identity.Event) []templates.DeskCell {
-	what := templates.DeskCell{Text: string(e.Kind), Whole: true}
-	if e.UserID != (identity.ID{}) {
-		what.URL = DeskPrefix + "people/" + e.UserID.String()
+	what, detail := templates.DeskCell{Text: string(e.Kind), Whole: true}, templates.DeskCell{Text: e.Detail}
+	if d := identity.ReadDecision(e.Detail); e.Kind == identity.AnomalyFound && d.Rule != "" {
+		detail = foundCell(d)
+		if d.Answer != 0 {
+			what.URL = DeskPrefix + "cases/" + e.ID.String()
+		}
 	}
 	if e.Repeats > 0 {
 		what.Mark = fmt.Sprintf("× %d", e.Repeats+1)
@@ -153,5 +212,18 @@ func eventRow(v visitor, e identity.Event) []templates.DeskCell {
 	if e.SessionID != (identity.ID{}) {
 		app.Text, app.URL = cmp.Or(e.ClientID, "session"), DeskPrefix+"sessions/"+e.SessionID.String()
 	}
-	return []templates.DeskCell{v.moment(e.At), what, {Text: e.Detail}, app, {Text: cmp.Or(e.Actor, e.Address), Under: e.Browser}}
+	return []templates.DeskCell{v.exactly(e.At), what, detail, app, {Text: cmp.Or(e.Actor, e.Address), Under: e.Browser}}
+}
+
+// foundCell is what a rule found, in words.
+func foundCell(d identity.Decision) (cell templates.DeskCell) {
+	cell.Text = d.Rule
+	if d.About != "" {
+		cell.Text += ": " + d.About
+	}
+	cell.Under = fmt.Sprintf("%g, from %g on; %s", d.Value, d.Threshold, d.Answer)
+	if d.Held {
+		cell.Under += "; held back, as it had answered too often"
+	}
+	return cell
 }

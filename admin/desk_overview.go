@@ -37,14 +37,26 @@ func (d *Desk) overview(v visitor) (page templates.Desk, err error) {
 	if err != nil {
 		return page, err
 	}
-	found := eventTable(v, unusual)
+	found, err := d.eventsOf(v, unusual)
+	if err != nil {
+		return page, err
+	}
 	found.Empty = "Nothing unusual was found."
 	last, err := d.o.Lists.Events(v.ctx(), identity.EventQuery{Limit: lastEvents})
-	t := eventTable(v, last)
+	if err != nil {
+		return page, err
+	}
+	t, err := d.eventsOf(v, last)
 	t.NextURL = DeskPrefix + "events"
 	page.Parts = append([]templates.DeskPart{waiting, {Title: "Found unusual", Table: found}}, drawn(s)...)
 	page.Parts = append(page.Parts, templates.DeskPart{Title: "What happened last", Table: t})
 	return page, err
+}
+
+// eventsOf is a table of what happened to whom.
+func (d *Desk) eventsOf(v visitor, all []identity.Event) (*templates.DeskTable, error) {
+	t := eventTable(v, all)
+	return t, d.addPersons(v, t, all)
 }
 
 // overviewNumbers are those of the days that the overview looks back.
@@ -73,10 +85,10 @@ func health(s identity.Stats) []templates.DeskPart {
 		rates[i].Missing = rate < 0
 	}
 	return []templates.DeskPart{{
-		Title: "Forced sign-ins", Text: "People who had to sign in again although nobody asked for it, for a thousand active devices a day.",
+		Title: "Forced sign-ins", Text: "People who had to sign in again although nobody asked for it, for a thousand active devices a day. Here and below, days are those of " + s.Zone + ".",
 		Facts: []templates.DeskFact{
 			fact("Rate, 28 days", share(h.ForcedRate)), fact("Forced sign-ins", fmt.Sprint(h.Forced.Sum())),
-			fact("Lost answers absorbed", fmt.Sprint(h.Absorbed.Sum())), fact("Of a thousand refreshes", share(h.AbsorbedRate)),
+			fact("Lost answers absorbed", fmt.Sprint(h.Absorbed.Sum())), fact("Absorbed, of 1,000 refreshes", share(h.AbsorbedRate)),
 			fact("Reuse caught", fmt.Sprint(h.ReuseCaught.Sum())),
 		},
 		Chart: &templates.DeskChart{
@@ -94,13 +106,19 @@ func share(rate float64) string {
 	return fmt.Sprintf("%.2f", rate)
 }
 
+// stepNames are what steps of signing in are called to people.
+var stepNames = map[string]string{
+	"asked": "The app asked", "password": "Password or sign-up", "factor": "Second factor", "consent": "Consent, or a press", "code": "Back at the app",
+	"tokens": "Signed in",
+}
+
 func funnel(stages []identity.Stage) *templates.DeskTable {
-	t := &templates.DeskTable{Columns: []string{"Step", "Reached", "Passed", "Left"}, Empty: "Nobody was asked to sign in."}
+	t := &templates.DeskTable{Columns: []string{"Step", "Came to it", "Went on", "Left there"}, Empty: "Nobody was asked to sign in."}
 	for _, s := range stages {
 		if s.Reached == 0 {
 			continue
 		}
-		t.Rows = append(t.Rows, []templates.DeskCell{{Text: s.Step}, {Text: fmt.Sprint(s.Reached)}, {Text: fmt.Sprint(s.Passed)}, {Text: fmt.Sprint(s.Left)}})
+		t.Rows = append(t.Rows, []templates.DeskCell{{Text: stepNames[s.Step]}, {Text: fmt.Sprint(s.Reached)}, {Text: fmt.Sprint(s.Passed)}, {Text: fmt.Sprint(s.Left)}})
 	}
 	return t
 }

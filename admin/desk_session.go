@@ -99,13 +99,12 @@ func (d *Desk) sessionsAsked(v visitor, limit int) ([]identity.Live, url.Values,
 // sessionsPage lists those that live.
 func (d *Desk) sessionsPage(v visitor) (page templates.Desk, err error) {
 	page.Title = "Sessions"
-	t := &templates.DeskTable{Columns: []string{"Person", "App", "Device", "Last used", "Where"}, Empty: "No such session lives."}
+	t := &templates.DeskTable{Columns: []string{"Person", "Device", "App", "Last used", "Where"}, Empty: "No such session lives."}
 	asked, err := listedSessions.fill(v, t, func(l identity.Live) []templates.DeskCell {
 		s := l.Session
 		return []templates.DeskCell{
 			{Text: l.User.Email, URL: DeskPrefix + "people/" + s.UserID.String()},
-			{Text: s.ClientID, URL: DeskPrefix + "sessions/" + s.ID.String(), Under: s.Device.AppVersion},
-			deviceCell(s), v.moment(s.LastUsedAt), d.whereCell(s.Address),
+			deviceCell(s), {Text: s.ClientID, Under: s.Device.AppVersion}, v.moment(s.LastUsedAt), d.whereCell(s.Address),
 		}
 	})
 	page.Find = templates.DeskFind{Action: DeskPrefix + "sessions", Inputs: []templates.DeskInput{
@@ -133,15 +132,18 @@ func (d *Desk) session(v visitor) (page templates.Desk, err error) {
 	}
 	state := templates.DeskCell{Text: "lives"}
 	if !shown.Alive {
-		state = templates.DeskCell{Text: "over", Mark: string(shown.EndCause)}
+		state = causeCell(identity.EndCause(shown.EndCause))
+		state.Text, state.Mark = "over", state.Text
 	}
+	device := deviceCell(s)
+	device.URL = "" // to this very page
 	facts := []templates.DeskFact{
 		{Name: "State", DeskCell: state},
 		{Name: "App", DeskCell: clientCell(s.ClientID, s.Device.AppVersion)},
-		{Name: "Device", DeskCell: deviceCell(s)},
+		{Name: "Device", DeskCell: device},
 		{Name: "Where", DeskCell: d.whereCell(s.Address)},
-		{Name: "Began", DeskCell: v.moment(s.CreatedAt)},
-		{Name: "Last used", DeskCell: v.moment(s.LastUsedAt)},
+		{Name: "Began", DeskCell: v.exactly(s.CreatedAt)},
+		{Name: "Last used", DeskCell: v.exactly(s.LastUsedAt)},
 		{Name: "Idle end", DeskCell: date(s.IdleEndsAt)},
 		{Name: "Absolute end", DeskCell: date(s.EndsAt)},
 		{Name: "Proved by", DeskCell: templates.DeskCell{Text: strings.Join(shown.AMR, " ")}},
@@ -152,7 +154,7 @@ func (d *Desk) session(v visitor) (page templates.Desk, err error) {
 		{Name: "Sid", DeskCell: templates.DeskCell{Text: s.ID.String(), Code: true}},
 	}
 	if !shown.Alive {
-		facts = append(facts, templates.DeskFact{Name: "Ended", DeskCell: v.moment(shown.EndedAt)})
+		facts = append(facts, templates.DeskFact{Name: "Ended", DeskCell: v.exactly(shown.EndedAt)})
 	}
 	page.Parts = []templates.DeskPart{{Facts: facts, Acts: acts}, {Title: "What happened to it", Table: eventTable(v, dossier.Events)}}
 	return page, nil

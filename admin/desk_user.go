@@ -281,13 +281,13 @@ func (d *Desk) personFacts(v visitor, p personAt) []templates.DeskFact {
 		{Name: "Address", DeskCell: email},
 		{Name: "Name", DeskCell: templates.DeskCell{Text: cmp.Or(p.Name, "–")}},
 		{Name: "Second factor", DeskCell: factors},
-		{Name: "Added", DeskCell: v.moment(p.CreatedAt)},
-		{Name: "Password chosen", DeskCell: v.moment(p.PasswordSetAt)},
+		{Name: "Added", DeskCell: v.exactly(p.CreatedAt)},
+		{Name: "Password chosen", DeskCell: v.exactly(p.PasswordSetAt)},
 		{Name: "Sub", DeskCell: templates.DeskCell{Text: p.Sub, Code: true}},
 		{Name: "Id", DeskCell: templates.DeskCell{Text: p.ID.String(), Code: true}},
 	}
 	if !p.DisabledAt.IsZero() {
-		locked := v.moment(p.DisabledAt)
+		locked := v.exactly(p.DisabledAt)
 		locked.Mark = "locked"
 		facts = append(facts, templates.DeskFact{Name: "Locked", DeskCell: locked})
 	}
@@ -302,12 +302,11 @@ const maxPart = 50
 
 func (d *Desk) devices(v visitor, p personAt) (templates.DeskPart, error) {
 	all, err := d.o.Rows.FindSessions(v.ctx(), identity.SessionQuery{UserID: p.ID, Limit: maxPart + 1})
-	t := &templates.DeskTable{Columns: []string{"App", "Device", "Last used", "Where"}, Empty: "No app is signed in."}
+	t := &templates.DeskTable{Columns: []string{"Device", "App", "Last used", "Where"}, Empty: "No app is signed in."}
 	for _, one := range all[:min(len(all), maxPart)] {
 		s := one.Session
 		t.Rows = append(t.Rows, []templates.DeskCell{
-			{Text: s.ClientID, URL: DeskPrefix + "sessions/" + s.ID.String(), Under: s.Device.AppVersion},
-			deviceCell(s), v.moment(s.LastUsedAt), d.whereCell(s.Address),
+			deviceCell(s), {Text: s.ClientID, Under: s.Device.AppVersion}, v.exactly(s.LastUsedAt), d.whereCell(s.Address),
 		})
 	}
 	if len(all) > maxPart {
@@ -316,7 +315,7 @@ func (d *Desk) devices(v visitor, p personAt) (templates.DeskPart, error) {
 	return templates.DeskPart{Title: "Devices", Table: t}, err
 }
 
-// deviceCell is what is known of a device. All of it is what its app says.
+// deviceCell is what is known of a device, and leads to its Session. All of it is what its app says.
 func deviceCell(s identity.Session) templates.DeskCell {
 	browser := identity.Seen{UserAgent: s.UserAgent}.Browser()
 	name := cmp.Or(s.Device.Name, s.Device.Model, browser, "unknown")
@@ -324,7 +323,7 @@ func deviceCell(s identity.Session) templates.DeskCell {
 	if under == name {
 		under = ""
 	}
-	return templates.DeskCell{Text: name, Under: under}
+	return templates.DeskCell{Text: name, Under: under, URL: DeskPrefix + "sessions/" + s.ID.String()}
 }
 
 func (d *Desk) whereCell(address string) templates.DeskCell {
@@ -358,22 +357,24 @@ const pastFor = 90 * 24 * time.Hour
 
 func (d *Desk) past(v visitor, p personAt) (templates.DeskPart, error) {
 	all, err := d.o.Rows.SessionsPast(v.ctx(), p.ID, v.now().Add(-pastFor), maxPart)
-	t := &templates.DeskTable{Columns: []string{"App", "Device", "Ended", "Why"}, Empty: "No device ended within 90 days."}
+	t := &templates.DeskTable{Columns: []string{"Device", "App", "Ended", "Why"}, Empty: "No device ended within 90 days."}
 	for _, s := range all {
 		cause, at, _ := s.Ending(v.now())
 		t.Rows = append(t.Rows, []templates.DeskCell{
-			{Text: s.ClientID, URL: DeskPrefix + "sessions/" + s.ID.String()}, deviceCell(s), v.moment(at), {Text: string(cause)},
+			deviceCell(s), {Text: s.ClientID, Under: s.Device.AppVersion}, v.exactly(at), causeCell(cause),
 		})
 	}
 	return templates.DeskPart{Title: "Devices that ended", Table: t}, err
 }
 
+// causeCell is why something ended, and how the person's own pages say it, for whoever has them on the phone.
+func causeCell(cause identity.EndCause) templates.DeskCell {
+	return templates.DeskCell{Text: string(cause), Under: "They read: " + templates.CauseSaid(string(cause)) + "."}
+}
+
 func (d *Desk) activity(v visitor, p personAt) (templates.DeskPart, error) {
 	all, err := d.o.Rows.Activity(v.ctx(), p.ID, maxPart)
 	t := eventTable(v, all)
-	for _, row := range t.Rows {
-		row[1].URL = "" // to this very page
-	}
 	t.NextURL = DeskPrefix + "events?" + url.Values{"user": {p.Email}}.Encode()
 	return templates.DeskPart{Title: "Activity", Table: t}, err
 }

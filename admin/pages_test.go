@@ -430,3 +430,56 @@ func FuzzHarmless(f *testing.F) {
 		}
 	})
 }
+
+// The list of what happened says to whom and when, leads to what a rule found, and ends with the day that was asked for.
+func TestDesk_eventsSayToWhomAndWhen(t *testing.T) {
+	t.Parallel()
+	inOffice(t, func(o *office) {
+		c := o.clerk("reader@example.com", identity.RoleReader).enter()
+		person := o.user("ada@example.com")
+		found := identity.Decision{
+			Rule: "new-country", At: o.now(), Value: 1, Threshold: 1, Answer: identity.AnswerTell, About: "JP", UserID: person.ID,
+		}.Event()
+		o.ok(o.db.AddEvent(o.Context(), found))
+		today := o.now().UTC()
+		page := c.get("/desk/events?kind=anomaly.found&until=" + today.Format(time.DateOnly))
+		for _, want := range []string{"ada@example.com", "new-country: JP", "1, from 1 on; tell", today.Format("2006-01-02 15:04:05") + " UTC"} {
+			if !strings.Contains(page.words(), want) {
+				o.Errorf("it does not say %q: %s", want, page.words())
+			}
+		}
+		if page.Find(`a[href="/desk/cases/`+found.ID.String()+`"]`).Length() != 1 {
+			o.Error("it does not lead to the case")
+		}
+		before := c.get("/desk/events?kind=anomaly.found&until=" + today.AddDate(0, 0, -1).Format(time.DateOnly))
+		if !strings.Contains(before.words(), "Nothing happened.") {
+			o.Errorf("up to yesterday: %s", before.words())
+		}
+		for _, day := range []string{"2026-13-45", "28.11.2026", "9999999999-01-01", "%25", "2026-11-28T00:00:00+99:00"} {
+			if got := c.get("/desk/events?until=" + day); got.status != http.StatusBadRequest || !strings.Contains(got.words(), "Write a day like") {
+				o.Errorf("until %s: %d %s", day, got.status, got.words())
+			}
+		}
+	})
+}
+
+// Whoever has to sign in again comes back to the search that they were at.
+func TestDesk_aSearchSurvivesSigningIn(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, storage.SQLite)
+	c := o.clerk("reader@example.com", identity.RoleReader)
+	for path, want := range map[string]string{
+		"/desk/events?kind=session.ended&since=2026-11-01": "/desk/events?kind=session.ended&since=2026-11-01",
+		"/desk/people?q=" + strings.Repeat("a", 4000):      "/desk/people",
+		"/desk/people?q=%0d%0aSet-Cookie:x":                "/desk/people?q=%0d%0aSet-Cookie:x",
+	} {
+		to, err := url.Parse(c.get(path).leads())
+		o.ok(err)
+		if got := to.Query().Get("to"); got != want {
+			t.Errorf("%.60s leads back to %q", path, got)
+		}
+	}
+	if got := c.post("/desk/keys/x/remove?a=b"); strings.Contains(got.leads(), "a%3Db") {
+		t.Errorf("what was posted leads back to %s", got.leads())
+	}
+}

@@ -408,6 +408,7 @@ type EventQuery struct {
 	ClientID  string    // empty: of all; goes by Since, or by the person or Session
 	Kind      EventKind // empty: all; likewise
 	Since     time.Time // zero: from the start
+	Before    time.Time // zero: up to now
 	After     ID
 	Limit     int
 }

@@ -44,7 +44,7 @@ type handset struct {
 	token, before string // before: the token that was replaced
 	agent         string
 	version       string
-	gone          bool    // signed out, until somebody signs in again
+	gone          bool // signed out, until somebody signs in again
 }
 
 // How people live, in shares: of days, of sign-ins, or of refreshes.

@@ -165,6 +165,7 @@ func (d *DB) Events(ctx context.Context, q identity.EventQuery) ([]identity.Even
 	c.and(q.ClientID != "", "client_id = ?", q.ClientID)
 	c.and(q.Kind != "", "kind = ?", q.Kind)
 	c.and(!q.Since.IsZero(), "at >= ?", fromTime(q.Since))
+	c.and(!q.Before.IsZero(), "at < ?", fromTime(q.Before))
 	if q.After != uuid.Nil {
 		var at micros
 		found, err := d.one(ctx, []any{&at}, "SELECT at FROM events WHERE id = ?", q.After)

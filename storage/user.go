@@ -141,6 +141,19 @@ func (d *DB) UserByID(ctx context.Context, id identity.ID) (identity.User, error
 	return d.user(ctx, "id = ?", id)
 }
 
+// Emails returns the addresses of some people, of those who are still there.
+func (d *DB) Emails(ctx context.Context, ids []identity.ID) (map[identity.ID]string, error) {
+	var rows []userRow
+	if err := d.q(ctx).Select("id", "email").Where("id IN ?", ids).Limit(len(ids)).Find(&rows).Error; err != nil {
+		return nil, d.fail("read addresses", err)
+	}
+	emails := make(map[identity.ID]string, len(rows))
+	for _, row := range rows {
+		emails[row.ID] = row.Email
+	}
+	return emails, nil
+}
+
 func (d *DB) user(ctx context.Context, where string, arg any) (identity.User, error) {
 	var row userRow
 	err := d.q(ctx).Where(where, arg).Take(&row).Error

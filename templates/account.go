@@ -161,6 +161,12 @@ func cause(name string) (string, error) {
 	return text("cause.other")
 }
 
+// CauseSaid is why something ended, as the pages of the person's account say it.
+func CauseSaid(name string) string {
+	said, _ := cause(name) // every cause has a sentence: the others have one together
+	return said
+}
+
 // Devices lists where a person is signed in (hidden field "sid" or "signin", button "others").
 type Devices struct {
 	Frame

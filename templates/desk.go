@@ -112,12 +112,16 @@ type DeskCell struct {
 	Under string
 	// Mark stands beside the text where something is out of the ordinary.
 	Mark string
-	// When is a moment; Text is empty then.
-	When Moment
-	Code bool
+	// When is a moment; Text is empty then. Exact has the time of day under it, for whoever compares it with another log.
+	When  Moment
+	Exact bool
+	Code  bool
 	// Whole is a word of ours, which a narrow column does not break.
 	Whole bool
 }
+
+// Clock is the moment as a log has it.
+func (c DeskCell) Clock() string { return c.When.At.UTC().Format("2006-01-02 15:04:05") + "\u00a0UTC" }
 
 // Unbroken reports whether a narrow column leaves the text in one piece, as it does a short one, like an address of IPv4.
 func (c DeskCell) Unbroken() bool {
