@@ -229,9 +229,10 @@ type Device struct {
 	Last  Moment
 	// Authenticator is whether the sign-in took a second step.
 	Authenticator bool
-	// Connected is whether the app registered itself, as agents do; Scopes are what such a one may do.
+	// Connected is whether the app registered itself, as agents do; Scopes and Places are what such a one may do.
 	Connected bool
 	Scopes    []string
+	Places    []Place
 	// This is whether it is what the person looks at.
 	This bool
 	// Field and ID are what the form that ends it sends.

@@ -84,7 +84,8 @@ func devices(n int) []templates.Device {
 		},
 		{
 			App:     "An app with a long name that its makers could not agree to shorten",
-			Address: "2001:db8:85a3::8a2e:370:7334", Field: "sid", Connected: true, Scopes: []string{"email", "notes.read", "offline_access"},
+			Address: "2001:db8:85a3::8a2e:370:7334", Field: "sid", Connected: true, Scopes: []string{"email", "offline_access"},
+			Places: []templates.Place{{Name: "Your notes", Words: []string{"Read your notes", "Change your notes"}}},
 		},
 	}
 	var all []templates.Device

@@ -295,6 +295,7 @@ var english = language{
 		"device.place":        "near {place}, judged by the network",
 		"device.connected":    "Connected app",
 		"device.may":          "May",
+		"device.may.place":    "May in {place}",
 		"device.version":      "Version",
 		"device.address":      "Network address",
 		"device.first":        "Signed in",

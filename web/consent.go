@@ -87,12 +87,9 @@ func (p *Pages) askConsent(w http.ResponseWriter, v visit, q identity.Question, 
 			Called: cmp.Or(v.standing.User.Name, v.standing.User.Email),
 		})
 	}
-	here := slices.DeleteFunc(slices.Clone(q.Demand.Scopes), func(scope string) bool {
-		return slices.ContainsFunc(q.Demand.Targets, func(r identity.Resource) bool { return r.Offers(scope) })
-	})
 	return templates.Show(w, status, templates.Consent{
 		Frame: p.frame(v), Form: v.form(nil), Person: v.person(), Binding: binding,
-		Scopes: here, Places: places(q.Demand.Targets, q.Demand.Scopes, v.languages),
+		Scopes: besides(q.Demand.Targets, q.Demand.Scopes), Places: places(q.Demand.Targets, q.Demand.Scopes, v.languages),
 		SelfRegistered: v.client.SelfRegistered, PublishedBy: publisher(v.client), Posable: q.Demand.Posable,
 		Stay:      q.Demand.OffersStay(),
 		ClientURL: v.client.URI, PolicyURL: v.client.PolicyURI, TermsURL: v.client.TermsURI,
@@ -105,6 +102,13 @@ func publisher(c identity.Client) string {
 		return ""
 	}
 	return identity.ClientHost(c.ID)
+}
+
+// besides are the scopes that are none of these resources'.
+func besides(at []identity.Resource, scopes []string) []string {
+	return slices.DeleteFunc(slices.Clone(scopes), func(scope string) bool {
+		return slices.ContainsFunc(at, func(r identity.Resource) bool { return r.Offers(scope) })
+	})
 }
 
 // places are what an app may do at resources, in the words of who runs them, as people read them whose languages are these.

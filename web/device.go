@@ -90,6 +90,9 @@ func (p *Pages) devicesPage(ctx context.Context, v visit) (templates.Devices, er
 	if err != nil {
 		return page, err
 	}
+	if v.all, err = p.Store.Resources(ctx); err != nil {
+		return page, err
+	}
 	for _, s := range sessions {
 		app, err := p.client(ctx, known, s.Session.ClientID)
 		if err != nil {
@@ -120,12 +123,27 @@ func byUse(a, b templates.Device) int {
 }
 
 func (p *Pages) device(v visit, s identity.Session, c identity.Client) templates.Device {
-	return templates.Device{
+	d := templates.Device{
 		Machine: appOn(s), App: c.Called(), Version: s.Device.AppVersion, Address: s.Address,
 		Place: p.Place(s.Address),
 		First: p.moment(s.CreatedAt), Last: p.moment(s.LastUsedAt), Authenticator: s.AMR.Has(identity.MFA),
-		This: s.SignInID == v.standing.SignIn.ID, Field: "sid", ID: s.ID.String(), Connected: c.SelfRegistered, Scopes: s.Scopes,
+		This: s.SignInID == v.standing.SignIn.ID, Field: "sid", ID: s.ID.String(), Connected: c.SelfRegistered,
 	}
+	if d.Connected {
+		d.Scopes, d.Places = v.may(s, c)
+	}
+	return d
+}
+
+// may is what an app may do with a Session: here, and at resources in the words of who runs them.
+func (v visit) may(s identity.Session, c identity.Client) (here []string, there []templates.Place) {
+	var at []identity.Resource
+	for _, mark := range s.Resources {
+		if r, ok := v.all.Granted(c, mark); ok {
+			at = append(at, r)
+		}
+	}
+	return besides(at, s.Scopes), places(at, s.Scopes, v.languages)
 }
 
 // browser is a browser in which the account is open and no app.

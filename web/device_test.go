@@ -87,6 +87,29 @@ func TestDevices_marksConnectedAppsAndSaysWhatTheyMayDo(t *testing.T) {
 	})
 }
 
+// At a resource it is said in the words of who runs it, as the consent page did: a scope's name tells people nothing.
+func TestDevices_sayWhatConnectedAppsMayDoAtAResource(t *testing.T) {
+	t.Parallel()
+	run(t, nil, func(t *testing.T, s *site) {
+		s.user("anna@example.com")
+		s.notesPlace()
+		s.client(identity.Client{ID: "agent", SelfRegistered: true, Metadata: identity.Metadata{
+			Name: "Agent", RedirectURIs: []string{callback}, GrantTypes: []string{identity.GrantTypeCode},
+		}})
+		all, err := s.db.Resources(t.Context())
+		if err != nil || len(all) != 1 {
+			t.Fatalf("%d resources (%v)", len(all), err)
+		}
+		here := s.signedIn("anna@example.com")
+		agent := here.sessionAt([]string{all[0].Mark()}, "agent", "openid", "notes.read")
+		said := device(here.get("/account/devices").is(http.StatusOK), agent.ID)
+		if !strings.Contains(said, "MayKnow that it is you May in Your notesRead your notes") || strings.Contains(said, "notes.read") ||
+			strings.Contains(said, "Change your notes") {
+			t.Errorf("the entry is %q", said)
+		}
+	})
+}
+
 func TestDevices_saysWhereTheNetworkIsWhereThatIsKnown(t *testing.T) {
 	t.Parallel()
 	atlas := func(o *web.Options) {

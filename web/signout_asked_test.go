@@ -46,6 +46,12 @@ func (s *site) ask(a identity.AskedSignOut) string {
 // session starts a Session of a client from the browser's sign-in.
 func (b *browser) session(clientID string, scopes ...string) identity.Session {
 	b.s.t.Helper()
+	return b.sessionAt(nil, clientID, scopes...)
+}
+
+// sessionAt is session for resources, by their marks.
+func (b *browser) sessionAt(marks []string, clientID string, scopes ...string) identity.Session {
+	b.s.t.Helper()
 	ctx, now := context.Background(), b.s.time()
 	pointer, err := b.s.keys.ReadCookie(b.cookie())
 	if err != nil {
@@ -62,6 +68,7 @@ func (b *browser) session(clientID string, scopes ...string) identity.Session {
 	row, _, err := sessions.Start(ctx, identity.Promise{
 		SessionID: identity.NewID(), SessionSecret: identity.NewSecret(), SignInID: pointer.SignInID,
 		SignInSecret: pointer.CodeSecret, AuthTime: now, IssuedAt: now, AMR: identity.PWD, Scopes: scopes,
+		Resources: marks,
 	}, identity.Holder{Client: c})
 	if err != nil {
 		b.s.t.Fatal(err)
