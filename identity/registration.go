@@ -295,10 +295,12 @@ func plain(text string) bool {
 	})
 }
 
-// visible reports whether there is something to read in text.
+// visible reports whether there is something to read in text. Some letters show nothing (Hangul's fillers), and neither does
+// Braille's pattern without dots.
 func visible(text string) bool {
 	return strings.ContainsFunc(text, func(r rune) bool {
-		return unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S)
+		return unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S) &&
+			r != '\u2800' && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
 	})
 }
 

@@ -209,6 +209,8 @@ func TestCleanRegistration_refusesByField(t *testing.T) {
 		{"client_name", func(m *identity.Metadata) { m.Name = "a\u2066b" }},
 		{"client_name", func(m *identity.Metadata) { m.Name = "a\u2028b" }},
 		{"client_name", func(m *identity.Metadata) { m.Name = "\u200b\u00ad" }},
+		{"client_name", func(m *identity.Metadata) { m.Name = "\u3164 \u115f\uffa0" }},
+		{"client_name", func(m *identity.Metadata) { m.Name = "\u2800" }},
 		{"client_name", func(m *identity.Metadata) { m.Name = "nul\x00" }},
 		{"client_name", func(m *identity.Metadata) { m.Name = "\xff" }},
 		{"contacts", func(m *identity.Metadata) { m.Contacts = make([]string, 11) }},

@@ -347,6 +347,37 @@ func TestKeySets_areReadOnceAndAgainForANewKey(t *testing.T) {
 	})
 }
 
+// A key that its owner took away, because somebody else has it, is good for an hour at most.
+func TestKeySets_forgetWithinTheHourWhatIsNoLongerInThem(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		lost, next := newPen(t, jose.ES256, "lost"), newPen(t, jose.ES256, "next")
+		h := newHost(t, setOf(t, lost))
+		c := s.app(s.hosted(h))
+		s.good(s.post(asserting(lost.write(t, s.claims(c)))))
+		body := setOf(t, next)
+		h.body.Store(&body)
+		s.pass(time.Hour)
+		s.bad(s.post(asserting(lost.write(t, s.claims(c)))), 401, "invalid_client", "stop")
+		s.good(s.post(asserting(next.write(t, s.claims(c)))))
+		if n := h.asked.Load(); n != 2 {
+			t.Errorf("the set was read %d times", n)
+		}
+	})
+}
+
+// Whoever can read a private key there could sign with it.
+func TestKeySets_passOverKeysThatTellTheirSecret(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		p, shown := newPen(t, jose.ES256, "k"), newPen(t, jose.ES256, "shown")
+		body := []byte(strings.Replace(string(setOf(t, shown, p)), `"kid":"shown"`, `"kid":"shown","d":"AAAA"`, 1))
+		c := s.app(s.hosted(newHost(t, body)))
+		s.good(s.post(asserting(p.write(t, s.claims(c)))))
+		s.bad(s.post(asserting(shown.write(t, s.claims(c)))), 401, "invalid_client", "retry")
+	})
+}
+
 func TestKeySets_thatCannotBeReadAreNoSignOut(t *testing.T) {
 	t.Parallel()
 	onStage(t, func(s *stage) {

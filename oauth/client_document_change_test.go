@@ -297,6 +297,36 @@ func (c *calls) RoundTrip(*http.Request) (*http.Response, error) {
 	return nil, errors.New("nobody is there")
 }
 
+// A fetch that was one too many here says nothing of the host that was not asked: it is, the next moment.
+func TestClientDocument_thatWasOneFetchTooManyIsReadTheNextMoment(t *testing.T) {
+	t.Parallel()
+	onSite(t, func(s *stage, h *site, _ *oauth.ClientDocuments) {
+		var full turnstile
+		found := oauth.NewClientDocuments(oauth.DocumentOptions{
+			Store: s.db, Rules: identity.DocumentRules{On: true, Loopback: true}, Fetch: &http.Client{Transport: &full}, Now: s.now,
+			Log: slog.New(slog.DiscardHandler),
+		})
+		full.Store(true)
+		if _, err := found.Current(s.Context(), h.id, ""); identity.KindOf(err) != identity.Throttled {
+			t.Errorf("one too many: %v", err)
+		}
+		full.Store(false)
+		if _, err := found.Current(s.Context(), h.id, ""); err != nil || h.asked.Load() != 1 {
+			t.Errorf("the next moment: %v", err)
+		}
+	})
+}
+
+// turnstile lets nobody through while it is full.
+type turnstile struct{ atomic.Bool }
+
+func (f *turnstile) RoundTrip(r *http.Request) (*http.Response, error) {
+	if f.Load() {
+		return nil, identity.Refuse(identity.Busy, "Too much at once.")
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
 // A host has 65,535 ports, and each is another address.
 func TestClientDocument_aFloodOfPortsIsOneOfTheirHost(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package oauth_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -69,6 +70,22 @@ func TestClientDocument_isReadOnceADayWhileSomebodyUsesItsClient(t *testing.T) {
 		if c, _ := s.row(h); c.Name != "Agent 2" {
 			t.Errorf("its row says %q", c.Name)
 		}
+		s.good(s.post(refreshing(h.client(), got.RefreshToken)))
+	})
+}
+
+// Whom the operator keeps out is not asked what they say, and nothing ends for it: they may be let in again.
+func TestClientDocument_thatTheOperatorKeepsOutIsNotReadInBetween(t *testing.T) {
+	t.Parallel()
+	onSite(t, func(s *stage, h *site, found *oauth.ClientDocuments) {
+		got := s.signsIn(found, h)
+		host, _, _ := strings.Cut(strings.TrimPrefix(h.URL, "http://"), ":")
+		h.serve(http.StatusGone, nil)
+		denied := s.documents(func(r *identity.DocumentRules) { r.Deny = []string{host} })
+		if n := s.looks(denied, h, 25*time.Hour, 9); n != 0 {
+			t.Errorf("its host was asked %d times", n)
+		}
+		s.documents()
 		s.good(s.post(refreshing(h.client(), got.RefreshToken)))
 	})
 }

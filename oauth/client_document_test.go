@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -119,6 +121,7 @@ func lies(h *site) map[string]lie {
 		"no client_id":            {publish(says{"client_id": nil}), another},
 		"a client_id in capitals": {serve(200, strings.Replace(whole, "client_id", "CLIENT_ID", 1)), another},
 		"a secret":                {publish(says{"client_secret": "s"}), "has no secrets"},
+		"when a secret expires":   {publish(says{"client_secret_expires_at": 0}), "has no secrets"},
 		"a method by a secret":    {publish(says{"token_endpoint_auth_method": "client_secret_post"}), "has no secrets"},
 		"methods by secrets":      {publish(basic), "has no secrets"},
 		"keys that it has not":    {publish(says{"token_endpoint_auth_method": "private_key_jwt"}), "jwks"},
@@ -137,6 +140,7 @@ func lies(h *site) map[string]lie {
 		"a member twice":          {serve(200, `{"redirect_uris": ["https://a.example/cb"], `+whole[1:]), "redirect_uris comes twice"},
 		"broken UTF-8":            {serve(200, "{\"client_id\":\"\xff\"}"), "UTF-8"},
 		"a page":                  {serve(200, whole, "Content-Type", "text/html"), "Content-Type"},
+		"a text that is JSON":     {serve(200, whole, "Content-Type", "text/json"), "Content-Type"},
 		"nothing":                 {serve(404, ""), "no document"},
 		"what is gone":            {serve(410, ""), "no document"},
 	}
@@ -200,6 +204,40 @@ func TestClientDocument_thatIsSlowKeepsNobodyWaiting(t *testing.T) {
 	})
 }
 
+// A document is asked for once at a time, however many tabs wait for it: a crowd that arrives at once is no crowd at its host.
+func TestClientDocument_manyAtOnceHaveItReadOnceAtATime(t *testing.T) {
+	t.Parallel()
+	onSite(t, func(s *stage, h *site, _ *oauth.ClientDocuments) {
+		var under atomic.Int32
+		var crowd atomic.Bool
+		document := h.document(nil)
+		h.by(func(w http.ResponseWriter, _ *http.Request) {
+			if under.Add(1) > 1 {
+				crowd.Store(true)
+			}
+			for range 20 { // for a second one to come, if one would
+				if !crowd.Load() {
+					time.Sleep(10 * time.Millisecond)
+				}
+			}
+			under.Add(-1)
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write(document)
+		})
+		var tabs sync.WaitGroup
+		for range 16 {
+			tabs.Go(func() {
+				if to := s.authorize(asking(h.client())).Header.Get("Location"); !strings.HasPrefix(to, "/signin?") {
+					t.Errorf("led to %q", to)
+				}
+			})
+		}
+		if tabs.Wait(); crowd.Load() {
+			t.Error("two were under way at once")
+		}
+	})
+}
+
 func TestClientDocument_aPublicClientsKeysOfNoUseAreNone(t *testing.T) {
 	t.Parallel()
 	onSite(t, func(s *stage, h *site, found *oauth.ClientDocuments) {
@@ -208,6 +246,15 @@ func TestClientDocument_aPublicClientsKeysOfNoUseAreNone(t *testing.T) {
 		if c, _ := s.row(h); c.JWKS != nil || !c.Public() {
 			t.Errorf("registered as %+v", c)
 		}
+	})
+}
+
+// The draft §5: "application/json, or a media type with the +json suffix".
+func TestClientDocument_mayHaveAJSONTypeOfItsOwn(t *testing.T) {
+	t.Parallel()
+	onSite(t, func(s *stage, h *site, found *oauth.ClientDocuments) {
+		h.serve(http.StatusOK, h.document(nil), "Content-Type", "application/client-metadata+json; charset=utf-8")
+		s.signsIn(found, h)
 	})
 }
 

@@ -154,7 +154,7 @@ func TestRegister_passesOverWhatItDoesNotKnow(t *testing.T) {
 		got := s.askJSON(http.MethodPost, registerAt, `{"redirect_uris":["https://a.example/cb"],"trusted":true,"Trusted":true,
 			"client_name#de":"Wege","CLIENT_NAME":"bank","lives":{"idle":1},"self_registered":false,"client_id":"mine","x":[[{}]],
 			"client_secret":"mine","initiate_login_uri":"https://a.example/","dpop_bound_access_tokens":false,
-			"client_uri":null,"software_\u017ftatement":"x"}`).want(http.StatusCreated)
+			"client_uri":null,"id_token_encrypted_response_alg":"none","software_\u017ftatement":"x"}`).want(http.StatusCreated)
 		want := []string{
 			"application_type", "client_id", "client_id_issued_at", "client_secret", "client_secret_expires_at", "grant_types",
 			"id_token_signed_response_alg", "initiate_login_uri", "redirect_uris", "registration_access_token", "registration_client_uri",

@@ -2,6 +2,7 @@ package oauth_test
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -134,6 +135,83 @@ func TestRequestObject_wrongOnesAreRefused(t *testing.T) {
 			to, answer := s.location(s.authorize(enclosing(c, object, "redirect_uri", webBack, "state", "st"), cookie))
 			if to+"?from=door" != webBack || answer.Get("error") != "invalid_request_object" || answer.Get("state") != "st" {
 				t.Errorf("%s: led to %s with %v", name, to, answer)
+			}
+		}
+	})
+}
+
+// sealed is a payload as it is written, signed under a typ.
+func (p pen) sealed(t *testing.T, typ, payload string) string {
+	t.Helper()
+	options := &jose.SignerOptions{}
+	if typ != "" {
+		options.WithType(jose.ContentType(typ))
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: p.alg, Key: jose.JSONWebKey{Key: p.private, KeyID: p.kid}}, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := signer.Sign([]byte(payload))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := signed.CompactSerialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// RFC 9101 §10.8.1: whatever else its key signs says by its typ that it is no request.
+func TestRequestObject_isOfItsOwnTypeOrSaysNone(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		p, cookie := newPen(t, jose.ES256, "k"), s.signIn(s.user)
+		c := s.app(signs(t, p))
+		payload, err := json.Marshal(s.object(c))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, right := range []string{"", "JWT", "jwt", "oauth-authz-req+jwt", "application/oauth-authz-req+jwt"} {
+			s.code(enclosing(c, p.sealed(t, right, string(payload))), cookie)
+		}
+		for _, wrong := range []string{"at+jwt", "dpop+jwt", "logout+jwt", "client-authentication+jwt", "oauth-authz-req"} {
+			q := enclosing(c, p.sealed(t, wrong, string(payload)), "redirect_uri", webBack)
+			if _, answer := s.location(s.authorize(q, cookie)); answer.Get("error") != "invalid_request_object" {
+				t.Errorf("%s: %v", wrong, answer)
+			}
+		}
+	})
+}
+
+// RFC 7519 §4: who judged the first of two would see the last one count. And what everybody may read, the public key, is no
+// secret to sign with (RFC 8725 §3.1).
+func TestRequestObject_saysNothingTwiceAndIsSignedByNoPublicKey(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		p, cookie := newPen(t, jose.ES256, "k"), s.signIn(s.user)
+		c := s.app(signs(t, p))
+		payload, err := json.Marshal(s.object(c, "aud", []string{"https://other.example", issuer}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.code(enclosing(c, p.sealed(t, "", string(payload))), cookie)
+		public, err := json.Marshal(jose.JSONWebKey{Key: p.public, KeyID: "k"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		more := func(member string) string {
+			return p.sealed(t, "", strings.Replace(string(payload), "{", "{"+member+",", 1))
+		}
+		for name, object := range map[string]string{
+			"a parameter twice":     more(`"redirect_uri":"https://evil.example/"`),
+			"a claim twice":         more(`"aud":"https://other.example"`),
+			"a client twice":        more(`"client_id":"other"`),
+			"signed by what is out": pen{jose.HS256, "k", public, nil}.sealed(t, "", string(payload)),
+		} {
+			q := enclosing(c, object, "redirect_uri", webBack)
+			if _, answer := s.location(s.authorize(q, cookie)); answer.Get("error") != "invalid_request_object" {
+				t.Errorf("%s: %v", name, answer)
 			}
 		}
 	})

@@ -164,6 +164,43 @@ func TestResource_tokenNeverSaysWhatAnotherOffers(t *testing.T) {
 	}
 }
 
+// An operator may register scopes of resources for a client: for each resource it gets those of that one all the same.
+func TestResource_registeredScopesAreOfTheResourceThatOffersThem(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		s.describe(apiA)
+		s.describe(apiB, func(r *identity.Resource) {
+			r.Scopes = []identity.ResourceScope{{Name: "photos", Words: "See your photos"}}
+		})
+		c := s.app(func(c *identity.Client) { c.Scope += " photos notes.read" })
+		q := asking(c, "scope", "openid files photos notes.read")
+		q["resource"] = []string{apiA, apiB}
+		got := s.post(redeeming(c, s.code(q, s.signIn(s.user)), "resource", apiA))
+		if got.Scope != "openid files notes.read" {
+			t.Errorf("for the first it is %q", got.Scope)
+		}
+		if got = s.post(refreshing(c, got.RefreshToken, "resource", apiB)); got.Scope != "openid files photos" {
+			t.Errorf("for the second it is %q", got.Scope)
+		}
+	})
+}
+
+// One resource in several spellings is one: no token request must choose among them.
+func TestResource_namedTwiceIsOne(t *testing.T) {
+	t.Parallel()
+	onStage(t, func(s *stage) {
+		s.describe(apiA)
+		c := s.app()
+		q := asking(c)
+		q["resource"] = []string{apiA, strings.ToUpper(apiA[:8]) + apiA[8:], apiA}
+		got := s.post(redeeming(c, s.code(q, s.signIn(s.user))))
+		s.good(got)
+		if aud := s.audience(got); aud != apiA || len(s.session(got).Resources) != 1 {
+			t.Errorf("the audience is %q of %v", aud, s.session(got).Resources)
+		}
+	})
+}
+
 // A reference token that says no scope says none, whatever else its Session was granted.
 func TestResource_referenceTokenWithoutAScopeHasNone(t *testing.T) {
 	t.Parallel()
