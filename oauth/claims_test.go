@@ -108,6 +108,10 @@ func TestClaimsParameter_anEssentialLevelIsReachedOrRefused(t *testing.T) {
 		if got := s.leads(asking(c, "claims", essential(`["mfa"]`)), cookie); got != "unmet_authentication_requirements" {
 			t.Errorf("where nobody is asked for a second factor it leads to %s", got)
 		}
+		s.rebuild(func(o *oauth.Options) { o.Policy = identity.MFARequired })
+		if got := s.leads(asking(c, "claims", essential(`["pwd"]`)), cookie); got != "/account/totp" { // which is more than was asked for
+			t.Errorf("where everybody shows a second factor it leads to %s", got)
+		}
 	})
 }
 
