@@ -35,22 +35,23 @@ type authority struct {
 	ca  string // a file with who signed its certificate; empty where it has none
 
 	mu      sync.Mutex
-	changed chan struct{}       // closed when something did
-	is      map[string]string   // what is out of order, by where; see the step "authority"
-	keys    []*ecdsa.PrivateKey // the last one signs; all are published as k1, k2 …
-	removed map[string]bool     // keys that are published no more
-	tokens  map[string]any      // reference tokens, and what introspection says of them
-	marks   []json.RawMessage   // at position of their index + 1
-	tags    string              // what tags begin with: another one after a restore
-	window  int                 // of beats
-	acr     string              // of beats
-	ahead   time.Duration       // of its clock
-	cuts    int                 // streams of before are cut
-	sent    chan string         // raw lines for whoever streams
-	counts  map[string]int      // requests by where
-	asked   url.Values          // the last request to the feed
-	accept  string              // its Accept
-	bad     []string            // requests that no library may send
+	changed chan struct{}                // closed when something did
+	is      map[string]string            // what is out of order, by where; see the step "authority"
+	keys    []*ecdsa.PrivateKey          // the last one signs; all are published as k1, k2 …
+	removed map[string]bool              // keys that are published no more
+	odd     map[string]*ecdsa.PrivateKey // published in a way that makes them no keys, but for the twins
+	tokens  map[string]any               // reference tokens, and what introspection says of them
+	marks   []json.RawMessage            // at position of their index + 1
+	tags    string                       // what tags begin with: another one after a restore
+	window  int                          // of beats
+	acr     string                       // of beats
+	ahead   time.Duration                // of its clock
+	cuts    int                          // streams of before are cut
+	sent    chan string                  // raw lines for whoever streams
+	counts  map[string]int               // requests by where
+	asked   url.Values                   // the last request to the feed
+	accept  string                       // its Accept
+	bad     []string                     // requests that no library may send
 }
 
 func newAuthority(t testing.TB) *authority {
@@ -86,7 +87,8 @@ func newTLSAuthority(t testing.TB) *authority {
 func authorityThatIsAway(t testing.TB) *authority {
 	t.Helper()
 	return &authority{
-		t: t, changed: make(chan struct{}), is: map[string]string{}, keys: []*ecdsa.PrivateKey{newKey(t)}, tokens: map[string]any{},
+		t: t, changed: make(chan struct{}), is: map[string]string{}, keys: []*ecdsa.PrivateKey{newKey(t)},
+		odd: map[string]*ecdsa.PrivateKey{"enc": newKey(t), "private": newKey(t), "misnamed": newKey(t), "first twin": newKey(t), "twin": newKey(t)}, tokens: map[string]any{},
 		removed: map[string]bool{}, tags: "a", window: 660, sent: make(chan string, 16), counts: map[string]int{},
 	}
 }
@@ -171,14 +173,20 @@ func (a *authority) document(state string) any {
 func (a *authority) published() any {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	set := jose.JSONWebKeySet{}
+	set := []any{}
 	for i, key := range a.keys {
 		if kid := fmt.Sprintf("k%d", i+1); !a.removed[kid] {
-			set.Keys = append(set.Keys, jose.JSONWebKey{Key: key.Public(), KeyID: kid, Use: "sig", Algorithm: "ES256"})
+			set = append(set, jose.JSONWebKey{Key: key.Public(), KeyID: kid, Use: "sig", Algorithm: "ES256"})
 		}
 	}
-	set.Keys = append(set.Keys, jose.JSONWebKey{Key: rsaKey().Public(), KeyID: "rsa", Use: "sig"})
-	return set
+	return map[string]any{"keys": append(set, jose.JSONWebKey{Key: rsaKey().Public(), KeyID: "rsa", Use: "sig"},
+		jose.JSONWebKey{Key: a.odd["enc"].Public(), KeyID: "enc", Use: "enc"},
+		jose.JSONWebKey{Key: a.odd["private"], KeyID: "private"},
+		jose.JSONWebKey{Key: a.odd["misnamed"].Public(), KeyID: "misnamed", Algorithm: "RS256"},
+		jose.JSONWebKey{Key: a.odd["first twin"].Public(), KeyID: "twin"}, jose.JSONWebKey{Key: a.odd["twin"].Public(), KeyID: "twin"},
+		map[string]any{"kty": "EC", "kid": "k1", "crv": "P-256", "x": "AAAA", "y": 7}, map[string]any{"kty": "oct", "kid": "k1", "k": "AAAA"},
+		map[string]any{"kty": "newer", "kid": "k1"}, "no key", nil,
+	)}
 }
 
 func (a *authority) about(token string) any {

@@ -8,10 +8,13 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math/big"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -34,11 +37,15 @@ type forgery struct {
 	Claims    map[string]any `json:"claims"`    // over the right ones; null takes one away; numbers of times are seconds from now
 	Header    map[string]any `json:"header"`    // over the right one
 	Alg       string         `json:"alg"`       // ES256; RS256; none; HS256, with the public key as a secret
-	Key       string         `json:"key"`       // "other": not the published one; "first": the authority's first
+	Key       string         `json:"key"`       // "other": not the published one; "first": the authority's first; the name of an odd one
 	Bound     bool           `json:"bound"`     // to the player's key (cnf.jkt)
 	Tamper    bool           `json:"tamper"`    // one letter of the signed claims is another
+	JWK       map[string]any `json:"jwk"`       // over a proof's right one
+	MoreHead  string         `json:"more_head"` // more members of the header, as text: what no encoder writes. NOW and ISSUER are filled in
+	More      string         `json:"more"`      // more members of the claims, likewise
+	Signature string         `json:"signature"` // "loose", with other bits after its last byte; "padded"; "der"; "zero"
 	Raw       string         `json:"raw"`       // this very text
-	Long      int            `json:"long"`      // so many letters in a claim of its own
+	Long      int            `json:"long"`      // so many letters in a claim of its own, or in a proof's jti
 	Reference map[string]any `json:"reference"` // a reference token, and what introspection says of it over the usual
 	Active    *bool          `json:"active"`    // what introspection says of a JWT; true, if it is not there
 }
@@ -126,6 +133,9 @@ func (f forgery) sign(t testing.TB, a *authority, claims map[string]any) string 
 		signs = newKey(t)
 	case "first":
 		signs, kid = a.keys[0], "k1"
+	case "":
+	default:
+		signs, kid = a.odd[f.Key], f.Key
 	}
 	return f.compact(t, signs, over(map[string]any{"alg": alg, "typ": "at+jwt", "kid": kid}, f.Header), claims)
 }
@@ -133,18 +143,40 @@ func (f forgery) sign(t testing.TB, a *authority, claims map[string]any) string 
 // compact signs any header and claims, whatever they say.
 func (f forgery) compact(t testing.TB, key any, header, claims map[string]any) string {
 	t.Helper()
-	encode := func(what any) string {
+	encode := func(what any, more string) string {
 		text, err := json.Marshal(what)
 		if err != nil {
 			t.Fatal(err)
 		}
+		if more != "" {
+			issuer, _ := claims["iss"].(string)
+			more = strings.NewReplacer("NOW", strconv.FormatInt(time.Now().Unix(), 10), "ISSUER", issuer).Replace(more)
+			text = fmt.Appendf(text[:len(text)-1], ",%s}", more)
+		}
 		return base64.RawURLEncoding.EncodeToString(text)
 	}
-	input := encode(header) + "." + encode(claims)
-	text := input + "." + base64.RawURLEncoding.EncodeToString(signature(t, key, f.Alg, input))
+	input := encode(header, f.MoreHead) + "." + encode(claims, f.More)
+	text := input + "." + f.written(signature(t, key, f.Alg, input))
 	if f.Tamper {
 		head, rest, _ := strings.Cut(text, ".")
 		text = head + "." + rest[:20] + string(rest[20]^1) + rest[21:]
+	}
+	return text
+}
+
+// written is how the signature stands in the text.
+func (f forgery) written(signature []byte) string {
+	text := base64.RawURLEncoding.EncodeToString(signature)
+	switch f.Signature {
+	case "loose": // of 86 letters the last has 4 bits that no byte has
+		return text[:85] + string(text[85]+1)
+	case "padded":
+		return text + "=="
+	case "der":
+		der, _ := asn1.Marshal([]*big.Int{new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:])})
+		return base64.RawURLEncoding.EncodeToString(der)
+	case "zero":
+		return base64.RawURLEncoding.EncodeToString(make([]byte, 64))
 	}
 	return text
 }
@@ -206,8 +238,16 @@ func (s *stage) proof(f forgery, c call, token string) string {
 		}
 		f.Header = map[string]any{"jwk": json.RawMessage(text)}
 	}
+	if f.JWK != nil {
+		var jwk map[string]any
+		_ = json.Unmarshal(public, &jwk)
+		header["jwk"] = over(jwk, f.JWK)
+	}
 	if f.Alg != "" {
 		header["alg"] = f.Alg
+	}
+	if f.Long > 0 {
+		claims["jti"] = strings.Repeat("x", f.Long)
 	}
 	return f.compact(s.t, key, over(header, f.Header), over(claims, f.Claims))
 }

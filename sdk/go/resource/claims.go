@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -96,6 +95,9 @@ func (c *Claims) readNumbers() error {
 	return nil
 }
 
+// maxNumber is the greatest that has no neighbour that reads the same (RFC 8259 §6).
+const maxNumber = 1<<53 - 1
+
 // number reads a whole number that is not negative; a NumericDate may have a fraction, which is left out (RFC 7519 §2).
 func number(all map[string]any, name string) (value int64, there bool, err error) {
 	member, there := all[name]
@@ -103,7 +105,7 @@ func number(all map[string]any, name string) (value int64, there bool, err error
 		return 0, false, nil
 	}
 	float, ok := member.(float64)
-	if !ok || float < 0 || float > math.MaxInt64/2 || math.IsNaN(float) {
+	if !ok || float < 0 || float > maxNumber {
 		return 0, true, fmt.Errorf("its %s is no number as it should be", name)
 	}
 	return int64(float), true, nil

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"github.com/sojourn-auth/sojourn/sdk/go/internal/clock"
 )
 
@@ -65,7 +63,6 @@ type Operation struct {
 // Guard judges requests. It is for any number of goroutines.
 type Guard struct {
 	cfg      Config
-	algs     []jose.SignatureAlgorithm
 	server   *server
 	keys     *keys
 	verified *verified
@@ -85,9 +82,6 @@ func Open(cfg Config) (*Guard, error) {
 		return nil, err
 	}
 	g := &Guard{cfg: cfg, done: make(chan struct{})}
-	for _, alg := range cfg.Algs {
-		g.algs = append(g.algs, jose.SignatureAlgorithm(alg))
-	}
 	g.server = newServer(cfg)
 	g.keys = &keys{server: g.server}
 	g.verified = &verified{tokens: map[hash]*Claims{}}

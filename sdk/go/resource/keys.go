@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -128,6 +129,19 @@ func fits(key jose.JSONWebKey, alg string) bool {
 	return false
 }
 
+// secrets are members that a public key has not (RFC 7518 §6).
+var secrets = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
+
+// publicKey reads a JWK that is public and for signatures.
+func publicKey(text []byte) (key jose.JSONWebKey, ok bool) {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(text, &members) != nil || slices.ContainsFunc(secrets, func(name string) bool { return members[name] != nil }) {
+		return key, false
+	}
+	ok = json.Unmarshal(text, &key) == nil && key.IsPublic() && (key.Use == "" || key.Use == "sig")
+	return key, ok
+}
+
 // fetchKeys reads the public signing keys. One that can't be read is left out: it may be of a kind that is newer than this.
 func (s *server) fetchKeys(ctx context.Context) ([]jose.JSONWebKey, error) {
 	d, err := s.where(ctx)
@@ -147,8 +161,7 @@ func (s *server) fetchKeys(ctx context.Context) ([]jose.JSONWebKey, error) {
 	}
 	var good []jose.JSONWebKey
 	for _, text := range set.Keys {
-		var key jose.JSONWebKey
-		if json.Unmarshal(text, &key) == nil && key.IsPublic() && (key.Use == "" || key.Use == "sig") {
+		if key, ok := publicKey(text); ok {
 			good = append(good, key)
 		}
 	}

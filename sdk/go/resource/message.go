@@ -30,18 +30,17 @@ type beat struct {
 
 // message opens what the feed sent: it must be signed by the issuer, as a message of the feed and as nothing else.
 func (f *follower) message(ctx context.Context, text string) (map[string]json.RawMessage, error) {
-	h, err := readHeader(text)
+	j, err := parseJWS(text)
 	if err != nil {
 		return nil, fmt.Errorf("a message of the feed: %w", err)
 	}
-	if h.Typ != "endings+jwt" || h.Alg != "ES256" {
+	if j.typ != "endings+jwt" || j.alg != "ES256" {
 		return nil, errors.New("a message of the feed is of another kind")
 	}
-	payload, err := f.guard.keys.verify(ctx, text, h)
-	if err != nil {
+	if err := f.guard.keys.verify(ctx, j); err != nil {
 		return nil, fmt.Errorf("a message of the feed: %w", err)
 	}
-	return readMessage(payload, f.guard.cfg.Issuer)
+	return readMessage(j.payload, f.guard.cfg.Issuer)
 }
 
 func readMessage(payload []byte, issuer string) (map[string]json.RawMessage, error) {

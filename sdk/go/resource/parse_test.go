@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-
-	"github.com/go-jose/go-jose/v4"
 )
 
 // Whatever the feed says, it is read whole or not at all.
@@ -53,7 +51,7 @@ func FuzzProof(f *testing.F) {
 	f.Add("a.b.c")
 	f.Add("eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2In0.e30.AAAA")
 	f.Fuzz(func(t *testing.T, text string) {
-		if p, err := readProof(text, []jose.SignatureAlgorithm{jose.ES256}); err == nil && (p.thumbprint == "" || p.id == "") {
+		if p, err := readProof(text, []string{"ES256"}); err == nil && (p.thumbprint == "" || p.id == "") {
 			t.Errorf("%+v", p)
 		}
 	})

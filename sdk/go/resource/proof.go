@@ -14,12 +14,11 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
 )
 
 const (
 	maxProof   = 8 << 10
+	maxID      = 1 << 10          // of a proof
 	proofLife  = 60 * time.Second // either way
 	replayLife = 2 * proofLife
 	maxReplays = 1_000_000 // of a generation
@@ -33,24 +32,22 @@ type proof struct {
 }
 
 // readProof reads a proof whose own key signed it. What it proves is another question.
-func readProof(text string, algs []jose.SignatureAlgorithm) (p proof, err error) {
+func readProof(text string, algs []string) (p proof, err error) {
 	if len(text) > maxProof {
 		return p, errors.New("the proof is too long")
 	}
-	h, err := readHeader(text)
-	if err != nil || h.Typ != "dpop+jwt" {
+	j, err := parseJWS(text)
+	switch {
+	case err != nil || j.typ != "dpop+jwt":
 		return p, errors.New("the proof is no dpop+jwt")
+	case !slices.Contains(algs, j.alg):
+		return p, errors.New("the proof has no alg that is taken here")
 	}
-	signed, err := jose.ParseSignedCompact(text, algs)
-	if err != nil {
-		return p, errors.New("the proof is no JWS with an alg that is taken here")
-	}
-	key := signed.Signatures[0].Protected.JSONWebKey
-	if key == nil || !key.IsPublic() || !fits(*key, h.Alg) {
+	key, ok := publicKey(j.jwk)
+	if !ok || !fits(key, j.alg) {
 		return p, errors.New("the proof has no public key that fits")
 	}
-	payload, err := signed.Verify(key.Key)
-	if err != nil {
+	if !j.signedBy(key) {
 		return p, errors.New("the proof is not signed by its key")
 	}
 	sum, err := key.Thumbprint(crypto.SHA256)
@@ -58,18 +55,23 @@ func readProof(text string, algs []jose.SignatureAlgorithm) (p proof, err error)
 		return p, errors.New("the proof's key has no thumbprint")
 	}
 	p.thumbprint = base64.RawURLEncoding.EncodeToString(sum)
-	var claims struct {
-		ID     string   `json:"jti"`
-		Method string   `json:"htm"`
-		URL    string   `json:"htu"`
-		Hash   string   `json:"ath"`
-		At     *float64 `json:"iat"`
+	return p, p.read(j.payload)
+}
+
+// read reads the claims, by their names as they are written.
+func (p *proof) read(payload []byte) error {
+	var all map[string]any
+	if json.Unmarshal(payload, &all) != nil {
+		return errors.New("the proof says no JSON object")
 	}
-	if json.Unmarshal(payload, &claims) != nil || claims.ID == "" || len(claims.ID) > 1024 || claims.At == nil {
-		return p, errors.New("the proof lacks a claim")
+	for name, to := range map[string]*string{"jti": &p.id, "htm": &p.method, "htu": &p.url, "ath": &p.hash} {
+		*to, _ = all[name].(string)
 	}
-	p.id, p.method, p.url, p.hash, p.issuedAt = claims.ID, claims.Method, claims.URL, claims.Hash, int64(*claims.At)
-	return p, nil
+	at, there, err := number(all, "iat")
+	if p.issuedAt = at; !there || err != nil || p.id == "" || len(p.id) > maxID {
+		return errors.New("the proof lacks a claim")
+	}
+	return nil
 }
 
 // errReplaysFull is no verdict: a proof that can't be remembered can't be told from one that is sent twice.
@@ -81,7 +83,7 @@ func (g *Guard) prove(r *http.Request, token, thumbprint string) error {
 	if len(values) != 1 {
 		return errors.New("send one DPoP proof")
 	}
-	p, err := readProof(values[0], g.algs)
+	p, err := readProof(values[0], g.cfg.Algs)
 	if err != nil {
 		return err
 	}

@@ -3,16 +3,12 @@ package resource
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
 )
 
 const (
@@ -29,50 +25,16 @@ type unavailableError struct{ err error }
 func (e *unavailableError) Error() string { return e.err.Error() }
 func (e *unavailableError) Unwrap() error { return e.err }
 
-// header is that of a JWS (RFC 7515 §4).
-type header struct {
-	Alg  string          `json:"alg"`
-	Typ  string          `json:"typ"`
-	Kid  string          `json:"kid"`
-	Crit json.RawMessage `json:"crit"`
-}
-
-// readHeader reads the header of a compact JWS, strictly.
-func readHeader(text string) (h header, err error) {
-	encoded, rest, _ := strings.Cut(text, ".")
-	if strings.Count(rest, ".") != 1 {
-		return h, errors.New("it is no compact JWS")
-	}
-	content, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
+// verify returns an error unless the issuer signed it.
+func (k *keys) verify(ctx context.Context, j jws) error {
+	found, err := k.find(ctx, j.kid, j.alg)
 	if err != nil {
-		return h, errors.New("its header is no base64url")
+		return &unavailableError{err}
 	}
-	if err := json.Unmarshal(content, &h); err != nil {
-		return h, errors.New("its header is no JSON as it should be")
+	if !slices.ContainsFunc(found, j.signedBy) {
+		return errors.New("no key of the issuer signed it")
 	}
-	if h.Crit != nil {
-		return h, errors.New("its header has a crit")
-	}
-	h.Typ = strings.TrimPrefix(strings.ToLower(h.Typ), "application/") // RFC 7515 §4.1.9
-	return h, nil
-}
-
-// verify returns the payload of a JWS that the issuer signed with one of algs.
-func (k *keys) verify(ctx context.Context, text string, h header) ([]byte, error) {
-	found, err := k.find(ctx, h.Kid, h.Alg)
-	if err != nil {
-		return nil, &unavailableError{err}
-	}
-	parsed, err := jose.ParseSignedCompact(text, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(h.Alg)})
-	if err != nil {
-		return nil, errors.New("it is no JWS as it should be")
-	}
-	for _, key := range found {
-		if payload, err := parsed.Verify(key.Key); err == nil {
-			return payload, nil
-		}
-	}
-	return nil, errors.New("no key of the issuer signed it")
+	return nil
 }
 
 // verified are the tokens whose signature was good, until they expire.
@@ -126,21 +88,20 @@ func (g *Guard) judgeJWT(ctx context.Context, text string, sum hash) (*Claims, e
 		g.verified.forget(sum)
 		return nil, errExpired
 	}
-	h, err := readHeader(text)
+	j, err := parseJWS(text)
 	if err != nil {
 		return nil, err
 	}
-	if h.Typ != "at+jwt" && (!g.cfg.TypJWT || h.Typ != "jwt" && h.Typ != "") {
+	if j.typ != "at+jwt" && (!g.cfg.TypJWT || j.typ != "jwt" && j.typ != "") {
 		return nil, errors.New("its typ is not at+jwt")
 	}
-	if !slices.Contains(g.cfg.Algs, h.Alg) {
+	if !slices.Contains(g.cfg.Algs, j.alg) {
 		return nil, errors.New("its alg is not taken here")
 	}
-	payload, err := g.keys.verify(ctx, text, h)
-	if err != nil {
+	if err := g.keys.verify(ctx, j); err != nil {
 		return nil, err
 	}
-	c, err := g.readJWT(payload, now)
+	c, err := g.readJWT(j.payload, now)
 	if err != nil {
 		return nil, err
 	}

@@ -51,10 +51,10 @@ export interface Key {
 
 const secret = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 
-/** Reads a public key; undefined where it is none that is known here. */
+/** Reads a public key for signatures; undefined where it is none that is known here. */
 export function readKey(jwk: unknown): Key | undefined {
-  const { kty, kid, alg } = (jwk ?? {}) as Json;
-  if (typeof jwk !== 'object' || jwk === null || secret.some((name) => name in jwk)) return undefined;
+  const { kty, kid, alg, use = 'sig' } = (jwk ?? {}) as Json;
+  if (typeof jwk !== 'object' || jwk === null || use !== 'sig' || secret.some((name) => name in jwk)) return undefined;
   try {
     const key = createPublicKey({ key: jwk as Json, format: 'jwk' });
     const { crv, x, y, e, n } = key.export({ format: 'jwk' });

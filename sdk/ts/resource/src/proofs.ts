@@ -37,7 +37,7 @@ function read(text: string, algs: readonly Alg[]): Proof {
 
 /** An address as it is compared, without query and fragment (RFC 9449 §4.3, RFC 3986 §6.2.2 and §6.2.3). */
 export function normal(address: unknown): string {
-  const [, scheme = '', host = '', path = ''] = /^([a-z][a-z0-9+.-]*):\/\/([^/?#@\s]+)([^?#\s]*)/i.exec(String(address)) ?? [];
+  const [, scheme = '', host = '', path = ''] = /^([a-z][a-z0-9+.-]*):\/\/([^/?#@\s]+)([^?#\s]*)(?:[?#]\S*)?$/i.exec(String(address)) ?? [];
   if (typeof address !== 'string' || !host || /%(?![0-9a-f]{2})/i.test(path)) throw new Bad('the proof is for no address');
   const port = { https: /:443$/, http: /:80$/ }[scheme.toLowerCase()] ?? /$^/;
   return `${scheme.toLowerCase()}://${host.toLowerCase().replace(port, '')}${path.replace(/%../g, (triplet) => triplet.toUpperCase()) || '/'}`;

@@ -35,8 +35,10 @@ private fun element(value: Any?): JsonElement? = when (value) {
 /** The text of a JSON string; null for everything else, the empty one too. */
 internal val JsonElement?.text: String? get() = (this as? JsonPrimitive)?.takeIf { it.isString }?.content?.takeIf { it.isNotEmpty() }
 
-/** The number, where it is one. */
-internal val JsonElement?.number: Double? get() = (this as? JsonPrimitive)?.takeIf { !it.isString }?.doubleOrNull
+/** The number, where it is one (RFC 8259 §6): the parser takes NaN, Infinity and what else Java calls one, too. */
+internal val JsonElement?.number: Double? get() = (this as? JsonPrimitive)?.takeIf { !it.isString && numeral.matches(it.content) }?.doubleOrNull?.takeIf { it.isFinite() }
+
+private val numeral = Regex("-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 /** The whole number, where it is one. */
 internal val JsonElement?.long: Long? get() = number?.toLong()

@@ -26,9 +26,9 @@ private val secure = SecureRandom()
 /** base64url without padding (RFC 7515 §2). */
 internal fun ByteArray.base64url(): String = Base64.getUrlEncoder().withoutPadding().encodeToString(this)
 
-/** The bytes of base64url; null where it is none. */
+/** The bytes of base64url; null where it is none, or not the one text for these bytes. */
 internal fun String.fromBase64url(): ByteArray? = try {
-    Base64.getUrlDecoder().decode(this)
+    Base64.getUrlDecoder().decode(this).takeIf { it.base64url() == this }
 } catch (_: IllegalArgumentException) {
     null
 }
@@ -41,6 +41,7 @@ internal fun digest(text: String): String = MessageDigest.getInstance("SHA-256")
 
 /** A signature of JOSE's (RFC 7518 §3.1) in the words of JCA. */
 internal class Algorithm(
+    val name: String,
     private val kty: String,
     val crv: String,
     private val jca: String,
@@ -48,9 +49,9 @@ internal class Algorithm(
     private val written: (ByteArray) -> ByteArray? = { it },
     private val set: (Signature) -> Unit = {},
 ) {
-    /** Whether a JWK is of the kind that signs so, and not for something else. */
+    /** Whether a JWK is of the kind that signs so, and not for something else (RFC 8725 §3.1). */
     fun fits(jwk: JsonObject): Boolean =
-        jwk["kty"].text == kty && (jwk["crv"].text ?: "") == crv && (jwk["use"].text ?: "sig") == "sig"
+        jwk["kty"].text == kty && (jwk["crv"].text ?: "") == crv && (jwk["use"].text ?: "sig") == "sig" && (jwk["alg"].text ?: name) == name
 
     /** It throws [GeneralSecurityException] for a key that is broken. */
     fun key(jwk: JsonObject): PublicKey = open(jwk)
@@ -64,14 +65,14 @@ internal class Algorithm(
     }
 }
 
-internal val algorithms = mapOf(
-    "ES256" to Algorithm("EC", "P-256", "SHA256withECDSA", ::ecKey, ::derSignature),
-    "RS256" to Algorithm("RSA", "", "SHA256withRSA", ::rsaKey),
-    "RS384" to Algorithm("RSA", "", "SHA384withRSA", ::rsaKey),
-    "RS512" to Algorithm("RSA", "", "SHA512withRSA", ::rsaKey),
-    "PS256" to Algorithm("RSA", "", "RSASSA-PSS", ::rsaKey) { it.setParameter(PSSParameterSpec("SHA-256", "MGF1", MGF1ParameterSpec.SHA256, 32, 1)) },
-    "EdDSA" to Algorithm("OKP", "Ed25519", "Ed25519", ::edKey),
-)
+internal val algorithms = listOf(
+    Algorithm("ES256", "EC", "P-256", "SHA256withECDSA", ::ecKey, ::derSignature),
+    Algorithm("RS256", "RSA", "", "SHA256withRSA", ::rsaKey),
+    Algorithm("RS384", "RSA", "", "SHA384withRSA", ::rsaKey),
+    Algorithm("RS512", "RSA", "", "SHA512withRSA", ::rsaKey),
+    Algorithm("PS256", "RSA", "", "RSASSA-PSS", ::rsaKey) { it.setParameter(PSSParameterSpec("SHA-256", "MGF1", MGF1ParameterSpec.SHA256, 32, 1)) },
+    Algorithm("EdDSA", "OKP", "Ed25519", "Ed25519", ::edKey),
+).associateBy { it.name }
 
 private fun JsonObject.bytes(name: String): ByteArray = this[name].text?.fromBase64url() ?: throw GeneralSecurityException("$name is missing")
 
@@ -90,7 +91,13 @@ private fun namedCurve(): ECParameterSpec = AlgorithmParameters.getInstance("EC"
 internal fun ecKey(jwk: JsonObject): PublicKey =
     KeyFactory.getInstance("EC").generatePublic(ECPublicKeySpec(ECPoint(jwk.positive("x"), jwk.positive("y")), p256()))
 
-private fun rsaKey(jwk: JsonObject): PublicKey = KeyFactory.getInstance("RSA").generatePublic(RSAPublicKeySpec(jwk.positive("n"), jwk.positive("e")))
+private const val MODULUS = 2048
+
+private fun rsaKey(jwk: JsonObject): PublicKey {
+    val modulus = jwk.positive("n")
+    if (modulus.bitLength() < MODULUS) throw GeneralSecurityException("the key is too short") // RFC 7518 §3.3
+    return KeyFactory.getInstance("RSA").generatePublic(RSAPublicKeySpec(modulus, jwk.positive("e")))
+}
 
 /** The 32 bytes of the key behind the head of its X.509 form (RFC 8410 §4). */
 private fun edKey(jwk: JsonObject): PublicKey {

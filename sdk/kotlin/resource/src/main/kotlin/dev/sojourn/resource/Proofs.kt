@@ -14,6 +14,9 @@ import kotlin.math.abs
 /** No proof is longer. */
 private const val MAX_PROOF = 8 shl 10
 
+/** No name of a proof (`jti`) is longer. */
+private const val MAX_ID = 1 shl 10
+
 /** How far a proof's time may be from ours, in seconds. */
 private const val APART = 60
 
@@ -35,7 +38,7 @@ internal class Proofs(private val config: Config) {
         val proof = request.headers("DPoP").singleOrNull()?.trim() ?: throw bad("Send one DPoP proof.")
         val jws = (if (proof.length <= MAX_PROOF) Jws.of(proof) else null) ?: throw bad("The proof is no JWT.")
         val c = jws.claims
-        val jti = c["jti"].text ?: throw bad("The proof has no jti.")
+        val jti = c["jti"].text?.takeIf { it.length <= MAX_ID } ?: throw bad("The proof has no jti, or one that is too long.")
         val iat = c["iat"].number ?: throw bad("The proof has no iat.")
         when {
             jws.type != "dpop+jwt" -> throw bad("The proof's typ is not dpop+jwt.")
@@ -52,7 +55,7 @@ internal class Proofs(private val config: Config) {
         val name = jws.head["alg"].text
         val algorithm = algorithms[name]?.takeIf { name in config.algorithms } ?: return false
         val jwk = jws.head["jwk"] as? JsonObject ?: return false
-        if (!algorithm.fits(jwk) || secrets.any { it in jwk } || thumbprint(jwk) != key) return false
+        if (!algorithm.fits(jwk) || !isPublic(jwk) || thumbprint(jwk) != key) return false
         return try {
             algorithm.verifies(algorithm.key(jwk), jws.data, jws.signature)
         } catch (_: GeneralSecurityException) {
@@ -74,15 +77,16 @@ internal class Proofs(private val config: Config) {
 /** Members that a public key has not (RFC 7518 §6). */
 private val secrets = listOf("d", "p", "q", "dp", "dq", "qi", "oth", "k")
 
+internal fun isPublic(jwk: JsonObject): Boolean = secrets.none { it in jwk }
+
 /** An address as it is compared (RFC 3986 §6.2.2, RFC 9449 §4.3): without query and fragment. Null where it is none. */
 internal fun normal(address: String): String? = try {
     val uri = URI(address.substringBefore('#').substringBefore('?'))
-    if (uri.rawUserInfo != null) return null
     val scheme = uri.scheme?.lowercase()
-    val port = uri.port.takeUnless { it == -1 || (scheme == "https" && it == 443) || (scheme == "http" && it == 80) }
-    val host = uri.host?.lowercase() ?: return null
+    val host = uri.rawAuthority?.lowercase()?.takeUnless { '@' in it } ?: return null // getHost knows no names with an underscore
+    val usual = mapOf("https" to ":443", "http" to ":80")[scheme].orEmpty()
     val path = triplet.replace(uri.rawPath.ifEmpty { "/" }) { it.value.uppercase() }
-    "$scheme://$host${port?.let { ":$it" }.orEmpty()}$path"
+    "$scheme://${host.removeSuffix(usual)}$path"
 } catch (_: URISyntaxException) {
     null
 }

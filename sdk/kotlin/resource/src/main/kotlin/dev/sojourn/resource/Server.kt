@@ -7,6 +7,7 @@ import dev.sojourn.jose.jsonObject
 import dev.sojourn.jose.list
 import dev.sojourn.jose.text
 import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.JsonPrimitive
 import java.io.ByteArrayOutputStream
 import java.io.IOException
 import java.net.URI
@@ -60,7 +61,7 @@ internal class Jws private constructor(val head: JsonObject, val claims: JsonObj
             if (middle < 1 || middle == end || text.indexOf('.', middle + 1) != end) return null
             val (head, claims) = listOf(text.substring(0, middle), text.substring(middle + 1, end))
                 .map { part -> part.fromBase64url()?.decodeToString()?.let(::jsonObject) ?: return null }
-            if ("crit" in head) return null
+            if ("crit" in head || listOf("alg", "typ", "kid").any { it in head && (head[it] as? JsonPrimitive)?.isString != true }) return null
             return Jws(head, claims, text.substring(0, end).toByteArray(), text.substring(end + 1).fromBase64url() ?: return null)
         }
     }
@@ -126,7 +127,7 @@ internal class Server(private val config: Config) {
         val document = keySet.get { _, _ -> fresh }
         renew()
         opened?.takeIf { it.first === document }?.let { return it.second }
-        return document["keys"].list.filterIsInstance<JsonObject>().map { Key(it["kid"].text, it) }.also { opened = document to it }
+        return document["keys"].list.filterIsInstance<JsonObject>().filter(::isPublic).map { Key(it["kid"].text, it) }.also { opened = document to it }
     }
 
     /** Has keys fetched that were read a while ago. Nobody waits for it, and they serve on while the server is away. */

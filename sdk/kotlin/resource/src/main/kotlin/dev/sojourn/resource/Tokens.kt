@@ -1,10 +1,10 @@
 package dev.sojourn.resource
 
-import dev.sojourn.jose.flag
 import dev.sojourn.jose.number
 import dev.sojourn.jose.text
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
+import kotlinx.serialization.json.booleanOrNull
 import java.security.MessageDigest
 import java.util.concurrent.CompletableFuture
 import java.util.concurrent.ConcurrentHashMap
@@ -46,9 +46,15 @@ private fun judged(claims: JsonObject, keys: Any? = null): Judged =
 
 private fun epoch(claims: JsonObject, name: String): Long = claims[name].number?.toLong() ?: 0
 
+/** Beyond it a number may be another one that reads the same (RFC 8259 §6). */
+private const val MAX_NUMBER = 9007199254740991.0
+
+/** A number that is none below nothing, and none that is read as another. */
+private fun whole(c: JsonObject, name: String): Double? = c[name].number?.takeIf { it in 0.0..MAX_NUMBER }
+
 /** Names the claim that is not of its type, or confirms in a way that is not known here: what can't be read is not nothing. */
 private fun unreadable(c: JsonObject): String? = listOf("scope", "sid", "acr").find { it in c && (c[it] as? JsonPrimitive)?.isString != true }
-    ?: listOf("auth_time", "sub_epoch", "client_epoch").find { it in c && (c[it].number ?: -1.0) < 0 }
+    ?: listOf("exp", "auth_time", "sub_epoch", "client_epoch").find { it in c && whole(c, it) == null }
     ?: "cnf".takeIf { it in c && (c[it] as? JsonObject).let { cnf -> cnf == null || cnf.keys != setOf("jkt") || cnf["jkt"].text == null } }
 
 /** Judges access tokens: RFC 9068's by their signature, all others by asking. Both by the marks that the feed brought, at each use. */
@@ -92,14 +98,14 @@ internal class Tokens(private val config: Config, private val server: Server, pr
         val c = jws.claims
         val now = config.clock.wall() / 1000.0
         val typed = jws.type == "at+jwt" || (config.typJwt && jws.type in listOf("", "jwt"))
-        val expires = c["exp"].number ?: throw InvalidException("The token never ends.")
-        val issued = c["iat"].number ?: throw InvalidException("The token does not say when it was issued.")
+        val expires = whole(c, "exp") ?: throw InvalidException("The token never ends.")
+        val issued = whole(c, "iat") ?: throw InvalidException("The token does not say when it was issued.")
         when {
             !typed -> throw InvalidException("This is no access token: its typ is not at+jwt.")
             c["iss"].text != config.issuer -> throw InvalidException("The token is of another issuer.")
             config.audience !in Claims.audience(c) -> throw InvalidException("The token is for another API.")
             expires <= now -> throw InvalidException("The token has expired.")
-            issued > now + AHEAD || ("nbf" in c && (c["nbf"].number ?: Double.MAX_VALUE) > now + AHEAD) -> throw InvalidException("The token is not valid yet.")
+            issued > now + AHEAD || ("nbf" in c && (whole(c, "nbf") ?: Double.MAX_VALUE) > now + AHEAD) -> throw InvalidException("The token is not valid yet.")
         }
         listOf("sub", "client_id", "jti").forEach { c[it].text ?: throw InvalidException("The token has no $it.") }
         unreadable(c)?.let { throw InvalidException("The token's $it can't be judged.") }
@@ -182,7 +188,8 @@ private class Answers(private val clock: Clock, private val server: Server) {
         try {
             val at = Moment(clock)
             val said = server.introspect(token)
-            return Answer(at, if (said["active"].flag) judged(said) else null, current)
+            val active = (said["active"] as? JsonPrimitive)?.takeUnless { it.isString }?.booleanOrNull ?: throw UnavailableException("introspection says not whether a token is active")
+            return Answer(at, if (active) judged(said) else null, current)
         } finally {
             asking.release()
         }
