@@ -27,7 +27,8 @@ type step map[string]json.RawMessage
 //	signin   a person signs in by that driver
 //	do       a command; "by" names the driver (default "a"). It is waited for, and "ok" or "error" is compared, unless
 //	         "later" gives it a name; "within" says in how many seconds; "or" is an error that is as good as "ok"
-//	answer   what was left for later is waited for and compared; with "passing" time passes as the SDK waits for it
+//	answer   what was left for later is waited for and compared; with "passing" time passes as the SDK waits for it, with "ticking" five
+//	         seconds each moment, for what the SDK waits for without a word
 //	passing  an event is waited for while time passes as the SDK waits for it
 //	nearly   time passes until the access token is nearly over
 //	change   parameters of an address that was kept are "set", null takes one away, "$name" is that of another address that was
@@ -60,6 +61,7 @@ var words = map[string]func(*stage, step, string){
 // play plays a scenario to its end.
 func (s *stage) play(c scenario) {
 	s.t.Helper()
+	began := time.Now()
 	for i, one := range c.Steps {
 		word := one.word()
 		if word == "" {
@@ -68,7 +70,7 @@ func (s *stage) play(c scenario) {
 		var arg string
 		_ = json.Unmarshal(one[word], &arg) // some words take objects
 		at := fmt.Sprintf("step %d, %s %s", i+1, word, arg)
-		s.t.Log(at)
+		s.t.Logf("%s (after %.1f s)", at, time.Since(began).Seconds())
 		words[word](s, one, arg)
 		if s.t.Failed() {
 			s.t.Fatalf("after %s", at)
@@ -185,12 +187,24 @@ func (s *stage) do(from step, what string) {
 
 func (s *stage) answer(from step, name string) {
 	s.t.Helper()
-	p, passing := s.later[name], false
-	if s.member(from, "passing", &passing); passing {
-		s.pass(p.d, func() bool { _, there := p.d.answers[p.id]; return there })
+	p, passing, ticking := s.later[name], false, false
+	s.member(from, "passing", &passing)
+	s.member(from, "ticking", &ticking)
+	there := func() bool { _, there := p.d.answers[p.id]; return there }
+	if passing {
+		s.pass(p.d, there)
+	}
+	for range int(patience / tick) {
+		if !ticking || p.d.until(tick, there) {
+			break
+		}
+		p.d.wait(p.d.send(map[string]any{"do": "clock", "pass": 5}))
 	}
 	s.compare(from, p.d.wait(p.id))
 }
+
+// tick is how long a moment is.
+const tick = 200 * time.Millisecond
 
 func (s *stage) passing(from step, event string) {
 	s.t.Helper()

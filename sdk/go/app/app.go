@@ -160,8 +160,24 @@ func Open(cfg Config) (*App, error) {
 	return a, nil
 }
 
-// Close ends what the app does by itself: listening, and sign-outs that are sent again. What is kept stays.
+// Close ends what the app does by itself: listening, and sign-outs that are sent again. What is kept stays. Calls that wait, and all that
+// come later, fail at once with Closed; Identity says that nobody is known, and Listen does nothing.
 func (a *App) Close() { a.close() }
+
+// open fails once the app is closed.
+func (a *App) open() error {
+	if a.life.Err() != nil {
+		return fail(Closed, "this app was closed")
+	}
+	return nil
+}
+
+// whileOpen is a context that ends with the app too.
+func (a *App) whileOpen(ctx context.Context) (limited context.Context, stop func()) {
+	limited, cancel := context.WithCancel(ctx)
+	forget := context.AfterFunc(a.life, cancel)
+	return limited, func() { forget(); cancel() }
+}
 
 // connect prepares the requests of the app's own.
 func (a *App) connect() error {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -31,6 +32,8 @@ const (
 // When the next wait would end after until, it gives up: Offline. failed is
 // called after each attempt without a verdict.
 func (a *App) insist(ctx context.Context, until time.Duration, failed func(), attempt func(context.Context) error) error {
+	ctx, stop := a.whileOpen(ctx)
+	defer stop()
 	for n := 0; ; n++ {
 		err := attempt(ctx)
 		lost, ok := err.(*again) //nolint:errorlint // attempts return it bare
@@ -44,7 +47,7 @@ func (a *App) insist(ctx context.Context, until time.Duration, failed func(), at
 			return &Error{Kind: Offline, Wait: lost.after, Err: lost.err}
 		}
 		if err := a.clock.Wait(ctx, wait); err != nil {
-			return &Error{Kind: Offline, Err: err}
+			return cmp.Or(a.open(), error(&Error{Kind: Offline, Err: err}))
 		}
 	}
 }

@@ -20,6 +20,7 @@ const (
 	Refused     Kind = "refused"      // the sign-in was refused: the person pressed no, say
 	StartAgain  Kind = "start_again"  // the code is worth nothing any more: sign in again
 	Invalid     Kind = "invalid"      // what the server sent is not what was asked for
+	Closed      Kind = "closed"       // App.Close was called: a mistake in the app
 )
 
 // Error is why something could not be done. The session goes on.

@@ -16,7 +16,7 @@ import (
 
 const (
 	silence  = 40 * time.Second // after which a stream is dead: signs of life come every 15 seconds
-	maxEvent = 256 << 10
+	maxEvent = maxBody
 )
 
 // Listen hears what happens to the session until Unlisten: call it while the app is in front. It does nothing where the server has no
@@ -153,7 +153,10 @@ func (a *App) readEvents(response *http.Response, t *tokens, hangUp context.Canc
 }
 
 // heard is an event as it is read.
-type heard struct{ id, name, data string }
+type heard struct {
+	id, name string
+	data     []byte
+}
 
 // take reads a line, and reports whether the event is whole.
 func (h *heard) take(line string) bool {
@@ -165,7 +168,10 @@ func (h *heard) take(line string) bool {
 	case "event":
 		h.name = value
 	case "data":
-		h.data += value
+		if h.data != nil {
+			h.data = append(h.data, '\n')
+		}
+		h.data = append(h.data, value...)
 	case "":
 		if line == "" && h.name == "" {
 			*h = heard{} // nobody would know what it is
@@ -181,7 +187,7 @@ func (a *App) hear(e heard, t *tokens) error {
 		SessionID string `json:"sid"`
 		Reason    string `json:"reason"`
 	}
-	_ = json.Unmarshal([]byte(e.data), &about) // what is not there is empty
+	_ = json.Unmarshal(e.data, &about) // what is not there is empty
 	switch e.name {
 	case "session.ended":
 		if about.SessionID != "" && about.SessionID == t.SessionID {
@@ -197,7 +203,7 @@ func (a *App) hear(e heard, t *tokens) error {
 			return err
 		}
 	}
-	a.cfg.Notify(Event{Name: e.name, Data: []byte(e.data)})
+	a.cfg.Notify(Event{Name: e.name, Data: e.data})
 	if e.id == "" {
 		return nil
 	}

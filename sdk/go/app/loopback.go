@@ -52,6 +52,8 @@ func (a *App) SignIn(ctx context.Context) (Identity, error) {
 		return Identity{}, fmt.Errorf("open the browser: %w", err)
 	}
 	select {
+	case <-a.life.Done():
+		return Identity{}, a.open()
 	case <-ctx.Done():
 		return Identity{}, fmt.Errorf("no answer from the browser: %w", ctx.Err())
 	case end := <-back.came:

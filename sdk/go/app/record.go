@@ -1,10 +1,12 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"time"
@@ -101,11 +103,14 @@ func (a *App) load() (*record, error) {
 
 // change runs f on the newest record under the store's lock. What f saves is what holds from then on.
 func (a *App) change(ctx context.Context, f func(*record) error) error {
-	waiting, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
+	if err := a.open(); err != nil {
+		return err
+	}
+	waiting, stop := a.patient(ctx)
+	defer stop()
 	unlock, err := a.store.Lock(waiting)
 	if err != nil && waiting.Err() != nil {
-		return &Error{Kind: Offline, Err: fmt.Errorf("another process is busy with the store: %w", err)}
+		return cmp.Or(a.open(), error(&Error{Kind: Offline, Err: fmt.Errorf("another process is busy with the store: %w", err)}))
 	}
 	if err != nil {
 		return &Error{Kind: Store, Err: err}
@@ -117,7 +122,29 @@ func (a *App) change(ctx context.Context, f func(*record) error) error {
 	}
 	a.publish(r)
 	a.tellEnded(r) // another process may have noticed
-	return f(r)
+	if err := f(r); err != nil {
+		return cmp.Or(a.open(), err)
+	}
+	return nil
+}
+
+// patient is a context that ends with the app, and when somebody has waited long enough by the elapsed clock.
+func (a *App) patient(ctx context.Context) (limited context.Context, stop func()) {
+	limited, cancel := a.whileOpen(ctx)
+	until := a.clock.Elapsed() + patience
+	go func() {
+		look := time.NewTicker(100 * time.Millisecond)
+		defer look.Stop()
+		for a.clock.Elapsed() < until {
+			select {
+			case <-limited.Done():
+				return
+			case <-look.C:
+			}
+		}
+		cancel()
+	}()
+	return limited, cancel
 }
 
 // save writes a record, and only then lets others see it. r stays the caller's.
@@ -183,6 +210,9 @@ func (a *App) note(r *record) (news bool) {
 	if !a.learnt {
 		a.skew = r.Skew
 	}
+	maps.DeleteFunc(a.stamps, func(name string, _ time.Duration) bool {
+		return !slices.ContainsFunc(r.Pending, func(p pending) bool { return p.State == name || p.Code == name })
+	})
 	copied := *r
 	copied.Pending, copied.Leaving = slices.Clone(r.Pending), slices.Clone(r.Leaving)
 	news = a.rec != nil && a.rec.differs(r)
@@ -205,6 +235,9 @@ func (r *record) differs(from *record) bool {
 // that was read last.
 func (a *App) current() (*record, error) {
 	for {
+		if err := a.open(); err != nil {
+			return nil, err
+		}
 		a.mu.Lock()
 		before := a.rec
 		a.mu.Unlock()

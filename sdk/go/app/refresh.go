@@ -46,6 +46,9 @@ func (a *App) token(ctx context.Context, refused string) (*tokens, error) {
 	if f.err == nil {
 		return a.fresh()
 	}
+	if err := a.open(); err != nil {
+		return nil, err
+	}
 	if old != nil && a.left(old) > 0 && KindOf(f.err) != "" && KindOf(f.err) != SignedOut {
 		return old, nil
 	}

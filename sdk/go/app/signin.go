@@ -91,13 +91,13 @@ func (a *App) ask(ctx context.Context, r *record, what asking) (string, error) {
 		options = append(options, oauth2.SetAuthURLParam(name, where.Get(name)))
 	}
 	r.Pending = append(slices.DeleteFunc(r.Pending, a.lapsed), now)
-	a.stamp(now.State)
 	if extra := len(r.Pending) - maxPending; extra > 0 {
 		r.Pending = r.Pending[extra:]
 	}
 	if err := a.save(r); err != nil {
 		return "", err
 	}
+	a.stamp(now.State)
 	config := oauth2.Config{
 		ClientID: a.cfg.ClientID, RedirectURL: now.Redirect, Scopes: a.cfg.Scopes, Endpoint: oauth2.Endpoint{AuthURL: p.Authorization},
 	}
@@ -126,6 +126,8 @@ func (a *App) Redirect(ctx context.Context, address string) (Identity, error) {
 	if err != nil {
 		return Identity{}, fail(NotMine, "that is no address")
 	}
+	ctx, stop := a.whileOpen(ctx)
+	defer stop()
 	finished := false
 	err = a.change(ctx, func(r *record) error {
 		finished, err = a.accept(ctx, r, came.Query())
@@ -182,8 +184,11 @@ func (a *App) accept(ctx context.Context, r *record, came url.Values) (finished 
 		return false, fail(Invalid, "the answer has neither a code nor an error")
 	}
 	r.Pending[at].Code, r.Pending[at].Came = came.Get("code"), a.clock.Wall()
+	if err := a.save(r); err != nil {
+		return false, err
+	}
 	a.stamp(came.Get("code"))
-	return false, a.save(r)
+	return false, nil
 }
 
 // soft makes an error for the app of one that brought no verdict.
@@ -283,7 +288,8 @@ func (a *App) tooLate(p *pending) bool {
 	return age > codeLife || age < -codeLife
 }
 
-// stamp remembers when a sign-in was begun (its state) or its code came.
+// stamp remembers when a sign-in was begun (its state) or its code came. It is called once that was written: what no record holds is
+// forgotten (note).
 func (a *App) stamp(what string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

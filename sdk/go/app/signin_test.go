@@ -6,8 +6,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/sojourn-auth/sojourn/sdk/go/internal/clock"
 )
 
 func TestSignIn_comesBackByLoopbackAndAsksOnce(t *testing.T) {
@@ -145,14 +149,73 @@ func TestHeard_readsEachEventAndNoSignOfLife(t *testing.T) {
 	t.Parallel()
 	var got []heard
 	var now heard
-	for _, line := range strings.Split("retry: 1000\n\nid: a\nevent: ready\ndata: {}\n\n:\n\nevent: session.ended\ndata: {\"sid\":\"s: 1\"}\n\nevent: cut", "\n") {
+	for _, line := range strings.Split("retry: 1000\n\nid: a\nevent: ready\ndata: {\ndata: }\n\n:\n\nevent: session.ended\ndata: {\"sid\":\"s: 1\"}\n\nevent: cut", "\n") {
 		if now.take(line) {
 			got = append(got, now)
 			now = heard{}
 		}
 	}
-	want := []heard{{"a", "ready", "{}"}, {"", "session.ended", `{"sid":"s: 1"}`}}
-	if len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
-		t.Errorf("heard %v", got)
+	want := []heard{{"a", "ready", []byte("{\n}")}, {"", "session.ended", []byte(`{"sid":"s: 1"}`)}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("heard %q", got)
 	}
 }
+
+// A process that lives for months signs many people in.
+func TestSignIn_nothingIsRememberedOfOneThatIsOver(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	passing := &passing{Clock: clock.New()}
+	f := newFake(t)
+	a := f.app(t, func(c *Config) { c.RedirectURI, c.Clock = "com.example.notes:/callback", passing })
+	begin := func() string {
+		address, err := a.Begin(ctx, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.asked = asked.Query()
+		return "com.example.notes:/callback?iss=" + url.QueryEscape(f.URL) + "&state=" + f.asked.Get("state")
+	}
+	remembers := func(n int, what string) {
+		t.Helper()
+		if len(a.stamps) != n {
+			t.Errorf("%s: %d moments are remembered, want %d", what, len(a.stamps), n)
+		}
+	}
+	begin()
+	remembers(1, "begun")
+	passing.by = 2 * pendingLife
+	refused := begin()
+	remembers(1, "after the first one's life")
+	if _, err := a.Redirect(ctx, refused+"&error=access_denied"); KindOf(err) != Refused {
+		t.Fatal(err)
+	}
+	remembers(0, "refused")
+	if _, err := a.Redirect(ctx, begin()+"&code=code"); err != nil {
+		t.Fatal(err)
+	}
+	remembers(0, "redeemed")
+	begin()
+	if _, err := a.SignOut(ctx); err != nil {
+		t.Fatal(err)
+	}
+	remembers(0, "signed out")
+}
+
+// passing is a clock that can be put ahead.
+type passing struct {
+	Clock
+	by time.Duration
+}
+
+// Wall is ahead.
+func (p *passing) Wall() time.Time { return p.Clock.Wall().Add(p.by) }
+
+// Elapsed is ahead.
+func (p *passing) Elapsed() time.Duration { return p.Clock.Elapsed() + p.by }

@@ -10,7 +10,8 @@ export class Backoff {
   private misses = 0;
   private stops = 0;
   private wait = 0;
-  private until = -Infinity;
+  /** Before this (elapsed) no attempt may begin. */
+  until = -Infinity;
   /** The server's own word: nothing is sent before. */
   private asked = -Infinity;
   private stopped: AppError | undefined;

@@ -45,7 +45,7 @@ export interface Memory {
   readonly dead: Set<string>;
   /** When an access token was first seen here, by the elapsed clock. */
   readonly seen: Map<string, number>;
-  /** When sign-ins were begun here and their codes came, by the elapsed clock. */
+  /** When sign-ins were begun here and their codes came, by the elapsed clock, as long as the record has them. */
   readonly begun: Map<string, number>;
   /** Sessions that are over although the store could not be told. */
   readonly over: Map<string, Ended>;
@@ -93,7 +93,8 @@ function notice(ctx: Context, record: AppRecord): void {
     memory.skew = record.learnt.skew;
     for (const [origin, nonce] of Object.entries(record.learnt.nonces)) memory.nonces.set(origin, nonce);
   }
-  const { session } = record;
+  const { session, pending } = record;
+  for (const name of memory.begun.keys()) if (!pending?.some((p) => p.state === name || p.code === name)) memory.begun.delete(name);
   if (session && !memory.seen.has(session.access)) {
     memory.seen.clear();
     memory.seen.set(session.access, clock.elapsed());

@@ -126,8 +126,12 @@ interface Keeper {
 
 /** records reads and writes the record of a store. */
 export function records(store: Store, lock: Lock, { seen, learnt }: Keeper): Records {
+  let saves = 0;
+  // What was read while this process wrote is older than what it wrote.
   const load = async (): Promise<AppRecord> => {
+    const before = saves;
     const record = await read(store);
+    if (saves !== before) return load();
     seen(record);
     return record;
   };
@@ -144,6 +148,7 @@ export function records(store: Store, lock: Lock, { seen, learnt }: Keeper): Rec
           await still?.();
           await store.save(next, forgets(record, next));
         });
+        saves++;
         record = next;
         seen(record);
       },

@@ -59,7 +59,7 @@ async function renew(ctx: Context, spent: string | undefined, deadline: number):
     try {
       return await memory.flight;
     } catch (error) {
-      if (!isKind(error, 'offline') || clock.elapsed() >= deadline || (error.retryAfter ?? 0) * 1000 > deadline - clock.elapsed()) throw error;
+      if (!isKind(error, 'offline') || memory.backoff.until > deadline) throw error;
     }
   }
 }

@@ -111,8 +111,8 @@ async function take(ctx: Context, held: Held, state: string, { code, error }: Re
   if (error) return drop(held, state, new AppError('refused', `The sign-in came back with ${error}.`, { code: error }));
   if (mine.code) return;
   await held.check();
-  ctx.memory.begun.set(code!, ctx.clock.elapsed());
   await held.save({ pending: pending.map((p) => (p === mine ? { ...p, code: code!, came: ctx.clock.wall() } : p)) });
+  ctx.memory.begun.set(code!, ctx.clock.elapsed());
 }
 
 /** resume sends the code of a pending sign-in until it was answered, for twenty seconds from when it came. */

@@ -3,7 +3,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { createApp, isKind, nodePorts, type App, type Clock, type Keys, type Store } from '../src/node/index.js';
+import { createApp, fileLock, isKind, nodePorts, type App, type Clock, type Keys, type Store } from '../src/node/index.js';
 import { vector } from './vectors.js';
 
 type Json = Record<string, unknown>;
@@ -93,8 +93,10 @@ async function open(c: Json): Promise<Json> {
   folder = String(c['store']);
   shift.wall += 1000 * Number(c['wall'] ?? 0);
   const { browser: _, keys, store, ...ports } = nodePorts(folder);
+  const clock = clockOf(signal);
   app = createApp({
     ...ports,
+    lock: fileLock(join(folder, 'lock'), clock),
     issuer: String(c['issuer']),
     clientId: String(c['client_id']),
     redirectUri: String(c['redirect_uri']),
@@ -103,7 +105,7 @@ async function open(c: Json): Promise<Json> {
     apis: (c['resources'] as string[] | undefined) ?? [],
     store: spoilt(store, signal),
     ...(c['dpop'] !== false && { keys: spoiltKeys(keys) }),
-    clock: clockOf(signal),
+    clock,
     fetch: async (url, init) => {
       signal.throwIfAborted();
       if (dns === 'fail') throw new TypeError('fetch failed', { cause: { code: 'ENOTFOUND' } });

@@ -209,3 +209,15 @@ test('what another process does is noticed', async () => {
   assert.equal(await kind(s.app.token()), 'signed_out');
   await until(() => changed === 1);
 });
+
+test('who waits for an answer in vain leaves the process to the others', async () => {
+  const s = await stage();
+  await s.signIn();
+  s.clock.pass(700);
+  for (let i = 0; i < 20; i++) s.provider.next('/token', lost.before);
+  const { elapsed } = s.clock;
+  let looks = 0;
+  s.clock.elapsed = () => (looks++, elapsed());
+  assert.equal(await kind(s.app.token()), 'offline');
+  assert.ok(looks < 1000, `it looked at the clock ${looks} times`);
+});

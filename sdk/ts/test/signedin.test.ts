@@ -106,3 +106,26 @@ test('a stream that closes is opened again where it was, and a dead one too', as
   assert.equal(s.provider.sent('/me/events').length, 3);
   stop();
 });
+
+test('what was read before a sign-out is not true after it', async () => {
+  const s = await stage();
+  await s.signIn();
+  let read: () => void = () => undefined;
+  let slow = false;
+  const slowly = {
+    ...s.store,
+    load: async () => {
+      const record = await s.store.load();
+      if (slow) await ((slow = false), new Promise<void>((resolve) => (read = resolve)));
+      return record;
+    },
+  };
+  const app = s.another({ store: slowly });
+  assert.equal((await app.state()).status, 'signed_in');
+  slow = true;
+  const late = app.state();
+  await until(() => !slow);
+  await app.signOut();
+  read();
+  assert.equal((await late).status, 'signed_out');
+});

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { context } from '../src/context.js';
 import type { Browser, Opened } from '../src/index.js';
+import { begin, redirected } from '../src/signin.js';
+import { signOut } from '../src/signout.js';
 import { json, lost } from './provider.js';
 import { kind, stage, until } from './stage.js';
 
@@ -144,4 +147,22 @@ test('the browser that is closed cancels; its redirect may still come as a link'
   outcome = { type: 'redirect', url: s.provider.follow(opened[2]!) };
   assert.equal((await other.finish(outcome.url)).sub, 'ada');
   void second;
+});
+
+test('nothing is remembered of a sign-in that is over, in a process that lives for months', async () => {
+  const s = await stage();
+  const ctx = context({ issuer: s.provider.issuer, clientId: 'notes', redirectUri: 'a:/b', store: s.store, clock: s.clock, keys: s.keys });
+  const { begun } = ctx.memory;
+  await begin(ctx);
+  assert.equal(begun.size, 1);
+  s.clock.pass(7200);
+  const second = await begin(ctx);
+  assert.equal(begun.size, 1, 'the first is over its hour');
+  assert.equal(await kind(redirected(ctx, s.provider.follow(second, { error: 'access_denied' }))), 'refused');
+  assert.equal(begun.size, 0);
+  await redirected(ctx, s.provider.follow(await begin(ctx)));
+  assert.equal(begun.size, 0);
+  await begin(ctx);
+  await signOut(ctx);
+  assert.equal(begun.size, 0);
 });

@@ -5,20 +5,22 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
-import { taskLock, type Lock } from '../index.js';
+import { systemClock, taskLock, type Clock, type Lock } from '../index.js';
 
 const touched = 1000;
 const abandoned = 10_000;
 
+type Ticks = Pick<Clock, 'elapsed'>;
+
 /** fileLock lets in one task of all processes that use the same file. */
-export function fileLock(file: string): Lock {
+export function fileLock(file: string, clock: Ticks = systemClock): Lock {
   const tasks = taskLock();
-  return { run: (task) => tasks.run(() => held(file, task)) };
+  return { run: (task) => tasks.run(() => held(file, clock, task)) };
 }
 
-async function held<T>(file: string, task: (still: () => Promise<void>) => Promise<T>): Promise<T> {
+async function held<T>(file: string, clock: Ticks, task: (still: () => Promise<void>) => Promise<T>): Promise<T> {
   const mine = JSON.stringify({ pid: process.pid, host: hostname(), id: randomUUID() });
-  await take(file, mine);
+  await take(file, mine, clock);
   const touch = setInterval(() => void utimes(file, new Date(), new Date()).catch(() => undefined), touched).unref();
   try {
     return await task(async () => {
@@ -30,9 +32,9 @@ async function held<T>(file: string, task: (still: () => Promise<void>) => Promi
   }
 }
 
-async function take(file: string, mine: string): Promise<void> {
+async function take(file: string, mine: string, clock: Ticks): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  let watched = { state: '', since: performance.now() };
+  let watched = { state: '', since: clock.elapsed() };
   for (;;) {
     try {
       return await writeFile(file, mine, { flag: 'wx', mode: 0o600 });
@@ -41,8 +43,8 @@ async function take(file: string, mine: string): Promise<void> {
     }
     const found = await holder(file);
     const state = `${found} ${await age(file)}`;
-    if (state !== watched.state) watched = { state, since: performance.now() };
-    const turn = Math.floor((performance.now() - watched.since) / abandoned);
+    if (state !== watched.state) watched = { state, since: clock.elapsed() };
+    const turn = Math.floor((clock.elapsed() - watched.since) / abandoned);
     const gone = found !== undefined && (turn > 0 || dead(found));
     if (!gone || !(await free(file, found, turn))) await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 20));
   }

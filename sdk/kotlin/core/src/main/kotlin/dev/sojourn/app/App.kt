@@ -64,6 +64,7 @@ class App(private val config: Config) : AutoCloseable {
     private val stream = Events(ctx, server, refresh, calls).also { it.profile = { ignoring { userInfo.ask() } } }
 
     /** The sign-in whose browser is open: it fails when another is begun. */
+    @Volatile
     private var open: CompletableDeferred<Nothing>? = null
 
     /** What happens by itself. */
@@ -82,16 +83,17 @@ class App(private val config: Config) : AutoCloseable {
         val endsIn = record.identity?.endsAt?.let { Duration.between(Instant.ofEpochMilli(ctx.serverTime), it) }
         val ended = if (record.session == null) record.ended?.let(ctx::spoken) else null
         State(status, record.identity, ended, endsIn?.coerceAtLeast(Duration.ZERO), record.signOuts.size)
-    }.await()
+    }
 
     /** Opens the browser and returns once the person is signed in. Another sign-in cancels this one, not its redirect. */
     suspend fun signIn(asked: Asked = Asked()): Identity {
         val browser = config.browser ?: throw AppException(Kind.STOP, "Give this app a browser, or use begin and finish.")
+        ctx.run {} // not once it is closed
         val mine = CompletableDeferred<Nothing>()
         open?.completeExceptionally(AppException(Kind.CANCELLED, "Another sign-in was begun."))
         open = mine
         val redirectUri = browser.ready(config.redirectUri)
-        val url = ctx.run { signIn.begin(asked, redirectUri) }.await()
+        val url = ctx.run { signIn.begin(asked, redirectUri) }
         val back = coroutineScope {
             val opened = async { browser.open(url, redirectUri) }
             select { opened.onAwait { it }; mine.onAwait { it } }
@@ -104,21 +106,21 @@ class App(private val config: Config) : AutoCloseable {
         val record = ctx.records.load()
         record.identity?.takeIf { record.session?.id == parametersOf(url)["state"] }
             ?: throw AppException(Kind.CANCELLED, "The browser was closed before the sign-in was done.")
-    }.await()
+    }
 
     /** The first half of [signIn], for apps that open the browser themselves: the address to open. */
-    suspend fun begin(asked: Asked = Asked()): String = ctx.run { signIn.begin(asked, config.redirectUri) }.await()
+    suspend fun begin(asked: Asked = Asked()): String = ctx.run { signIn.begin(asked, config.redirectUri) }
 
     /** The second half: the whole address that came back. Also after a restart, and twice. */
     suspend fun finish(redirect: String): Identity = ctx.run {
         signIn.redirected(redirect).also { signOuts.flush() }
-    }.await().let { who -> if (who.name == null && who.email == null) ignoring { userInfo.ask() } ?: who else who }
+    }.let { who -> if (who.name == null && who.email == null) ignoring { userInfo.ask() } ?: who else who }
 
     /** An access token that lives. `fresh`: a new one, though the old one still lives. */
     suspend fun token(fresh: Boolean = false): Token = ctx.run {
         val session = usable(if (fresh) ctx.records.load().session?.access else null)
         Token(session.access, session.type, Duration.ofMillis(ctx.left(session)))
-    }.await()
+    }
 
     /** A code that came just before the process was killed is a sign-in that is nearly done. */
     private suspend fun usable(spent: String?): Session = try {
@@ -132,7 +134,7 @@ class App(private val config: Config) : AutoCloseable {
     }
 
     /** Sends a request with the access token, for the addresses in `apis`; one refresh and one more try at 401. Close the response. */
-    suspend fun call(request: Request): Response = calls.call(request).also { ctx.run { signOuts.flush() } }
+    suspend fun call(request: Request): Response = calls.call(request).also { ctx.start { signOuts.flush() } }
 
     /** Makes a client of the app's own (Retrofit's, say) send the access token, as [call] does. Its errors are [AppException]s. */
     fun authorize(client: OkHttpClient.Builder): OkHttpClient.Builder = client.followRedirects(false).followSslRedirects(false)
@@ -146,7 +148,7 @@ class App(private val config: Config) : AutoCloseable {
      * Forgets who is signed in, at once, and returns whether the server has heard of it; if not, it is told as soon as it can be.
      * `device`: the sign-in in the browser ends too, with all that began from it; only for apps that may (docs/signout.md).
      */
-    suspend fun signOut(device: Boolean = false): Boolean = ctx.run { signOuts.signOut(device) }.await()
+    suspend fun signOut(device: Boolean = false): Boolean = ctx.run { signOuts.signOut(device) }
 
     /** Listens while the app is in front, until it is closed: an ending is heard within a second. */
     fun listen(): AutoCloseable {
@@ -158,8 +160,14 @@ class App(private val config: Config) : AutoCloseable {
         return AutoCloseable { job.cancel() }
     }
 
-    /** Ends what the app does by itself. What is kept stays. */
-    override fun close() = ctx.scope.cancel()
+    /**
+     * Ends what the app does by itself; what is kept stays. Calls that wait, and all that come later, fail at once with [Kind.CLOSED];
+     * [listen] does nothing, and no event comes any more.
+     */
+    override fun close() {
+        ctx.scope.cancel()
+        open?.completeExceptionally(ctx.closed())
+    }
 
     private suspend fun <T> ignoring(task: suspend () -> T): T? = try {
         task()

@@ -37,6 +37,9 @@ enum class Kind {
 
     /** The ID token is not the server's, or not for this app. The tokens are dropped. */
     INVALID,
+
+    /** [App.close] was called: a mistake in the app. */
+    CLOSED,
 }
 
 /** Every error of this package. An [IOException], so that OkHttp and what is built on it hand it on as it is. */

@@ -22,11 +22,11 @@ internal class Calls(private val ctx: Context, private val server: Server, priva
     /** Sends a request with the access token, for the addresses that the app named. Others get it as it is. */
     suspend fun call(request: Request, way: Way): Response {
         if (!trusted(request.url.toString())) return way(request)
-        val session = ctx.run { refresh.usable() }.await()
+        val session = ctx.run { refresh.usable() }
         val response = shown(session, request, way)
         if (response.code != 401) return response
         val next = try {
-            ctx.run { refresh.usable(session.access) }.await()
+            ctx.run { refresh.usable(session.access) }
         } catch (e: Exception) { // the caller may have gone, too
             response.drop()
             throw e
@@ -44,7 +44,7 @@ internal class Calls(private val ctx: Context, private val server: Server, priva
             server.learn(request.url.toString(), response.headers)
             if (response.code != 401) return response
             val wanted = session.jkt != null && "use_dpop_nonce" in response.header("WWW-Authenticate").orEmpty()
-            if (!wanted || nonces++ == 3 || !again(request)) return response.also { ctx.run { ctx.dead += session.access } }
+            if (!wanted || nonces++ == 3 || !again(request)) return response.also { ctx.start { ctx.dead += session.access } }
             response.drop()
         }
     }

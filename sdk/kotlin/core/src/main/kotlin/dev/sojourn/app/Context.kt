@@ -1,11 +1,14 @@
 package dev.sojourn.app
 
+import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Deferred
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.async
 import kotlinx.coroutines.channels.BufferOverflow
+import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.flow.MutableSharedFlow
 import kotlinx.coroutines.flow.MutableStateFlow
 import kotlinx.serialization.json.JsonObject
@@ -59,6 +62,12 @@ internal class Context(val config: Config) : Records.Keeper {
     /** Sessions that are over although the store could not be told. */
     val over = mutableMapOf<String, Ending>()
 
+    /**
+     * When sign-ins were begun here and their codes came, by the elapsed clock, as long as the record has them; what is in the record, another
+     * process's too, goes by the wall clock.
+     */
+    val begun = mutableMapOf<String, Long>()
+
     /** The access token that is kept, and when it was first seen here, by the elapsed clock. */
     private var seen: Pair<String, Long>? = null
 
@@ -66,7 +75,17 @@ internal class Context(val config: Config) : Records.Keeper {
     val serverTime get() = clock.wall() + skew
 
     /** Does something to its end, whether or not the caller goes on waiting: what was begun must be written down. */
-    fun <T> run(task: suspend () -> T): Deferred<T> = scope.async { task() }
+    fun <T> start(task: suspend () -> T): Deferred<T> = scope.async { task() }
+
+    /** Does something so, and waits for it. */
+    suspend fun <T> run(task: suspend () -> T): T = try {
+        start(task).await()
+    } catch (e: CancellationException) {
+        currentCoroutineContext().ensureActive() // it is not the caller who was cancelled
+        throw closed(e)
+    }
+
+    fun closed(cause: Throwable? = null) = AppException(Kind.CLOSED, "This app was closed.", cause)
 
     fun tell(event: Event) {
         events.tryEmit(event)
@@ -81,6 +100,7 @@ internal class Context(val config: Config) : Records.Keeper {
         if (before == null) record.learnt?.let(::remember)
         val access = record.session?.access
         if (access != null && access != seen?.first) seen = access to clock.elapsed()
+        begun.keys.retainAll(record.pending.flatMap { listOfNotNull(it.state, it.code) }.toSet())
         signedIn.value = record.session?.id
         if (before == null) return
         record.ended?.takeIf { it.id != before.ended?.id }?.let { tell(Event.SessionEnded(spoken(it))) }

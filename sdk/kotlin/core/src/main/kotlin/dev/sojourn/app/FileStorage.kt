@@ -36,7 +36,7 @@ import java.util.concurrent.ConcurrentHashMap
  * Keeps everything in a folder of mode 0700: the record, the one before it, and the key, in files of mode 0600. The key is as safe
  * as the tokens beside it; where the platform keeps keys that can't be copied, use those (`AndroidStorage`).
  */
-open class FileStorage(private val folder: Path) : Storage {
+open class FileStorage @JvmOverloads constructor(private val folder: Path, private val clock: Clock = SystemClock) : Storage {
     private val newest = folder.resolve("record.json")
     private val before = folder.resolve("record.old.json")
     private val fresh = folder.resolve("record.new.json")
@@ -82,9 +82,9 @@ open class FileStorage(private val folder: Path) : Storage {
 
     /** The lock goes with the channel, and that with the process. One that stands still keeps it: nobody waits for that for ever. */
     private suspend fun FileChannel.await() {
-        val began = System.nanoTime()
+        val began = clock.elapsed()
         while (withContext(Dispatchers.IO) { tryLock() } == null) {
-            if (System.nanoTime() - began > PATIENCE * 1_000_000) throw offline("Another process is busy with the store.")
+            if (clock.elapsed() - began > PATIENCE) throw offline("Another process is busy with the store.")
             delay(10)
         }
     }

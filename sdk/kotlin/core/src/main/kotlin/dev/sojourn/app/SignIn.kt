@@ -31,9 +31,6 @@ internal class SignIn(private val ctx: Context, private val server: Server, priv
     private val config = ctx.config
     private val clock = ctx.clock
 
-    /** When sign-ins were begun here and their codes came, by the elapsed clock: what is in the record, another process's too, goes by the wall clock. */
-    private val mine = mutableMapOf<String, Long>()
-
     /** Writes down what is asked, and returns the address that the browser is to open. */
     suspend fun begin(asked: Asked, redirectUri: String): String {
         val discovery = insist(clock) { server.discovery() }
@@ -43,7 +40,7 @@ internal class SignIn(private val ctx: Context, private val server: Server, priv
             val next = Pending(random(), random(), random(), redirectUri, clock.wall(), key?.thumbprint())
             val install = held.record.install ?: UUID.randomUUID().toString()
             held.save(held.record.copy(pending = (waiting(held.record) + next).takeLast(MOST_PENDING), install = install))
-            mine[next.state] = clock.elapsed()
+            ctx.begun[next.state] = clock.elapsed()
             address(discovery, asked, next, install)
         }
     }
@@ -73,7 +70,7 @@ internal class SignIn(private val ctx: Context, private val server: Server, priv
     fun waiting(record: Record): List<Pending> = record.pending.filter { abs(since(it.state, it.began)) < HOUR }
 
     /** How long ago that was: by the clock that nobody sets, where it was here. */
-    private fun since(name: String, wall: Long): Long = mine[name]?.let { clock.elapsed() - it } ?: (clock.wall() - wall)
+    private fun since(name: String, wall: Long): Long = ctx.begun[name]?.let { clock.elapsed() - it } ?: (clock.wall() - wall)
 
     /** Finishes the sign-in that a redirect answers. Delivered again, it is answered again and nothing is sent. */
     suspend fun redirected(url: String): Identity {
@@ -104,8 +101,8 @@ internal class SignIn(private val ctx: Context, private val server: Server, priv
         val code = answer["code"] ?: throw notMine()
         if (asked.code != null) return
         held.check()
-        mine[code] = clock.elapsed()
         held.save(held.record.copy(pending = pending.map { if (it === asked) it.copy(code = code, came = clock.wall()) else it }))
+        ctx.begun[code] = clock.elapsed()
     }
 
     /** Sends the code of a pending sign-in until it was answered, for twenty seconds from when it came. */
@@ -166,7 +163,6 @@ internal class SignIn(private val ctx: Context, private val server: Server, priv
         val before = held.record
         val who = if (checked.verified) tokens.identity(checked.claims, session) else before.identity
         held.save(before.copy(session = session, identity = who, ended = null, pending = emptyList(), signOuts = before.leaving().filter { discovery.hears(it, who) }))
-        mine.clear()
         ctx.backoff.clear()
     }
 }

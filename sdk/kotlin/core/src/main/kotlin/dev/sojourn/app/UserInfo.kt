@@ -12,7 +12,7 @@ import java.time.Instant
 internal class UserInfo(private val ctx: Context, private val server: Server, private val calls: Calls) {
     /** Asks, and keeps what it hears as the identity. */
     suspend fun ask(): Identity {
-        val url = ctx.run { server.discovery() }.await().userInfo ?: throw offline("The server has no userinfo.")
+        val url = ctx.run { server.discovery() }.userInfo ?: throw offline("The server has no userinfo.")
         val answer = try {
             val response = calls.call(Request.Builder().url(url).header("Accept", "application/json").build())
             withContext(Dispatchers.IO) { response.use(::judge) } // whoever asks may be Android's main thread
@@ -22,7 +22,7 @@ internal class UserInfo(private val ctx: Context, private val server: Server, pr
             throw offline("The server did not answer.", e)
         }
         if (answer.status != 200) throw offline("There is no userinfo (${answer.status}).", after = retryAfter(answer.headers))
-        return ctx.run { ctx.records.hold { keep(it, answer) } }.await()
+        return ctx.run { ctx.records.hold { keep(it, answer) } }
     }
 
     private suspend fun keep(held: Records.Held, answer: Answer): Identity {

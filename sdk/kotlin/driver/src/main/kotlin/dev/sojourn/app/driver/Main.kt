@@ -11,6 +11,7 @@ import dev.sojourn.app.AppException
 import dev.sojourn.app.Asked
 import dev.sojourn.app.Config
 import dev.sojourn.app.Event
+import dev.sojourn.app.FileStorage
 import dev.sojourn.jose.json
 import dev.sojourn.jose.jsonObject
 import dev.sojourn.jose.list
@@ -109,7 +110,8 @@ private fun OkHttpClient.Builder.trust(pem: Path) {
 @OptIn(DelicateCoroutinesApi::class)
 private suspend fun open(c: JsonObject): JsonObject {
     val opened = opened
-    opened.storage = DriverStorage(Path.of(c["store"].text!!), opened::tell)
+    val folder = Path.of(c["store"].text!!)
+    opened.storage = DriverStorage(folder, opened::tell, FileStorage(folder, opened.clock))
     opened.clock.change(wall = millis(c, "wall"), pass = 0)
     opened.app = App(
         Config(
