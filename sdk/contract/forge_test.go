@@ -36,11 +36,14 @@ func newRSAKey() *rsa.PrivateKey {
 	return key
 }
 
-// forge has the next code redeemed by the player, with an ID token of its own.
+// forge has the next code redeemed by the player, with an ID token of its own; "at" the next refresh, the provider's answer has it, and
+// nobody publishes the key.
 func (s *stage) forge(from step, _ string) {
 	s.t.Helper()
 	var f forgery
+	at := "code"
 	s.member(from, "forge", &f)
+	s.member(from, "at", &at)
 	address, err := url.Parse(s.kept["address"].(string))
 	if err != nil {
 		s.t.Fatal(err)
@@ -54,9 +57,14 @@ func (s *stage) forge(from step, _ string) {
 		if seconds, ok := value.(float64); ok && (name == "exp" || name == "iat" || name == "nbf") {
 			value = time.Now().Unix() + int64(seconds)
 		}
-		if claims[name] = s.named(value); value == nil {
+		if claims[name] = s.named(s.filled(value)); value == nil {
 			delete(claims, name)
 		}
+	}
+	if at == "refresh" {
+		text, _ := json.Marshal(f.sign(s.t, claims)) // text can be
+		n.change(s.t, fault{At: at, Do: "rewrite", Times: 1, Set: map[string]json.RawMessage{"id_token": text}})
+		return
 	}
 	keys := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: forgersKey().Public(), KeyID: "player", Use: "sig", Algorithm: "RS256"}}}
 	published, err := json.Marshal(keys)

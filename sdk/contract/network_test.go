@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"io"
 	"log"
 	"maps"
@@ -43,11 +44,14 @@ type fault struct {
 	Status  int               `json:"status"`
 	Headers map[string]string `json:"headers"`
 	Body    string            `json:"body"` // ISSUER in it stands for the provider's
+
+	Set map[string]json.RawMessage `json:"set"` // of rewrite: members of the provider's answer; null takes one out
 }
 
 // own are the faults that are not weather's: "answer" is a stranger's, "hold_body" too, without an end, and "flood" with its body
-// for ever; "hold" keeps a request from the provider and "hold_answer" an answer from the SDK until the release.
-var own = []string{"answer", "hold_body", "flood", "hold", "hold_answer"}
+// for ever; "rewrite" is the provider's answer with other members; "hold" keeps a request from the provider and "hold_answer" an answer
+// from the SDK until the release.
+var own = []string{"answer", "hold_body", "flood", "rewrite", "hold", "hold_answer"}
 
 // request is what the SDK sent.
 type request struct {
@@ -149,13 +153,17 @@ func (n *network) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "hold":
 		wait(r.Context(), release)
 		n.stormy.ServeHTTP(out, r)
-	case "hold_answer":
+	case "hold_answer", "rewrite":
 		a := httptest.NewRecorder()
 		n.calm.ServeHTTP(a, r.WithContext(context.WithoutCancel(r.Context())))
-		wait(r.Context(), release)
+		body := rule.rewritten(a.Body.Bytes())
+		if rule.Do == "hold_answer" {
+			wait(r.Context(), release)
+		}
 		maps.Copy(out.Header(), a.Header())
+		out.Header().Del("Content-Length")
 		out.WriteHeader(a.Code)
-		_, _ = out.Write(a.Body.Bytes())
+		_, _ = out.Write(body)
 	default:
 		n.stormy.ServeHTTP(out, r)
 	}
@@ -168,6 +176,18 @@ func (n *network) answer(w http.ResponseWriter, rule fault) {
 	}
 	w.WriteHeader(cmp.Or(rule.Status, http.StatusOK))
 	_, _ = io.WriteString(w, strings.ReplaceAll(rule.Body, "ISSUER", n.issuer()))
+}
+
+// rewritten is an answer with the members that are set.
+func (f fault) rewritten(body []byte) []byte {
+	members := map[string]json.RawMessage{}
+	if len(f.Set) == 0 || json.Unmarshal(body, &members) != nil {
+		return body
+	}
+	maps.Copy(members, f.Set)
+	maps.DeleteFunc(members, func(_ string, value json.RawMessage) bool { return string(value) == "null" })
+	body, _ = json.Marshal(members) // what was JSON is JSON
+	return body
 }
 
 func wait(ctx context.Context, release <-chan struct{}) {

@@ -37,6 +37,11 @@ func (a *App) do(r *http.Request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	return read(response)
+}
+
+// read reads an answer to its end.
+func read(response *http.Response) (answer, error) {
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
 	if err != nil {

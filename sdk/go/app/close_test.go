@@ -33,7 +33,7 @@ func TestClose_allCallsFailWithOneError(t *testing.T) {
 		"Token":    func(ctx context.Context) error { _, err := a.Token(ctx); return err },
 		"Refresh":  a.Refresh,
 		"SignOut":  func(ctx context.Context) error { _, err := a.SignOut(ctx); return err },
-		"Client":   func(context.Context) error { _, err := a.Client().Get(f.URL + "/notes"); return err }, //nolint:bodyclose // there is none
+		"Client":   func(context.Context) error { _, err := a.Client().Get(f.URL + "/notes"); return err },
 	} {
 		if err := call(t.Context()); KindOf(err) != Closed {
 			t.Errorf("%s: %v", name, err)

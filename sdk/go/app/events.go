@@ -199,8 +199,8 @@ func (a *App) hear(e heard, t *tokens) error {
 	case "replaced":
 		return errReplaced
 	case "profile.changed":
-		if err := a.askUserInfo(a.life); err != nil {
-			return err
+		if err := a.askUserInfo(a.life); KindOf(err) == Offline {
+			return err // the stream is opened again, and tells it again
 		}
 	}
 	a.cfg.Notify(Event{Name: e.name, Data: e.data})

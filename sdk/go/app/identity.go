@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -54,13 +53,9 @@ func (a *App) Identity() (Identity, bool) {
 // verify checks the ID token of a sign-in (OpenID Connect Core §3.1.3.7) by the server's time, and returns who it is about.
 // iat is not looked at. An again says that the keys can't be had now.
 func (a *App) verify(ctx context.Context, r *record, arrived *arrived) (*Identity, error) {
-	algs := []string{}
-	for _, alg := range signatureAlgs(r.Provider.IDTokenAlgs) {
-		algs = append(algs, string(alg))
-	}
 	keys := &remembering{keySet: keySet{a, r}}
 	verifier := oidc.NewVerifier(a.cfg.Issuer, keys, &oidc.Config{
-		ClientID: a.cfg.ClientID, SupportedSigningAlgs: algs, Now: a.serverTime,
+		ClientID: a.cfg.ClientID, SupportedSigningAlgs: names(signatureAlgs(r.Provider.IDTokenAlgs)), Now: a.serverTime,
 	})
 	token, err := verifier.Verify(ctx, arrived.IDToken)
 	if keys.away != nil {
@@ -104,6 +99,22 @@ func (s *remembering) VerifySignature(ctx context.Context, text string) ([]byte,
 	return payload, err
 }
 
+// sameAs fails where an ID token that came with a refresh is for another app or about another person (OpenID Connect Core §12.2). Its
+// signature and its end are nobody's business: it came from the token endpoint by TLS (§3.1.3.7), and nothing is taken from it.
+func (a *App) sameAs(ctx context.Context, who *Identity, text string) error {
+	verifier := oidc.NewVerifier(a.cfg.Issuer, nil, &oidc.Config{
+		ClientID: a.cfg.ClientID, SupportedSigningAlgs: names(asymmetric), SkipExpiryCheck: true, InsecureSkipSignatureCheck: true,
+	})
+	token, err := verifier.Verify(ctx, text)
+	switch {
+	case err != nil:
+		return &Error{Kind: Invalid, Err: err}
+	case token.Subject != who.Subject:
+		return fail(Invalid, "the ID token is about another person")
+	}
+	return nil
+}
+
 // take takes over what claims say.
 func (i *Identity) take(claims map[string]any) {
 	for name, value := range claims {
@@ -134,22 +145,20 @@ func (a *App) askUserInfo(ctx context.Context) error {
 	if err != nil || r.Tokens == nil || r.Identity == nil || r.Provider == nil || r.Provider.UserInfo == "" {
 		return err
 	}
-	address, err := url.Parse(r.Provider.UserInfo)
-	if err != nil {
-		return fmt.Errorf("userinfo: %w", err)
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.Provider.UserInfo, nil)
 	if err != nil {
 		return err
 	}
-	if err := a.authorize(request, r.Tokens); err != nil {
-		return err
-	}
-	got, err := a.do(request)
+	response, err := (&transport{a, a.base}).carry(request) // a token that is refused is renewed, once
 	if err != nil {
 		return err
 	}
-	a.takeNonce(address, got.header.Get("DPoP-Nonce"))
+	got, err := read(response)
+	if err != nil {
+		return err
+	}
 	claims := map[string]any{}
 	if got.status != http.StatusOK || !got.isJSON() || json.Unmarshal(got.body, &claims) != nil {
 		return fmt.Errorf("userinfo answers %d", got.status)

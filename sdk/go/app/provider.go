@@ -174,6 +174,13 @@ var asymmetric = []jose.SignatureAlgorithm{
 	jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
 }
 
+func names(algs []jose.SignatureAlgorithm) (all []string) {
+	for _, alg := range algs {
+		all = append(all, string(alg))
+	}
+	return all
+}
+
 // signatureAlgs are those of the server that aren't symmetric.
 func signatureAlgs(named []string) (algs []jose.SignatureAlgorithm) {
 	for _, name := range named {

@@ -264,18 +264,26 @@ type unwritten struct {
 // left is how long an access token lives: by both clocks, of which the one that says less counts. A wall clock that went
 // back says nothing.
 func (a *App) left(t *tokens) time.Duration {
-	if t.Life == 0 {
+	if t.life() == 0 {
 		return time.Hour // nobody said: the server's 401 will
 	}
 	age := a.clock.Elapsed() - t.heard
 	if byWall := a.clock.Wall().Sub(t.Got); byWall > age {
 		age = byWall
 	}
-	return t.Life - age
+	return t.life() - age
+}
+
+// life is how long an access token is good for: five minutes where nobody said and it can be renewed, else zero.
+func (t *tokens) life() time.Duration {
+	if t.Life == 0 && t.Refresh != "" {
+		return 5 * time.Minute
+	}
+	return t.Life
 }
 
 // due reports whether an access token should be renewed before it is used.
-func (a *App) due(t *tokens) bool { return a.left(t) < min(time.Minute, t.Life/10) || a.left(t) <= 0 }
+func (a *App) due(t *tokens) bool { return a.left(t) < min(time.Minute, t.life()/10) || a.left(t) <= 0 }
 
 // serverTime is what the server's clock shows, as far as its Date headers told.
 func (a *App) serverTime() time.Time { return a.clock.Wall().Add(a.skewed()) }

@@ -145,7 +145,7 @@ func (a *App) refresh(ctx context.Context, r *record, refused string) error {
 	got, v := a.send(ctx, sending{p.Token, form, k})
 	switch v.do {
 	case doUse:
-		return a.takeOver(r, got)
+		return a.takeOver(ctx, r, got)
 	case doLogin:
 		return a.end(r, &Ended{Reason: reasonUnknown})
 	default:
@@ -154,11 +154,16 @@ func (a *App) refresh(ctx context.Context, r *record, refused string) error {
 }
 
 // takeOver writes what a refresh brought. Where that fails it is dropped: the old refresh token gets another successor.
-func (a *App) takeOver(r *record, got answer) error {
+func (a *App) takeOver(ctx context.Context, r *record, got answer) error {
 	old := r.Tokens
-	fresh, _, err := a.readTokens(got, old.Key)
+	fresh, more, err := a.readTokens(got, old.Key)
 	if err != nil {
 		return err
+	}
+	if more.IDToken != "" && r.Identity != nil {
+		if err := a.sameAs(ctx, r.Identity, more.IDToken); err != nil {
+			return err
+		}
 	}
 	fresh.SessionID, fresh.Origin = old.SessionID, old.Origin
 	if fresh.Refresh == "" {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,7 +34,6 @@ type arrived struct {
 	Tokens  tokens `json:"tokens"`
 	IDToken string `json:"id_token"`
 	Nonce   string `json:"nonce"`
-	Scope   string `json:"scope,omitempty"`
 }
 
 const (
@@ -329,7 +329,7 @@ func (a *App) keepArrived(r *record, got answer, from pending) error {
 		return err
 	}
 	fresh.Origin = from.State
-	r.Arrived = &arrived{Tokens: *fresh, IDToken: more.IDToken, Nonce: from.Nonce, Scope: more.Scope}
+	r.Arrived = &arrived{Tokens: *fresh, IDToken: more.IDToken, Nonce: from.Nonce}
 	at := slices.IndexFunc(r.Pending, func(p pending) bool { return p.State == from.State })
 	r.Pending[at].Code = "" // it is spent; the state stays, for a redirect that is delivered again
 	return a.save(r)
@@ -363,14 +363,26 @@ func (a *App) settle(ctx context.Context, r *record) error {
 
 // said is what an answer of the token endpoint says beside the tokens (RFC 6749 §5.1; Sojourn's and draft-ietf-oauth-refresh-token-expiration).
 type said struct {
-	Access     string `json:"access_token"`
-	Type       string `json:"token_type"`
-	Refresh    string `json:"refresh_token"`
-	IDToken    string `json:"id_token"`
-	Scope      string `json:"scope"`
-	ExpiresIn  int64  `json:"expires_in"`
-	SessionIn  int64  `json:"session_expires_in"`
-	SessionIn2 int64  `json:"authorization_expires_in"`
+	Access     string  `json:"access_token"`
+	Type       string  `json:"token_type"`
+	Refresh    string  `json:"refresh_token"`
+	IDToken    string  `json:"id_token"`
+	ExpiresIn  seconds `json:"expires_in"`
+	SessionIn  seconds `json:"session_expires_in"`
+	SessionIn2 seconds `json:"authorization_expires_in"`
+}
+
+// seconds are a number above zero, or a text that spells one, as some servers have it. Zero stands for all else: nobody said.
+type seconds time.Duration
+
+// UnmarshalJSON never fails: a time that makes no sense must not cost the tokens beside it.
+func (s *seconds) UnmarshalJSON(text []byte) error {
+	const aCentury = 3_000_000_000
+	n, err := strconv.ParseFloat(strings.Trim(string(text), `"`), 64)
+	if *s = 0; n > 0 && (err == nil || errors.Is(err, strconv.ErrRange)) {
+		*s = seconds(min(n, aCentury) * float64(time.Second))
+	}
+	return nil
 }
 
 // readTokens reads a good answer.
@@ -380,11 +392,11 @@ func (a *App) readTokens(got answer, thumbprint string) (*tokens, said, error) {
 		return nil, s, &again{0, fmt.Errorf("the answer is no good JSON: %w", err)}
 	}
 	t := &tokens{
-		Access: s.Access, Type: s.Type, Refresh: s.Refresh, Life: time.Duration(max(0, s.ExpiresIn)) * time.Second,
+		Access: s.Access, Type: s.Type, Refresh: s.Refresh, Life: time.Duration(s.ExpiresIn),
 		Got: a.clock.Wall(), heard: a.clock.Elapsed(), Key: thumbprint,
 	}
 	if in := max(s.SessionIn, s.SessionIn2); in > 0 {
-		t.Ends = a.serverTime().Add(time.Duration(in) * time.Second)
+		t.Ends = a.serverTime().Add(time.Duration(in))
 	}
 	if thumbprint != "" && !strings.EqualFold(s.Type, "DPoP") {
 		t.Key = "" // the server bound it to nothing

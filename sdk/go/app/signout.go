@@ -53,7 +53,7 @@ func (a *App) SignOut(ctx context.Context) (heard bool, err error) {
 		return false, err
 	}
 	err = a.insist(ctx, a.clock.Elapsed()+patience, func() {}, a.sayGoodbye)
-	if KindOf(err) == Offline {
+	if kind := KindOf(err); kind == Offline || kind == Store {
 		a.nudge()
 		return false, nil
 	}

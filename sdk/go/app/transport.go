@@ -35,6 +35,11 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !t.app.ours(r.URL) {
 		return t.base.RoundTrip(r)
 	}
+	return t.carry(r)
+}
+
+// carry does so wherever it goes.
+func (t *transport) carry(r *http.Request) (*http.Response, error) {
 	refused := ""
 	for tries := 0; ; tries++ {
 		tokens, err := t.app.token(r.Context(), refused)
@@ -163,7 +168,7 @@ func (a *App) Token(ctx context.Context) (*oauth2.Token, error) {
 		return nil, err
 	}
 	token := &oauth2.Token{AccessToken: t.Access, TokenType: t.Type}
-	if t.Life > 0 {
+	if t.life() > 0 {
 		left := a.left(t)
 		token.Expiry = time.Now().Add(left)
 		token.ExpiresIn = int64(left / time.Second)

@@ -7,7 +7,9 @@ import { checkIdToken } from './idtoken.js';
 import { keys } from './server.js';
 import type { Discovery, Identity, Tokens } from './record.js';
 
-const seconds = (value: unknown): number | undefined => (typeof value === 'number' && value >= 0 ? value : undefined);
+/** A number above zero, or a text that spells one, as some servers have it. All else: nobody said. */
+const seconds = (value: unknown): number | undefined => (Number(value) > 0 ? Math.min(Number(value), aCentury) : undefined);
+const aCentury = 3e9;
 /** The server's time when so many seconds are over. */
 const from = (ctx: Context, value: unknown): number | undefined => {
   const wait = seconds(value);
@@ -21,7 +23,7 @@ export function tokensOf(ctx: Context, { body }: Answer): Tokens {
     access: String(body['access_token']),
     type: /^dpop$/i.test(String(body['token_type'])) ? 'DPoP' : 'Bearer',
     came: ctx.clock.wall(),
-    life: (seconds(body['expires_in']) ?? 300) * 1000,
+    life: (seconds(body['expires_in']) ?? (body['refresh_token'] ? 300 : aCentury)) * 1000, // without either the server's 401 tells
     ...given({ refresh: text(body['refresh_token']), idToken: text(body['id_token']), idleEnd: from(ctx, body['refresh_expires_in'] ?? body['refresh_token_timeout']) }),
   };
 }

@@ -100,8 +100,16 @@ internal data class Record(
     ).toString()
 }
 
-/** The record in a text; an empty one where it is of another kind. */
-internal fun recordOf(text: String): Record {
+/** The record in a text; an empty one where it is of another kind. What lacks a part that it needs is damaged. */
+internal fun recordOf(text: String): Record = try {
+    read(text)
+} catch (e: NullPointerException) {
+    throw DamagedException("What is kept lacks a part.", e)
+} catch (e: ClassCastException) {
+    throw DamagedException("What is kept has a part of another kind.", e)
+}
+
+private fun read(text: String): Record {
     val o = jsonObject(text)?.takeIf { it["v"].long == 1L } ?: return Record()
     return Record(
         install = o["install"].text,

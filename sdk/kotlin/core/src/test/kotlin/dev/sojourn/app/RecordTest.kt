@@ -2,6 +2,7 @@ package dev.sojourn.app
 
 import dev.sojourn.jose.json
 import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Test
 import java.time.Instant
 
@@ -16,5 +17,12 @@ class RecordTest {
             signOuts = listOf(SignOut("r", null, "ada", true)),
         )
         assertEquals(record, recordOf(record.toString()))
+    }
+
+    @Test
+    fun `a record that lacks a part, or has another in its place, is damaged and brings nothing down`() {
+        for (text in listOf("""{"v":1,"session":{"id":"s"}}""", """{"v":1,"pending":["none"]}""", """{"v":1,"identity":{"sub":"ada","claims":[]}}""")) {
+            assertThrows(DamagedException::class.java) { recordOf(text) }
+        }
     }
 }
