@@ -152,3 +152,48 @@ func (c *clerk) postFrom(path string, header [2]string) int {
 	c.o.ok(err)
 	return resp.StatusCode
 }
+
+// Nothing but a POST to its very address acts: no other method, none that a header or a parameter names, no address that is nearly it.
+func TestDesk_onlyAPostActs(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, storage.SQLite)
+	c := o.clerk("boss@example.com", identity.RoleOperator).enter()
+	_, acts := o.addresses(o.furnished("Ada", "notes"))
+	before := map[string]string{}
+	for path := range deskLists {
+		before[path], _ = c.download("/desk/" + path + ".jsonl")
+	}
+	for _, path := range append(acts, "/desk/leave") {
+		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodTrace, "post"} {
+			c.tried(method, path+"?_method=POST&reason=because&new_email=eve%40example.com&role=operator&overlap=1")
+		}
+		for _, near := range []string{path + "/", "/" + path, path + "%2f", path + "/.", path + ";a=b", strings.Replace(path, "/desk/", "/desk/./", 1)} {
+			if got := c.tried(http.MethodPost, near); got < http.StatusBadRequest {
+				t.Errorf("POST %s: %d", near, got)
+			}
+		}
+	}
+	for path, want := range before {
+		if got, _ := c.download("/desk/" + path + ".jsonl"); got != want {
+			t.Errorf("%s changed from\n%s to\n%s", path, want, got)
+		}
+	}
+}
+
+// tried sends a form by any method, as one that some servers take for a POST.
+func (c *clerk) tried(method, path string) int {
+	c.o.Helper()
+	form := url.Values{"reason": {"because"}, "new_email": {"eve@example.com"}, "role": {"operator"}, "uses": {"1"}, "hours": {"1"}, "overlap": {"1"}}
+	r, err := http.NewRequestWithContext(c.o.Context(), method, c.o.at+path, strings.NewReader(form.Encode()))
+	c.o.ok(err)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for _, name := range []string{"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"} {
+		r.Header.Set(name, http.MethodPost)
+	}
+	resp, err := c.http.Do(r)
+	c.o.ok(err)
+	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, resp.Body)
+	c.o.ok(err)
+	return resp.StatusCode
+}
