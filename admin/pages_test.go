@@ -455,6 +455,9 @@ func TestDesk_eventsSayToWhomAndWhen(t *testing.T) {
 		if !strings.Contains(before.words(), "Nothing happened.") {
 			o.Errorf("up to yesterday: %s", before.words())
 		}
+		if all := c.get("/desk/events?since=0000-01-01&until=9999-12-31"); !strings.Contains(all.words(), "new-country: JP") {
+			o.Errorf("of all time: %d %s", all.status, all.words())
+		}
 		for _, day := range []string{"2026-13-45", "28.11.2026", "9999999999-01-01", "%25", "2026-11-28T00:00:00+99:00"} {
 			if got := c.get("/desk/events?until=" + day); got.status != http.StatusBadRequest || !strings.Contains(got.words(), "Write a day like") {
 				o.Errorf("until %s: %d %s", day, got.status, got.words())
