@@ -203,7 +203,9 @@ func testBadDay(t *testing.T, s sharing, width, height int64) {
 	c.shot("thrown-out")
 
 	c.choose("b")
+	c.is(`(document.getElementById("password").scrollIntoView({block: "end"}), true)`) // on a small screen the phones are out of sight then
 	c.press("end")
+	c.is(`(r => r.top >= 0 && r.bottom <= innerHeight)(document.getElementById("said").getBoundingClientRect())`)
 	c.is(in("b", "out", seen))
 	c.happened("b", "worth nothing any more")
 	c.is(`document.querySelector("#card-b .api").textContent.includes("refuses")`)
