@@ -133,7 +133,7 @@ func syncFolder(path string) error {
 const (
 	maxEnding = 4 << 10 // bytes of a line; those that we write have about 150
 	maxCause  = 64
-	maxClient = 64
+	maxClient = identity.MaxClientURL
 )
 
 // MalformedEnding is a line of a journal that tells no ending.

@@ -216,7 +216,7 @@ func TestReadEndings_namesTheLinesThatTellNone(t *testing.T) {
 		strings.Replace(fine, `"at"`, `"on"`, 1):                                                        `no time "at"`,
 		strings.Replace(fine, "client_deleted", "", 1):                                                  `no "cause"`,
 		strings.Replace(fine, "client_deleted", strings.Repeat("x", 65), 1):                             `no "cause"`,
-		strings.Replace(fine, "notes", strings.Repeat("x", 65), 1):                                      "too long",
+		strings.Replace(fine, "notes", strings.Repeat("x", identity.MaxClientURL+1), 1):                 "too long",
 		strings.Replace(fine, "notes", `a\u0000b`, 1):                                                   "no text",
 		strings.Replace(fine, `"client":"notes"`, `"session":"0190163d-8694-739b-aea5-966c26f8ad9"`, 1): "is not JSON like",
 	} {
@@ -225,6 +225,20 @@ func TestReadEndings_namesTheLinesThatTellNone(t *testing.T) {
 			t.Errorf("%s: told %d, wrong %v", line, len(told), wrong)
 		}
 	}
+}
+
+// What is written is read again, also of a client that publishes itself at the longest address that one may have.
+func TestJournal_ofTheLongestClientIsReadAgain(t *testing.T) {
+	t.Parallel()
+	journalled(t, func(t *testing.T, db *storage.DB, path string) {
+		p, client := someone(t, db), "https://app.example/"
+		client += strings.Repeat("x", identity.MaxClientURL-len(client))
+		must[identity.Struck](t)(db.End(t.Context(), identity.Ending{User: p.user.ID, Cause: identity.EndConsent, Of: client}))
+		told, wrong := readAll(string(must[[]byte](t)(os.ReadFile(path))))
+		if len(told) != 1 || told[0].Of != client || len(wrong) > 0 {
+			t.Errorf("told %v, wrong %v", told, wrong)
+		}
+	})
 }
 
 func TestReadEndings_reportsAReaderThatBreaks(t *testing.T) {
