@@ -296,30 +296,16 @@ func (s *Server) sweepOnce(ctx context.Context) {
 	s.metrics.upkeep.sweepTook.Observe(time.Since(began).Seconds())
 }
 
+// sweepAll does each part, whatever becomes of the others: what one of them can't do would have the rest grow without end.
 func (s *Server) sweepAll(ctx context.Context) error {
-	days, err := s.db.SealEvents(ctx)
-	if err != nil {
-		return fmt.Errorf("seal events: %w", err)
-	}
-	rows, err := s.db.Sweep(ctx)
-	if err != nil {
-		return err
-	}
-	clients, err := s.db.SweepClients(ctx, s.db.Now().Add(-unusedFor(s.cfg)))
-	if err != nil {
-		return fmt.Errorf("clients: %w", err)
-	}
-	unconfirmed, err := s.sweepUnconfirmed(ctx)
-	if err != nil {
-		return fmt.Errorf("unconfirmed accounts: %w", err)
-	}
-	numbers, err := s.db.SweepNumbers(ctx)
-	if err != nil {
-		return fmt.Errorf("the numbers of the days: %w", err)
-	}
+	days, sealing := s.db.SealEvents(ctx)
+	rows, sweeping := s.db.Sweep(ctx)
+	clients, unused := s.db.SweepClients(ctx, s.db.Now().Add(-unusedFor(s.cfg)))
+	unconfirmed, confirming := s.sweepUnconfirmed(ctx)
+	numbers, counting := s.db.SweepNumbers(ctx)
 	s.metrics.upkeep.sweptRows(rows, clients, unconfirmed)
 	s.log.DebugContext(ctx, "swept", "days sealed", days, "rows", rows, "clients", clients, "unconfirmed", unconfirmed, "numbers", numbers)
-	return nil
+	return errors.Join(sealing, sweeping, unused, confirming, counting)
 }
 
 // sweepUnconfirmed deletes accounts that nobody confirmed for a week. While no mail can be sent nobody is asked to.

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -32,7 +33,8 @@ type rubbish struct {
 // Sweep deletes what nobody can need any more: Sessions and SignIns that have been over for 30 days, revoked and spent
 // tokens that expired, throttles that would have forgotten, Events that were sealed and kept for long enough, Deliveries that were given up, or that nobody
 // tries, for 30 days. It decides nothing, since all of it has long been refused, and goes by bounded statements, each by an
-// index, until none is left. Several processes may sweep at once; Lease has one of them do it.
+// index, until none is left. Several processes may sweep at once; Lease has one of them do it. A table that can't be swept keeps no other
+// from it.
 func (d *DB) Sweep(ctx context.Context) (swept SweptRows, err error) {
 	now := d.Now()
 	old, expired, forgotten := now.Add(-keepEnded), now.Add(-keepTokens), now.Add(-keepMisses)
@@ -56,16 +58,12 @@ func (d *DB) Sweep(ctx context.Context) (swept SweptRows, err error) {
 		{"cases", "at", "TRUE", now.Add(-d.kept.Of(identity.AnomalyFound)), &swept.Cases},
 		{"anomaly_hours", "hour", "TRUE", now.Add(-keepHours), &swept.AnomalyHours},
 	} {
-		if err := d.sweep(ctx, r); err != nil {
-			return swept, err
-		}
+		err = errors.Join(err, d.sweep(ctx, r))
 	}
-	if swept.Events, err = d.sweepEvents(ctx); err != nil {
-		return swept, err
-	}
-	lapsed, err := d.sweepLapsed(ctx, old)
-	swept.Sessions += lapsed
-	return swept, err
+	events, failed := d.sweepEvents(ctx)
+	lapsed, failing := d.sweepLapsed(ctx, old)
+	swept.Events, swept.Sessions = events, swept.Sessions+lapsed
+	return swept, errors.Join(err, failed, failing)
 }
 
 // doomed is the condition for the oldest rows of a table that where picks, as many as one statement takes and nobody else

@@ -3,6 +3,7 @@ package storage_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -112,6 +113,26 @@ func TestSweep_goesOnUntilNoneIsLeft(t *testing.T) {
 	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
 		want := spend(t, db, w)
 		same(t, storage.SweptRows{SpentAssertions: want}, must[storage.SweptRows](t)(db.Sweep(t.Context())))
+	})
+}
+
+// A table that can't be swept is told of, and lets no other one grow.
+func TestSweep_aTableThatFailsKeepsNoOther(t *testing.T) {
+	t.Parallel()
+	onWatch(t, func(t *testing.T, db *storage.DB, w *watch) {
+		someone(t, db).begin(t, db, "openid")
+		must[time.Duration](t)(db.CountTry(t.Context(), "x", five))
+		broken := "CREATE TRIGGER broken BEFORE DELETE ON sessions BEGIN SELECT RAISE(ABORT, 'broken'); END"
+		if db.Kind() == storage.Postgres {
+			exec(t, db, "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'broken'; END $$")
+			broken = "CREATE TRIGGER broken BEFORE DELETE ON sessions FOR EACH ROW EXECUTE FUNCTION broken()"
+		}
+		exec(t, db, broken)
+		w.pass(400 * day)
+		swept, err := db.Sweep(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "sweep sessions") || swept.Throttles != 1 || swept.SignIns != 1 {
+			t.Errorf("swept %+v: %v", swept, err)
+		}
 	})
 }
 
