@@ -201,9 +201,9 @@ func TestTidy_ofASlowDatabaseComesToAnEnd(t *testing.T) {
 	t.Parallel()
 	const many = storage.StrikeAtOnce + 10
 	dsn := storagetest.DSN(t, storage.Postgres)
-	db, p := must[*storage.DB](t)(storage.Open(t.Context(), dsn, storage.Options{Keys: storagetest.Keys(t), MaxConns: 2})), person{}
+	db := must[*storage.DB](t)(storage.Open(t.Context(), dsn, storage.Options{Keys: storagetest.Keys(t), MaxConns: 2}))
 	t.Cleanup(func() { _ = db.Close() })
-	p = someone(t, db)
+	p := someone(t, db)
 	beginMany(t, db, p, many)
 	exec(t, db, "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.003); RETURN NEW; END $$")
 	exec(t, db, "CREATE TRIGGER slow BEFORE UPDATE OF ended_at ON sessions FOR EACH ROW EXECUTE FUNCTION slow()")
