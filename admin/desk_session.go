@@ -102,9 +102,9 @@ func (d *Desk) sessionsPage(v visitor) (page templates.Desk, err error) {
 	t := &templates.DeskTable{Columns: []string{"Person", "Device", "App", "Last used", "Where"}, Empty: "No such session lives."}
 	asked, err := listedSessions.fill(v, t, func(l identity.Live) []templates.DeskCell {
 		s := l.Session
+		app := templates.DeskCell{Text: s.ClientID, Under: s.Device.AppVersion}
 		return []templates.DeskCell{
-			{Text: l.User.Email, URL: DeskPrefix + "people/" + s.UserID.String()},
-			deviceCell(s), {Text: s.ClientID, Under: s.Device.AppVersion}, v.moment(s.LastUsedAt), d.whereCell(s.Address),
+			{Text: l.User.Email, URL: DeskPrefix + "people/" + s.UserID.String()}, deviceCell(s), app, v.moment(s.LastUsedAt), d.whereCell(s.Address),
 		}
 	})
 	page.Find = templates.DeskFind{Action: DeskPrefix + "sessions", Inputs: []templates.DeskInput{
