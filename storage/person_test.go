@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -55,6 +56,42 @@ func TestExportPerson_givesEverythingButSecrets(t *testing.T) {
 		same(t, []string{"account", "document", "event", "session", "sign_in"}, kinds)
 		_, kinds = export(t, db, f.UserID)
 		same(t, []string{"account", "authenticator", "recovery_code", "sign_in"}, slices.DeleteFunc(kinds, func(k string) bool { return k == "event" || k == "former" }))
+	})
+}
+
+// Whoever has much takes all of it along, each record once, and true is true on each database.
+func TestExportPerson_givesWhoHasMuchAllOfIt(t *testing.T) {
+	t.Parallel()
+	storagetest.Run(t, func(t *testing.T, db *storage.DB) {
+		const many = 230
+		p, at := someone(t, db), db.Now()
+		want := map[string]int{}
+		for i := range many {
+			key := "k" + strconv.Itoa(i)
+			p.begin(t, db, "offline_access")
+			ok(t, db.AddEvent(t.Context(), identity.Event{ID: identity.NewID(), At: at, Kind: identity.SignedIn, UserID: p.user.ID}))
+			_, _, err := db.WriteDocument(t.Context(), identity.Document{}, identity.Document{
+				DocumentKey: identity.DocumentKey{UserID: p.user.ID, ClientID: "app" + strconv.Itoa(i/50), Key: key}, Value: "1", Version: 1, UpdatedAt: at,
+			})
+			ok(t, err)
+			want["document "+key] = 1
+		}
+		got, sessions, events := map[string]int{}, map[any]bool{}, map[any]bool{}
+		ok(t, db.ExportPerson(t.Context(), p.user.ID, func(kind string, record map[string]any) error {
+			switch kind {
+			case "document":
+				got["document "+record["key"].(string)]++
+			case "session":
+				sessions[record["id"]] = record["offline"] == true
+			case "event":
+				events[record["id"]] = true
+			}
+			return nil
+		}))
+		same(t, want, got)
+		if len(sessions) != many || len(events) < many || slices.Contains(slices.Collect(maps.Values(sessions)), false) {
+			t.Errorf("%d sessions, %d events of %d, or one that is not offline", len(sessions), len(events), many)
+		}
 	})
 }
 
