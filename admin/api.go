@@ -28,7 +28,8 @@ type store interface {
 	// RegisteredClient returns a client, disabled or not, or NotFound.
 	RegisteredClient(ctx context.Context, id string) (identity.Client, error)
 	Resources(ctx context.Context) (identity.Resources, error)
-	Officers(ctx context.Context) ([]identity.Officer, error)
+	// Officers returns people who have a role, the newest accounts first; after the one with an id, unless it is zero.
+	Officers(ctx context.Context, after identity.ID, limit int) ([]identity.Officer, error)
 	OfficeOf(ctx context.Context, userID identity.ID) (identity.Office, error)
 	InTx(ctx context.Context, do func(context.Context) error) error
 	LockUser(ctx context.Context, userID identity.ID) error

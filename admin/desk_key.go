@@ -85,15 +85,27 @@ func (d *Desk) settings(v visitor) (page templates.Desk, err error) {
 		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
 		t.Rows = append(t.Rows, []templates.DeskCell{{Text: name, Code: true}, {Text: cmp.Or(value, "–")}})
 	}
-	all, err := d.o.Store.Officers(v.ctx())
-	who := &templates.DeskTable{Columns: []string{"Person", "Role", "Since"}, Empty: "Nobody has one."}
-	for _, one := range all {
-		who.Rows = append(who.Rows, []templates.DeskCell{
-			{Text: one.User.Email, URL: DeskPrefix + "people/" + one.User.ID.String()}, {Text: string(one.Role)}, v.moment(one.Since),
-		})
-	}
+	who, err := d.officers(v)
 	page.Parts = []templates.DeskPart{
 		{Table: t}, {Title: "Who has a role here", Text: "An operator gives and takes roles on a person's page.", Table: who},
 	}
 	return page, err
+}
+
+// officers lists people who have a role, page by page.
+func (d *Desk) officers(v visitor) (*templates.DeskTable, error) {
+	t := &templates.DeskTable{Columns: []string{"Person", "Role", "Since"}, Empty: "Nobody has one."}
+	after, err := afterOf(v)
+	if err != nil {
+		return t, err
+	}
+	all, err := d.o.Store.Officers(v.ctx(), after, pageSize+1)
+	officers, next := cut(all, pageSize, func(one identity.Officer) ([]templates.DeskCell, string) {
+		id := one.User.ID.String()
+		return []templates.DeskCell{{Text: one.User.Email, URL: DeskPrefix + "people/" + id}, {Text: string(one.Role)}, v.moment(one.Since)}, id
+	})
+	if t.Rows = officers; next != "" {
+		t.NextURL = DeskPrefix + "settings?after=" + next
+	}
+	return t, err
 }

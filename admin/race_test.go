@@ -41,7 +41,7 @@ func TestRoles_theLastOperatorStaysOne(t *testing.T) {
 				d.Errorf("%d %s", got.status, got.body)
 			}
 		})
-		all, err := d.db.Officers(d.Context())
+		all, err := d.db.Officers(d.Context(), identity.ID{}, len(people))
 		d.ok(err)
 		left := []identity.User{}
 		for _, one := range all {

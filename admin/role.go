@@ -26,17 +26,19 @@ type ChangedRole struct {
 
 // roleList answers GET /api/roles: who has a role.
 func (a *API) roleList(r *http.Request) (any, error) {
-	if q := queryOf(r); q.err != nil {
+	q := queryOf(r, "limit", "after")
+	after, limit := q.id("after"), q.limit()
+	if q.err != nil {
 		return nil, q.err
 	}
-	all, err := a.o.Store.Officers(r.Context())
-	list := make([]Officer, len(all))
-	for i, one := range all {
-		list[i] = Officer{one.User.ID, one.User.Email, one.Role, one.Since}
-	}
+	all, err := a.o.Store.Officers(r.Context(), after, limit+1)
+	roles, next := cut(all, limit, func(one identity.Officer) (Officer, string) {
+		return Officer{one.User.ID, one.User.Email, one.Role, one.Since}, one.User.ID.String()
+	})
 	return struct {
 		Roles []Officer `json:"roles"`
-	}{list}, err
+		Next  string    `json:"next,omitempty"`
+	}{roles, next}, err
 }
 
 // userSetRole answers POST /api/users/{id}/set-role.

@@ -1,10 +1,14 @@
 package admin_test
 
 import (
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/PuerkitoBio/goquery"
 
 	"github.com/sojourn-auth/sojourn/admin"
 	"github.com/sojourn-auth/sojourn/identity"
@@ -38,6 +42,50 @@ func TestRoles_areGivenListedAndTakenForAReason(t *testing.T) {
 		d.same(2, d.told(identity.RoleChanged, "api:deploy"))
 		d.same(2, d.told(identity.OperatorActed, "api:deploy"))
 	})
+}
+
+// However many have a role, whoever lists them learns of each, by the API and at the desk.
+func TestRoles_areListedPageByPage(t *testing.T) {
+	t.Parallel()
+	inOffice(t, func(o *office) {
+		o.token = o.add("deploy")
+		c := o.clerk("boss@example.com", identity.RoleReader).enter()
+		want := []string{c.user.Email}
+		for i := range 50 {
+			user := o.user(fmt.Sprintf("ada%02d@example.com", i))
+			o.do(identity.Offices{Store: o.db, Now: o.now}.Set(o.Context(), user.ID, identity.RoleReader))
+			want = append([]string{user.Email}, want...)
+		}
+		got, after := []string{}, ""
+		for range 2 {
+			var page struct {
+				Roles []admin.Officer
+				Next  string
+			}
+			o.want(http.StatusOK, "GET /api/roles?limit=50"+after, &page)
+			for _, one := range page.Roles {
+				got = append(got, one.Email)
+			}
+			after = "&after=" + page.Next
+		}
+		o.same(want, got)
+		o.same("&after=", after)
+		for query, field := range map[string]string{"limit=501": "limit", "after=ada": "after"} {
+			if got := o.want(http.StatusBadRequest, "GET /api/roles?"+query, nil); !strings.Contains(got.body, `"field":"`+field+`"`) {
+				o.Error(got.body)
+			}
+		}
+		first := c.get("/desk/settings")
+		older := c.get(first.Find(".ways a").AttrOr("href", "there is none"))
+		o.same(want, slices.Concat(officersOf(first), officersOf(older)))
+		if older.Find(".ways a").Length() != 0 {
+			o.Error("the last page leads on")
+		}
+	})
+}
+
+func officersOf(s sheet) []string {
+	return s.Find(`td a[href^="/desk/people/"]`).Map(func(_ int, a *goquery.Selection) string { return strings.TrimSpace(a.Text()) })
 }
 
 // Keys are listed without their private halves, rotated, and removed for a reason.

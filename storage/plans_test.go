@@ -135,7 +135,9 @@ func ofOperators(db *storage.DB, p person, s identity.Session) map[string]func(c
 			return orElse(failed(db.Cases(ctx, identity.CaseQuery{State: identity.CaseOpen, Limit: 50})),
 				failed(db.Cases(ctx, identity.CaseQuery{State: identity.CaseClosed, After: user, Limit: 50})))
 		},
-		"Officers": func(ctx context.Context) error { return failed(db.Officers(ctx)) },
+		"Officers": func(ctx context.Context) error {
+			return orElse(failed(db.Officers(ctx, identity.ID{}, 100)), failed(db.Officers(ctx, user, 100)))
+		},
 		"Clients": func(ctx context.Context) error {
 			return failed(db.Clients(ctx, identity.ClientQuery{After: "b", Limit: 100}))
 		},

@@ -61,11 +61,12 @@ func (d *DB) keepsOperator(ctx context.Context, userID identity.ID) error {
 	return d.fail("read operators", err)
 }
 
-// maxOfficers bounds how many people with roles are listed.
-const maxOfficers = 500
-
-// Officers returns the people who have a role, the newest accounts first.
-func (d *DB) Officers(ctx context.Context) (all []identity.Officer, err error) {
+// Officers returns people who have a role, the newest accounts first; after the one that is named, unless it is the zero id.
+func (d *DB) Officers(ctx context.Context, after identity.ID, limit int) (all []identity.Officer, err error) {
+	where, args := "r.role <> ''", []any{limit}
+	if after != (identity.ID{}) {
+		where, args = where+" AND u.id < ?", []any{after, limit}
+	}
 	err = d.each(ctx, func(rows *sql.Rows) error {
 		var user userRow
 		var role string
@@ -76,6 +77,6 @@ func (d *DB) Officers(ctx context.Context) (all []identity.Officer, err error) {
 		all = append(all, identity.Officer{User: user.user(), Office: identity.Office{Role: identity.Role(role), Since: since.time()}})
 		return nil
 	}, "SELECT "+under("u", userColumns)+`, r.role, r.since FROM roles r JOIN users u ON u.id = r.user_id
-		WHERE r.role <> '' ORDER BY u.id DESC LIMIT ?`, maxOfficers)
+		WHERE `+where+` ORDER BY u.id DESC LIMIT ?`, args...)
 	return all, d.fail("list people with roles", err)
 }
