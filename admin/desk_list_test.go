@@ -145,3 +145,33 @@ func TestDesk_aFileLeadsToTheNext(t *testing.T) {
 		t.Errorf("the last one leads to %q", header.Get("Link"))
 	}
 }
+
+// A file that is full says so, in either form: it names the next one, which holds the rest.
+func TestDesk_aFullFileSaysSo(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, storage.SQLite)
+	c := o.clerk("boss@example.com", identity.RoleReader).enter()
+	const bound = 10_000 // as docs/desk.md says
+	full := make([]identity.Event, bound)
+	for i := range full {
+		full[i] = identity.Event{ID: identity.NewID(), At: o.now(), Kind: identity.ProfileChanged, Detail: fmt.Sprint(i)}
+	}
+	o.ok(o.db.SeedEvents(t.Context(), full))
+	for kind, rows := range map[string]func(string) int{
+		"csv":   func(path string) int { return len(c.rows(path)) },
+		"jsonl": func(path string) int { return len(c.lines(path)) },
+	} {
+		if _, header := c.download("/desk/events." + kind + "?kind=profile.changed"); header.Get("Link") != "" {
+			t.Errorf("all of them fit, and %s leads to %q", kind, header.Get("Link"))
+		}
+		path := "/desk/events." + kind
+		_, header := c.download(path) // somebody entered the desk, too
+		next, _, found := strings.Cut(strings.TrimPrefix(header.Get("Link"), "<"), `>; rel="next"`)
+		if !found || !strings.HasPrefix(next, path+"?") {
+			t.Fatalf("it leads to %q", header.Get("Link"))
+		}
+		if first, rest := rows(path), rows(next); first != bound || rest < 1 || rest > 10 {
+			t.Errorf("%d rows and %d of the next %s", first, rest, kind)
+		}
+	}
+}

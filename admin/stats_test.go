@@ -78,6 +78,25 @@ func TestStats_daysComeAsFilesByTheAPIToo(t *testing.T) {
 	})
 }
 
+// Days are those of SOJOURN_TIMEZONE: a question with a zone of its own, be it none, or with a day that no calendar has is not
+// answered with other days than were meant.
+func TestStats_neitherAskedZonesNorDaysThatAreNone(t *testing.T) {
+	t.Parallel()
+	atDesk(t, func(d *desk) {
+		for _, path := range []string{"/api/stats", "/api/stats/days", "/api/stats/groups"} {
+			for query, said := range map[string]string{
+				"time_zone=Europe/Atlantis": "There is no such parameter here. Use: from, to, client", "tz=UTC": "There is no such parameter here",
+				"from=2026-02-30": "Send a day like 2026-11-28.", "to=2026-11-28T00:00:00Z": "Send a day like 2026-11-28.",
+				"from=2026-11-28%20Europe/Atlantis": "Send a day like 2026-11-28.",
+			} {
+				if got := d.want(http.StatusBadRequest, "GET "+path+"?"+query, nil); !strings.Contains(got.body, said) {
+					d.Errorf("%s?%s: %s", path, query, got.body)
+				}
+			}
+		}
+	})
+}
+
 func TestStats_linesTellEveryDayOfEverySeries(t *testing.T) {
 	t.Parallel()
 	s := identity.Stats{From: 20_000, To: 20_001, Health: identity.Health{

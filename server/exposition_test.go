@@ -132,6 +132,28 @@ func TestMetrics_ofNoClientByName(t *testing.T) {
 	}
 }
 
+// An app whose every phone has a version of its own makes no series of them: versions are told of by the numbers of days, which are
+// bounded likewise (identity.Tally), and never by a label.
+func TestMetrics_aFloodOfVersionsMakesNoSeries(t *testing.T) {
+	t.Parallel()
+	m := newMetrics(50)
+	refresh := func(version string) {
+		m.count(&record{route: "/oauth2/token", status: http.StatusOK, trail: &identity.Trail{
+			ClientID: "notes", Subject: identity.Subject{Scope: identity.Scope{ClientID: "notes", Platform: "p" + version, Version: version}},
+			Grant: identity.GrantTypeRefresh, Refresh: identity.Rotated,
+		}}, 1)
+	}
+	refresh("1")
+	before := strings.Count(shownBy(t, m), "\n")
+	for i := range 20_000 {
+		refresh(fmt.Sprint("1.", i))
+	}
+	said := shownBy(t, m)
+	if after := strings.Count(said, "\n"); after != before || !strings.Contains(said, `sojourn_client_token_requests_total{client="notes",outcome="granted"} 20001`) {
+		t.Errorf("%d lines became %d", before, after)
+	}
+}
+
 // docs/metrics.md tells every metric that there is, with its labels, and no other.
 func TestMetrics_areAllTold(t *testing.T) {
 	t.Parallel()
