@@ -138,6 +138,7 @@ func ofOperators(db *storage.DB, p person, s identity.Session) map[string]func(c
 		"Officers": func(ctx context.Context) error {
 			return orElse(failed(db.Officers(ctx, identity.ID{}, 100)), failed(db.Officers(ctx, user, 100)))
 		},
+		"Emails": func(ctx context.Context) error { return failed(db.Emails(ctx, []identity.ID{user, identity.NewID()})) },
 		"Clients": func(ctx context.Context) error {
 			return failed(db.Clients(ctx, identity.ClientQuery{After: "b", Limit: 100}))
 		},
