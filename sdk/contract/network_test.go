@@ -29,13 +29,16 @@ import (
 // forwarded tells the provider what the network speaks.
 const forwarded = "X-Forwarded-Proto"
 
+// moved is where the provider's endpoints are, too.
+const moved = "/moved"
+
 // personHeader marks what the person's browser sends: it meets no weather and is not what the SDK sent.
 const personHeader = "X-Contract-Person"
 
 // fault is what happens to requests of one kind: one of weather's (docs/weather.md), or one of those that a scenario needs beside
 // them.
 type fault struct {
-	At    string  `json:"at"`    // discovery, jwks, code, refresh, userinfo, me, events, signout; "*": all
+	At    string  `json:"at"`    // discovery, jwks, code, refresh, userinfo, me, events, signout, moved; "*": all
 	Do    string  `json:"do"`    // one of weather's or of own, below; clear, release
 	Times int     `json:"times"` // 0: until all is cleared
 	After float64 `json:"after"` // seconds, as weather means it
@@ -49,9 +52,10 @@ type fault struct {
 }
 
 // own are the faults that are not weather's: "answer" is a stranger's, "hold_body" too, without an end, and "flood" with its body
-// for ever; "rewrite" is the provider's answer with other members; "hold" keeps a request from the provider and "hold_answer" an answer
+// for ever; "rewrite" is the provider's answer with other members; "move" is its discovery document with all addresses under /moved,
+// where it answers too, to requests of the kind "moved"; "hold" keeps a request from the provider and "hold_answer" an answer
 // from the SDK until the release.
-var own = []string{"answer", "hold_body", "flood", "rewrite", "hold", "hold_answer"}
+var own = []string{"answer", "hold_body", "flood", "rewrite", "move", "hold", "hold_answer"}
 
 // request is what the SDK sent.
 type request struct {
@@ -153,10 +157,13 @@ func (n *network) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "hold":
 		wait(r.Context(), release)
 		n.stormy.ServeHTTP(out, r)
-	case "hold_answer", "rewrite":
+	case "hold_answer", "rewrite", "move":
 		a := httptest.NewRecorder()
 		n.calm.ServeHTTP(a, r.WithContext(context.WithoutCancel(r.Context())))
 		body := rule.rewritten(a.Body.Bytes())
+		if rule.Do == "move" {
+			body = bytes.ReplaceAll(body, []byte(n.issuer()+"/"), []byte(n.issuer()+moved+"/"))
+		}
 		if rule.Do == "hold_answer" {
 			wait(r.Context(), release)
 		}
@@ -165,6 +172,10 @@ func (n *network) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		out.WriteHeader(a.Code)
 		_, _ = out.Write(body)
 	default:
+		if seen.At == "moved" { // weather would take it for one where it was
+			n.calm.ServeHTTP(out, r)
+			return
+		}
 		n.stormy.ServeHTTP(out, r)
 	}
 }
@@ -206,6 +217,9 @@ func (n *network) note(r *http.Request) (*request, fault, <-chan struct{}) {
 		seen.Form, _ = url.ParseQuery(string(body))
 	}
 	seen.At = cmp.Or(n.kinds[r.URL.Path], "other")
+	if path, is := strings.CutPrefix(r.URL.Path, moved); is {
+		seen.At, r.URL.Path = "moved", path
+	}
 	if seen.At == "token" {
 		seen.At = map[string]string{"authorization_code": "code", "refresh_token": "refresh"}[seen.Form.Get("grant_type")]
 	}

@@ -95,7 +95,7 @@ func (a answer) judge(now time.Time) verdict {
 		if object && a.isJSON() && said.Access != "" && said.Type != "" {
 			v.do = doUse
 		}
-	case a.status < 400 || a.status >= 500 || a.status == http.StatusTooManyRequests || !object || said.Error == "":
+	case a.status < 400 || a.status >= 500 || a.status == http.StatusTooManyRequests || notHere(a.status) || !object || said.Error == "":
 	case said.Error == "use_dpop_nonce" && a.header.Get("DPoP-Nonce") != "":
 		v.do = doNonce
 	case said.Action == "login" || said.Action == "" && said.Error == "invalid_grant":

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sojourn-auth/sojourn/sdk/go/internal/clock"
@@ -99,6 +100,7 @@ type App struct {
 	allowed []*url.URL
 	life    context.Context // ends with Close
 	close   context.CancelFunc
+	moved   atomic.Bool // an endpoint was asked and nothing was there: discovery is to be read anew
 
 	mu        sync.Mutex
 	rec       *record    // as last read or written
@@ -188,7 +190,7 @@ func (a *App) connect() error {
 		a.base = transport
 	}
 	a.http = &http.Client{
-		Transport: a.base, Timeout: 30 * time.Second,
+		Transport: endpoints{a}, Timeout: 30 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	for _, text := range append([]string{a.cfg.Issuer}, a.cfg.Resources...) {

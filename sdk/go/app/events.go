@@ -78,12 +78,16 @@ func (a *App) hearOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.Provider == nil || r.Provider.Me == "" {
+	p, err := a.served(ctx)
+	if err != nil {
+		return err
+	}
+	if p.Me == "" {
 		return errNoEvents
 	}
 	ctx, hangUp := context.WithCancelCause(ctx)
 	defer hangUp(nil)
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.Provider.Me+"/events", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Me+"/events", nil)
 	if err != nil {
 		return err
 	}
@@ -94,7 +98,7 @@ func (a *App) hearOnce(ctx context.Context) error {
 	if err := a.authorize(request, t); err != nil {
 		return err
 	}
-	response, err := a.base.RoundTrip(request) // no limit on the whole; a redirect is not followed
+	response, err := endpoints{a}.RoundTrip(request) // no limit on the whole; a redirect is not followed
 	if err != nil {
 		return err
 	}

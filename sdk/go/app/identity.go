@@ -142,16 +142,20 @@ const greeting = 5 * time.Second
 // askUserInfo reads what userinfo says of the person and keeps it. It is tried once: the app works without.
 func (a *App) askUserInfo(ctx context.Context) error {
 	r, err := a.current()
-	if err != nil || r.Tokens == nil || r.Identity == nil || r.Provider == nil || r.Provider.UserInfo == "" {
+	if err != nil || r.Tokens == nil || r.Identity == nil {
+		return err
+	}
+	p, err := a.served(ctx)
+	if err != nil || p.UserInfo == "" {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.Provider.UserInfo, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.UserInfo, nil)
 	if err != nil {
 		return err
 	}
-	response, err := (&transport{a, a.base}).carry(request) // a token that is refused is renewed, once
+	response, err := (&transport{a, endpoints{a}}).carry(request) // a token that is refused is renewed, once
 	if err != nil {
 		return err
 	}

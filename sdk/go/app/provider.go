@@ -37,16 +37,16 @@ type metadata struct {
 }
 
 const (
+	wellKnown     = "/.well-known/openid-configuration"
 	discoveryLife = 24 * time.Hour
 	keysRest      = time.Minute // between two looks for a key that is unknown
 )
 
-// provider returns what is known of the server, and reads it where it is not known or old. It must be called under the store's
-// lock, and whoever saves r keeps what was read. An old document goes on serving
-// while no good one is to be had.
+// provider returns what is known of the server, and reads it where it is not known or old, or an endpoint has moved. It must be called
+// under the store's lock, before r is changed. An old document goes on serving while no good one is to be had.
 func (a *App) provider(ctx context.Context, r *record) (*provider, error) {
-	known := r.Provider
-	if known != nil {
+	known, moved := r.Provider, a.moved.Swap(false) // once for each failure, whatever it brings
+	if known != nil && !moved {
 		age := a.clock.Wall().Sub(known.Read)
 		if age > -discoveryLife && age < discoveryLife {
 			return known, nil
@@ -59,6 +59,7 @@ func (a *App) provider(ctx context.Context, r *record) (*provider, error) {
 			fresh.Keys, fresh.KeysRead = known.Keys, known.KeysRead
 		}
 		r.Provider = fresh
+		_ = a.save(r) // it serves unwritten
 		return fresh, nil
 	case known != nil:
 		return known, nil
@@ -66,10 +67,41 @@ func (a *App) provider(ctx context.Context, r *record) (*provider, error) {
 	return nil, err
 }
 
+// served is provider for who does not hold the lock.
+func (a *App) served(ctx context.Context) (p *provider, err error) {
+	r, err := a.current()
+	if err != nil || r.Provider != nil && !a.moved.Load() {
+		return r.Provider, err
+	}
+	err = a.change(ctx, func(r *record) error {
+		p, err = a.provider(ctx, r)
+		return err
+	})
+	return p, err
+}
+
+// endpoints is the network for requests to what the discovery document names. Where nothing is there, the document is read anew
+// before the next try.
+type endpoints struct{ a *App }
+
+// RoundTrip sends a request.
+func (e endpoints) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := e.a.base.RoundTrip(r)
+	if (err != nil || notHere(response.StatusCode)) && !strings.HasSuffix(r.URL.Path, wellKnown) {
+		e.a.moved.Store(true)
+	}
+	return response, err
+}
+
+// notHere reports whether a status says that no endpoint is at that address (any more).
+func notHere(status int) bool {
+	return status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusGone
+}
+
 // discover reads the discovery document.
 func (a *App) discover(ctx context.Context) (*provider, error) {
 	p := &provider{Read: a.clock.Wall()}
-	if err := a.getJSON(ctx, strings.TrimSuffix(a.cfg.Issuer, "/")+"/.well-known/openid-configuration", &p.metadata); err != nil {
+	if err := a.getJSON(ctx, strings.TrimSuffix(a.cfg.Issuer, "/")+wellKnown, &p.metadata); err != nil {
 		return nil, err
 	}
 	if p.Issuer != a.cfg.Issuer { // §4.3

@@ -57,8 +57,6 @@ export interface App {
   on<K extends keyof Happenings>(name: K, listener: Happenings[K]): () => void;
 }
 
-const day = 86_400_000;
-
 /** createApp makes an app out of its options. Nothing is read or sent yet. */
 export function createApp(options: Options): App {
   const ctx = context(options);
@@ -95,7 +93,7 @@ export function createApp(options: Options): App {
       return {
         status: session ? 'signed_in' : others,
         ...given({ identity, ended: ended && !session ? spoken(ctx, ended) : undefined, endsIn }),
-        signInSoon: session !== undefined && endsIn !== undefined && endsIn < day / 1000,
+        signInSoon: session !== undefined && endsIn !== undefined && endsIn < 86_400, // a day
         unheard: signOuts?.length ?? 0,
       };
     },

@@ -46,14 +46,12 @@ export class Backoff {
     }
   }
 
-  /** Throws what the last attempt was stopped with, as long as asking again is no use. */
-  refuse(): void {
-    if (this.stopped && this.clock.elapsed() < this.stoppedUntil) throw this.stopped;
-  }
-
-  /** Waits until the next attempt may begin. It throws `offline` at once where that is after the deadline (elapsed). */
+  /**
+   * Waits until the next attempt may begin. It throws `offline` at once where that is after the deadline (elapsed), and what the last
+   * attempt was stopped with as long as asking again is no use.
+   */
   async turn(deadline: number): Promise<void> {
-    this.refuse();
+    if (this.stopped && this.clock.elapsed() < this.stoppedUntil) throw this.stopped;
     for (let left = this.left; left > 0; left = this.left) {
       if (this.until > deadline) throw this.notYet();
       // The wait begins here, though a moment has gone by since the answer.

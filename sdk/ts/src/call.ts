@@ -1,5 +1,5 @@
 // Requests to the app's own servers, with the access token and, where it is bound to a key, a proof (RFC 6750, RFC 9449 §7).
-import type { Context } from './context.js';
+import { refused, type Context } from './context.js';
 import { AppError } from './errors.js';
 import { originOf } from './http.js';
 import type { Fetch } from './ports.js';
@@ -22,7 +22,7 @@ export async function call(ctx: Context, url: string, init: RequestInit = {}): P
 /** shown sends a request, and remembers a token that was refused. */
 async function shown(ctx: Context, session: Session, carried: Carried): Promise<Response> {
   const response = await carry(ctx, session, carried);
-  if (response.status === 401) ctx.memory.dead.add(session.access);
+  if (response.status === 401) refused(ctx, session);
   return response;
 }
 

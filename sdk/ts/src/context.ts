@@ -41,10 +41,12 @@ export interface Memory {
   skew: number;
   /** The newest DPoP nonce of each origin (RFC 9449 §8.2). */
   readonly nonces: Map<string, string>;
-  /** Access tokens that were refused. */
-  readonly dead: Set<string>;
-  /** When an access token was first seen here, by the elapsed clock. */
-  readonly seen: Map<string, number>;
+  /** Where an endpoint was asked and nothing was there: discovery is to be read anew. */
+  moved?: boolean;
+  /** The newest access tokens that were refused. */
+  dead: readonly string[];
+  /** The access token that is kept, and when it was first seen here, by the elapsed clock. */
+  seen?: { readonly access: string; readonly at: number };
   /** When sign-ins were begun here and their codes came, by the elapsed clock, as long as the record has them. */
   readonly begun: Map<string, number>;
   /** Sessions that are over although the store could not be told. */
@@ -62,7 +64,7 @@ export function context(options: Options): Context {
   const clock = options.clock ?? systemClock;
   const lock: Lock = options.lock ?? taskLock();
   const listeners = new Map<string, Set<(...told: never[]) => void>>();
-  const memory: Memory = { skew: 0, nonces: new Map(), dead: new Set(), seen: new Map(), begun: new Map(), over: new Map(), backoff: new Backoff(clock) };
+  const memory: Memory = { skew: 0, nonces: new Map(), dead: [], begun: new Map(), over: new Map(), backoff: new Backoff(clock) };
   const ctx: Context = {
     options,
     clock,
@@ -95,10 +97,7 @@ function notice(ctx: Context, record: AppRecord): void {
   }
   const { session, pending } = record;
   for (const name of memory.begun.keys()) if (!pending?.some((p) => p.state === name || p.code === name)) memory.begun.delete(name);
-  if (session && !memory.seen.has(session.access)) {
-    memory.seen.clear();
-    memory.seen.set(session.access, clock.elapsed());
-  }
+  if (session && memory.seen?.access !== session.access) memory.seen = { access: session.access, at: clock.elapsed() };
   if (!before) return;
   if (record.ended && record.ended.id !== before.ended?.id) ctx.tell('ended', spoken(ctx, record.ended));
   if (shown(before) !== shown(record)) ctx.tell('changed');
@@ -122,10 +121,19 @@ export function endedError(ctx: Context, ended: Ended): AppError {
   return new AppError('ended', said.message, { ended: said });
 }
 
+/** nobody is the error that stands for a record without a session. */
+export const nobody = (ctx: Context, { ended }: AppRecord): AppError =>
+  ended ? endedError(ctx, ended) : new AppError('signed_out', 'Nobody is signed in.');
+
+/** refused remembers an access token that must not be used any more. It is over after minutes, so the newest few will do. */
+export function refused({ memory }: Context, { access }: Session): void {
+  memory.dead = [access, ...memory.dead].slice(0, 99);
+}
+
 /** What is left of an access token, in milliseconds, by the clock that says less. A wall clock that went back says nothing. */
 export function left(ctx: Context, session: Session): number {
   const { clock, memory } = ctx;
-  if (memory.dead.has(session.access)) return 0;
-  const age = Math.max(clock.wall() - session.came, clock.elapsed() - (memory.seen.get(session.access) ?? clock.elapsed()));
-  return session.life - Math.max(0, age);
+  if (memory.dead.includes(session.access)) return 0;
+  const { access, at } = memory.seen ?? {};
+  return session.life - Math.max(0, clock.wall() - session.came, access === session.access ? clock.elapsed() - at! : 0);
 }

@@ -2,12 +2,12 @@
 // for a closed one is no verdict.
 import { pause } from './backoff.js';
 import { carry } from './call.js';
-import type { Context } from './context.js';
+import { refused, type Context } from './context.js';
 import { isKind, offline } from './errors.js';
 import { retryAfter } from './http.js';
 import type { Session } from './record.js';
 import { end, usable } from './refresh.js';
-import { discovery } from './server.js';
+import { atEndpoint, discovery } from './server.js';
 import { userInfo } from './userinfo.js';
 
 /** A line comes every 15 seconds; without one for so long the connection is dead. */
@@ -19,8 +19,6 @@ interface Place {
   misses: number;
 }
 
-type Told = 'open again' | 'no more';
-
 /** hear listens until the signal aborts, nobody is signed in any more, or another stream has replaced this one. */
 export async function hear(ctx: Context, signal: AbortSignal): Promise<void> {
   const place: Place = { misses: 0 };
@@ -28,7 +26,7 @@ export async function hear(ctx: Context, signal: AbortSignal): Promise<void> {
     let trouble: unknown;
     try {
       const { me_endpoint: me } = await discovery(ctx);
-      if (!me || (await stream(ctx, { url: `${me}/events`, place, signal })) === 'no more') return;
+      if (!me || (await stream(ctx, { url: `${me}/events`, place, signal }))) return;
     } catch (error) {
       if (isKind(error, 'ended', 'signed_out')) return;
       trouble = error;
@@ -43,7 +41,8 @@ interface Stream {
   readonly signal: AbortSignal;
 }
 
-async function stream(ctx: Context, { url, place, signal }: Stream): Promise<Told> {
+/** stream reads one to its end. True: it must not be opened again. */
+async function stream(ctx: Context, { url, place, signal }: Stream): Promise<boolean> {
   const session = await usable(ctx);
   const stop = new AbortController();
   const abort = (): void => stop.abort();
@@ -52,9 +51,9 @@ async function stream(ctx: Context, { url, place, signal }: Stream): Promise<Tol
   const watch = setInterval(() => ctx.clock.elapsed() - heard > silence && abort(), 1000);
   try {
     const headers = { Accept: 'text/event-stream', ...(place.last !== undefined && { 'Last-Event-ID': place.last }) };
-    const response = await carry(ctx, session, { url, init: { headers, signal: stop.signal, cache: 'no-store' }, fetch: ctx.options.stream ?? ctx.fetch });
+    const response = await carry(ctx, session, { url, init: { headers, signal: stop.signal, cache: 'no-store' }, fetch: atEndpoint(ctx, ctx.options.stream) });
     if (response.status === 401) {
-      ctx.memory.dead.add(session.access);
+      refused(ctx, session);
       throw offline('The access token is over.');
     }
     const lines = /^text\/event-stream/i.test(response.headers.get('Content-Type') ?? '') ? response.body?.getReader() : undefined;
@@ -62,9 +61,9 @@ async function stream(ctx: Context, { url, place, signal }: Stream): Promise<Tol
     for await (const event of events(lines, () => (heard = ctx.clock.elapsed()))) {
       place.misses = 0;
       if (event.id !== undefined) place.last = event.id;
-      if ((await take(ctx, session, event)) === 'no more') return 'no more';
+      if (await take(ctx, session, event)) return true;
     }
-    return 'open again';
+    return false;
   } finally {
     clearInterval(watch);
     signal.removeEventListener('abort', abort);
@@ -78,19 +77,19 @@ interface ServerEvent {
   readonly id?: string | undefined;
 }
 
-/** take does what an event says, and passes it on. */
-async function take(ctx: Context, session: Session, { name, data }: ServerEvent): Promise<Told> {
+/** take does what an event says, and passes it on. True: no more is to be heard. */
+async function take(ctx: Context, session: Session, { name, data }: ServerEvent): Promise<boolean> {
   if (name === 'session.ended' && data['sid'] === session.sid) {
     await ctx.records.hold(async (held) => {
       if (held.record.session?.id !== session.id) return;
       await end(ctx, held, session, data);
     });
-    return 'no more';
+    return true;
   }
-  if (name === 'token.expired') ctx.memory.dead.add(session.access);
+  if (name === 'token.expired') refused(ctx, session);
   if (name === 'profile.changed') void userInfo(ctx).catch(() => undefined);
   ctx.tell('heard', name, data);
-  return name === 'replaced' ? 'no more' : 'open again';
+  return name === 'replaced';
 }
 
 /** Of a body; React Native's XMLHttpRequest brings text (`xhrStream`). */

@@ -19,6 +19,9 @@ export interface Ask {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** Whether a status says that no endpoint is at that address (any more). */
+export const notHere = (status: number): boolean => [404, 405, 410].includes(status);
+
 /** Until the header has come, and until all has. */
 const patience = { header: 10_000, all: 30_000 };
 
@@ -90,7 +93,6 @@ function object(text: string): Record<string, unknown> | undefined {
 /** read takes a body of at most maxBody bytes, counted after decompression. */
 async function read(response: Response): Promise<string> {
   const tooLarge = (): Error => offline('The answer is far too large.');
-  if (Number(response.headers.get('Content-Length')) > maxBody) throw tooLarge();
   if (!response.body?.getReader) {
     const text = await response.text(); // React Native has no streams
     if (text.length > maxBody) throw tooLarge();

@@ -74,7 +74,6 @@ export interface Discovery {
   readonly jwks_uri?: string;
   readonly userinfo_endpoint?: string;
   readonly revocation_endpoint?: string;
-  readonly end_session_endpoint?: string;
   readonly signout_endpoint?: string;
   readonly me_endpoint?: string;
   readonly dpop_signing_alg_values_supported?: readonly string[];

@@ -2,8 +2,8 @@
 // processes that share the store; what is not written down is not used (docs/mobile.md, rules 2 to 5).
 import { patience } from './backoff.js';
 import type { Context } from './context.js';
-import { endedError, left, serverTime } from './context.js';
-import { AppError, isKind } from './errors.js';
+import { endedError, left, nobody, refused, serverTime } from './context.js';
+import { isKind } from './errors.js';
 import type { Answer } from './http.js';
 import type { ProofKey } from './ports.js';
 import type { AppRecord, Discovery, Held, Session } from './record.js';
@@ -11,14 +11,13 @@ import { boundKey, describeDevice, discovery, post } from './server.js';
 import { check, endOf, identityOf, tokensOf } from './tokens.js';
 import { refusal, verdict } from './verdict.js';
 
-const signedOut = (): AppError => new AppError('signed_out', 'Nobody is signed in.');
-
 /** The session of a record, or the error that stands for there being none. */
-function sessionIn(ctx: Context, { session, ended }: AppRecord): Session {
+function sessionIn(ctx: Context, record: AppRecord): Session {
+  const { session } = record;
   const over = session && ctx.memory.over.get(session.id);
   if (over) throw endedError(ctx, over);
   if (session) return session;
-  throw ended ? endedError(ctx, ended) : signedOut();
+  throw nobody(ctx, record);
 }
 
 /** Ahead of its end: with a tenth of its life left, or a minute. */
@@ -125,15 +124,14 @@ interface Told {
 }
 
 /** end forgets the tokens of a session that is over, and says why. Who was signed in stays known, for the sign-in page. */
-export async function end(ctx: Context, held: Held, session: Session, told: Told): Promise<never> {
-  const { reason, at } = told;
+export async function end(ctx: Context, held: Held, session: Session, { reason, at }: Told): Promise<never> {
   const ended = {
     id: session.id,
     reason: typeof reason === 'string' ? reason : 'unknown',
     at: typeof at === 'number' ? at * 1000 : serverTime(ctx),
     message: '',
   };
-  ctx.memory.dead.add(session.access);
+  refused(ctx, session);
   ctx.memory.over.set(session.id, ended);
   await held.save({ session: undefined, ended }).catch(() => ctx.tell('ended', endedError(ctx, ended).ended!));
   throw endedError(ctx, ended);

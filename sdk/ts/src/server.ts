@@ -3,19 +3,21 @@ import { type Context, serverTime } from './context.js';
 import { thumbprint, token } from './crypto.js';
 import { AppError, offline } from './errors.js';
 import type { Answer, Ask } from './http.js';
-import { ask, dateOf, given, originOf } from './http.js';
+import { ask, dateOf, given, notHere, originOf } from './http.js';
 import type { Jwk } from './idtoken.js';
-import type { ProofKey } from './ports.js';
+import type { Fetch, ProofKey } from './ports.js';
 import { proof, type ProofOf } from './proof.js';
 import type { Discovery } from './record.js';
 import { verdict } from './verdict.js';
 
 const day = 86_400_000;
 
-/** discovery is the server's description of itself: the one in the record, read again after a day. */
+/** discovery is the server's description of itself: the one in the record, read again after a day, or where an endpoint has moved. */
 export async function discovery(ctx: Context): Promise<Discovery> {
-  const kept = (ctx.memory.record ?? (await ctx.records.load())).discovery;
-  if (kept && Math.abs(ctx.clock.wall() - kept.at) < day) return kept.document;
+  const { memory } = ctx;
+  const kept = (memory.record ?? (await ctx.records.load())).discovery;
+  if (kept && !memory.moved && Math.abs(ctx.clock.wall() - kept.at) < day) return kept.document;
+  memory.moved = false; // once for each failure, whatever it brings
   try {
     const document = await describe(ctx);
     await ctx.records.hold((held) => held.save({ discovery: { at: ctx.clock.wall(), document } })).catch(() => undefined);
@@ -29,10 +31,10 @@ export async function discovery(ctx: Context): Promise<Discovery> {
 async function describe(ctx: Context): Promise<Discovery> {
   const { issuer } = ctx.options;
   secure(issuer);
-  const { status, body } = await send(ctx, { url: `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration` });
+  const { status, body } = await send(ctx, { url: `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration` }, ctx.fetch);
   if (status !== 200 || !body['issuer']) throw offline(`There is no discovery document (${status}).`);
   if (body['issuer'] !== issuer) {
-    throw new AppError('stop', `${issuer} is described as ${String(body['issuer'])}.`, { code: 'invalid_issuer' });
+    throw new AppError('stop', `${issuer} is described as ${body['issuer'] as string}.`, { code: 'invalid_issuer' });
   }
   const known = given(Object.fromEntries(members.map((name) => [name, body[name]])));
   for (const [name, value] of Object.entries(known)) if (/_(endpoint|uri)$/.test(name)) secure(value);
@@ -42,14 +44,14 @@ async function describe(ctx: Context): Promise<Discovery> {
 }
 
 const members: readonly (keyof Discovery)[] = [
-  'issuer', 'authorization_endpoint', 'token_endpoint', 'jwks_uri', 'userinfo_endpoint', 'revocation_endpoint', 'end_session_endpoint',
+  'issuer', 'authorization_endpoint', 'token_endpoint', 'jwks_uri', 'userinfo_endpoint', 'revocation_endpoint',
   'signout_endpoint', 'me_endpoint', 'dpop_signing_alg_values_supported', 'authorization_response_iss_parameter_supported',
 ];
 
 /** Tokens go over TLS alone, and in clear to this very device, for developers. */
 function secure(url: unknown): void {
   if (typeof url === 'string' && /^(https:\/\/|http:\/\/(localhost|127\.0\.0\.1|\[::1\]|10\.0\.2\.2)([:/]|$))/.test(url)) return;
-  throw new AppError('stop', `${String(url)} is no address of https.`, { code: 'invalid_issuer' });
+  throw new AppError('stop', `${url as string} is no address of https.`, { code: 'invalid_issuer' });
 }
 
 /** keys are those of jwks_uri, or undefined while they can't be had. They are read once a minute at most. */
@@ -57,23 +59,24 @@ export async function keys(ctx: Context, { jwks_uri: url }: Discovery, fresh: bo
   const { clock, memory } = ctx;
   const kept = memory.jwks;
   if (kept && (!fresh || clock.elapsed() - kept.at < 60_000)) return kept.keys;
-  if (!url) return undefined;
-  try {
-    const { body } = await send(ctx, { url });
-    if (!Array.isArray(body['keys'])) return kept?.keys;
-    memory.jwks = { at: clock.elapsed(), keys: body['keys'] as Jwk[] };
-    return memory.jwks.keys;
-  } catch {
-    return kept?.keys;
-  }
+  const answer = url ? await send(ctx, { url }).catch(() => undefined) : undefined;
+  if (Array.isArray(answer?.body['keys'])) memory.jwks = { at: clock.elapsed(), keys: answer.body['keys'] as Jwk[] };
+  return memory.jwks?.keys;
 }
 
 /** send asks the server, and takes over its time and its nonce. */
-export async function send(ctx: Context, a: Ask): Promise<Answer> {
-  const answer = await ask(ctx.fetch, a);
+export async function send(ctx: Context, a: Ask, fetch = atEndpoint(ctx)): Promise<Answer> {
+  const answer = await ask(fetch, a);
   learn(ctx, a.url, answer.headers);
   return answer;
 }
+
+/** atEndpoint is a fetch for what the discovery document names. Where it finds nothing, the document is read anew before the next try. */
+export const atEndpoint = (ctx: Context, fetch: Fetch = ctx.fetch): Fetch => async (...asked) => {
+  const answer = fetch(...asked);
+  if (notHere(await answer.then(({ status }) => status, () => 404))) ctx.memory.moved = true;
+  return answer;
+};
 
 /** learn takes over what every answer of the server teaches: its time of day and its newest nonce. */
 export function learn(ctx: Context, url: string, headers: Headers): void {

@@ -138,7 +138,7 @@ function inTime<T>(task: Promise<T>, otherwise: T): Promise<T> {
   return Promise.race([task.catch(() => otherwise), new Promise<T>((resolve) => setTimeout(resolve, 3000, otherwise))]);
 }
 
-const startAgain = (cause: unknown): AppError => new AppError('start_again', 'This sign-in took too long. Begin another.', { cause });
+const startAgain = (cause?: unknown): AppError => new AppError('start_again', 'This sign-in took too long. Begin another.', { cause });
 
 async function drop(held: Held, state: string, error: AppError): Promise<never> {
   await held.save({ pending: held.record.pending?.filter((p) => p.state !== state) });
@@ -157,10 +157,10 @@ async function exchange(ctx: Context, held: Held, state: string, { document, spe
   const mine = held.record.pending?.find((p) => p.state === state);
   if (!mine?.code) throw notMine();
   if (mine.brought) return verify(ctx, held, mine, document);
-  if (Math.max(spent, since(ctx, mine.code, mine.came ?? 0)) > codeLife) return drop(held, state, startAgain(undefined));
+  if (Math.max(spent, since(ctx, mine.code, mine.came ?? 0)) > codeLife) return drop(held, state, startAgain());
   await held.check();
   const key = mine.jkt ? await boundKey(ctx, mine.jkt) : undefined;
-  if (mine.jkt && !key) return drop(held, state, startAgain(undefined));
+  if (mine.jkt && !key) return drop(held, state, startAgain());
   const { code, verifier: code_verifier, redirectUri: redirect_uri } = mine;
   const form = { grant_type: 'authorization_code', code, redirect_uri, code_verifier, resource: ctx.options.resource };
   const answer = await post(ctx, document.token_endpoint, { ...form, ...describeDevice(ctx, held.record.install) }, key);

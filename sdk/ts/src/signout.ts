@@ -1,7 +1,7 @@
 // Signing out: here at once, at the server as soon as it hears of it. Until then the refresh token waits on a list of the record,
 // used for nothing else, over restarts too (docs/mobile.md, rule 9; RFC 7009 where a server has no endpoint of ours).
 import { patience, pause } from './backoff.js';
-import type { Context } from './context.js';
+import { refused, type Context } from './context.js';
 import { isKind, offline } from './errors.js';
 import { retryAfter } from './http.js';
 import type { Discovery, SignOut } from './record.js';
@@ -23,7 +23,7 @@ export async function signOut(ctx: Context, { device = false }: HowToSignOut = {
     const all: { refresh?: string; jkt?: string }[] = [...pending.map(({ brought, ...p }) => ({ ...brought?.tokens, ...p })), { ...session }];
     const left = all.flatMap(({ refresh, jkt }) => (refresh ? [{ refresh, bound: Boolean(jkt), ...(device && { device }) }] : []));
     await save({ session: undefined, identity: undefined, ended: undefined, pending: undefined, signOuts: [...signOuts, ...left].slice(-most) });
-    if (session) ctx.memory.dead.add(session.access);
+    if (session) refused(ctx, session);
   });
   await drain(ctx, ctx.clock.elapsed() + patience);
   flush(ctx);

@@ -1,7 +1,7 @@
 // What an answer of the token endpoint means (docs/mobile.md, rule 5): from the top, for any OpenID provider.
 import { AppError, offline } from './errors.js';
 import type { Answer } from './http.js';
-import { retryAfter } from './http.js';
+import { notHere, retryAfter } from './http.js';
 
 export type Verdict = 'tokens' | 'nonce' | 'login' | 'stop' | 'retry';
 
@@ -12,7 +12,7 @@ const mistakes = ['invalid_client', 'unauthorized_client', 'unsupported_grant_ty
 export function verdict({ status, headers, body }: Answer): Verdict {
   const { error, action } = body;
   if (status >= 200 && status < 300) return typeof body['access_token'] === 'string' && typeof body['token_type'] === 'string' ? 'tokens' : 'retry';
-  if (status < 400 || status === 429 || status >= 500 || typeof error !== 'string') return 'retry';
+  if (status < 400 || status === 429 || status >= 500 || notHere(status) || typeof error !== 'string') return 'retry';
   if (error === 'use_dpop_nonce' && headers.get('DPoP-Nonce')) return 'nonce';
   if (action === 'login' || (!action && error === 'invalid_grant')) return 'login';
   if (action === 'stop' || (!action && mistakes.includes(error))) return 'stop';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createApp } from '../src/index.js';
+import { context, left, refused } from '../src/context.js';
+import { createApp, memoryStore } from '../src/index.js';
 import { json, lost } from './provider.js';
 import { kind, stage, until } from './stage.js';
 
@@ -220,4 +221,12 @@ test('who waits for an answer in vain leaves the process to the others', async (
   s.clock.elapsed = () => (looks++, elapsed());
   assert.equal(await kind(s.app.token()), 'offline');
   assert.ok(looks < 1000, `it looked at the clock ${looks} times`);
+});
+
+test('of the access tokens that were refused the newest are remembered, in a process that lives for months', () => {
+  const ctx = context({ issuer: 'https://id.example.com', clientId: 'notes', redirectUri: 'a:/b', store: memoryStore() });
+  const sessions = Array.from({ length: 1000 }, (_, n) => ({ id: 's', access: `token ${n}`, type: 'Bearer' as const, came: Date.now(), life: 600_000 }));
+  sessions.forEach((session) => refused(ctx, session));
+  assert.equal(left(ctx, sessions[999]!), 0);
+  assert.ok(ctx.memory.dead.length < 100);
 });

@@ -44,7 +44,7 @@ internal class Calls(private val ctx: Context, private val server: Server, priva
             server.learn(request.url.toString(), response.headers)
             if (response.code != 401) return response
             val wanted = session.jkt != null && "use_dpop_nonce" in response.header("WWW-Authenticate").orEmpty()
-            if (!wanted || nonces++ == 3 || !again(request)) return response.also { ctx.start { ctx.dead += session.access } }
+            if (!wanted || nonces++ == 3 || !again(request)) return response.also { ctx.start { ctx.refused(session) } }
             response.drop()
         }
     }

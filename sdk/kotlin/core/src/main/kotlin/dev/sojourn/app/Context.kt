@@ -30,13 +30,20 @@ sealed interface Event {
     data class Heard(val name: String, val data: JsonObject) : Event
 }
 
+/** Access tokens that are remembered as refused. */
+private const val MOST_DEAD = 99
+
 /**
  * What the parts of an app share: the record, the clock as the server has it, and what is remembered only while the process lives.
  * All of it happens on one thread at a time ([run]), whatever threads the app calls from.
  */
 internal class Context(val config: Config) : Records.Keeper {
     val clock = config.clock
-    val http = Http(config.http)
+    val http = Http(config.http) { moved = true }
+
+    /** Where an endpoint was asked and nothing was there: discovery is to be read anew. */
+    @Volatile
+    var moved = false
     val scope = CoroutineScope(SupervisorJob() + Dispatchers.Default.limitedParallelism(1))
     val events = MutableSharedFlow<Event>(extraBufferCapacity = 256, onBufferOverflow = BufferOverflow.DROP_OLDEST)
     val records = Records(config.storage, this)
@@ -56,7 +63,7 @@ internal class Context(val config: Config) : Records.Keeper {
     /** The newest DPoP nonce of each origin (RFC 9449 §8.2). */
     val nonces = ConcurrentHashMap<String, String>()
 
-    /** Access tokens that must not be used any more. */
+    /** The newest access tokens that must not be used any more. */
     val dead = mutableSetOf<String>()
 
     /** Sessions that are over although the store could not be told. */
@@ -113,6 +120,12 @@ internal class Context(val config: Config) : Records.Keeper {
     private fun remember(learnt: Learnt) {
         skew = learnt.skew
         nonces.putAll(learnt.nonces)
+    }
+
+    /** Remembers an access token that must not be used any more. It is over after minutes, so the newest few will do. */
+    fun refused(session: Session) {
+        dead += session.access
+        if (dead.size > MOST_DEAD) dead -= dead.first()
     }
 
     /** What is left of an access token, in milliseconds, by the clock that says less. A wall clock that went back says nothing. */

@@ -78,7 +78,7 @@ internal class Events(private val ctx: Context, private val server: Server, priv
                 server.learn(request.url.toString(), response.headers)
                 (response.code == 401).also { if (!it) lines(response, alive) { told -> trySendBlocking(told) } }
             }
-            if (refused) ctx.dead += session.access
+            if (refused) ctx.refused(session)
             close(if (refused) offline("The access token is over.") else null)
         }
         awaitClose {
@@ -93,7 +93,7 @@ internal class Events(private val ctx: Context, private val server: Server, priv
         last = told.id ?: last
         when (told.name) {
             "session.ended" -> if (told.data["sid"].text == session.sid) return ended(session, told.data)
-            "token.expired" -> ctx.dead += session.access
+            "token.expired" -> ctx.refused(session)
             "profile.changed" -> profile()
         }
         ctx.tell(Event.Heard(told.name, told.data))

@@ -23,6 +23,9 @@ import java.util.concurrent.SynchronousQueue
 import java.util.concurrent.ThreadPoolExecutor
 import java.util.concurrent.TimeUnit
 
+/** Where a server describes itself (OpenID Connect Discovery 1.0 §4). */
+internal const val WELL_KNOWN = "/.well-known/openid-configuration"
+
 /** No answer of the server is larger, decoded. */
 internal const val MAX_BODY = 1L shl 20
 
@@ -36,21 +39,36 @@ internal fun interface Prover {
     fun header(request: Request): String
 }
 
-/** The app's connections. No redirect is followed. */
-internal class Http(base: OkHttpClient) {
+/** Whether a status says that no endpoint is at that address (any more). */
+internal fun notHere(status: Int) = status == 404 || status == 405 || status == 410
+
+/** The app's connections. No redirect is followed. `lost` is told of each request to an endpoint of the server's that found nothing there. */
+internal class Http(base: OkHttpClient, private val lost: () -> Unit) {
     /** For requests of the app's developer: with their time limits. */
     val calls: OkHttpClient = base.newBuilder().dispatcher(Dispatcher(threads())).followRedirects(false).followSslRedirects(false)
         .addNetworkInterceptor(::prove).build()
+
+    /** For what the discovery document names: the same, with an eye on whether it is there. */
+    val endpoints: OkHttpClient = calls.newBuilder().addInterceptor(::look).build()
 
     /**
      * For requests of our own: ten seconds to the header, thirty for all, and nothing is sent again behind our back. They have a queue of
      * their own, since OkHttp sends five at once to a host, and calls of the app may take long there.
      */
-    private val own = calls.newBuilder().dispatcher(Dispatcher(threads())).retryOnConnectionFailure(false).cache(null).addNetworkInterceptor(::once)
+    private val own = endpoints.newBuilder().dispatcher(Dispatcher(threads())).retryOnConnectionFailure(false).cache(null).addNetworkInterceptor(::once)
         .connectTimeout(Duration.ofSeconds(10)).readTimeout(Duration.ofSeconds(10)).callTimeout(Duration.ofSeconds(30)).build()
 
     /** For streams: as long as they last. */
     val streams: OkHttpClient = own.newBuilder().readTimeout(Duration.ofSeconds(40)).callTimeout(Duration.ZERO).build()
+
+    private fun look(chain: Interceptor.Chain): Response {
+        var found = chain.request().url.encodedPath.endsWith(WELL_KNOWN) // it names the others
+        try {
+            return chain.proceed(chain.request()).also { found = found || !notHere(it.code) }
+        } finally {
+            if (!found) lost()
+        }
+    }
 
     /** Sends a request and reads its answer. It throws `OFFLINE` for everything that is not the server's own JSON. */
     suspend fun ask(request: Request): Answer = try {

@@ -120,7 +120,7 @@ internal class Refresh(private val ctx: Context, private val server: Server, pri
     /** Forgets the tokens of a session that is over, and says why. Who was signed in stays known, for the sign-in page. */
     suspend fun end(held: Records.Held, session: Session, reason: String, at: Long = ctx.serverTime): Nothing {
         val ending = Ending(session.id, reason, at)
-        ctx.dead += session.access
+        ctx.refused(session)
         ctx.over[session.id] = ending
         try {
             held.save(held.record.copy(session = null, ended = ending))

@@ -23,10 +23,11 @@ internal class Server(private val ctx: Context) {
     private val config = ctx.config
     private var keySet: KeySet? = null
 
-    /** The server's description of itself: the one in the record, read again after a day. */
+    /** The server's description of itself: the one in the record, read again after a day, or where an endpoint has moved. */
     suspend fun discovery(): Discovery {
         val kept = (ctx.record ?: ctx.records.load()).discovery
-        if (kept != null && abs(ctx.clock.wall() - kept.at) < DAY) return kept
+        if (kept != null && !ctx.moved && abs(ctx.clock.wall() - kept.at) < DAY) return kept
+        ctx.moved = false // once for each failure, whatever it brings
         val fresh = try {
             describe()
         } catch (e: AppException) {
@@ -42,7 +43,7 @@ internal class Server(private val ctx: Context) {
 
     private suspend fun describe(): Discovery {
         Discovery.requireSecure(config.issuer)
-        val answer = get("${config.issuer.removeSuffix("/")}/.well-known/openid-configuration")
+        val answer = get("${config.issuer.removeSuffix("/")}$WELL_KNOWN")
         if (answer.status != 200 || "issuer" !in answer.body) throw offline("The server does not describe itself (${answer.status}).", after = retryAfter(answer.headers))
         return Discovery.of(answer.body, config.issuer, ctx.clock.wall())
     }

@@ -23,7 +23,7 @@ internal class SignOuts(private val ctx: Context, private val server: Server) {
         ctx.records.hold { held ->
             val before = held.record
             held.save(before.copy(session = null, identity = null, ended = null, pending = emptyList(), signOuts = before.leaving(device)))
-            before.session?.let { ctx.dead += it.access }
+            before.session?.let(ctx::refused)
         }
         return (drain(ctx.clock.elapsed() + PATIENCE) != null).also { heard -> if (!heard) flush() }
     }

@@ -14,7 +14,7 @@ internal class UserInfo(private val ctx: Context, private val server: Server, pr
     suspend fun ask(): Identity {
         val url = ctx.run { server.discovery() }.userInfo ?: throw offline("The server has no userinfo.")
         val answer = try {
-            val response = calls.call(Request.Builder().url(url).header("Accept", "application/json").build())
+            val response = calls.call(Request.Builder().url(url).header("Accept", "application/json").build()) { ctx.http.endpoints.newCall(it).await() }
             withContext(Dispatchers.IO) { response.use(::judge) } // whoever asks may be Android's main thread
         } catch (e: AppException) {
             throw e

@@ -16,7 +16,7 @@ internal val Answer.verdict: Verdict
         val action = body["action"].text
         return when {
             good -> if (body["access_token"].text != null && body["token_type"].text != null) Verdict.TOKENS else Verdict.RETRY
-            status !in 400..499 || status == 429 || error == null -> Verdict.RETRY
+            status !in 400..499 || status == 429 || notHere(status) || error == null -> Verdict.RETRY
             error == "use_dpop_nonce" && headers["DPoP-Nonce"] != null -> Verdict.NONCE
             action == "login" || (action == null && error == "invalid_grant") -> Verdict.LOGIN
             action == "stop" || (action == null && error in mistakes) -> Verdict.STOP

@@ -11,6 +11,7 @@ import okhttp3.OkHttpClient
 import okhttp3.Request
 import org.junit.jupiter.api.AfterEach
 import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.io.TempDir
 import java.net.InetAddress
@@ -90,6 +91,15 @@ class SignInTest {
         begin()
         SignOuts(ctx, server).signOut(false)
         assertEquals(0, ctx.begun.size)
+    }
+
+    @Test
+    fun `of the access tokens that were refused the newest are remembered, in a process that lives for months`() {
+        val ctx = Context(config())
+        val sessions = List(1000) { Session("s", "sid", "token $it", "Bearer", "r1", null, null, System.currentTimeMillis(), 600_000) }
+        sessions.forEach(ctx::refused)
+        assertEquals(0, ctx.left(sessions.last()))
+        assertTrue(ctx.dead.size < 100)
     }
 
     private fun redeemed(nonce: String): String {
