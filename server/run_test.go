@@ -159,10 +159,23 @@ func TestReadyz_saysNoWithoutTheDatabase(t *testing.T) {
 	}
 }
 
-// A standby answers every ping, and so does a database that was made read-only.
+// A standby answers every ping, and so does a database that was made read-only. It is the same to an address that asks for one
+// that takes writes.
 func TestReadyz_saysNoWhileNothingCanBeWritten(t *testing.T) {
 	t.Parallel()
+	for _, attrs := range []string{"", "read-write"} {
+		t.Run(attrs, func(t *testing.T) {
+			t.Parallel()
+			saysReadOnly(t, attrs)
+		})
+	}
+}
+
+func saysReadOnly(t *testing.T, attrs string) {
 	dsn := storagetest.DSN(t, storage.Postgres)
+	if attrs != "" {
+		dsn += "&target_session_attrs=" + attrs
+	}
 	db, err := storage.Open(t.Context(), dsn, storage.Options{Keys: storagetest.Keys(t)})
 	if err != nil {
 		t.Fatal(err)

@@ -28,21 +28,20 @@ const issuerName = "issuer"
 // HoldIssuer returns the issuer of this database: the first one that a server held it under, which is this one where none
 // did before. Of servers that start together with different ones, one wins.
 func (d *DB) HoldIssuer(ctx context.Context, issuer string) (held string, err error) {
-	found, err := d.issuer(ctx, &held)
-	if err != nil || found {
+	if held, err = d.Issuer(ctx); err != nil || held != "" {
 		return held, err
 	}
 	row := installationRow{Name: issuerName, Value: issuer}
 	if err := d.q(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row).Error; err != nil {
 		return "", d.fail("keep the issuer", err)
 	}
-	_, err = d.issuer(ctx, &held)
-	return held, err
+	return d.Issuer(ctx)
 }
 
-func (d *DB) issuer(ctx context.Context, held *string) (bool, error) {
-	found, err := d.one(ctx, []any{held}, "SELECT value FROM installation WHERE name = ?", issuerName)
-	return found, d.fail("read the issuer", err)
+// Issuer returns the issuer that is held; none where no server ever served this database.
+func (d *DB) Issuer(ctx context.Context) (held string, err error) {
+	_, err = d.one(ctx, []any{&held}, "SELECT value FROM installation WHERE name = ?", issuerName)
+	return held, d.fail("read the issuer", err)
 }
 
 // ChangeIssuer gives this database another issuer, which may be the one it has. Servers that run go on under theirs; only
@@ -86,11 +85,30 @@ func (d *DB) installationSecret(ctx context.Context, name string) ([]byte, error
 	if err != nil {
 		return nil, d.fail("read a secret", err)
 	}
-	secret, err := d.keys.Open(identity.ForInstalled, row.Sealed, []byte(name))
+	return d.openInstalled(row)
+}
+
+func (d *DB) openInstalled(row installationSecretRow) ([]byte, error) {
+	secret, err := d.keys.Open(identity.ForInstalled, row.Sealed, []byte(row.Name))
 	if err != nil {
-		return nil, fmt.Errorf("SOJOURN_SECRET is not the one of this database, or lacks the one that sealed its secret %s: %w", name, err)
+		return nil, fmt.Errorf("SOJOURN_SECRET is not the one of this database, or lacks the one that sealed its secret %s: %w", row.Name, err)
 	}
 	return secret, nil
+}
+
+// CheckSecret holds a command to the root secrets of this database: no server could open what it sealed or hashed under another.
+// It makes nothing: a database that no server has served yet holds nobody to any.
+func (d *DB) CheckSecret(ctx context.Context) error {
+	var rows []installationSecretRow
+	if err := d.q(ctx).Find(&rows).Error; err != nil {
+		return d.fail("read the secrets of the installation", err)
+	}
+	for _, row := range rows {
+		if _, err := d.openInstalled(row); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // saltSecret is the name of the secret that pairwise subjects are made with.

@@ -84,7 +84,9 @@ func newLink(dsn string, opts Options) (*link, error) {
 		Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3,
 	}}
 	config.DialFunc = dialer.DialContext
-	if config.ValidateConnect == nil && !strings.Contains(dsn, "target_session_attrs=any") {
+	// "read-write" is what we ask for ourselves, but with a refusal that has a name.
+	if config.ValidateConnect == nil && !strings.Contains(dsn, "target_session_attrs=any") ||
+		strings.Contains(dsn, "target_session_attrs=read-write") {
 		config.ValidateConnect = takesWrites
 	}
 	config.OnPgError = leaveStandby(config.OnPgError)

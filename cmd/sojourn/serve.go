@@ -140,9 +140,12 @@ func (p *program) migrate() *cobra.Command {
 }
 
 func (p *program) migrateOne(ctx context.Context, o opened) error {
-	before, _, err := o.db.Pending(ctx)
+	before, target, err := o.db.Pending(ctx)
 	if err != nil {
 		return err
+	}
+	if before > target { // said here already: whoever rolls back migrates first, and what runs had better go on
+		return schemaAhead(before, target)
 	}
 	if err := o.db.Migrate(ctx); err != nil {
 		return err

@@ -364,6 +364,13 @@ func (p *program) userWayIn() *cobra.Command {
 		Long: "Way-in prints a link that works once, within half an hour. Be sure that it is the person to whom it is given. A mail\n" +
 			"tells them that it was made, and the reason stands in their history. A second factor is asked for as before.",
 	}, func(ctx context.Context, o opened, user identity.User, reason string) error {
+		held, err := o.db.Issuer(ctx)
+		if err != nil {
+			return err
+		}
+		if held != "" && held != o.cfg.Issuer { // a link that opens an account must lead to no other host than ours
+			return o.otherIssuer(held)
+		}
 		links := identity.MailLinks{Store: o.db, Keys: o.keys, Now: o.db.Now}
 		way, err := o.operators().MakeWayIn(ctx, links, user.ID, reason)
 		if err != nil {

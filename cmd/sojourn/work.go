@@ -36,9 +36,14 @@ func (p *program) work(ctx context.Context, job func(context.Context, opened) er
 	})
 }
 
-// act is work that changes something: its Events name who of the operators did it.
+// act is work that changes something: its Events name who of the operators did it, and what it seals the servers can open.
 func (p *program) act(ctx context.Context, job func(context.Context, opened) error) error {
-	return p.work(identity.WithActor(ctx, p.actor()), job)
+	return p.work(identity.WithActor(ctx, p.actor()), func(ctx context.Context, o opened) error {
+		if err := o.db.CheckSecret(ctx); err != nil {
+			return err
+		}
+		return job(ctx, o)
+	})
 }
 
 // load reads the settings; the error tells every problem, each on its own line.
@@ -100,10 +105,14 @@ func (o opened) ready(ctx context.Context) error {
 	case current < target:
 		return fmt.Errorf("the database's schema is behind (%d, needed is %d): run sojourn migrate", current, target)
 	case current > target:
-		return fmt.Errorf("the database's schema is ahead (%d, this program knows %d): "+
-			"run the newer program whose sojourn migrate made it", current, target)
+		return schemaAhead(current, target)
 	}
 	return errors.Join(o.db.Clock().Measure(ctx), o.db.LoadWebhooks(ctx))
+}
+
+func schemaAhead(current, target int64) error {
+	return fmt.Errorf("the database's schema is ahead (%d, this program knows %d): "+
+		"run the newer program whose sojourn migrate made it", current, target)
 }
 
 // belongs holds a server to the issuer that the others on its database have. A SQLite database has one server, which may be
@@ -116,6 +125,10 @@ func (o opened) belongs(ctx context.Context) error {
 	if o.db.Kind() == storage.SQLite && (config.Config{Issuer: held}).Loopback() {
 		return o.db.ChangeIssuer(ctx, o.cfg.Issuer)
 	}
+	return o.otherIssuer(held)
+}
+
+func (o opened) otherIssuer(held string) error {
 	return fmt.Errorf("SOJOURN_ISSUER: %s is not the issuer of this database, which is %s; all servers of one database have the same. "+
 		"To change it for good, for every app, run sojourn migrate --change-issuer", o.cfg.Issuer, held)
 }
