@@ -20,6 +20,15 @@ func openAPI(t *testing.T) (*street, *process) {
 	return s, api
 }
 
+// Who starts examples/api before the demo, or in another folder, hears which of the two.
+func TestAPI_saysWhatWasNotStarted(t *testing.T) {
+	t.Parallel()
+	api := start(t, t.TempDir(), nil, buildExample(t, "api"), "-listen", "127.0.0.1:0")
+	if err := api.wait(); err == nil || !strings.Contains(api.out.String(), "start it first, in this folder") {
+		t.Errorf("%v: %s", err, api.out.String())
+	}
+}
+
 // notesOf reads what a caller has.
 func (s *street) notesOf(bearer string) (texts []string) {
 	s.t.Helper()

@@ -110,13 +110,15 @@ func (p *program) runDemo(ctx context.Context, o opened, appListen string) error
 	return s.Serve(ctx)
 }
 
-// sayCodes says the code of the moment whenever somebody presses Enter, until there is nothing more to read.
+// sayCodes says the code of the moment whenever somebody presses Enter, until there is nothing more to read. A code is good for
+// the 30 seconds after its own, too (RFC 6238 §5.2): who presses late still has time to type it.
 func (who seeded) sayCodes(in io.Reader, out io.Writer) {
 	secret, err := base32.StdEncoding.DecodeString(who.totp)
 	for lines := bufio.NewScanner(in); err == nil && lines.Scan(); {
 		var code string
-		if code, err = mfa.CodeNow(secret, time.Now()); err == nil {
-			fmt.Fprintf(out, "The code is %s for the next %d seconds.\n", code, 30-time.Now().Unix()%30)
+		now := time.Now()
+		if code, err = mfa.CodeNow(secret, now); err == nil {
+			fmt.Fprintf(out, "The code is %s for the next %d seconds.\n", code, 60-now.Unix()%30)
 		}
 	}
 }

@@ -50,7 +50,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	secret, err := os.ReadFile(*secretFile)
 	if err != nil {
-		return fmt.Errorf("-secret-file: %w", err)
+		return fmt.Errorf("-secret-file: %w (sojourn demo makes sojourn-demo/api-secret where it is started: start it first, in this folder)", err)
 	}
 	if *audience == "" {
 		*audience = *issuer
