@@ -160,6 +160,7 @@ func testBadDay(t *testing.T, s sharing, width, height int64) {
 	c.is(in("a", "signin", seen))
 	c.shot("begin")
 	c.signInOn(d, "a")
+	c.happens("Ada’s phone is signed in") // and no longer that somebody should sign in
 	c.choose("b")
 	c.signInOn(d, "b")
 	c.is(in("a", "text", `(e.value = "Buy milk", e.form.requestSubmit(), true)`))

@@ -80,12 +80,19 @@ function say(message) {
   at("notice").textContent = message ?? "";
 }
 
+// sync tries again and again while there is no answer: at the end of a tunnel nobody calls.
+let later;
+
 async function sync() {
+  clearTimeout(later);
   try {
     await notes.sync();
     say();
   } catch (error) {
-    if (!isKind(error, "ended", "signed_out")) say("No answer yet. What you wrote is safe here, and you stay signed in.");
+    if (!isKind(error, "ended", "signed_out")) {
+      say("No answer yet. What you wrote is safe here, and you stay signed in.");
+      later = setTimeout(sync, 3000);
+    }
   }
   draw();
 }
@@ -129,7 +136,7 @@ async function renew() {
 const commands = {
   refresh,
   drop: () => ((faults.drop = true), refresh()),
-  tunnel: ({ seconds }) => (faults.tunnel(seconds), draw(), refresh().then(sync)),
+  tunnel: ({ seconds }) => (faults.tunnel(seconds), sync(), refresh()),
   lift: ({ on }) => ((faults.lift = on), on && refresh()),
   kill: async () => {
     faults.drop = true;

@@ -87,6 +87,7 @@ function status(phone, { status: now, reason, sid, refreshToken }) {
     Object.assign(phone, { sid, steps: [], over: false, asked: false, askedAt: 0 });
     phone.card.querySelector(".api").textContent = "";
     if (phone.id !== "thief") usual.signedIn(phone.id);
+    if (phone.id !== "thief" && now === "signed_in") say(`${names[phone.id]} is signed in. Now let something happen to it.`);
   }
   if (now === "ended" && phone.status === "signed_in") ended(phone, reason);
   phone.status = now;
