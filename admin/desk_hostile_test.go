@@ -108,10 +108,7 @@ func TestDesk_nothingIsPostedFromElsewhere(t *testing.T) {
 	o := newOffice(t, storage.SQLite)
 	c := o.clerk("boss@example.com", identity.RoleOperator).enter()
 	_, acts := o.addresses(o.furnished("Ada", "notes"))
-	before := map[string]string{}
-	for path := range deskLists {
-		before[path], _ = c.download("/desk/" + path + ".jsonl")
-	}
+	unchanged := c.listed()
 	if len(acts) < 20 {
 		t.Fatalf("only %d acts", len(acts))
 	}
@@ -128,29 +125,32 @@ func TestDesk_nothingIsPostedFromElsewhere(t *testing.T) {
 			}
 		}
 	}
-	for path, want := range before {
-		if got, _ := c.download("/desk/" + path + ".jsonl"); got != want {
-			t.Errorf("%s changed from\n%s to\n%s", path, want, got)
-		}
-	}
+	unchanged()
 	if got := c.postFrom("/desk/new/retry-dead", [2]string{"Origin", o.at}); got != http.StatusSeeOther {
 		t.Errorf("from the desk itself: %d", got)
 	}
 }
 
+// listed reads what the desk lists, and returns what checks that it is the same still.
+func (c *clerk) listed() (unchanged func()) {
+	c.o.Helper()
+	before := map[string]string{}
+	for path := range deskLists {
+		before[path], _ = c.download("/desk/" + path + ".jsonl")
+	}
+	return func() {
+		c.o.Helper()
+		for path, want := range before {
+			if got, _ := c.download("/desk/" + path + ".jsonl"); got != want {
+				c.o.Errorf("%s changed from\n%s to\n%s", path, want, got)
+			}
+		}
+	}
+}
+
 func (c *clerk) postFrom(path string, header [2]string) int {
 	c.o.Helper()
-	form := url.Values{"reason": {"because"}, "new_email": {"eve@example.com"}, "role": {"operator"}, "uses": {"1"}, "hours": {"1"}, "overlap": {"1"}}
-	r, err := http.NewRequestWithContext(c.o.Context(), http.MethodPost, c.o.at+path, strings.NewReader(form.Encode()))
-	c.o.ok(err)
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header.Set(header[0], header[1])
-	resp, err := c.http.Do(r)
-	c.o.ok(err)
-	defer resp.Body.Close()
-	_, err = io.Copy(io.Discard, resp.Body)
-	c.o.ok(err)
-	return resp.StatusCode
+	return c.sent(http.MethodPost, path, header)
 }
 
 // Nothing but a POST to its very address acts: no other method, none that a header or a parameter names, no address that is nearly it.
@@ -159,10 +159,7 @@ func TestDesk_onlyAPostActs(t *testing.T) {
 	o := newOffice(t, storage.SQLite)
 	c := o.clerk("boss@example.com", identity.RoleOperator).enter()
 	_, acts := o.addresses(o.furnished("Ada", "notes"))
-	before := map[string]string{}
-	for path := range deskLists {
-		before[path], _ = c.download("/desk/" + path + ".jsonl")
-	}
+	unchanged := c.listed()
 	for _, path := range append(acts, "/desk/leave") {
 		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodTrace, "post"} {
 			c.tried(method, path+"?_method=POST&reason=because&new_email=eve%40example.com&role=operator&overlap=1")
@@ -173,22 +170,24 @@ func TestDesk_onlyAPostActs(t *testing.T) {
 			}
 		}
 	}
-	for path, want := range before {
-		if got, _ := c.download("/desk/" + path + ".jsonl"); got != want {
-			t.Errorf("%s changed from\n%s to\n%s", path, want, got)
-		}
-	}
+	unchanged()
 }
 
-// tried sends a form by any method, as one that some servers take for a POST.
+// tried sends the form by any method, as one that some servers take for a POST.
 func (c *clerk) tried(method, path string) int {
+	c.o.Helper()
+	return c.sent(method, path, [2]string{"X-HTTP-Method-Override", "POST"}, [2]string{"X-HTTP-Method", "POST"}, [2]string{"X-Method-Override", "POST"})
+}
+
+// sent sends a form that has what any act asks for.
+func (c *clerk) sent(method, path string, headers ...[2]string) int {
 	c.o.Helper()
 	form := url.Values{"reason": {"because"}, "new_email": {"eve@example.com"}, "role": {"operator"}, "uses": {"1"}, "hours": {"1"}, "overlap": {"1"}}
 	r, err := http.NewRequestWithContext(c.o.Context(), method, c.o.at+path, strings.NewReader(form.Encode()))
 	c.o.ok(err)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	for _, name := range []string{"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"} {
-		r.Header.Set(name, http.MethodPost)
+	for _, header := range headers {
+		r.Header.Set(header[0], header[1])
 	}
 	resp, err := c.http.Do(r)
 	c.o.ok(err)

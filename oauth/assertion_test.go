@@ -53,21 +53,32 @@ func newPen(t *testing.T, alg jose.SignatureAlgorithm, kid string) pen {
 	}
 }
 
+// write signs claims under no typ.
 func (p pen) write(t *testing.T, claims map[string]any) string {
 	t.Helper()
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: p.alg, Key: jose.JSONWebKey{Key: p.private, KeyID: p.kid}}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	payload, err := json.Marshal(claims)
 	if err != nil {
 		t.Fatal(err)
 	}
-	jws, err := signer.Sign(payload)
+	return p.sealed(t, "", string(payload))
+}
+
+// sealed is a payload as it is written, signed under a typ.
+func (p pen) sealed(t *testing.T, typ, payload string) string {
+	t.Helper()
+	options := &jose.SignerOptions{}
+	if typ != "" {
+		options.WithType(jose.ContentType(typ))
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: p.alg, Key: jose.JSONWebKey{Key: p.private, KeyID: p.kid}}, options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := jws.CompactSerialize()
+	signed, err := signer.Sign([]byte(payload))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := signed.CompactSerialize()
 	if err != nil {
 		t.Fatal(err)
 	}

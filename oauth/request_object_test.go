@@ -140,28 +140,6 @@ func TestRequestObject_wrongOnesAreRefused(t *testing.T) {
 	})
 }
 
-// sealed is a payload as it is written, signed under a typ.
-func (p pen) sealed(t *testing.T, typ, payload string) string {
-	t.Helper()
-	options := &jose.SignerOptions{}
-	if typ != "" {
-		options.WithType(jose.ContentType(typ))
-	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: p.alg, Key: jose.JSONWebKey{Key: p.private, KeyID: p.kid}}, options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signed, err := signer.Sign([]byte(payload))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := signed.CompactSerialize()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
 // RFC 9101 §10.8.1: whatever else its key signs says by its typ that it is no request.
 func TestRequestObject_isOfItsOwnTypeOrSaysNone(t *testing.T) {
 	t.Parallel()
